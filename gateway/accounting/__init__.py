@@ -1,0 +1,1 @@
+"""Tokens, prices, limits: reserve before the work, settle exactly once."""

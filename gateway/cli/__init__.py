@@ -1,0 +1,1 @@
+"""The command weighbridge, a file a command group."""

@@ -1,0 +1,1 @@
+"""The only drivers: HTTP, ClickHouse, chDB, Hyperscan, tokenizers, clocks."""

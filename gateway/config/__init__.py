@@ -1,0 +1,1 @@
+"""weighbridge.yaml: typed schema, loading with lines, secret references, checks."""

@@ -1,0 +1,275 @@
+"""Every failure the gateway declares, in one tree.
+
+::
+
+    GatewayError                 code, status, blame, retryable, retry_after_s, public_message
+    ├── ClientError              blame=client: MalformedRequest 400 · UnsupportedField 400 · AuthenticationFailed 401
+    │                            · PermissionDenied 403 · ModelNotFound 404 · RouteNotFound 404 · MethodNotAllowed 405
+    │                            · RequestTimeout 408 · RequestTooLarge 413 · HeadersTooLarge 431 · RateLimited 429
+    │                            · BudgetExceeded 429 · Blocked 400 · ClientGone 499
+    ├── ProviderError            blame=provider: ConnectFailed · ConnectTimeout · FirstTokenTimeout · IdleTimeout
+    │                            · TotalTimeout · Overloaded · InvalidAnswer · StreamBroken · StreamFailed
+    └── GatewayFault             blame=gateway: Misconfigured · NotAvailable · StoreUnavailable · Draining · Bug
+
+Only ``public_message`` may reach a client, in the client's own dialect. Routing decides on ``retryable`` and ``blame``,
+never on text. An exception that is not in this tree is a bug and becomes :class:`Bug` at the listener's edge.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+Blame = Literal["client", "provider", "gateway"]
+
+
+class GatewayError(Exception):
+    """A declared failure.
+
+    Args:
+        public_message: The only text that may leave the process. Never holds matched text or a secret.
+        param: The request field at fault, as a dotted path, when there is one.
+        retry_after_s: Seconds after which another try makes sense, when known.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    status: int = 500
+    blame: ClassVar[Blame] = "gateway"
+    retryable: ClassVar[bool] = False
+    # The OpenAI error "type"; other dialects map from the status.
+    kind: ClassVar[str] = "api_error"
+
+    def __init__(self, public_message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(public_message)
+        self.public_message = public_message
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+class ClientError(GatewayError):
+    """The request is at fault; the same request will fail again."""
+
+    code = "invalid_request"
+    status = 400
+    blame = "client"
+    kind = "invalid_request_error"
+
+
+class MalformedRequest(ClientError):
+    """The bytes are not a request of this dialect."""
+
+
+class UnsupportedField(ClientError):
+    """A field that the chosen provider cannot carry."""
+
+    code = "unsupported_field"
+
+
+class AuthenticationFailed(ClientError):
+    """No caller could be made out."""
+
+    code = "invalid_api_key"
+    status = 401
+
+
+class PermissionDenied(ClientError):
+    """The caller is known and may not do this."""
+
+    code = "permission_denied"
+    status = 403
+
+
+class ModelNotFound(ClientError):
+    """No alias and no provider serves this model name."""
+
+    code = "model_not_found"
+    status = 404
+
+
+class RouteNotFound(ClientError):
+    """No such path."""
+
+    code = "not_found"
+    status = 404
+
+
+class MethodNotAllowed(ClientError):
+    """The path exists, the method does not."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class RequestTimeout(ClientError):
+    """Headers or body did not arrive in time."""
+
+    code = "request_timeout"
+    status = 408
+
+
+class RequestTooLarge(ClientError):
+    """The body is larger than ``listen.max_body_bytes``."""
+
+    code = "request_too_large"
+    status = 413
+
+
+class HeadersTooLarge(ClientError):
+    """Too many header fields, or too many bytes in them."""
+
+    code = "headers_too_large"
+    status = 431
+
+
+class RateLimited(ClientError):
+    """A limit of ours is used up for now."""
+
+    code = "rate_limited"
+    status = 429
+    retryable = True
+    kind = "rate_limit_error"
+
+
+class BudgetExceeded(ClientError):
+    """A budget of ours is used up."""
+
+    code = "budget_exceeded"
+    status = 429
+    kind = "insufficient_quota"
+
+
+class Blocked(ClientError):
+    """A policy rule turned the call back.
+
+    Args:
+        rule: The id of the rule. It is public; the matched text never is.
+    """
+
+    code = "policy_blocked"
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(f"Blocked by policy rule '{rule}'.")
+        self.rule = rule
+
+
+class ClientGone(ClientError):
+    """The client closed its connection before the answer was whole. Recorded, never sent."""
+
+    code = "client_closed"
+    status = 499
+
+
+class ProviderError(GatewayError):
+    """The provider failed or could not be reached."""
+
+    code = "upstream_error"
+    status = 502
+    blame = "provider"
+    retryable = True
+
+
+class ConnectFailed(ProviderError):
+    """No connection to the provider."""
+
+
+class ConnectTimeout(ProviderError):
+    """The connection was not made in time."""
+
+    code = "upstream_timeout"
+    status = 504
+
+
+class FirstTokenTimeout(ProviderError):
+    """The provider was silent until the first byte of its answer fell due."""
+
+    code = "upstream_timeout"
+    status = 504
+
+
+class IdleTimeout(ProviderError):
+    """The provider fell silent in the middle of an answer."""
+
+    code = "upstream_timeout"
+    status = 504
+
+
+class TotalTimeout(ProviderError):
+    """The whole call took longer than it may."""
+
+    code = "upstream_timeout"
+    status = 504
+    retryable = False
+
+
+class Overloaded(ProviderError):
+    """The provider, or our queue in front of it, takes no more."""
+
+    code = "upstream_overloaded"
+    status = 503
+
+
+class InvalidAnswer(ProviderError):
+    """The provider's answer breaks HTTP or its own dialect."""
+
+    retryable = False
+
+
+class StreamBroken(ProviderError):
+    """A stream ended before it was whole."""
+
+    retryable = False
+
+
+class StreamFailed(ProviderError):
+    """The provider reported an error inside a stream.
+
+    Args:
+        status: The HTTP status that the error stands for; used when nothing has been sent yet.
+        detail: The provider's own error object, for the client, when it came in the client's dialect.
+    """
+
+    retryable = False
+
+    def __init__(self, public_message: str, *, status: int = 502, detail: bytes | None = None) -> None:
+        super().__init__(public_message)
+        self.status = status
+        self.detail = detail
+
+
+class GatewayFault(GatewayError):
+    """We are at fault."""
+
+
+class Misconfigured(GatewayFault):
+    """The configuration cannot work."""
+
+    code = "misconfigured"
+
+
+class NotAvailable(GatewayFault):
+    """The feature is named in the contract and is not built yet; refused, never ignored."""
+
+    code = "not_yet_available"
+    status = 501
+
+
+class StoreUnavailable(GatewayFault):
+    """A store that the call needs does not answer."""
+
+    code = "store_unavailable"
+    status = 503
+    retryable = True
+
+
+class Draining(GatewayFault):
+    """The process is going away; another replica will take the call."""
+
+    code = "draining"
+    status = 503
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("The gateway is draining; send the call to another replica.", retry_after_s=1)
+
+
+class Bug(GatewayFault):
+    """An exception nobody declared. The client learns the exchange id and nothing else."""

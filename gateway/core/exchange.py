@@ -1,0 +1,137 @@
+"""The values of one exchange, in the order in which they come to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gateway.core.errors import GatewayError
+from gateway.core.usage import Price, Usage
+
+# Lower-case names; a name that came several times is joined by ", " where HTTP allows that.
+Headers = dict[bytes, bytes]
+
+
+class Incoming(msgspec.Struct):
+    """One request as the listener read it: framed, bounded, not understood.
+
+    Attributes:
+        method: ``GET``, ``POST``, …
+        path: Percent-encoded path as it came, without the query.
+        query: What followed ``?``, without it.
+        headers: Lower-case names.
+        body: The whole body.
+        peer: Address of the client, ``host:port`` or a socket path.
+        received_ns: Monotonic clock when the first byte of the request was seen.
+        fault: The request was framed badly enough that nothing else of it can be believed; answer with this.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    body: bytes
+    peer: str
+    received_ns: int
+    fault: GatewayError | None = None
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """A request understood by its dialect.
+
+    Attributes:
+        dialect: ``openai_chat``, ``openai_completions``, ``openai_embeddings``, ``openai_models``, ``passthrough``.
+        operation: OpenTelemetry's ``gen_ai.operation.name``: chat, text_completion, embeddings; empty for others.
+        route: The path's template, as policies and the record name it: ``/v1/chat/completions``.
+        upstream_path: Path and query below the provider's base URL: ``/chat/completions``.
+        provider: The provider named in the path (``/providers/{name}/…``), else empty.
+        document: The parsed JSON body, or ``None`` when the body is not JSON. Never changed in place.
+        body: The bytes to send when nothing must change.
+        model: As the client wrote it; empty when the dialect has none.
+        stream: The client asked for a stream.
+        wants_usage: The client asked for the usage chunk itself.
+        choices: How many answers were asked for (``n``).
+        max_output_tokens: The most the client lets the model write, when it said so.
+    """
+
+    dialect: str
+    operation: str
+    route: str
+    upstream_path: str
+    provider: str = ""
+    document: Any = None
+    body: bytes = b""
+    model: str = ""
+    stream: bool = False
+    wants_usage: bool = False
+    choices: int = 1
+    max_output_tokens: int | None = None
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is calling.
+
+    Attributes:
+        consumed: Names of the headers that carried the caller's credential for us; they never go upstream.
+    """
+
+    key_id: str = ""
+    tenant: str = ""
+    team: str = ""
+    tags: dict[str, str] = {}
+    models: tuple[str, ...] = ()
+    consumed: frozenset[bytes] = frozenset()
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """The four timers of an attempt, in seconds."""
+
+    connect_s: float = 5.0
+    first_token_s: float = 120.0
+    idle_s: float = 120.0
+    total_s: float = 600.0
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """One model at one provider.
+
+    Attributes:
+        provider: The provider's name in the configuration.
+        kind: ``openai`` or ``sim``.
+        model: The name the provider knows; empty keeps what the client wrote.
+        base_url: Scheme, authority and path prefix, without a trailing slash.
+        credential: Header lines that authenticate us, already encoded; ``None`` passes the client's own on.
+    """
+
+    provider: str
+    kind: str
+    model: str
+    base_url: str
+    credential: bytes | None
+    timeouts: Timeouts = Timeouts()
+    price: Price | None = None
+
+
+class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The deployments to try, in order, and the alias that led there."""
+
+    alias: str
+    candidates: tuple[Deployment, ...]
+
+
+class AnswerFacts(msgspec.Struct, kw_only=True):
+    """What an answer says about itself. ``usage`` is ``None`` when the provider reported none."""
+
+    model_served: str = ""
+    finish_reason: str = ""
+    usage: Usage | None = None
+    chunks: int = 0
+
+
+class WholeAnswer(msgspec.Struct, kw_only=True):
+    """An answer that came in one piece. Header names are lower-case."""
+
+    status: int
+    headers: Headers
+    body: bytes

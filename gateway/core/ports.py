@@ -1,0 +1,171 @@
+"""The seams between rooms, as protocols over values of ``core``. Who implements one is named in its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from gateway.core.errors import GatewayError
+from gateway.core.exchange import AnswerFacts, Headers, Request
+from gateway.core.segments import Segment
+
+# Which text of a stream: the choice's index and what it is, e.g. (0, "text"), (1, "reasoning"), (0, "tool_argument/2").
+Channel = tuple[int, str]
+
+
+class Reply(Protocol):
+    """Where an answer goes; the listener's hot and cold sides implement it.
+
+    Exactly one of two lives: ``send`` once; or ``start``, any number of ``write``, then ``finish`` or ``abort``.
+    Nothing raises when the client is gone; ``gone`` says so.
+    """
+
+    gone: bool
+
+    def send(self, status: int, headers: bytes, body: bytes) -> None:
+        """Send a whole answer in one write. ``headers`` are encoded lines, each ending in CRLF, without length."""
+        ...
+
+    def start(self, status: int, headers: bytes) -> None:
+        """Send the head of an answer whose length is not known."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of it; empty pieces are ignored."""
+        ...
+
+    def finish(self, tail: bytes) -> None:
+        """Send the last piece and end the answer properly."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection, so that nobody takes what was sent for the whole."""
+        ...
+
+    def on_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        """Say who must stop and go on sending when the client reads too slowly."""
+        ...
+
+
+class AnswerSink(Protocol):
+    """Who takes a provider's answer as it arrives, inside ``data_received``; nothing here may block or await."""
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        """Status and headers are in."""
+        ...
+
+    def on_data(self, data: bytes) -> None:
+        """A piece of the body, transfer coding removed."""
+        ...
+
+    def on_end(self) -> None:
+        """The body is whole."""
+        ...
+
+    def on_fail(self, error: GatewayError) -> None:
+        """No more will come. Called at most once, and never after ``on_end``."""
+        ...
+
+
+class TextScreen(Protocol):
+    """Response guards over one stream; ``guards`` implements it, a dialect's stream reader calls it.
+
+    At every instant the text released on a channel is a prefix of the redacted full text of that channel.
+    Both methods raise ``Blocked`` when a rule ends the stream.
+    """
+
+    def feed(self, channel: Channel, text: str) -> str:
+        """Take more text of a channel and return what may be released now, edits applied."""
+        ...
+
+    def finish(self, channel: Channel) -> str:
+        """The channel's text is whole: return the rest of it."""
+        ...
+
+
+class StreamReader(Protocol):
+    """A dialect's view of one streamed answer: bytes from the provider in, bytes for the client out."""
+
+    facts: AnswerFacts
+    # The dialect's own end was seen: nothing that follows belongs to the answer.
+    done: bool
+    # Approximate number of output tokens is counted from these when the provider reports no usage.
+    kept: list[bytes]
+
+    def feed(self, data: bytes) -> bytes:
+        """Take the next bytes, however they were cut.
+
+        Returns:
+            What the client may have now. The end marker (``[DONE]``) is held back until :meth:`finish`.
+
+        Raises:
+            StreamFailed: The provider sent an error event.
+            InvalidAnswer: An event is not of this dialect, or too large.
+            Blocked: A response rule ends the stream.
+        """
+        ...
+
+    def finish(self) -> bytes:
+        """The provider ended the body: return what was held back, end marker included.
+
+        Raises:
+            StreamBroken: The stream is not whole.
+            Blocked: A response rule ends the stream.
+        """
+        ...
+
+
+class Dialect(Protocol):
+    """A wire format, client side and same-dialect provider side. Implementations hold no state."""
+
+    name: str
+
+    def segments(self, document: Any) -> Iterator[Segment]:
+        """Every text of a request, in the order in which it is read."""
+        ...
+
+    def answer_segments(self, document: Any) -> Iterator[Segment]:
+        """Every text of a whole answer."""
+        ...
+
+    def upstream_body(self, request: Request, document: Any, model: str) -> bytes:
+        """Bytes for the provider: the client's own where nothing must change.
+
+        Args:
+            request: As parsed.
+            document: ``request.document``, or the edited copy of it.
+            model: The name the provider knows; empty keeps the client's.
+        """
+        ...
+
+    def read_answer(self, document: Any) -> AnswerFacts:
+        """Usage, model and finish reason of a whole answer; fields of the wrong type count as absent."""
+        ...
+
+    def strip_repeats(self, document: Any, paths: set[tuple[str | int, ...]]) -> Any:
+        """A copy without what repeats edited text (``logprobs``), given the paths that were edited."""
+        ...
+
+    def stream_reader(self, request: Request, screen: TextScreen | None) -> StreamReader:
+        """A fresh reader for one streamed answer."""
+        ...
+
+    def answer_text(self, document: Any, kept: list[bytes]) -> str:
+        """The text of an answer, to count its tokens: of ``document`` when whole, else of a stream's kept bytes."""
+        ...
+
+    def stream_transcript(self, kept: list[bytes]) -> bytes:
+        """A streamed answer put together as the whole answer it stands for (JSON), for capture."""
+        ...
+
+    def error_body(self, error: GatewayError, exchange_id: str) -> bytes:
+        """The dialect's error document."""
+        ...
+
+    def stream_error(self, error: GatewayError, exchange_id: str) -> bytes:
+        """The dialect's error event; the stream ends after it without an end marker."""
+        ...
+
+    def stream_block(self, reader: StreamReader) -> bytes:
+        """Events that end a stream a guard has stopped, end marker included."""
+        ...

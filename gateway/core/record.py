@@ -1,0 +1,99 @@
+"""The record of one exchange: one JSON line in the spool, one row of the table ``ingest``.
+
+Field names are column names (INTERFACE §6). The line never holds matched text; bodies only as ``capture`` allows.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class AttemptRecord(msgspec.Struct, kw_only=True):
+    """One try at one provider."""
+
+    number: int = 1
+    started_us: int = 0
+    provider: str = ""
+    deployment: str = ""
+    kind: str = "first"
+    status: int = 0
+    error_code: str = ""
+    ttft_ms: float | None = None
+    duration_ms: float = 0.0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_nanousd: int | None = None
+
+
+class GuardEvent(msgspec.Struct, kw_only=True):
+    """One detector hit. Offsets are code points in the segment at ``path``; the text itself is never kept."""
+
+    rule: str
+    detector: str
+    action: str
+    mode: str
+    direction: str
+    path: str
+    start: int
+    end: int
+    score: float | None = None
+    latency_us: int = 0
+
+
+class ExchangeRecord(msgspec.Struct, kw_only=True):
+    """Everything that is known of one exchange; filled as it goes, written once.
+
+    ``started_us`` is microseconds since 1970 and becomes the column ``started_at``; every ``Nullable`` column is
+    ``None`` when nobody knows the value.
+    """
+
+    v: int = 1
+    id: str = ""
+    started_us: int = 0
+    tenant: str = ""
+    team: str = ""
+    key_id: str = ""
+    session_id: str = ""
+    tags: dict[str, str] = {}
+    dialect: str = ""
+    route: str = ""
+    alias: str = ""
+    provider: str = ""
+    deployment: str = ""
+    model_requested: str = ""
+    model_served: str = ""
+    stream: bool = False
+    status: int = 0
+    error_code: str = ""
+    finish_reason: str = ""
+    verdict: str = "allow"
+    policy_revision: str = ""
+    config_hash: str = ""
+    cache: str = "off"
+    usage_source: str = "missing"
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    image_input_tokens: int | None = None
+    cost_nanousd: int | None = None
+    ttft_ms: float | None = None
+    duration_ms: float = 0.0
+    overhead_ms: float = 0.0
+    chunks: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    prompt_id: str = ""
+    prompt_version: str = ""
+    coverage: float = 1.0
+    trace_id: str = ""
+    span_id: str = ""
+    # Lines that were dropped before this one because the spool was full; the ledger says what it does not know.
+    dropped_before: int = 0
+    attempts: list[AttemptRecord] = []
+    guard_events: list[GuardEvent] = []
+    request_body: str | None = None
+    response_body: str | None = None

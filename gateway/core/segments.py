@@ -1,0 +1,140 @@
+"""Segments: every piece of text in a request or an answer, with the way to it, and edits on them.
+
+Guards see segments and answer with spans; dialects and :func:`replace_leaves` put the edits back. A JSON document is
+never changed in place: the same request may be sent several times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal[
+    "text", "reasoning", "refusal", "tool_name", "tool_argument", "tool_result", "tool_description", "file_name",
+    "json_key", "url", "leaf", "header",
+]
+Direction = Literal["request", "response"]
+# Keys and indexes from the document's root. A trailing KEY marks the key itself instead of its value.
+Path = tuple[str | int, ...]
+KEY = -1
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """One piece of text.
+
+    Attributes:
+        path: Keys and indexes from the root of the JSON document.
+        role: Who wrote it: system, developer, user, assistant, tool; empty where nobody says.
+        kind: What it is.
+        text: The text itself.
+        encoded: The text is itself a JSON document (tool arguments): edits must keep it valid.
+    """
+
+    path: Path
+    role: str
+    kind: Kind
+    text: str
+    encoded: bool = False
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A stretch ``[start, end)`` of a segment's text, in code points, to be replaced."""
+
+    start: int
+    end: int
+    replacement: str
+    rule: str
+
+
+def pointer(path: Path) -> str:
+    """Show a path as people write it: ``messages[0].content``."""
+    shown = ""
+    for step in path:
+        if isinstance(step, str):
+            shown += f".{step}" if shown else step
+        elif step == KEY:
+            shown += "{key}"
+        else:
+            shown += f"[{step}]"
+    return shown
+
+
+def apply_spans(text: str, spans: list[Span]) -> str:
+    """Replace stretches of a text.
+
+    Args:
+        text: The original.
+        spans: Stretches inside it; overlapping ones are merged, the earliest one's replacement wins.
+    """
+    parts: list[str] = []
+    at = 0
+    for span in sorted(spans, key=lambda s: (s.start, -s.end)):
+        if span.start >= at:
+            parts += (text[at : span.start], span.replacement)
+        at = max(at, span.end)
+    parts.append(text[at:])
+    return "".join(parts)
+
+
+def walk_leaves(document: Any, path: Path = (), *, role: str = "", kind: Kind = "leaf") -> Iterator[Segment]:
+    """Yield every string in a JSON document, keys and numbers as text included, in document order.
+
+    Iterative: a document of any depth costs no Python stack.
+    """
+    stack: list[tuple[Path, Any]] = [(path, document)]
+    while stack:
+        here, value = stack.pop()
+        if isinstance(value, str):
+            if value:
+                yield Segment(here, role, kind, value)
+        elif isinstance(value, dict):
+            for key, item in reversed(list(value.items())):
+                stack.append(((*here, key), item))
+            for key in value:
+                if key:
+                    yield Segment((*here, key, KEY), role, "json_key", key)
+        elif isinstance(value, list):
+            for index in range(len(value) - 1, -1, -1):
+                stack.append(((*here, index), value[index]))
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield Segment(here, role, kind, repr(value))
+
+
+def replace_leaves(document: Any, edits: Mapping[Path, str]) -> Any:
+    """Return a copy of a JSON document with some leaves replaced; what is not on an edited path is shared.
+
+    Args:
+        document: Parsed JSON. Not changed.
+        edits: New text by path. A path that ends in :data:`KEY` renames that key.
+    """
+    copied: dict[Path, Any] = {}
+
+    def own(path: Path) -> Any:
+        if path in copied:
+            return copied[path]
+        if not path:
+            source = document
+            copied[path] = dict(source) if isinstance(source, dict) else list(source)
+            return copied[path]
+        parent = own(path[:-1])
+        child = parent[path[-1]]
+        copied[path] = parent[path[-1]] = dict(child) if isinstance(child, dict) else list(child)
+        return copied[path]
+
+    if () in edits:
+        return edits[()]
+    renames: list[tuple[Path, str]] = []
+    for path, text in edits.items():
+        if path[-1] == KEY:
+            renames.append((path[:-1], text))
+        else:
+            own(path[:-1])[path[-1]] = text
+    # Deepest first, so that a renamed parent does not hide its children.
+    for path, name in sorted(renames, key=lambda item: -len(item[0])):
+        holder = own(path[:-1])
+        items = [(name if key == path[-1] else key, value) for key, value in holder.items()]
+        holder.clear()
+        holder.update(items)
+    return copied.get((), document)

@@ -1,0 +1,89 @@
+"""Tokens and money. Token buckets never overlap, so their sum is the total; money is an integer of nano-dollars."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+UsageSource = Literal["reported", "estimated", "missing"]
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one call, in disjoint buckets.
+
+    Providers differ: OpenAI's ``prompt_tokens`` include cached ones, Anthropic's exclude them. Dialects convert to this
+    form once, so that nothing is ever counted or priced twice.
+    """
+
+    input_fresh_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_text_tokens: int = 0
+    reasoning_tokens: int = 0
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    image_input_tokens: int = 0
+    source: UsageSource = "reported"
+
+    @property
+    def input_tokens(self) -> int:
+        """All tokens that went in, cached ones included."""
+        return (
+            self.input_fresh_tokens
+            + self.cache_read_tokens
+            + self.cache_write_tokens
+            + self.audio_input_tokens
+            + self.image_input_tokens
+        )
+
+    @property
+    def output_tokens(self) -> int:
+        """All tokens that came out, reasoning included."""
+        return self.output_text_tokens + self.reasoning_tokens + self.audio_output_tokens
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model costs, in nano-dollars a token (USD a million tokens × 1000). ``None``: not known for that bucket."""
+
+    input_nanousd: float | None = None
+    output_nanousd: float | None = None
+    cache_read_nanousd: float | None = None
+    cache_write_nanousd: float | None = None
+    audio_input_nanousd: float | None = None
+    audio_output_nanousd: float | None = None
+    image_input_nanousd: float | None = None
+    per_call_nanousd: float = 0.0
+
+
+def cost_nanousd(usage: Usage, price: Price | None) -> int | None:
+    """Price a call.
+
+    Args:
+        usage: What was used.
+        price: What a token costs; ``None`` when nobody knows.
+
+    Returns:
+        Nano-dollars, rounded half to even, or ``None`` when any bucket in use has no price: unknown is never zero.
+        A bucket that shares its parent's price falls back to it (cache read, cache write and image to input;
+        reasoning to output); audio does not, since it never costs what text costs.
+    """
+    if price is None:
+        return None
+    total = price.per_call_nanousd
+    plain_in, plain_out = price.input_nanousd, price.output_nanousd
+    for tokens, each in (
+        (usage.input_fresh_tokens, plain_in),
+        (usage.output_text_tokens, plain_out),
+        (usage.reasoning_tokens, plain_out),
+        (usage.cache_read_tokens, plain_in if price.cache_read_nanousd is None else price.cache_read_nanousd),
+        (usage.cache_write_tokens, plain_in if price.cache_write_nanousd is None else price.cache_write_nanousd),
+        (usage.audio_input_tokens, price.audio_input_nanousd),
+        (usage.audio_output_tokens, price.audio_output_nanousd),
+        (usage.image_input_tokens, plain_in if price.image_input_nanousd is None else price.image_input_nanousd),
+    ):
+        if tokens:
+            if each is None:
+                return None
+            total += tokens * each
+    return round(total)

@@ -1,0 +1,1 @@
+"""Detectors over segments: whole documents and streams."""

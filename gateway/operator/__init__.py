@@ -1,0 +1,1 @@
+"""The control plane: ships the spool, stores, answers queries. Process two."""

@@ -1,0 +1,1 @@
+"""The policy language: files to a checked model to a compiled bundle."""

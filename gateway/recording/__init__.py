@@ -1,0 +1,1 @@
+"""The exchange record, the spool and the worker's metrics."""

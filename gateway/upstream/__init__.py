@@ -1,0 +1,1 @@
+"""Attempts at providers: one try, its timers, its record."""
