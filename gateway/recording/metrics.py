@@ -1,0 +1,261 @@
+"""A worker's own counts: plain integers, one call an exchange, one small file a second.
+
+The operator adds the files of all workers up and renders them (``gateway.operator.metrics``); nothing here knows
+Prometheus. One *cell* holds everything that is counted for one set of labels, so that an exchange costs one look-up.
+Cells are bounded: model names come from clients, and a client must not be able to fill the memory with them.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from gateway.core.record import ExchangeRecord, GuardEvent
+
+# The layout of a snapshot; a file of another layout is not resumed and not added up.
+VERSION = 1
+# Label sets a family may have before further ones are counted under OTHER.
+MAX_LABEL_SETS = 500
+OTHER = "other"
+
+Number = int | float
+# dialect, provider, model, status, error_code
+CellKey = tuple[str, str, str, int, str]
+# rule, action, mode
+GuardKey = tuple[str, str, str]
+
+# Upper bounds in milliseconds; an observation above the last lands in one more bucket.
+DURATION_BOUNDS_MS: tuple[float, ...] = tuple(10.0 * 2**power for power in range(17))
+TTFT_BOUNDS_MS: tuple[float, ...] = tuple(5.0 * 2**power for power in range(15))
+OVERHEAD_BOUNDS_MS: tuple[float, ...] = (
+    *(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0),
+    *(10.0, 25.0, 50.0, 100.0, 250.0, 1000.0),
+)
+
+# Where a cell keeps what.
+EXCHANGES, UNPRICED, INPUT, OUTPUT, CACHED_INPUT, REASONING, COST, DURATION_SUM, TTFT_SUM = range(9)
+DURATION_AT = 9
+TTFT_AT = DURATION_AT + len(DURATION_BOUNDS_MS) + 1
+CELL_SIZE = TTFT_AT + len(TTFT_BOUNDS_MS) + 1
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class Snapshot(msgspec.Struct, kw_only=True):
+    """One worker's counts and gauges, as they lie in ``worker-<index>.metrics.json``.
+
+    Attributes:
+        written_ms: Wall clock of the writing, milliseconds since 1970; gauges of an old file no longer count.
+        cells: What is counted for each set of labels; the constants above say which count lies where.
+        overhead: Bucket counts of the overhead histogram, one more than there are bounds.
+    """
+
+    v: int = VERSION
+    index: int = 0
+    pid: int = 0
+    written_ms: int = 0
+    started_ms: int = 0
+    cells: list[tuple[CellKey, list[Number]]] = []
+    overhead: list[int] = []
+    overhead_sum_ms: float = 0.0
+    guard_events: list[tuple[GuardKey, int]] = []
+    spool_dropped_lines: int = 0
+    spool_dropped_bodies: int = 0
+    config_reloads: dict[str, int] = {}
+    cpu_s: float = 0.0
+    in_flight: int = 0
+    client_connections: int = 0
+    upstream_connections: dict[str, int] = {}
+    config_hash: str = ""
+    policy_revision: str = ""
+    resident_bytes: int | None = None
+
+
+_decoder = msgspec.json.Decoder(Snapshot)
+_encoder = msgspec.json.Encoder()
+
+
+def read_snapshot(path: Path) -> Snapshot | None:
+    """Read one worker's file.
+
+    Returns:
+        The snapshot, or ``None`` when the file is absent, damaged or of another layout.
+    """
+    try:
+        snapshot = _decoder.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return None
+    sound = (
+        snapshot.v == VERSION
+        and len(snapshot.overhead) == len(OVERHEAD_BOUNDS_MS) + 1
+        and all(len(counts) == CELL_SIZE for _, counts in snapshot.cells)
+    )
+    return snapshot if sound else None
+
+
+def resident_bytes() -> int | None:
+    """Memory of this process that is resident, or ``None`` where the system does not tell."""
+    try:
+        pages = Path("/proc/self/statm").read_bytes().split()[1]
+    except OSError:
+        return None
+    return int(pages) * _PAGE_BYTES
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process, user and system."""
+    times = os.times()
+    return times.user + times.system
+
+
+class Metrics:
+    """What one worker counts.
+
+    The plain attributes are the owner's to set: gauges hold the present value, the ``spool_dropped_*`` counters what
+    this process has dropped so far.
+
+    Args:
+        index: The worker's number; its successor carries the same one.
+        unix_ms: Gives the present in milliseconds since 1970.
+        max_label_sets: Label sets kept apart before further ones are counted under ``other``.
+    """
+
+    def __init__(self, index: int, unix_ms: Callable[[], int], max_label_sets: int = MAX_LABEL_SETS) -> None:
+        self.in_flight = 0
+        self.client_connections = 0
+        self.upstream_connections: dict[str, int] = {}
+        self.spool_dropped_lines = 0
+        self.spool_dropped_bodies = 0
+        self.config_hash = ""
+        self.policy_revision = ""
+        self._index = index
+        self._unix_ms = unix_ms
+        self._max_label_sets = max_label_sets
+        self._started_ms = unix_ms()
+        self._cells: dict[CellKey, list[Number]] = {}
+        self._overhead = [0] * (len(OVERHEAD_BOUNDS_MS) + 1)
+        self._overhead_sum_ms = 0.0
+        self._guard_events: dict[GuardKey, int] = {}
+        self._config_reloads: dict[str, int] = {}
+        self._before = Snapshot()
+
+    def observe(self, record: ExchangeRecord) -> None:
+        """Count one finished exchange."""
+        provider = record.provider
+        # What no provider was chosen for has a model name straight from the client: only the alias is bounded.
+        model = record.model_requested if provider else record.alias
+        key = (record.dialect, provider, model, record.status, record.error_code)
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._new_cell(key)
+        cell[EXCHANGES] += 1
+        tokens = record.input_tokens
+        if tokens:
+            cell[INPUT] += tokens
+            if record.cached_input_tokens:
+                cell[CACHED_INPUT] += record.cached_input_tokens
+        if record.output_tokens:
+            cell[OUTPUT] += record.output_tokens
+            if record.reasoning_tokens:
+                cell[REASONING] += record.reasoning_tokens
+        cost = record.cost_nanousd
+        if cost is not None:
+            cell[COST] += cost
+        elif tokens is not None or (record.status < 400 and model):
+            cell[UNPRICED] += 1
+        duration = record.duration_ms
+        cell[DURATION_SUM] += duration
+        cell[DURATION_AT + bisect_left(DURATION_BOUNDS_MS, duration)] += 1
+        ttft = record.ttft_ms
+        if ttft is not None:
+            cell[TTFT_SUM] += ttft
+            cell[TTFT_AT + bisect_left(TTFT_BOUNDS_MS, ttft)] += 1
+        overhead = record.overhead_ms
+        self._overhead_sum_ms += overhead
+        self._overhead[bisect_left(OVERHEAD_BOUNDS_MS, overhead)] += 1
+        if record.guard_events:
+            self._count_guard_events(record.guard_events)
+
+    def reloaded(self, result: str) -> None:
+        """Count one reload of the configuration; ``result`` is ``applied`` or ``rejected``."""
+        self._config_reloads[result] = self._config_reloads.get(result, 0) + 1
+
+    def resume(self, path: Path) -> bool:
+        """Go on counting where the predecessor's last snapshot stopped, so that no sum ever falls back.
+
+        Call it once, before the first exchange.
+
+        Returns:
+            False when there is no sound snapshot; counting starts at zero then.
+        """
+        before = read_snapshot(path)
+        if before is None:
+            return False
+        for key, counts in before.cells:
+            self._cells[key] = counts
+        self._overhead = before.overhead
+        self._overhead_sum_ms = before.overhead_sum_ms
+        self._guard_events = dict(before.guard_events)
+        self._config_reloads = dict(before.config_reloads)
+        self._before = before
+        return True
+
+    def snapshot(self) -> Snapshot:
+        """The present counts and gauges, predecessors' included."""
+        before = self._before
+        return Snapshot(
+            index=self._index,
+            pid=os.getpid(),
+            written_ms=self._unix_ms(),
+            started_ms=self._started_ms,
+            cells=list(self._cells.items()),
+            overhead=self._overhead,
+            overhead_sum_ms=self._overhead_sum_ms,
+            guard_events=list(self._guard_events.items()),
+            spool_dropped_lines=before.spool_dropped_lines + self.spool_dropped_lines,
+            spool_dropped_bodies=before.spool_dropped_bodies + self.spool_dropped_bodies,
+            config_reloads=self._config_reloads,
+            cpu_s=before.cpu_s + cpu_seconds(),
+            in_flight=self.in_flight,
+            client_connections=self.client_connections,
+            upstream_connections=self.upstream_connections,
+            config_hash=self.config_hash,
+            policy_revision=self.policy_revision,
+            resident_bytes=resident_bytes(),
+        )
+
+    def write_snapshot(self, path: Path) -> bool:
+        """Replace the worker's file in one step; a reader sees the old one or the new one, never a part.
+
+        Returns:
+            False when the disk would not take it. The counts are kept, and the next call tries again.
+        """
+        draft = path.with_name(path.name + ".new")
+        try:
+            draft.write_bytes(_encoder.encode(self.snapshot()))
+            draft.replace(path)
+        except OSError:
+            return False
+        return True
+
+    def _new_cell(self, key: CellKey) -> list[Number]:
+        cells = self._cells
+        if len(cells) >= self._max_label_sets:
+            dialect, provider, _, status, code = key
+            key = (dialect, provider, OTHER, status, code)
+            # Statuses and codes come from providers; once they too run away, one cell takes the rest.
+            if key not in cells and len(cells) >= 2 * self._max_label_sets:
+                key = (OTHER, OTHER, OTHER, 0, OTHER)
+        return cells.setdefault(key, [0] * CELL_SIZE)
+
+    def _count_guard_events(self, events: list[GuardEvent]) -> None:
+        counts = self._guard_events
+        for event in events:
+            key = (event.rule, event.action, event.mode)
+            if key not in counts and len(counts) >= self._max_label_sets:
+                key = (OTHER, OTHER, OTHER)
+            counts[key] = counts.get(key, 0) + 1
