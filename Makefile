@@ -1,0 +1,82 @@
+# make run and make test are the two commands that matter; both start from a fresh machine with Python 3.11+ and make.
+
+VENV ?= .venv
+PYTHON ?= python3
+PY := $(VENV)/bin/python
+LOCKS := requirements
+# Debian packages that tests and load tests use; installed when missing and when we may.
+TEST_DEBS := gcc libc6-dev
+CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench models lock clean debs
+
+help:
+	@echo "make run     install what is needed into $(VENV) and start the gateway; Ctrl-C drains and stops"
+	@echo "make test    the whole test suite"
+	@echo "make check   format, lint, types, import rule, unit tests"
+	@echo "make format  let the formatter and the safe fixes of the linter rewrite the sources"
+	@echo "make bench   load tests side by side with nginx and Envoy; ARGS='--rounds 5 --secs 4' goes to the runner"
+	@echo "make models  build the ONNX models"
+	@echo "make lock    resolve the dependencies anew"
+	@echo "make clean   remove what was built, not $(VENV) and not .weighbridge"
+
+run: $(VENV)/installed-run
+	@exec $(VENV)/bin/weighbridge serve
+
+test: $(VENV)/installed-dev debs
+	$(PY) -m pytest -n auto -q
+
+check: $(VENV)/installed-dev
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/pyright
+	$(VENV)/bin/lint-imports --no-cache
+	$(VENV)/bin/codespell gateway tests loadtests docs *.md
+	$(PY) -m pytest -n auto -q -m "not integration and not slow and not bench"
+
+format: $(VENV)/installed-dev
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench: $(VENV)/installed-run debs
+	$(PY) loadtests/bench.py $(ARGS)
+
+models:
+	@echo "make models: the ONNX models are not yet available; deterministic guards work without them" >&2
+	@exit 1
+
+# Locks hold every package that is installed, so nothing is resolved at install time and every file's hash is checked.
+lock: $(VENV)/installed-dev
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" bash $(LOCKS)/lock.sh
+
+clean:
+	rm -rf $(CLEAN)
+	find gateway tests loadtests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# install LOCK: uv when it is there and works (seconds), pip otherwise.
+define install
+	@command -v uv >/dev/null 2>&1 && uv pip install -q --python $(PY) --no-deps --require-hashes -r $(1) \
+	  || $(PY) -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r $(1)
+	@$(PY) -m pip install -q --disable-pip-version-check --no-deps --editable .
+	@touch $@
+endef
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get install -y -qq python3-venv >/dev/null; \
+	  rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+
+$(VENV)/installed-run: pyproject.toml $(LOCKS)/embedded.lock | $(VENV)/bin/pip
+	$(call install,$(LOCKS)/embedded.lock)
+
+$(VENV)/installed-dev: pyproject.toml $(LOCKS)/dev.lock | $(VENV)/bin/pip
+	$(call install,$(LOCKS)/dev.lock)
+
+debs:
+	@missing=$$(command -v dpkg-query >/dev/null || exit 0; for p in $(TEST_DEBS); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else echo "not installed, and we may not: $$missing" >&2; fi

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Resolves pyproject.toml into the three locks. Called by `make lock`; needs uv, and takes it for itself if there is none.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! command -v uv >/dev/null; then
+  tools=$(mktemp -d)
+  trap 'rm -rf "$tools"' EXIT
+  python3 -m venv "$tools" && "$tools/bin/pip" install -q uv
+  PATH="$tools/bin:$PATH"
+fi
+
+resolve() { # NAME OPTIONS…
+  local lock=requirements/$1.lock
+  shift
+  uv pip compile -q pyproject.toml "$@" --upgrade --override requirements/overrides.txt --universal --python-version 3.11 \
+    --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o "$lock"
+}
+
+resolve dev --extra embedded --group dev
+resolve embedded --extra embedded -c requirements/dev.lock
+resolve runtime -c requirements/dev.lock
