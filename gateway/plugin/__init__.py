@@ -1,1 +1,5 @@
-"""The only public Python API."""
+"""The only public Python API. Nothing is public yet."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
