@@ -100,11 +100,17 @@ def exchange(model: str = "gpt-4o-mini", **changes: object) -> ExchangeRecord:
         overhead_ms=0.2,
         guard_events=[
             GuardEvent(
-                rule="no-keys", detector="keys", action="redact", mode="enforce", direction="request", path="x",
-                start=0, end=1,
+                rule="no-keys",
+                detector="keys",
+                action="redact",
+                mode="enforce",
+                direction="request",
+                path="x",
+                start=0,
+                end=1,
             )
         ],
-    )  # fmt: skip
+    )
     for name, changed in changes.items():
         setattr(record, name, changed)
     return record
