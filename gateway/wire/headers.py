@@ -1,0 +1,160 @@
+"""Header blocks for the provider and for the client, and the request headers that the gateway itself reads.
+
+Hop-by-hop fields end here (RFC 9110 §7.6.1), nothing named ``x-weighbridge-*`` goes through in either direction, and a
+value that could start a new line goes nowhere.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gateway.core.errors import InvalidAnswer, MalformedRequest
+from gateway.core.exchange import Headers
+
+MAX_TAGS = 16
+MAX_TAG_NAME_CHARS = 64
+MAX_TAG_VALUE_CHARS = 256
+
+_PREFIXES = (b"x-weighbridge-", b"proxy-")
+_HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+# host and accept-encoding are set anew; the transport frames the body itself and knows its length.
+_NOT_FORWARDED = _HOP_BY_HOP | {b"accept-encoding", b"content-length", b"expect", b"host", b"http2-settings"}
+# The caller's credentials in every form that a client of any provider sends.
+_CREDENTIALS = frozenset((b"api-key", b"authorization", b"cookie", b"x-api-key", b"x-goog-api-key"))
+_NOT_FORWARDED_NOR_CREDENTIALS = _NOT_FORWARDED | _CREDENTIALS
+# Another origin advertised by the provider would lead clients past the gateway. The coding is the caller's: mostly
+# the body was decoded to be read.
+_NOT_ANSWERED = _HOP_BY_HOP | {b"alt-svc", b"content-encoding", b"content-length"}
+# Connection options that name no header field.
+_PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close", b""))
+
+_TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?", re.DOTALL)
+
+
+def forward_request_headers(
+    headers: Headers, *, drop: frozenset[bytes], host: bytes, credential: bytes | None
+) -> bytes:
+    """Build the header block for the provider.
+
+    Args:
+        headers: As the client sent them.
+        drop: Further names that stay here, lower-case: what carried the caller's credential for us.
+        host: Authority of the provider.
+        credential: Encoded lines that authenticate us, each ending in CRLF; they take the place of every credential
+            of the caller's. ``None`` passes the caller's own on.
+
+    Returns:
+        Encoded lines, each ending in CRLF, without length and without the blank line.
+
+    Raises:
+        MalformedRequest: A header would break out of its line.
+    """
+    stays = _NOT_FORWARDED if credential is None else _NOT_FORWARDED_NOR_CREDENTIALS
+    if drop:
+        stays |= drop
+    lines = _lines(headers, stays)
+    lines.append(b"accept-encoding: identity")
+    lines.append(b"host: " + host)
+    block = _block(lines)
+    if block is None:
+        raise MalformedRequest("A header holds a line break or a NUL.")
+    return block if credential is None else block + credential
+
+
+def answer_headers(headers: Headers) -> bytes:
+    """Build the header block for the client from the provider's.
+
+    Args:
+        headers: As the provider sent them. ``content-encoding`` is left out: who passes an encoded body on adds it.
+
+    Returns:
+        Encoded lines, each ending in CRLF, without length and without the blank line.
+
+    Raises:
+        InvalidAnswer: A header would break out of its line.
+    """
+    block = _block(_lines(headers, _NOT_ANSWERED))
+    if block is None:
+        raise InvalidAnswer("The provider's answer has a header that holds a line break or a NUL.")
+    return block
+
+
+def _lines(headers: Headers, stays: frozenset[bytes]) -> list[bytes]:
+    connection = headers.get(b"connection", b"")
+    if connection not in _PLAIN_CONNECTION:
+        stays |= {name.strip().lower() for name in connection.split(b",")}
+    return [
+        name + b": " + value for name, value in headers.items() if name not in stays and not name.startswith(_PREFIXES)
+    ]
+
+
+def _block(lines: list[bytes]) -> bytes | None:
+    """Join lines; ``None`` when one of them holds CR, LF or NUL of its own."""
+    lines.append(b"")
+    block = b"\r\n".join(lines)
+    breaks = len(lines) - 1
+    if block.count(b"\r") != breaks or block.count(b"\n") != breaks or b"\0" in block:
+        return None
+    return block
+
+
+def parse_tags(value: bytes) -> dict[str, str]:
+    """Read ``x-weighbridge-tags: team=support,env=prod``.
+
+    Raises:
+        MalformedRequest: Not of that form, not printable UTF-8, a name twice, or beyond the bounds: 16 tags, names of
+            64 and values of 256 characters.
+    """
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise MalformedRequest("The header x-weighbridge-tags is not UTF-8.") from None
+    tags: dict[str, str] = {}
+    # The last part may hold many tags: it is one too many already.
+    for item in text.split(",", MAX_TAGS) if text.strip() else ():
+        if len(tags) == MAX_TAGS:
+            raise MalformedRequest(f"The header x-weighbridge-tags has more than {MAX_TAGS} tags.")
+        name, equals, content = item.partition("=")
+        name, content = name.strip(), content.strip()
+        if not equals or not name or name in tags:
+            raise MalformedRequest("The header x-weighbridge-tags is not of the form name=value,name=value.")
+        if len(name) > MAX_TAG_NAME_CHARS or len(content) > MAX_TAG_VALUE_CHARS:
+            raise MalformedRequest(
+                f"A tag's name is at most {MAX_TAG_NAME_CHARS} characters, its value {MAX_TAG_VALUE_CHARS}."
+            )
+        if not (name.isprintable() and content.isprintable()):
+            raise MalformedRequest("The header x-weighbridge-tags has characters that cannot be printed.")
+        tags[name] = content
+    return tags
+
+
+def parse_traceparent(value: bytes) -> tuple[str, str] | None:
+    """Read a W3C ``traceparent``.
+
+    Returns:
+        Trace id (32 hexadecimal digits) and the caller's span id (16), or ``None`` when the header is not valid and,
+        as the specification asks, a trace starts here.
+    """
+    found = _TRACEPARENT.fullmatch(value.strip())
+    if found is None:
+        return None
+    version, trace_id, span_id, more = found.groups()
+    # A later version may append fields; this one may not, and ff is none.
+    if version == b"ff" or (version == b"00" and more is not None):
+        return None
+    if not trace_id.strip(b"0") or not span_id.strip(b"0"):
+        return None
+    return trace_id.decode(), span_id.decode()
