@@ -43,6 +43,8 @@ class GatewayError(Exception):
         self.public_message = public_message
         self.param = param
         self.retry_after_s = retry_after_s
+        # What a stream reader had ready for the client when it raised this: sent before the error's own event.
+        self.released = b""
 
 
 class ClientError(GatewayError):

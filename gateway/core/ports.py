@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from gateway.core.errors import GatewayError
-from gateway.core.exchange import AnswerFacts, Headers, Request
+from gateway.core.exchange import AnswerFacts, Headers, Incoming, Request
 from gateway.core.segments import Segment
 
 # Which text of a stream: the choice's index and what it is, e.g. (0, "text"), (1, "reasoning"), (0, "tool_argument/2").
@@ -21,6 +21,8 @@ class Reply(Protocol):
     """
 
     gone: bool
+    # ``start`` was called: only the stream's own means can end it now.
+    started: bool
 
     def send(self, status: int, headers: bytes, body: bytes) -> None:
         """Send a whole answer in one write. ``headers`` are encoded lines, each ending in CRLF, without length."""
@@ -102,6 +104,8 @@ class StreamReader(Protocol):
             StreamFailed: The provider sent an error event.
             InvalidAnswer: An event is not of this dialect, or too large.
             Blocked: A response rule ends the stream.
+
+        What was ready for the client when it raised is in the error's ``released``, to be sent first.
         """
         ...
 
@@ -119,6 +123,14 @@ class Dialect(Protocol):
     """A wire format, client side and same-dialect provider side. Implementations hold no state."""
 
     name: str
+
+    def parse(self, incoming: Incoming, document: Any) -> Request:
+        """Understand a request whose body was already read strictly into ``document``.
+
+        Raises:
+            MalformedRequest: A field that we act on is missing or of the wrong type; unknown fields pass.
+        """
+        ...
 
     def segments(self, document: Any) -> Iterator[Segment]:
         """Every text of a request, in the order in which it is read."""
