@@ -1,0 +1,320 @@
+"""``weighbridge.yaml`` as typed models: what each key may hold, and its default. Nothing is looked up here.
+
+What the contract names and is not built yet is listed as :data:`NotYet`, so that it is refused by name. Fields carry
+their unit in their name; their alias is the key in the file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
+
+from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse
+from gateway.config.references import SecretReference
+from gateway.config.units import parse_bytes, parse_duration, parse_percent
+from gateway.config.validation import Many, NotYet, Strict, not_yet
+
+_LATER_KINDS = ("anthropic", "azure", "bedrock", "gemini", "triton")
+_LATER_LIMIT_SCOPES = ("tag",)
+
+_TEXT = {"type": "string"}
+Bytes = Annotated[
+    int,
+    BeforeValidator(parse_bytes),
+    Field(gt=0),
+    WithJsonSchema({"type": ["integer", "string"], "examples": ["32MiB"]}),
+]
+Seconds = Annotated[
+    float, BeforeValidator(parse_duration), Field(gt=0), WithJsonSchema({**_TEXT, "examples": ["500ms", "10s", "30d"]})
+]
+HostPort = Annotated[
+    InstanceOf[Address],
+    BeforeValidator(parse_address),
+    WithJsonSchema({**_TEXT, "examples": ["127.0.0.1:8080", "[::1]:8080"]}),
+]
+BaseUrl = Annotated[str, BeforeValidator(parse_base_url)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+def _later(names: tuple[str, ...], what: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if value in names:
+            raise not_yet(f"{what} '{value}'")
+        return value
+
+    return BeforeValidator(check)
+
+
+class TlsSpec(Strict):
+    """Certificate and key, PEM files."""
+
+    cert: Text
+    key: Text
+
+
+class ListenSpec(Strict):
+    """The data plane's socket."""
+
+    address: HostPort = Address("127.0.0.1", 8080)
+    max_body_bytes: Bytes = 32 << 20
+    header_timeout_s: Seconds = Field(10.0, validation_alias="header_timeout")
+    tls: TlsSpec | None = None
+
+
+class OperatorSpec(Strict):
+    """The operator plane's socket. Without a token it may listen on loopback only."""
+
+    address: HostPort = Address("127.0.0.1", 8081)
+    token: SecretReference | None = None
+
+
+def _state(url: str) -> str:
+    if url.startswith("redis://"):
+        raise not_yet("redis://")
+    if url != "memory://":
+        raise ValueError("should be memory://")
+    return url
+
+
+def _traces(url: str) -> str:
+    if url.startswith("clickhouse://"):
+        parse_clickhouse(url)
+    elif not url.startswith("chdb://") or not url.removeprefix("chdb://"):
+        raise ValueError("should be chdb://PATH or clickhouse://user:env:VARIABLE@host:port/database")
+    return url
+
+
+class SpoolSpec(Strict):
+    """The local log that traces go through."""
+
+    dir: Text | None = None
+    max_bytes: Bytes = 4 << 30
+    fsync_s: Seconds = Field(1.0, validation_alias="fsync")
+
+
+class StoresSpec(Strict):
+    """Where state, traces and the spool are."""
+
+    state: Annotated[str, AfterValidator(_state)] = "memory://"
+    traces: Annotated[str, AfterValidator(_traces)] | None = None
+    spool: SpoolSpec
+
+
+class CaptureSpec(Strict):
+    """How much of the bodies is kept."""
+
+    bodies: Literal["none", "redacted", "full"] = "redacted"
+    max_body_bytes: Bytes = 64 << 10
+    ttl_s: Seconds = Field(30 * 86400.0, validation_alias="ttl")
+
+
+class ProviderSpec(Strict):
+    """Who serves models."""
+
+    kind: Annotated[Literal["openai", "sim"], _later(_LATER_KINDS, "kind")]
+    base_url: BaseUrl | None = None
+    api_key: SecretReference | None = None
+    load: NotYet = None
+    model: NotYet = None
+    template: NotYet = None
+
+    @model_validator(mode="after")
+    def _sim_is_local(self) -> ProviderSpec:
+        if self.kind == "sim" and (self.base_url or self.api_key):
+            raise ValueError("kind sim takes no base_url and no api_key")
+        return self
+
+
+class CandidateSpec(Strict):
+    """One deployment that may serve an alias. ``{model}`` stands for the name the client sent."""
+
+    provider: Text
+    model: Text = "{model}"
+    weight: Annotated[int, Field(ge=1)] = 1
+
+
+class TimeoutsSpec(Strict):
+    """The four timers of an attempt."""
+
+    connect_s: Seconds = Field(5.0, validation_alias="connect")
+    first_token_s: Seconds = Field(120.0, validation_alias="first_token")
+    idle_s: Seconds = Field(120.0, validation_alias="idle")
+    total_s: Seconds = Field(600.0, validation_alias="total")
+
+
+def _one(candidates: tuple[CandidateSpec, ...]) -> tuple[CandidateSpec, ...]:
+    if not candidates:
+        raise ValueError("names no provider; give one {provider, model}")
+    if len(candidates) > 1:
+        raise not_yet("more than one candidate")
+    return candidates
+
+
+class ModelSpec(Strict):
+    """A model name as clients send it, or a glob over such names, and who serves it."""
+
+    alias: Annotated[str, Field(min_length=1, max_length=200)]
+    candidates: Annotated[Many[CandidateSpec], AfterValidator(_one)]
+    timeouts: TimeoutsSpec
+    strategy: NotYet = None
+    fallback: NotYet = None
+    retry: NotYet = None
+    hedge: NotYet = None
+    mirror: NotYet = None
+
+
+class KeySpec(Strict):
+    """A virtual key and whose it is."""
+
+    id: Name
+    key: SecretReference
+    team: str = ""
+    tenant: str = ""
+    name: str = ""
+    tags: dict[str, str] = {}
+    models: Many[Text] = ()
+    budget: NotYet = None
+    expires: NotYet = None
+
+
+class IdentitySpec(Strict):
+    """How callers are told apart."""
+
+    mode: Annotated[Literal["open", "keys"], _later(("jwt", "mesh"), "mode")] = "open"
+    keys: Many[KeySpec] = ()
+    issuer: NotYet = None
+    audience: NotYet = None
+    claims: NotYet = None
+
+    @model_validator(mode="after")
+    def _keys_and_mode_agree(self) -> IdentitySpec:
+        if self.mode == "keys" and not self.keys:
+            raise ValueError("mode keys needs at least one entry under keys")
+        if self.mode == "open" and self.keys:
+            raise ValueError("keys are given but mode is open; set mode: keys")
+        return self
+
+
+Period = Annotated[Literal["second", "minute", "hour", "day"], _later(("month",), "per")]
+
+
+class RateSpec(Strict):
+    """At most so many in any such period."""
+
+    max: Annotated[int, Field(ge=1)]
+    per: Period
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Globs = Annotated[Many[Text], BeforeValidator(_one_or_more), Field(min_length=1)]
+
+
+class LimitMatchSpec(Strict):
+    """Whom a limit is for: globs by scope name."""
+
+    key: Globs = ()
+    team: Globs = ()
+    tenant: Globs = ()
+    model: Globs = ()
+    provider: Globs = ()
+    tag: NotYet = None
+
+
+class LimitSpec(Strict):
+    """How much each key, team, tenant, model or provider may take."""
+
+    scope: Annotated[Literal["key", "team", "tenant", "model", "provider"], _later(_LATER_LIMIT_SCOPES, "scope")]
+    match: LimitMatchSpec
+    requests: RateSpec | None = None
+    tokens: RateSpec | None = None
+    concurrency: Annotated[int, Field(ge=1)] | None = None
+    budget: NotYet = None
+    cost: NotYet = None
+    on_unknown_price: NotYet = None
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> LimitSpec:
+        if self.requests is None and self.tokens is None and self.concurrency is None:
+            raise ValueError("limits nothing; give requests, tokens or concurrency")
+        return self
+
+
+def _off(value: object) -> object:
+    if isinstance(value, dict) and cast("dict[str, Any]", value).get("enabled") is False:
+        return {"enabled": False}
+    raise not_yet()
+
+
+class OffSpec(Strict):
+    """A feature that is not built: it can only be switched off."""
+
+    enabled: Literal[False]
+
+
+class CacheSpec(Strict):
+    """Answers used again."""
+
+    exact: Annotated[OffSpec, BeforeValidator(_off)] | None = None
+    semantic: Annotated[OffSpec, BeforeValidator(_off)] | None = None
+
+
+class PoliciesSpec(Strict):
+    """Which policy files are in force."""
+
+    dir: Text = "policies"
+    bundle: Many[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]] = ("baseline.yaml",)
+    reload_s: Seconds = Field(2.0, validation_alias="reload")
+
+
+class PricesSpec(Strict):
+    """What models cost."""
+
+    source: Literal["genai-prices"] = "genai-prices"
+    overrides: Text | None = None
+
+
+def _everything(value: object) -> float:
+    share = parse_percent(value)
+    if share != 1.0:
+        raise not_yet("a share other than 100%")
+    return share
+
+
+class TelemetrySpec(Strict):
+    """What is told to other systems."""
+
+    otlp: NotYet = None
+    prometheus: bool = True
+    sample: Annotated[float, BeforeValidator(_everything), WithJsonSchema({"const": "100%"})] = 1.0
+
+
+def _no_plugins(value: object) -> object:
+    if value:
+        raise not_yet()
+    return value
+
+
+class FileSpec(Strict):
+    """The whole of ``weighbridge.yaml``."""
+
+    version: Literal[1]
+    listen: ListenSpec
+    operator: OperatorSpec
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    drain_timeout_s: Seconds = Field(30.0, validation_alias="drain_timeout")
+    stores: StoresSpec
+    capture: CaptureSpec
+    providers: dict[Name, ProviderSpec] = {}
+    models: Many[ModelSpec] = ()
+    identity: IdentitySpec
+    limits: Many[LimitSpec] = ()
+    cache: CacheSpec
+    policies: PoliciesSpec
+    prices: PricesSpec
+    telemetry: TelemetrySpec
+    plugins: Annotated[Many[str], BeforeValidator(_no_plugins)] = ()

@@ -1,0 +1,187 @@
+"""The configuration in force: plain frozen values, every reference resolved, every path absolute.
+
+What a process is built from. Nothing here knows where a value came from; ``config_hash`` names the whole, on every
+record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import orjson
+
+from gateway.config.addresses import Address
+from gateway.config.references import Secret
+from gateway.core.exchange import Timeouts
+from gateway.core.limits import LimitRule
+from gateway.core.prices import PriceRow
+
+
+class Tls(msgspec.Struct, frozen=True, kw_only=True):
+    """Certificate and key, PEM files."""
+
+    cert: Path
+    key: Path
+
+
+class Listen(msgspec.Struct, frozen=True, kw_only=True):
+    """The data plane's socket and what it accepts."""
+
+    address: Address
+    max_body_bytes: int
+    header_timeout_s: float
+    tls: Tls | None = None
+
+
+class Operator(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator plane's socket. ``token`` is there whenever the address can be reached from outside."""
+
+    address: Address
+    token: Secret | None = None
+
+
+class ChdbStore(msgspec.Struct, frozen=True, kw_only=True):
+    """Traces in an embedded database in this folder."""
+
+    path: Path
+
+
+class ClickHouseStore(msgspec.Struct, frozen=True, kw_only=True):
+    """Traces in a ClickHouse server, over HTTP."""
+
+    address: Address
+    database: str
+    user: str
+    password: Secret | None = None
+
+
+class Spool(msgspec.Struct, frozen=True, kw_only=True):
+    """The local log that traces go through."""
+
+    dir: Path
+    max_bytes: int
+    fsync_s: float
+
+
+class Capture(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of the bodies is kept, and for how long."""
+
+    bodies: Literal["none", "redacted", "full"]
+    max_body_bytes: int
+    ttl_s: float
+
+
+class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Who serves models.
+
+    Attributes:
+        base_url: Without a trailing slash; empty for ``sim``.
+        api_key: Our credential. Without one, none is sent.
+        passes_credential: The client's own credential goes on to this provider (transparent mode).
+    """
+
+    name: str
+    kind: Literal["openai", "sim"]
+    base_url: str
+    api_key: Secret | None = None
+    passes_credential: bool = False
+
+
+class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Who serves a model name.
+
+    Attributes:
+        alias: A name as clients send it, or a glob over such names.
+        provider: A key of ``Settings.providers``.
+        model: The name the provider knows; ``{model}`` in it stands for the name the client sent.
+    """
+
+    alias: str
+    provider: str
+    model: str = "{model}"
+    timeouts: Timeouts = Timeouts()
+
+
+class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A virtual key and whose it is. ``models`` are globs of the aliases it may name; empty for all."""
+
+    id: str
+    secret: Secret
+    team: str = ""
+    tenant: str = ""
+    name: str = ""
+    tags: dict[str, str] = {}
+    models: tuple[str, ...] = ()
+
+
+class Policies(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy files in force, in order, each with the name that messages give it."""
+
+    files: tuple[tuple[str, Path], ...]
+    reload_s: float
+
+
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    """What models cost: the source's own list, and rows that go before it."""
+
+    source: Literal["genai-prices"] = "genai-prices"
+    rows: tuple[PriceRow, ...] = ()
+    path: Path | None = None
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole configuration in force.
+
+    Attributes:
+        home: Where the gateway keeps its data.
+        file: The configuration file, if there was one.
+        transparent: Everything goes to the one provider ``upstream``, with the client's own credential.
+        operator: ``None`` when there is to be no operator plane.
+        keys: The virtual keys; with ``identity`` ``open`` there are none and nobody is asked.
+        config_hash: Digest of all the above without secrets and without the place it lies in, 12 hexadecimal digits.
+    """
+
+    home: Path
+    file: Path | None
+    transparent: bool
+    listen: Listen
+    operator: Operator | None
+    workers: int
+    drain_timeout_s: float
+    traces: ChdbStore | ClickHouseStore
+    spool: Spool
+    capture: Capture
+    providers: dict[str, ProviderEntry]
+    models: tuple[ModelEntry, ...]
+    identity: Literal["open", "keys"]
+    keys: tuple[KeyEntry, ...]
+    limits: tuple[LimitRule, ...]
+    policies: Policies
+    prices: Prices
+    prometheus: bool
+    config_hash: str = ""
+
+
+def config_hash(settings: Settings, base: Path) -> str:
+    """Digest a configuration.
+
+    Args:
+        settings: What to digest; its own ``config_hash`` is left out.
+        base: Paths below this folder count by what follows it, so that the same files elsewhere give the same digest.
+
+    Returns:
+        12 hexadecimal digits. Secrets count by their reference, never by their value.
+    """
+
+    def encode(value: Any) -> Any:
+        if isinstance(value, Secret):
+            return value.reference
+        if isinstance(value, Path):
+            return str(value.relative_to(base)) if value.is_relative_to(base) else str(value)
+        raise TypeError(type(value).__name__)
+
+    plain = msgspec.to_builtins(msgspec.structs.replace(settings, config_hash=""), enc_hook=encode)
+    return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]

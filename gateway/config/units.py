@@ -1,0 +1,71 @@
+"""Quantities as people write them: ``32MiB``, ``10s``, ``1%``. Messages never quote what was written."""
+
+from __future__ import annotations
+
+import re
+
+_BYTES = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([A-Za-z]*)")
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*(ms|s|m|h|d)")
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
+
+_BYTE_UNITS = {
+    "": 1, "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+    "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+}  # fmt: skip
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SECONDS_BY_NAME = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
+
+
+def parse_bytes(value: object) -> int:
+    """Read an amount of bytes.
+
+    Args:
+        value: A whole number of bytes, or a text such as ``64KiB``, ``32MiB``, ``4GB``.
+
+    Raises:
+        ValueError: It is neither, or not a whole number of bytes.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    match = _BYTES.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None or match[2] not in _BYTE_UNITS:
+        raise ValueError("should be an amount of bytes such as 64KiB, 32MiB or 4GiB")
+    amount = float(match[1]) * _BYTE_UNITS[match[2]]
+    if amount != int(amount):
+        raise ValueError("should come to a whole number of bytes")
+    return int(amount)
+
+
+def parse_duration(value: object) -> float:
+    """Read a duration as seconds.
+
+    Args:
+        value: A text such as ``500ms``, ``10s``, ``5m``, ``2h``, ``30d``. A bare number says no unit and is refused.
+
+    Raises:
+        ValueError: It is not one.
+    """
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("should be a duration with its unit, such as 500ms, 10s, 2h or 30d")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def parse_percent(value: object) -> float:
+    """Read a share as a fraction of one.
+
+    Args:
+        value: A text such as ``1%`` or ``0.5%``; at most ``100%``.
+
+    Raises:
+        ValueError: It is not one.
+    """
+    match = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None or float(match[1]) > 100:
+        raise ValueError("should be a share between 0% and 100%")
+    return float(match[1]) / 100
+
+
+def period_s(name: str) -> float:
+    """Seconds in a named period: second, minute, hour or day."""
+    return _SECONDS_BY_NAME[name]
