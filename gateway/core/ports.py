@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from gateway.core.errors import GatewayError
-from gateway.core.exchange import AnswerFacts, Headers, Incoming, Request
+from gateway.core.exchange import AnswerFacts, Headers, Incoming, Principal, Request
+from gateway.core.record import GuardEvent
 from gateway.core.segments import Segment
+from gateway.core.verdict import Action
 
 # Which text of a stream: the choice's index and what it is, e.g. (0, "text"), (1, "reasoning"), (0, "tool_argument/2").
 Channel = tuple[int, str]
@@ -181,3 +183,48 @@ class Dialect(Protocol):
     def stream_block(self, reader: StreamReader) -> bytes:
         """Events that end a stream a guard has stopped, end marker included."""
         ...
+
+
+class StreamVerdicts(TextScreen, Protocol):
+    """A :class:`TextScreen` that tells what it has done so far."""
+
+    events: list[GuardEvent]
+    action: Action
+    rule: str
+
+
+class Lease(Protocol):
+    """What is held for a call: slots, and tokens that it may use."""
+
+    def settle(self, used_tokens: int | None) -> None:
+        """Charge what was used, or what was reserved when nobody knows; once."""
+        ...
+
+    def release(self) -> None:
+        """Give the slots back; settles as unknown what was not settled. Idempotent."""
+        ...
+
+
+class Identity(Protocol):
+    """Finds out who is calling."""
+
+    def identify(self, headers: Headers) -> Principal:
+        """Make a principal of a request's headers.
+
+        Raises:
+            AuthenticationFailed: No credential, or not one of ours.
+        """
+        ...
+
+
+class AttemptView(Protocol):
+    """What others may see of an attempt; times are monotonic nanoseconds, zero where it never came to that."""
+
+    status: int
+    headers: Headers
+    reader: StreamReader | None
+    sent_ns: int
+    answered_ns: int
+    first_ns: int
+    ended_ns: int
+    out_bytes: int

@@ -1,0 +1,42 @@
+"""The state of one exchange while it lasts: made by the pipeline, filled as the call passes the rooms, then forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.core.exchange import Deployment, Incoming, Request
+from gateway.core.ports import AttemptView, Dialect, Lease, Reply, StreamVerdicts
+from gateway.core.record import ExchangeRecord
+
+
+@dataclass(slots=True)
+class Call:
+    """Everything that belongs to one exchange.
+
+    Attributes:
+        incoming: The request as the listener read it.
+        reply: The client.
+        record: What will be filed.
+        dialect: Whose shape answers and errors have.
+        request: The request understood, once it is.
+        deployment: Who answers, once that is planned.
+        lease: What is reserved for the call.
+        attempt: The try at the provider, once it has begun.
+        screen: Response guards over a stream, where a rule wants them.
+        body: The admitted request body.
+        answer: A whole answer's body as the client gets it.
+        filed: The record is filed: nothing more may be written to it.
+    """
+
+    incoming: Incoming
+    reply: Reply
+    record: ExchangeRecord
+    dialect: Dialect
+    request: Request | None = None
+    deployment: Deployment | None = None
+    lease: Lease | None = None
+    attempt: AttemptView | None = None
+    screen: StreamVerdicts | None = None
+    body: bytes = b""
+    answer: bytes = b""
+    filed: bool = False

@@ -1,0 +1,127 @@
+"""The two doors of an exchange: what goes out to the provider, and what comes back whole.
+
+Turns a verdict into its consequences: events on the record, an edited document, a :class:`Blocked` raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import orjson
+
+from gateway.core.errors import Blocked
+from gateway.core.exchange import AnswerFacts, Headers, Request
+from gateway.core.ports import Dialect, StreamVerdicts
+from gateway.core.record import ExchangeRecord
+from gateway.core.segments import Direction
+from gateway.core.verdict import Action, Screened
+
+MAX_EVENTS = 256
+_STRENGTH: dict[str, int] = {"allow": 0, "annotate": 1, "edit": 2, "redact": 2, "hold": 3, "block": 4}
+# What the record and the answer's header call an action.
+_VERDICTS: dict[Action, str] = {"allow": "allow", "annotate": "annotate", "redact": "edit", "block": "block"}
+
+
+class Plan(Protocol):
+    """The rules that hold for one exchange; :class:`~gateway.guards.engine.GuardPlan`."""
+
+    request_active: bool
+    response_active: bool
+
+    def screen_request(self, dialect: Dialect, document: Any) -> Screened:
+        """Screen a request's document."""
+        ...
+
+    def screen_answer(self, dialect: Dialect, document: Any) -> Screened:
+        """Screen a whole answer's document."""
+        ...
+
+    def screen_opaque(self, direction: Direction) -> Screened:
+        """Judge a body that cannot be read."""
+        ...
+
+
+def note(record: ExchangeRecord, screened: Screened) -> None:
+    """Put a verdict on the record; the strongest of an exchange stays."""
+    verdict = _VERDICTS[screened.action]
+    if _STRENGTH[verdict] > _STRENGTH[record.verdict]:
+        record.verdict = verdict
+    if screened.events:
+        record.guard_events = (record.guard_events + screened.events)[:MAX_EVENTS]
+    record.coverage = min(record.coverage, screened.coverage)
+    if screened.rule:
+        raise Blocked(screened.rule)
+
+
+def note_stream(record: ExchangeRecord, screen: StreamVerdicts) -> None:
+    """Put on the record what the guards of a stream have done."""
+    verdict = _VERDICTS[screen.action]
+    if _STRENGTH[verdict] > _STRENGTH[record.verdict]:
+        record.verdict = verdict
+    if screen.events:
+        record.guard_events = (record.guard_events + screen.events)[:MAX_EVENTS]
+
+
+def admit(record: ExchangeRecord, plan: Plan, dialect: Dialect, request: Request) -> Any:
+    """Screen a request.
+
+    Returns:
+        The document to send, edited where a rule says so; the request's own where none does.
+
+    Raises:
+        Blocked: A rule turns the request back.
+    """
+    if not plan.request_active:
+        return request.document
+    if request.document is None:
+        if request.body:
+            note(record, plan.screen_opaque("request"))
+        return None
+    screened = plan.screen_request(dialect, request.document)
+    note(record, screened)
+    return screened.document
+
+
+def screen(
+    record: ExchangeRecord, plan: Plan, dialect: Dialect, headers: Headers, body: bytes, opaque: Dialect
+) -> tuple[bytes, AnswerFacts]:
+    """Read a whole answer, and screen it when a rule wants that.
+
+    Args:
+        record: Gets the events.
+        plan: The rules.
+        dialect: Reads the document.
+        headers: The provider's, for the media type.
+        body: The answer as it came.
+        opaque: Reads text that is no document of the dialect.
+
+    Returns:
+        The body for the client, and what the answer says about itself.
+
+    Raises:
+        Blocked: A rule turns the answer back.
+    """
+    document, encode = _document(headers, body)
+    facts = dialect.read_answer(document) if isinstance(document, dict) else AnswerFacts()
+    if not plan.response_active or not body:
+        return body, facts
+    if encode is None:
+        note(record, plan.screen_opaque("response"))
+        return body, facts
+    screened = plan.screen_answer(dialect if isinstance(document, dict) else opaque, document)
+    note(record, screened)
+    return (encode(screened.document) if screened.edited else body), facts
+
+
+def _document(headers: Headers, body: bytes) -> tuple[Any, Callable[[Any], bytes] | None]:
+    """Read a body as JSON, else as text; with the way back, or ``None`` when it is neither."""
+    media = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+    if media.endswith(b"json") or body[:1] in b"{[":
+        try:
+            return orjson.loads(body), orjson.dumps
+        except orjson.JSONDecodeError:
+            pass
+    if media.startswith(b"text/") or media.endswith((b"json", b"xml")):
+        return body.decode("utf-8", "replace"), str.encode
+    return None, None

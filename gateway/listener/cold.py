@@ -1,0 +1,259 @@
+"""The cold side of the listener: aiohttp's low-level server for every connection that does not start hot.
+
+It serves every route, the hot ones too; answers go out as the same bytes, through the same framing, as on the hot side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.core.errors import GatewayError, MalformedRequest, RequestTimeout
+from gateway.core.exchange import Headers, Incoming
+from gateway.listener import framing, reply
+
+if TYPE_CHECKING:
+    from gateway.listener.health import Health
+    from gateway.listener.server import Server
+
+log = logging.getLogger("weighbridge.listener")
+WRITE_HIGH_BYTES = 262_144
+
+
+class Sent(web.StreamResponse):
+    """Tells aiohttp that the answer is already on the transport."""
+
+    def __init__(self, *, close: bool) -> None:
+        super().__init__()
+        self._close_after = close
+
+    @property
+    def keep_alive(self) -> bool | None:
+        """Whether the connection may serve another request."""
+        return not self._close_after
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Nothing is left to send."""
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to send."""
+
+
+class ColdReply:
+    """The :class:`~gateway.core.ports.Reply` of a request on the cold side: framed bytes, straight to the transport."""
+
+    def __init__(self, connection: ColdConnection, *, close: bool, chunked: bool, head_only: bool) -> None:
+        self._connection = connection
+        self._transport = cast("asyncio.Transport", connection.transport)
+        self.close = close
+        self._chunked = chunked
+        self._head_only = head_only
+        self.started = False
+        self.gone = connection.transport is None
+
+    def send(self, status: int, headers: bytes, body: bytes) -> None:
+        """Send a whole answer in one write."""
+        self.close |= self._connection.listener.draining
+        if not self.gone:
+            self._transport.write(reply.whole(status, headers, body, close=self.close, head_only=self._head_only))
+
+    def start(self, status: int, headers: bytes) -> None:
+        """Send the head of a stream."""
+        self.started = True
+        self.close |= self._connection.listener.draining
+        if not self.gone:
+            self._transport.write(reply.stream_head(status, headers, close=self.close, chunked=self._chunked))
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of a stream."""
+        if data and not self.gone:
+            self._transport.write(reply.chunk(data) if self._chunked else data)
+
+    def finish(self, tail: bytes) -> None:
+        """Send the last piece and end the stream."""
+        self.write(tail)
+        if self._chunked and not self.gone:
+            self._transport.write(reply.LAST_CHUNK)
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self.close = True
+        if not self.gone:
+            self._transport.abort()
+
+    def on_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        """Who to tell when the client reads too slowly."""
+        self._connection.flow = (pause, resume)
+
+
+class ColdConnection(RequestHandler):
+    """An aiohttp connection with the listener's framing checks, deadlines and flow control around it."""
+
+    def __init__(self, manager: web.Server, listener: Server, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self.listener = listener
+        self.flow: tuple[Callable[[], None], Callable[[], None]] | None = None
+        self.reply: ColdReply | None = None
+        self._head = b""
+        self._serving = False
+
+    def data_received(self, data: bytes) -> None:
+        """Check each request head as raw bytes before aiohttp reads it."""
+        if self._serving:
+            super().data_received(data)
+            return
+        head = self._head + data
+        end = head.find(b"\r\n\r\n", max(0, len(self._head) - 3))
+        fault = framing.check_partial(head) if end < 0 else framing.check_head(head[: end + 4])
+        if fault is not None:
+            self._head = b""
+            self._refuse(fault)
+        elif end < 0:
+            if not self._head:
+                self.listener.expect(self)
+            self._head = head
+        else:
+            self._head = b""
+            self._serving = True
+            self.listener.unexpect(self)
+            super().data_received(head)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The client is gone: its handler is cancelled."""
+        self.listener.unexpect(self)
+        if self.reply is not None:
+            self.reply.gone = True
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly."""
+        super().pause_writing()
+        if self.flow is not None:
+            self.flow[0]()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        super().resume_writing()
+        if self.flow is not None:
+            self.flow[1]()
+
+    def expire(self) -> None:
+        """The head did not arrive in time, or nothing came for too long."""
+        if self._head:
+            self._refuse(RequestTimeout("The request did not arrive in time."))
+        else:
+            self.force_close()
+
+    def served(self) -> None:
+        """A request is answered: the next bytes are a head again."""
+        self._serving = False
+        self.reply = self.flow = None
+        if not self._messages:
+            self.listener.idle(self)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what aiohttp could not parse, in our own shape, and record it."""
+        self._refuse(MalformedRequest("The request is not valid HTTP/1.1."))
+        return Sent(close=True)
+
+    def _refuse(self, fault: GatewayError) -> None:
+        if self.transport is None:
+            return
+        answer = ColdReply(self, close=True, chunked=True, head_only=False)
+        peer = self.transport.get_extra_info("peername")
+        shown = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
+        self.listener.refuse(Incoming("", "", "", {}, b"", shown, self.listener.now_ns(), fault), answer)
+        self.force_close()
+
+
+class ColdSide(web.Server):
+    """Makes cold connections and turns their requests into exchanges."""
+
+    def __init__(self, listener: Server, health: Health, max_body_bytes: int, body_timeout_s: float) -> None:
+        super().__init__(self._handle, handler_cancellation=True, access_log=None)
+        self._listener = listener
+        self._health = health
+        self._max_body_bytes = max_body_bytes
+        self._body_timeout_s = body_timeout_s
+
+    def __call__(self) -> RequestHandler:
+        """Make a protocol for one connection."""
+        return ColdConnection(
+            self, self._listener, loop=asyncio.get_running_loop(), access_log=None, logger=log, auto_decompress=False,
+            max_line_size=framing.MAX_HEAD_BYTES, max_field_size=framing.MAX_HEAD_BYTES,
+            max_headers=framing.MAX_HEADER_LINES, keepalive_timeout=75, lingering_time=3,
+        )  # fmt: skip
+
+    def take(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Serve a connection from here on, its first bytes included."""
+        connection = self()
+        transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        connection.connection_made(transport)
+        transport.set_protocol(connection)
+        connection.data_received(data)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = cast("ColdConnection", request.protocol)
+        close = not request.keep_alive
+        answer = ColdReply(connection, close=close, chunked=request.version >= (1, 1), head_only=request.method == "HEAD")
+        connection.reply = answer
+        try:
+            await self._serve(request, answer)
+        finally:
+            connection.served()
+        return Sent(close=answer.close)
+
+    async def _serve(self, request: web.BaseRequest, answer: ColdReply) -> None:
+        path, _, query = request.raw_path.partition("?")
+        probe = self._health.answer(path, query)
+        if probe is not None:
+            answer.send(*probe)
+            return
+        incoming = await self._read(request, path, query)
+        if incoming.fault is not None:
+            answer.close = True
+        task = self._listener.serve(incoming, answer)
+        try:
+            await task
+        finally:
+            task.cancel()
+
+    async def _read(self, request: web.BaseRequest, path: str, query: str) -> Incoming:
+        headers: Headers = {}
+        fault: GatewayError | None = None
+        received_ns = self._listener.now_ns()
+        for name, value in request.raw_headers:
+            fault = framing.add_header(headers, bytes(name), bytes(value)) or fault
+        http_1_0 = request.version < (1, 1)
+        fault = fault or framing.check_length(headers, http_1_0=http_1_0, max_body_bytes=self._max_body_bytes)
+        if path.startswith(("http://", "https://")):
+            path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
+        body = bytearray()
+        if fault is None and request.can_read_body:
+            try:
+                async with asyncio.timeout(self._body_timeout_s):
+                    async for piece in request.content.iter_any():
+                        body += piece
+                        if len(body) > self._max_body_bytes:
+                            fault = framing.too_large(self._max_body_bytes)
+                            break
+            except TimeoutError:
+                fault = RequestTimeout("The request did not arrive in time.")
+            except web.RequestPayloadError:
+                fault = MalformedRequest("The request body is not framed in valid chunks.")
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        shown = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
+        return Incoming(request.method, path, query, headers, bytes(body), shown, received_ns, fault)

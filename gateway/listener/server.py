@@ -1,0 +1,210 @@
+"""The listener: sockets, connections and their deadlines, and the edge where no exception gets past."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from gateway.core.errors import Bug, Draining, GatewayError
+from gateway.core.exchange import Incoming
+from gateway.core.ports import Reply
+from gateway.listener.cold import ColdSide
+from gateway.listener.health import Health
+from gateway.listener.hot import HotConnection
+
+log = logging.getLogger("weighbridge.listener")
+SWEEP_S = 0.25
+KEEPALIVE_S = 75.0
+LINGER_S = 3.0
+BACKLOG = 4096
+
+
+class Handler(Protocol):
+    """The pipeline, as the listener sees it."""
+
+    async def handle(self, incoming: Incoming, reply: Reply) -> None:
+        """Answer one request; declared failures are answered inside."""
+        ...
+
+    def refuse(self, incoming: Incoming, reply: Reply, error: GatewayError) -> None:
+        """Answer with an error and record it; a stream that has started is cut."""
+        ...
+
+
+class Connection(Protocol):
+    """A client connection, as far as deadlines go."""
+
+    def expire(self) -> None:
+        """Its deadline has passed."""
+        ...
+
+
+class ListenerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to listen.
+
+    Attributes:
+        max_body_bytes: Largest request body.
+        header_timeout_s: A request must be whole so long after its first byte, or after the connection was made.
+    """
+
+    max_body_bytes: int
+    header_timeout_s: float
+    tls: ssl.SSLContext | None = None
+
+
+class Server:
+    """Accepts connections on given sockets and hands requests to a handler.
+
+    Args:
+        handler: Gives the present handler; a reload puts another in its place, requests on their way keep theirs.
+        health: Answers the probes.
+        now_ns: Monotonic clock in nanoseconds.
+    """
+
+    def __init__(
+        self, handler: Callable[[], Handler], health: Health, options: ListenerOptions, now_ns: Callable[[], int]
+    ) -> None:
+        self._handler = handler
+        self._health = health
+        self._options = options
+        self.now_ns = now_ns
+        self.max_body_bytes = options.max_body_bytes
+        self.draining = False
+        self._loop = asyncio.get_running_loop()
+        self._deadlines: dict[Connection, float] = {}
+        self._connections: set[HotConnection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._servers: list[asyncio.Server] = []
+        self._cold = ColdSide(self, health, options.max_body_bytes, options.header_timeout_s)
+        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+
+    # --- life
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Accept connections on listening sockets."""
+        for each in sockets:
+            server = await self._loop.create_server(
+                lambda: HotConnection(self), sock=each, backlog=BACKLOG, ssl=self._options.tls
+            )
+            self._servers.append(server)
+
+    def drain(self) -> None:
+        """Refuse new calls from now on; those on their way finish."""
+        self.draining = True
+        self._health.draining = True
+        for connection in [c for c in self._connections if not c.busy and not c.arriving()]:
+            connection.transport.close()
+
+    async def close(self, timeout_s: float) -> int:
+        """Wait for what is on its way, cut what is not done in time, close every socket.
+
+        Returns:
+            How many requests were cut.
+        """
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        cut = len(self._tasks)
+        for server in self._servers:
+            server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+        self._sweeper.cancel()
+        for connection in list(self._connections):
+            connection.transport.close()
+        await self._cold.shutdown(1.0)
+        return cut
+
+    def in_flight(self) -> int:
+        """Requests being served now."""
+        return len(self._tasks)
+
+    def connections(self) -> int:
+        """Client connections open now."""
+        return len(self._connections) + len(self._cold.connections)
+
+    # --- what a connection tells
+
+    def opened(self, connection: HotConnection) -> None:
+        """A connection was made; its first request must come in time."""
+        self._connections.add(connection)
+        self._deadlines[connection] = self._loop.time() + self._options.header_timeout_s
+
+    def closed(self, connection: HotConnection) -> None:
+        """A connection is gone."""
+        self._connections.discard(connection)
+        self._deadlines.pop(connection, None)
+
+    def expect_request(self, connection: HotConnection) -> None:
+        """A request has begun to arrive; it keeps the deadline that its first byte set."""
+        due = connection.received_ns / 1e9 + self._options.header_timeout_s
+        # The loop's clock and the monotonic clock tick alike but may start apart.
+        self._deadlines[connection] = self._loop.time() + max(0.0, due - self.now_ns() / 1e9)
+
+    def answered(self, connection: HotConnection) -> None:
+        """An answer is out; the connection may idle for a while."""
+        self._deadlines[connection] = self._loop.time() + KEEPALIVE_S
+
+    def linger(self, connection: HotConnection) -> None:
+        """An answer went out before its request was read; give the client time to see it."""
+        self._deadlines[connection] = self._loop.time() + LINGER_S
+
+    def expect(self, connection: Connection) -> None:
+        """A request head has begun to arrive on the cold side."""
+        self._deadlines[connection] = self._loop.time() + self._options.header_timeout_s
+
+    def unexpect(self, connection: Connection) -> None:
+        """No deadline for now."""
+        self._deadlines.pop(connection, None)
+
+    def idle(self, connection: Connection) -> None:
+        """A connection on the cold side waits for its next request."""
+        self._deadlines[connection] = self._loop.time() + KEEPALIVE_S
+
+    def hand_over(self, connection: HotConnection, data: bytes) -> None:
+        """Give a connection to the cold side, first bytes and all."""
+        self.closed(connection)
+        self._cold.take(connection.transport, data)
+
+    def serve(self, incoming: Incoming, reply: Reply) -> asyncio.Task[None]:
+        """Start serving a request."""
+        if isinstance(reply, HotConnection):
+            self._deadlines.pop(reply, None)
+        if self.draining and incoming.fault is None:
+            incoming.fault = Draining()
+        task = self._loop.create_task(self.run(incoming, reply))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def run(self, incoming: Incoming, reply: Reply) -> None:
+        """Serve a request; the edge that no exception crosses."""
+        handler = self._handler()
+        try:
+            await handler.handle(incoming, reply)
+        except Exception as error:  # the listener's edge: whatever it is, the process and the client survive it
+            # The type and the place, never the text: a message may quote what was inspected.
+            trace = error.__traceback__
+            while trace is not None and trace.tb_next is not None:
+                trace = trace.tb_next
+            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+            log.error("bug: %s at %s", type(error).__name__, place)
+            handler.refuse(incoming, reply, Bug("The gateway failed."))
+
+    def refuse(self, incoming: Incoming, reply: Reply) -> None:
+        """Answer a request that never became one."""
+        self._handler().refuse(incoming, reply, incoming.fault or Bug("The gateway failed."))
+
+    def _sweep(self) -> None:
+        now_s = self._loop.time()
+        for connection in [c for c, due in self._deadlines.items() if due <= now_s]:
+            del self._deadlines[connection]
+            connection.expire()
+        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)

@@ -1,0 +1,56 @@
+"""Our own list of models, for gateways that route by names: a local provider that knows nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.core.ports import AnswerSink
+from gateway.wire.openai_errors import error_body
+from gateway.wire.openai_models import model_body, models_body
+from gateway.core.errors import ModelNotFound
+
+PROVIDER = "weighbridge"
+
+
+class CatalogCall:
+    """An answer that is given in the next turn of the loop."""
+
+    def __init__(self, handle: asyncio.Handle) -> None:
+        self._handle = handle
+
+    def cancel(self) -> None:
+        """Say nothing."""
+        self._handle.cancel()
+
+    def pause(self) -> None:
+        """The answer is one small piece; there is nothing to hold back."""
+
+    def resume(self) -> None:
+        """See :meth:`pause`."""
+
+
+class CatalogProvider:
+    """Answers ``/models`` and ``/models/{id}`` from the names of the routing table.
+
+    Args:
+        names: The aliases that name one model each.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = list(names)
+        self._loop = asyncio.get_running_loop()
+
+    def send(self, path: str, body: bytes, sink: AnswerSink) -> CatalogCall:
+        """Answer."""
+        return CatalogCall(self._loop.call_soon(self._answer, path.partition("?")[0], sink))
+
+    def _answer(self, path: str, sink: AnswerSink) -> None:
+        name = path.removeprefix("/models").removeprefix("/")
+        status, body = 200, models_body(self._names)
+        if name and name in self._names:
+            body = model_body(name)
+        elif name:
+            status, body = 404, error_body(ModelNotFound(f"The model '{name[:200]}' does not exist."), "")
+        sink.on_head(status, {b"content-type": b"application/json"})
+        sink.on_data(body)
+        sink.on_end()
