@@ -1,0 +1,66 @@
+"""Turns a finished record into its line in the spool. Bodies come here already redacted and cut to size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+import msgspec
+
+from gateway.core.record import ExchangeRecord
+from gateway.recording.spool import SpoolWriter
+
+
+class Encoder(Protocol):
+    """Makes one line of JSON; ``msgspec.json.Encoder`` is one."""
+
+    def encode(self, obj: Any, /) -> bytes:
+        """Encode without a newline."""
+        ...
+
+
+class Recorder:
+    """Writes records to the spool.
+
+    Args:
+        spool: Takes the lines.
+        encoder: Makes them.
+    """
+
+    __slots__ = ("_encode", "_spool")
+
+    def __init__(self, spool: SpoolWriter, encoder: Encoder) -> None:
+        self._spool = spool
+        self._encode: Callable[[ExchangeRecord], bytes] = encoder.encode
+
+    def append(self, record: ExchangeRecord) -> None:
+        """Write a record. Whatever becomes of it, nothing is raised: a full disk is a drop, not a failed call."""
+        spool = self._spool
+        dropped = spool.take_dropped()
+        if dropped:
+            record.dropped_before = dropped
+        has_bodies = record.request_body is not None or record.response_body is not None
+        written = spool.append(self._line(record), (lambda: self._lean(record)) if has_bodies else None)
+        if dropped and not written:
+            spool.give_back_dropped(dropped)
+
+    def _line(self, record: ExchangeRecord) -> bytes:
+        try:
+            return self._encode(record)
+        except UnicodeEncodeError:
+            # A lone surrogate, from a header or a body that was no UTF-8.
+            return self._encode(_without_surrogates(msgspec.to_builtins(record)))
+
+    def _lean(self, record: ExchangeRecord) -> bytes:
+        return self._line(msgspec.structs.replace(record, request_body=None, response_body=None))
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        pairs = cast("dict[str, Any]", value)
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in pairs.items()}
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in cast("list[Any]", value)]
+    return value
