@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.accounting.rates import Rate, Schedule, Tariff
+from gateway.core.usage import Usage, cost_nanousd
+
+BUCKETS = {
+    "input": "input_fresh_tokens",
+    "output": "output_text_tokens",
+    "reasoning": "reasoning_tokens",
+    "cached_input": "cache_read_tokens",
+    "cache_write": "cache_write_tokens",
+    "audio_input": "audio_input_tokens",
+    "audio_output": "audio_output_tokens",
+    "image_input": "image_input_tokens",
+}
+prices = st.decimals(0, 1000, places=5)
+counts = st.integers(0, 10_000_000)
+usages = st.builds(Usage, **dict.fromkeys(BUCKETS.values(), counts))
+
+
+def to_nano(dollars: Decimal) -> int:
+    return int((dollars * 1_000_000_000).to_integral_value(ROUND_HALF_EVEN))
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(BUCKETS, prices)), usages, prices)
+def test_each_bucket_is_priced_exactly_once(dollars: dict[str, Decimal], usage: Usage, per_call: Decimal):
+    expected = per_call + sum(
+        (price * getattr(usage, BUCKETS[name]) / 1_000_000 for name, price in dollars.items()), Decimal(0)
+    )
+    assert Rate({**dollars, "per_call": per_call}).cost_nanousd(usage) == to_nano(expected)
+
+
+@given(st.dictionaries(st.sampled_from(list(BUCKETS)), prices), usages)
+def test_a_bucket_without_a_price_takes_its_parent_s_or_makes_the_cost_unknown(
+    dollars: dict[str, Decimal], usage: Usage
+):
+    parents = {"cached_input": "input", "cache_write": "input", "image_input": "input", "reasoning": "output"}
+    expected: Decimal | None = Decimal(0)
+    for name, field in BUCKETS.items():
+        tokens = getattr(usage, field)
+        price = dollars.get(name, dollars.get(parents.get(name, "")))
+        if tokens and price is None:
+            expected = None
+            break
+        expected += tokens * (price or Decimal(0)) / 1_000_000
+    cost = Rate(dollars).cost_nanousd(usage)
+    assert cost == (None if expected is None else to_nano(expected))
+
+
+@given(st.dictionaries(st.sampled_from([name for name in BUCKETS if name != "reasoning"]), prices), usages)
+def test_the_float_price_agrees_to_the_last_nano_dollars(dollars: dict[str, Decimal], usage: Usage):
+    rate = Rate(dollars)
+    exact, floating = rate.cost_nanousd(usage), cost_nanousd(usage, rate.price())
+    if exact is None or floating is None:
+        assert exact is floating is None
+    else:
+        assert abs(exact - floating) <= 1 + exact * 1e-14
+
+
+def test_halves_round_to_even():
+    rate = Rate({"input": Decimal("0.0005")})
+    assert [rate.cost_nanousd(Usage(input_fresh_tokens=tokens)) for tokens in (1, 2, 3, 5)] == [0, 1, 2, 2]
+
+
+def rate(dollars: int) -> Rate:
+    return Rate({"input": Decimal(dollars)})
+
+
+DAY_US = 86_400_000_000
+CHEAP, MIDDLE, DEAR = rate(1), rate(2), rate(3)
+
+
+def test_the_last_tariff_that_holds_is_the_one():
+    schedule = Schedule((Tariff(((-1, CHEAP),)), Tariff(((-1, DEAR),), from_us=10 * DAY_US)))
+    assert schedule.rate(0, 10 * DAY_US - 1) is CHEAP
+    assert schedule.rate(0, 10 * DAY_US) is DEAR
+    assert schedule.flat is None
+
+
+def test_without_a_tariff_that_holds_the_fallback_is_used_or_nothing_is_known():
+    dated = Tariff(((-1, DEAR),), from_us=10 * DAY_US)
+    assert Schedule((dated,)).rate(0, 0) is None
+    assert Schedule((dated,), Tariff(((-1, CHEAP),))).rate(0, 0) is CHEAP
+    assert Schedule(()).rate(0, 0) is None
+
+
+@pytest.mark.parametrize(("second", "held"), [(0, True), (1799, True), (1800, False), (59_399, False), (59_400, True)])
+def test_a_daily_tariff_may_span_midnight(second: int, *, held: bool):
+    tariff = Tariff(((-1, CHEAP),), daily=(59_400, 1800))
+    assert tariff.holds(20_000 * DAY_US + second * 1_000_000) is held
+    assert Tariff(((-1, CHEAP),), daily=(1800, 59_400)).holds(second * 1_000_000) is not held
+
+
+def test_a_step_begins_above_its_threshold():
+    schedule = Schedule((Tariff(((-1, CHEAP), (100, MIDDLE), (200, DEAR))),))
+    assert [schedule.rate(tokens, 0) for tokens in (0, 100, 101, 200, 201)] == [CHEAP, CHEAP, MIDDLE, MIDDLE, DEAR]
+
+
+def test_one_rate_for_every_call_is_flat():
+    assert Schedule((Tariff(((-1, CHEAP),)),)).flat is CHEAP
+    assert Schedule((Tariff(((-1, CHEAP),), from_us=1), Tariff(((-1, DEAR),)))).flat is DEAR
+    dated = Tariff(((-1, CHEAP),), from_us=DAY_US)
+    assert Schedule((dated,), dated).flat is CHEAP
+    assert Schedule((dated,), dated).rate(0, 0) is CHEAP
