@@ -78,7 +78,7 @@ class References:
         if reference is None:
             return None
         value, wrong = self._look_up(reference)
-        wrong = wrong or _unfit(value)
+        wrong = wrong or secret_fault(value)
         if wrong:
             self.problems.append(document.problem(path, wrong))
             return None
@@ -95,12 +95,13 @@ class References:
         return text.rstrip("\r\n"), f"secret file {problem}" if problem else ""
 
 
-def _unfit(value: str) -> str:
+def secret_fault(value: str) -> str:
+    """Say why a text cannot be a secret; nothing when it can."""
     if not value:
-        return "the secret it refers to is empty"
+        return "the secret is empty"
     if len(value) > _MAX_CHARS:
-        return "the secret it refers to is too long"
+        return "the secret is too long"
     # It will stand in an HTTP header; a line break there would be a second header.
     if not value.isascii() or not value.isprintable():
-        return "the secret it refers to has characters that no HTTP header can carry"
+        return "the secret has characters that no HTTP header can carry"
     return ""

@@ -165,12 +165,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     config_hash: str = ""
 
 
-def config_hash(settings: Settings, base: Path) -> str:
+def config_hash(settings: Settings, bases: tuple[Path, ...]) -> str:
     """Digest a configuration.
 
     Args:
         settings: What to digest; its own ``config_hash`` is left out.
-        base: Paths below this folder count by what follows it, so that the same files elsewhere give the same digest.
+        bases: Paths below one of these folders count by what follows it, so that the same files elsewhere give the same
+            digest.
 
     Returns:
         12 hexadecimal digits. Secrets count by their reference, never by their value.
@@ -180,7 +181,7 @@ def config_hash(settings: Settings, base: Path) -> str:
         if isinstance(value, Secret):
             return value.reference
         if isinstance(value, Path):
-            return str(value.relative_to(base)) if value.is_relative_to(base) else str(value)
+            return next((str(value.relative_to(base)) for base in bases if value.is_relative_to(base)), str(value))
         raise TypeError(type(value).__name__)
 
     plain = msgspec.to_builtins(msgspec.structs.replace(settings, config_hash=""), enc_hook=encode)

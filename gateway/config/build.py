@@ -1,0 +1,286 @@
+"""From the checked file and what stands outside it to settings: overrides, references, paths and defaults resolved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse, points_at
+from gateway.config.environment import OPENAI_URL, SIM, Outside, providers_from, shown
+from gateway.config.prices import load_prices
+from gateway.config.references import References, Secret, secret_fault
+from gateway.config.schema import FileSpec, LimitSpec, ModelSpec, RateSpec
+from gateway.config.settings import (
+    Capture,
+    ChdbStore,
+    ClickHouseStore,
+    KeyEntry,
+    Listen,
+    ModelEntry,
+    Operator,
+    Policies,
+    Prices,
+    ProviderEntry,
+    Settings,
+    Spool,
+    Tls,
+)
+from gateway.config.shipped import shipped_policies_dir
+from gateway.config.source import Document, NodePath, Problem
+from gateway.config.units import period_s
+from gateway.core.exchange import Timeouts
+from gateway.core.limits import LimitRule
+
+T = TypeVar("T")
+
+_BEARER_VARIABLE = "WEIGHBRIDGE_OPERATOR_TOKEN"
+_SCOPES = ("key", "team", "tenant", "model", "provider")
+
+
+class Builder:
+    """Builds settings and keeps everything that stands in the way.
+
+    Args:
+        spec: The checked file, or the defaults when there is none.
+        document: Where ``spec`` came from.
+        base: The folder that relative paths of the file start from.
+        outside: Flags and environment.
+    """
+
+    def __init__(self, spec: FileSpec, document: Document, base: Path, outside: Outside) -> None:
+        self.spec = spec
+        self.document = document
+        self.base = base
+        self.outside = outside
+        self.references = References(outside.environ, base)
+        self.problems: list[Problem] = []
+        self.notices: list[str] = []
+
+    def build(self, file: Path | None) -> Settings:
+        """Build the settings; they are fit for use only when ``problems`` stays empty."""
+        spec, upstream = self.spec, self._upstream()
+        listen = self._listen()
+        providers = self._providers(listen.address, upstream)
+        settings = Settings(
+            home=self.outside.home,
+            file=file,
+            transparent=upstream is not None,
+            listen=listen,
+            operator=self._operator(),
+            workers=self._workers(),
+            drain_timeout_s=spec.drain_timeout_s,
+            traces=self._traces(),
+            spool=self._spool(),
+            capture=Capture(
+                bodies=spec.capture.bodies, max_body_bytes=spec.capture.max_body_bytes, ttl_s=spec.capture.ttl_s
+            ),
+            providers=providers,
+            models=self._models(providers, upstream),
+            identity=spec.identity.mode,
+            keys=self._keys(),
+            limits=tuple(_limit(limit) for limit in spec.limits),
+            policies=self._policies(),
+            prices=self._prices(),
+            prometheus=spec.telemetry.prometheus,
+        )
+        self.problems += self.references.problems
+        return settings
+
+    def _problem(self, path: NodePath, message: str) -> None:
+        self.problems.append(self.document.problem(path, message))
+
+    def _override(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        override = self.outside.get(name)
+        if override is None:
+            return default
+        try:
+            return parse(override.value)
+        except ValueError as error:
+            self.problems.append(Problem(override.source, 0, str(error)))
+            return default
+
+    def _path(self, path: NodePath, written: str, *, must_exist: bool = True) -> Path:
+        found = self.base / written
+        if must_exist and not found.is_file():
+            self._problem(path, "no such file")
+        return found
+
+    def _listen(self) -> Listen:
+        spec = self.spec.listen
+        tls = spec.tls and Tls(
+            cert=self._path(("listen", "tls", "cert"), spec.tls.cert),
+            key=self._path(("listen", "tls", "key"), spec.tls.key),
+        )
+        return Listen(
+            address=self._override("listen", parse_address, spec.address),
+            max_body_bytes=spec.max_body_bytes,
+            header_timeout_s=spec.header_timeout_s,
+            tls=tls,
+        )
+
+    def _operator(self) -> Operator | None:
+        if self.outside.options.no_operator:
+            return None
+        address = self._override("operator", parse_address, self.spec.operator.address)
+        written, from_outside = self.spec.operator.token, self.outside.environ.get(_BEARER_VARIABLE)
+        token = self._operator_token(address, written, from_outside)
+        if not address.is_loopback and written is None and not from_outside:
+            override = self.outside.get("operator")
+            message = f"{address} is no loopback address: set operator.token or {_BEARER_VARIABLE}"
+            if override is None:
+                self._problem(("operator", "address"), message)
+            else:
+                self.problems.append(Problem(override.source, 0, message))
+        return Operator(address=address, token=token)
+
+    def _operator_token(self, address: Address, written: str | None, from_outside: str | None) -> Secret | None:
+        by_variable = f"env:{_BEARER_VARIABLE}"
+        if from_outside:
+            fault = secret_fault(from_outside)
+            if fault:
+                self.problems.append(Problem(_BEARER_VARIABLE, 0, fault))
+            return Secret(from_outside, by_variable)
+        if written == by_variable and address.is_loopback:
+            # The documented default line; on loopback it means "a token if there is one".
+            self.notices.append(f"{_BEARER_VARIABLE} is not set; the operator plane asks for no token on loopback")
+            return None
+        return self.references.resolve(written, self.document, ("operator", "token"))
+
+    def _workers(self) -> int:
+        return self._override("workers", _worker_count, self.spec.workers)
+
+    def _traces(self) -> ChdbStore | ClickHouseStore:
+        written, path = self.spec.stores.traces, ("stores", "traces")
+        if written is None:
+            return ChdbStore(path=self.outside.home / "traces")
+        if written.startswith("chdb://"):
+            return ChdbStore(path=self.base / written.removeprefix("chdb://"))
+        url = parse_clickhouse(written)
+        password = self.references.resolve(url.password, self.document, path)
+        return ClickHouseStore(address=url.address, database=url.database, user=url.user, password=password)
+
+    def _spool(self) -> Spool:
+        spec = self.spec.stores.spool
+        folder = self.outside.home / "spool" if spec.dir is None else self.base / spec.dir
+        return Spool(dir=folder, max_bytes=spec.max_bytes, fsync_s=spec.fsync_s)
+
+    def _upstream(self) -> ProviderEntry | None:
+        override = self.outside.get("upstream")
+        if override is None:
+            return None
+        url = self._override("upstream", parse_base_url, OPENAI_URL)
+        if points_at(url, self._override("listen", parse_address, self.spec.listen.address)):
+            self.problems.append(Problem(override.source, 0, "is this gateway's own address"))
+        if self.spec.providers or self.spec.models:
+            self.notices.append(
+                f"{override.source} is given: providers and models of {self.document.name} are not used"
+            )
+        if self.spec.identity.mode == "keys":
+            message = f"mode keys cannot go with {override.source}: the client's credential is the provider's own"
+            self._problem(("identity", "mode"), message)
+        return ProviderEntry(name="upstream", kind="openai", base_url=url, passes_credential=True)
+
+    def _providers(self, listen: Address, upstream: ProviderEntry | None) -> dict[str, ProviderEntry]:
+        if upstream is not None:
+            return {upstream.name: upstream}
+        if not self.spec.providers and not self.spec.models:
+            found = providers_from(self.outside.environ, listen)
+            self.problems += found.problems
+            self.notices += found.notices
+            return {entry.name: entry for entry in (*found.providers, SIM)}
+        entries = {"sim": SIM}
+        for name, spec in self.spec.providers.items():
+            path = ("providers", name)
+            key = self.references.resolve(spec.api_key, self.document, (*path, "api_key"))
+            url = "" if spec.kind == "sim" else spec.base_url or OPENAI_URL
+            if url and points_at(url, listen):
+                self._problem((*path, "base_url"), "is this gateway's own address")
+            if name == "sim" and spec.kind != "sim":
+                self._problem(path, "the name sim belongs to the built-in provider")
+            entries[name] = ProviderEntry(name=name, kind=spec.kind, base_url=url, api_key=key)
+        return entries
+
+    def _models(self, providers: dict[str, ProviderEntry], upstream: ProviderEntry | None) -> tuple[ModelEntry, ...]:
+        if upstream is not None:
+            return (ModelEntry(alias="*", provider=upstream.name),)
+        written = [_model(spec) for spec in self.spec.models]
+        if any(entry.alias == "sim/*" for entry in written):
+            return tuple(written)
+        sim = ModelEntry(alias="sim/*", provider="sim")
+        if written:
+            return (*written, sim)
+        first = next((entry for entry in providers.values() if entry.kind != "sim"), None)
+        return (sim, ModelEntry(alias="*", provider=first.name)) if first else (sim,)
+
+    def _keys(self) -> tuple[KeyEntry, ...]:
+        entries: list[KeyEntry] = []
+        for index, spec in enumerate(self.spec.identity.keys):
+            path = ("identity", "keys", index)
+            secret = self.references.resolve(spec.key, self.document, (*path, "key"))
+            if secret is None:
+                continue
+            if any(entry.secret == secret for entry in entries):
+                self._problem((*path, "key"), "the same secret as another key")
+            rest = {name: getattr(spec, name) for name in ("team", "tenant", "name", "tags", "models")}
+            entries.append(KeyEntry(id=spec.id, secret=secret, **rest))
+        return tuple(entries)
+
+    def _policies(self) -> Policies:
+        spec = self.spec.policies
+        own, shipped = self.base / spec.dir, shipped_policies_dir()
+        files: list[tuple[str, Path]] = []
+        for index, name in enumerate(spec.bundle):
+            path = ("policies", "bundle", index)
+            if ".." in name.split("/"):
+                self._problem(path, "leads out of policies.dir")
+                continue
+            local = own / name
+            if local.is_file():
+                files.append((shown(local, self.outside.cwd), local))
+            elif (shipped / name).is_file():
+                files.append((f"shipped/{name}", shipped / name))
+            else:
+                self._problem(path, f"no such policy in {spec.dir} and none shipped by that name")
+        return Policies(files=tuple(files), reload_s=spec.reload_s)
+
+    def _prices(self) -> Prices:
+        spec = self.spec.prices
+        if spec.overrides is None:
+            return Prices(source=spec.source)
+        path = self._path(("prices", "overrides"), spec.overrides)
+        if not path.is_file():
+            return Prices(source=spec.source, path=path)
+        rows, problems = load_prices(path, shown(path, self.outside.cwd))
+        self.problems += problems
+        return Prices(source=spec.source, rows=rows, path=path)
+
+
+def _worker_count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= 256:
+        raise ValueError("should be a number from 1 to 256")
+    return int(text)
+
+
+def _model(spec: ModelSpec) -> ModelEntry:
+    only, timers = spec.candidates[0], spec.timeouts
+    timeouts = Timeouts(
+        connect_s=timers.connect_s, first_token_s=timers.first_token_s, idle_s=timers.idle_s, total_s=timers.total_s
+    )
+    return ModelEntry(alias=spec.alias, provider=only.provider, model=only.model, timeouts=timeouts)
+
+
+def _rate(spec: RateSpec | None) -> tuple[int, float] | None:
+    return None if spec is None else (spec.max, period_s(spec.per))
+
+
+def _limit(spec: LimitSpec) -> LimitRule:
+    globs: dict[str, tuple[str, ...]] = {scope: getattr(spec.match, scope) for scope in _SCOPES}
+    return LimitRule(
+        scope=spec.scope,
+        match={scope: values for scope, values in globs.items() if values},
+        requests=_rate(spec.requests),
+        tokens=_rate(spec.tokens),
+        concurrency=spec.concurrency,
+    )

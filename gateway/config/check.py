@@ -1,0 +1,72 @@
+"""What no single key shows: names that lead nowhere, things given twice, parts that cannot work together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from gateway.config.environment import Outside
+from gateway.config.schema import FileSpec
+from gateway.config.settings import Settings
+from gateway.config.source import Document, Problem
+from gateway.config.validation import suggestion
+
+
+def check_file(spec: FileSpec, document: Document) -> Iterator[Problem]:
+    """Check that the file agrees with itself."""
+    # Providers as written: one that is wrong in itself has been reported, and still exists for those who name it.
+    written = {str(path[1]) for path in document.lines if len(path) == 2 and path[0] == "providers"}
+    providers = {"sim", *written}
+    for index, model in enumerate(spec.models):
+        for number, candidate in enumerate(model.candidates):
+            if candidate.provider not in providers:
+                path = ("models", index, "candidates", number, "provider")
+                hint = suggestion(candidate.provider, providers)
+                yield document.problem(path, f"no provider is named '{candidate.provider}'{hint}")
+    for index, limit in enumerate(spec.limits):
+        for name in limit.match.provider:
+            if not _is_glob(name) and name not in providers | {"upstream"}:
+                hint = suggestion(name, providers)
+                yield document.problem(("limits", index, "match", "provider"), f"no provider is named '{name}'{hint}")
+    yield from _twice(document, "models", "alias", [model.alias for model in spec.models])
+    yield from _twice(document, "identity.keys", "id", [key.id for key in spec.identity.keys])
+    yield from _twice(document, "policies.bundle", "", list(spec.policies.bundle))
+
+
+def check_settings(settings: Settings, document: Document, outside: Outside) -> Iterator[Problem]:
+    """Check that the whole can work together."""
+    if settings.workers > 1 and settings.limits:
+        override = outside.get("workers")
+        message = (
+            "more than one worker cannot count limits together in memory://; set workers: 1 or remove limits "
+            "(a shared stores.state, redis://, is not yet available)"
+        )
+        if override is None:
+            yield document.problem(("workers",), message)
+        else:
+            yield Problem(override.source, 0, message)
+
+
+def notices(settings: Settings) -> Iterator[str]:
+    """What works, and may not be what was meant."""
+    address = settings.listen.address
+    if settings.identity == "open" and not address.is_loopback and any(p.api_key for p in settings.providers.values()):
+        yield f"identity.mode is open and {address} is no loopback address: whoever reaches it uses your provider keys"
+    asked = ("key", "team", "tenant")
+    if settings.identity == "open" and any(r.scope in asked or r.match.keys() & set(asked) for r in settings.limits):
+        yield "identity.mode is open: every caller has the same empty key, team and tenant in limits"
+    for name in sorted({row.provider for row in settings.prices.rows} - settings.providers.keys()):
+        yield f"prices for '{name}', which is no configured provider"
+
+
+def _twice(document: Document, where: str, key: str, values: Iterable[str]) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for index, value in enumerate(values):
+        path = (*where.split("."), index, *((key,) if key else ()))
+        if value in first:
+            yield document.problem(path, f"'{value}' is there already, on line {first[value]}")
+        else:
+            first[value] = document.line(path)
+
+
+def _is_glob(name: str) -> bool:
+    return bool({"*", "?", "["} & set(name))

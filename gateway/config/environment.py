@@ -1,0 +1,141 @@
+"""What flags and environment variables say, and the providers that appear from credentials in the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from gateway.config.addresses import Address, parse_base_url, points_at
+from gateway.config.references import Secret, secret_fault
+from gateway.config.settings import ProviderEntry
+from gateway.config.source import Problem
+
+# Providers that speak OpenAI's dialect, in the order in which the first becomes the default.
+_PUBLIC = (
+    ("openai", "OPENAI_API_KEY", "https://api.openai.com/v1"),
+    ("mistral", "MISTRAL_API_KEY", "https://api.mistral.ai/v1"),
+    ("groq", "GROQ_API_KEY", "https://api.groq.com/openai/v1"),
+    ("deepseek", "DEEPSEEK_API_KEY", "https://api.deepseek.com/v1"),
+    ("xai", "XAI_API_KEY", "https://api.x.ai/v1"),
+    ("together", "TOGETHER_API_KEY", "https://api.together.xyz/v1"),
+    ("openrouter", "OPENROUTER_API_KEY", "https://openrouter.ai/api/v1"),
+)
+_LATER = (
+    ("anthropic", ("ANTHROPIC_API_KEY",)),
+    ("gemini", ("GEMINI_API_KEY", "GOOGLE_API_KEY")),
+    ("azure", ("AZURE_OPENAI_API_KEY",)),
+    ("bedrock", ("AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK")),
+)
+OPENAI_URL = _PUBLIC[0][2]
+SIM = ProviderEntry(name="sim", kind="sim", base_url="")
+DEFAULT_FILE = "weighbridge.yaml"
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line said; ``None`` and ``False`` where it said nothing. Values are as typed."""
+
+    config: str | None = None
+    listen: str | None = None
+    operator: str | None = None
+    no_operator: bool = False
+    workers: str | None = None
+    upstream: str | None = None
+
+
+def shown(path: Path, cwd: Path) -> str:
+    """Name a file as the person in this folder would."""
+    return str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
+
+
+class Override(msgspec.Struct, frozen=True):
+    """A value from outside the file, and what to call its source in messages."""
+
+    source: str
+    value: str
+
+
+class Outside:
+    """Flags before environment variables; an empty variable counts as unset.
+
+    Args:
+        options: What the command line said.
+        environ: The process's environment.
+        cwd: Where relative paths of flags and variables start.
+    """
+
+    def __init__(self, options: Options, environ: Mapping[str, str], cwd: Path) -> None:
+        self.options = options
+        self.environ = environ
+        self.cwd = cwd
+
+    def get(self, name: str) -> Override | None:
+        """Return what the flag ``--name`` or the variable ``WEIGHBRIDGE_NAME`` says."""
+        flag: str | None = getattr(self.options, name, None)
+        if flag is not None:
+            return Override(f"--{name}", flag)
+        variable = f"WEIGHBRIDGE_{name.upper()}"
+        value = self.environ.get(variable)
+        return Override(variable, value) if value else None
+
+    @property
+    def home(self) -> Path:
+        """Where the gateway keeps its data."""
+        return self.cwd / (self.environ.get("WEIGHBRIDGE_HOME") or ".weighbridge")
+
+    def config_file(self) -> Path | None:
+        """The configuration file: the one that was named, else ``weighbridge.yaml`` if it is there."""
+        named = self.get("config")
+        if named is not None:
+            return self.cwd / named.value
+        default = self.cwd / DEFAULT_FILE
+        return default if default.is_file() else None
+
+
+class Found(msgspec.Struct, kw_only=True):
+    """Providers from the environment, and what there is to say about them."""
+
+    providers: list[ProviderEntry] = []
+    problems: list[Problem] = []
+    notices: list[str] = []
+
+
+def providers_from(environ: Mapping[str, str], listen: Address) -> Found:
+    """Make a provider of every credential that tools commonly keep in the environment.
+
+    Args:
+        environ: The process's environment.
+        listen: Our own address; clients of ours set ``OPENAI_BASE_URL`` to it, and then it is no provider.
+    """
+    found = Found()
+    for name, variable, url in _PUBLIC:
+        value = environ.get(variable)
+        if not value:
+            continue
+        fault = secret_fault(value)
+        if fault:
+            found.problems.append(Problem(variable, 0, fault))
+            continue
+        base_url = _openai_url(environ, listen, found) if name == "openai" else url
+        key = Secret(value, f"env:{variable}")
+        found.providers.append(ProviderEntry(name=name, kind="openai", base_url=base_url, api_key=key))
+    for name, variables in _LATER:
+        if any(environ.get(variable) for variable in variables):
+            found.notices.append(f"provider {name} is not yet available, ignored its key")
+    return found
+
+
+def _openai_url(environ: Mapping[str, str], listen: Address, found: Found) -> str:
+    written = environ.get("OPENAI_BASE_URL")
+    if not written:
+        return OPENAI_URL
+    try:
+        url = parse_base_url(written)
+    except ValueError as error:
+        found.problems.append(Problem("OPENAI_BASE_URL", 0, str(error)))
+        return OPENAI_URL
+    if points_at(url, listen):
+        found.notices.append(f"OPENAI_BASE_URL is this gateway's own address; provider openai is {OPENAI_URL}")
+        return OPENAI_URL
+    return url
