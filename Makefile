@@ -40,7 +40,7 @@ format: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check --fix .
 
 bench: $(VENV)/installed-run debs
-	$(PY) loadtests/bench.py $(ARGS)
+	$(PY) -m loadtests.bench $(ARGS)
 
 models:
 	@echo "make models: the ONNX models are not yet available; deterministic guards work without them" >&2
