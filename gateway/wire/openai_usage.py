@@ -1,0 +1,71 @@
+"""OpenAI's token counts as disjoint buckets.
+
+``prompt_tokens`` include cached, audio and image tokens, ``completion_tokens`` include reasoning and audio. The buckets
+are carved out of the totals and clamped to them, so their sum is what the provider reported, whatever the details say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.core.usage import Usage
+from gateway.wire.shapes import is_integer, is_object
+
+
+def openai_usage(raw: Any) -> Usage | None:
+    """Convert a ``usage`` object, of chat, completions, embeddings or Responses.
+
+    Args:
+        raw: What stood under ``usage``; anything.
+
+    Returns:
+        ``None`` when it is no object or has neither total; details of a wrong type count as absent.
+    """
+    if not is_object(raw):
+        return None
+    total_in = _count(raw, "prompt_tokens", "input_tokens")
+    total_out = _count(raw, "completion_tokens", "output_tokens")
+    if total_in is None and total_out is None:
+        return None
+    of_input = _details(raw, "prompt_tokens_details", "input_tokens_details")
+    of_output = _details(raw, "completion_tokens_details", "output_tokens_details")
+
+    left = total_in or 0
+    cached = _count(of_input, "cached_tokens")
+    if cached is None:
+        # DeepSeek's spelling, beside the totals.
+        cached = _count(raw, "prompt_cache_hit_tokens") or 0
+    left -= (cache_read := min(cached, left))
+    left -= (cache_write := min(_count(of_input, "cache_write_tokens") or 0, left))
+    left -= (audio_in := min(_count(of_input, "audio_tokens") or 0, left))
+    left -= (image_in := min(_count(of_input, "image_tokens") or 0, left))
+
+    text = total_out or 0
+    text -= (reasoning := min(_count(of_output, "reasoning_tokens") or 0, text))
+    text -= (audio_out := min(_count(of_output, "audio_tokens") or 0, text))
+    return Usage(
+        input_fresh_tokens=left,
+        cache_read_tokens=cache_read,
+        cache_write_tokens=cache_write,
+        audio_input_tokens=audio_in,
+        image_input_tokens=image_in,
+        output_text_tokens=text,
+        reasoning_tokens=reasoning,
+        audio_output_tokens=audio_out,
+    )
+
+
+def _count(holder: dict[str, Any], *names: str) -> int | None:
+    for name in names:
+        value = holder.get(name)
+        if is_integer(value) and value >= 0:
+            return value
+    return None
+
+
+def _details(raw: dict[str, Any], *names: str) -> dict[str, Any]:
+    for name in names:
+        value = raw.get(name)
+        if is_object(value):
+            return value
+    return {}
