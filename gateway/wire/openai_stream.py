@@ -7,6 +7,7 @@ Bytes never leave before the event they belong to is complete, and ``[DONE]`` wa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +27,8 @@ DONE = b"data: [DONE]\n\n"
 ENVELOPE = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
 
 _NULL_USAGE = b',"usage":null'
+# A chunk that says more than its delta: an error, or a finish reason or usage that is not null.
+_TELLING = re.compile(rb'"(?:error"|finish_reason"(?!: ?null)|usage"(?!: ?null))')
 
 
 class EventReader:
@@ -165,8 +168,9 @@ class EventReader:
 
     def _shown(self, raw: bytes) -> bytes:
         """The bytes of one event without the ``"usage":null`` that the client did not ask for."""
-        if self._hides_null and raw.count(b'"usage"') == 1:
-            return raw.replace(_NULL_USAGE, b"", 1)
+        # The last one, since the end of a chunk is its top level.
+        if self._hides_null and (at := raw.rfind(_NULL_USAGE)) >= 0:
+            return raw[:at] + raw[at + len(_NULL_USAGE) :]
         return raw
 
     def _keep(self, data: bytes) -> None:
@@ -226,19 +230,12 @@ def plain_events(data: bytes) -> int:
     Returns:
         How many, or 0 when the bytes must be looked at event by event.
     """
-    if not (data.startswith(b"data: {") and data.endswith(b"}\n\n")) or b'"error"' in data or b"\r" in data:
+    if not (data.startswith(b"data: {") and data.endswith(b"}\n\n")) or data.find(b"\r") >= 0 or _TELLING.search(data):
         return 0
-    events = 1
-    if (lines := data.count(b"\n")) != 2:
-        events = data.count(b"\n\n")
-        if lines != 2 * events or data.count(b"\n\ndata: {") != events - 1:
-            return 0
-    reasons = data.count(b'"finish_reason"')
-    if reasons not in (data.count(b'"finish_reason":null'), data.count(b'"finish_reason": null')):
-        return 0
-    if b'"usage"' in data and data.count(b'"usage"') != data.count(b'"usage":null'):
-        return 0
-    return events
+    if data.find(b"\n") == len(data) - 2:
+        return 1
+    events = data.count(b"\n\n")
+    return events if data.count(b"\n") == 2 * events == 2 * data.count(b"\n\ndata: {") + 2 else 0
 
 
 def provider_failure(error: Any) -> StreamFailed:

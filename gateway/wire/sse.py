@@ -58,10 +58,12 @@ class EventSplitter:
         if not self._started:
             data = self._open(data)
         carry = self.carry
+        self._returns = self._returns or data.find(b"\r") >= 0
         if carry:
             carry += data
+        elif not self._returns and (end := data.find(b"\n\n") + 2) == len(data) and end > 1:
+            return [data]
         source = carry or data
-        self._returns = self._returns or b"\r" in data
         events: list[bytes] = []
         start, at = 0, self._searched
         while (end := self._event_end(source, at)) > 0:
@@ -111,7 +113,8 @@ def parse_event(event: bytes) -> ServerSentEvent | None:
     Returns:
         The event; ``None`` when it has no data (comments, ``id`` and ``retry`` alone).
     """
-    if event.startswith(b"data: ") and event.endswith(b"\n\n") and event.count(b"\n") == 2 and b"\r" not in event:
+    plain = event.startswith(b"data: ") and event.endswith(b"\n\n") and event.find(b"\r") < 0
+    if plain and event.find(b"\n") == len(event) - 2:
         return ServerSentEvent(event[6:-2])
     name = b"message"
     data: list[bytes] = []
