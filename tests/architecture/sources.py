@@ -15,7 +15,18 @@ ROOT = Path(__file__).parents[2]
 def tracked() -> tuple[Path, ...]:
     """Every file of the project: what git tracks or would track, so that a new file counts before it is committed."""
     listing = subprocess.run(
-        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        [
+            "git",
+            "-c",
+            f"safe.directory={ROOT}",
+            "-C",
+            str(ROOT),
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ],
         capture_output=True,
         check=True,
     ).stdout.decode()

