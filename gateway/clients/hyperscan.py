@@ -1,0 +1,95 @@
+"""Many expressions over one text in linear time, with where each match begins: a thin wrapper over Hyperscan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import hyperscan
+import msgspec
+
+from gateway.core.errors import Misconfigured
+
+# Pattern's number, first byte, byte after the last.
+Found = tuple[int, int, int]
+
+
+class Expression(msgspec.Struct, frozen=True):
+    """One expression.
+
+    Attributes:
+        text: Hyperscan/PCRE syntax, flags inline.
+        unicode: A match may hold characters outside ASCII. Costly to compile with ``(?i)``: only where needed.
+    """
+
+    text: str
+    unicode: bool = False
+
+
+class PatternDatabase:
+    """Compiled expressions. Belongs to one thread: scans share one scratch space and one list of results.
+
+    Args:
+        expressions: A match names its expression by position.
+
+    Raises:
+        Misconfigured: An expression does not compile; the message names it by position and says why.
+    """
+
+    __slots__ = ("_database", "_found", "_keep")
+
+    def __init__(self, expressions: Sequence[Expression]) -> None:
+        found: list[Found] = []
+
+        def keep(number: int, start: int, end: int, _flags: int, _context: object) -> None:
+            found.append((number, start, end))
+
+        self._found = found
+        self._keep = keep
+        try:
+            self._database = _compile(expressions)
+        except hyperscan.error as problem:
+            for number, expression in enumerate(expressions):
+                _check(number, expression)
+            raise Misconfigured(f"The patterns do not compile together: {problem}") from None
+
+    def scan(self, data: bytes) -> list[Found]:
+        """Find all matches, in the order of their ends; for every end of a pattern its leftmost start only.
+
+        Args:
+            data: UTF-8.
+
+        Returns:
+            A list that the next scan overwrites.
+
+        Raises:
+            Misconfigured: Hyperscan failed; it does so only for want of memory or on a foreign processor.
+        """
+        found = self._found
+        if found:
+            found.clear()
+        try:
+            self._database.scan(data, self._keep)
+        except hyperscan.error as problem:
+            raise Misconfigured(f"Pattern matching failed: {problem}") from None
+        return found
+
+
+def _flags(expression: Expression) -> int:
+    return hyperscan.HS_FLAG_SOM_LEFTMOST | (hyperscan.HS_FLAG_UTF8 if expression.unicode else 0)
+
+
+def _compile(expressions: Sequence[Expression]) -> hyperscan.Database:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=[expression.text.encode() for expression in expressions],
+        ids=list(range(len(expressions))),
+        flags=[_flags(expression) for expression in expressions],
+    )
+    return database
+
+
+def _check(number: int, expression: Expression) -> None:
+    try:
+        _compile([expression])
+    except hyperscan.error as problem:
+        raise Misconfigured(f"Pattern {number} does not compile: {problem}") from None

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.clients.hyperscan import Expression, PatternDatabase
+from gateway.core.errors import Misconfigured
+
+
+def test_matches_carry_their_pattern_and_byte_offsets() -> None:
+    database = PatternDatabase([Expression("key-[0-9]{3}"), Expression("(?i)osprey")])
+    assert database.scan(b"a key-123 and OSPREY") == [(0, 2, 9), (1, 14, 20)]
+    assert database.scan(b"nothing") == []
+
+
+def test_every_end_is_reported_with_its_leftmost_start() -> None:
+    assert PatternDatabase([Expression("a{2,3}")]).scan(b"aaaa") == [(0, 0, 2), (0, 0, 3), (0, 1, 4)]
+
+
+def test_a_unicode_expression_matches_whole_characters_by_their_bytes() -> None:
+    database = PatternDatabase([Expression("(?i)straße.", unicode=True)])
+    assert database.scan("die STRASSE, die straßeé".encode()) == [(0, 17, 26)]
+
+
+def test_the_expression_that_does_not_compile_is_named() -> None:
+    with pytest.raises(Misconfigured, match="Pattern 1 does not compile"):
+        PatternDatabase([Expression("good"), Expression("(?=a)b")])
+
+
+def test_an_empty_text_holds_nothing() -> None:
+    assert PatternDatabase([Expression("a")]).scan(b"") == []
