@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, date, time, timedelta, timezone
+from datetime import date, time, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -61,12 +61,13 @@ def test_a_model_s_dated_name_is_found_and_an_unknown_one_is_not():
 
 
 def test_conditions_and_steps_are_carried_over():
+    # A time without a zone is in UTC, as the list has it.
     noon = time(12, 30, tzinfo=timezone(timedelta(hours=2)))
     prices = [
         ConditionalPrice(prices=ModelPrice(input_mtok=Decimal(3), output_mtok=None)),
         ConditionalPrice(StartDateConstraint(date(2026, 1, 1)), prices=ModelPrice(input_mtok=Decimal(2))),
         ConditionalPrice(
-            TimeOfDateConstraint(noon, time(16, 0, 1, tzinfo=UTC)),
+            TimeOfDateConstraint(noon, time(16, 0, 1)),
             prices=ModelPrice(input_mtok=TieredPrices(Decimal(1), [Tier(200_000, Decimal(4))])),
         ),
     ]

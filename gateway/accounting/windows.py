@@ -1,0 +1,137 @@
+"""Counters that forget: a sliding window of amounts, and seats that come free by themselves. No clock of their own."""
+
+from __future__ import annotations
+
+import math
+
+# A window is counted in this many slots and the one in progress. An amount is held against the limit for the window's
+# length and up to one slot more: never admitting too much costs a twentieth of the window in patience.
+_SLOTS = 20
+_RING = _SLOTS + 1
+# What a refused call is told when only other calls' ends can make room: nobody knows when that will be.
+_SEAT_RETRY_NS = 1_000_000_000
+
+
+class Window:
+    """Amounts within the last so many seconds.
+
+    What was admitted within any stretch of that length never exceeds the limit, as long as corrections do not add.
+
+    Args:
+        limit: Most that may be admitted in any such stretch.
+        per_s: The stretch's length in seconds.
+    """
+
+    __slots__ = ("_at", "_ring", "_slot_ns", "limit", "total")
+
+    def __init__(self, limit: int, per_s: float) -> None:
+        self.limit = limit
+        self.total = 0
+        self._slot_ns = math.ceil(per_s * 1e9 / _SLOTS)
+        self._ring = [0] * _RING
+        self._at = 0
+
+    def take(self, now_ns: int, amount: int) -> bool:
+        """Count an amount, unless that would exceed the limit."""
+        slot = now_ns // self._slot_ns
+        if slot > self._at:
+            self._advance(slot)
+        total = self.total + amount
+        if total > self.limit:
+            return False
+        self.total = total
+        self._ring[slot % _RING] += amount
+        return True
+
+    def correct(self, taken_ns: int, difference: int, now_ns: int) -> None:
+        """Change an amount taken earlier. More than was taken always counts, even beyond the limit.
+
+        Args:
+            taken_ns: When it was taken.
+            difference: What it was more, or less, than was taken.
+            now_ns: The present.
+        """
+        slot = now_ns // self._slot_ns
+        if slot > self._at:
+            self._advance(slot)
+        taken = taken_ns // self._slot_ns
+        if taken <= self._at - _RING:
+            # It has been forgotten: there is nothing to give back, but an excess was used up to now.
+            if difference <= 0:
+                return
+            taken = self._at
+        self.total += difference
+        self._ring[taken % _RING] += difference
+
+    def wait_ns(self, now_ns: int, amount: int) -> int:
+        """How long until this amount fits, if nobody else takes any; 0 when it fits now."""
+        slot = now_ns // self._slot_ns
+        if slot > self._at:
+            self._advance(slot)
+        excess = self.total + amount - self.limit
+        oldest = self._at - _SLOTS
+        while excess > 0 and oldest <= self._at:
+            excess -= self._ring[oldest % _RING]
+            oldest += 1
+            if excess <= 0:
+                return (oldest + _SLOTS) * self._slot_ns - now_ns
+        return 0 if excess <= 0 else _RING * self._slot_ns
+
+    def _advance(self, slot: int) -> None:
+        ring = self._ring
+        if slot - self._at >= _RING:
+            self._ring = [0] * _RING
+            self.total = 0
+        else:
+            for passed in range(self._at + 1, slot + 1):
+                self.total -= ring[passed % _RING]
+                ring[passed % _RING] = 0
+        self._at = slot
+
+
+class Seats:
+    """Calls in progress. A seat that nobody gives back comes free when its time is over.
+
+    Args:
+        limit: Most that may be held at once.
+        ttl_ns: How long one may be held.
+    """
+
+    __slots__ = ("_held", "_ttl_ns", "limit")
+
+    def __init__(self, limit: int, ttl_ns: int) -> None:
+        self.limit = limit
+        self._ttl_ns = ttl_ns
+        # When each expires; all are held equally long, so the first to come is the first to expire.
+        self._held: dict[int, int] = {}
+
+    def take(self, now_ns: int, ticket: int) -> bool:
+        """Take a seat under a ticket never used before, unless all are taken."""
+        if len(self._held) >= self.limit and not self._freed(now_ns):
+            return False
+        self._held[ticket] = now_ns + self._ttl_ns
+        return True
+
+    def give(self, ticket: int) -> None:
+        """Give a seat back; nothing happens when it has been, or has expired."""
+        self._held.pop(ticket, None)
+
+    def held(self, now_ns: int) -> int:
+        """How many are taken."""
+        self._expire(now_ns)
+        return len(self._held)
+
+    def wait_ns(self, now_ns: int) -> int:
+        """After how long another try makes sense; 0 when a seat is free."""
+        return _SEAT_RETRY_NS if self.held(now_ns) >= self.limit else 0
+
+    def _freed(self, now_ns: int) -> bool:
+        self._expire(now_ns)
+        return len(self._held) < self.limit
+
+    def _expire(self, now_ns: int) -> None:
+        while self._held:
+            ticket = next(iter(self._held))
+            if self._held[ticket] > now_ns:
+                return
+            del self._held[ticket]
