@@ -1,0 +1,60 @@
+"""Paths and queries that everybody on the way reads the same: the ones that may go to a provider.
+
+A proxy that joins a client's path to a provider's base URL must not let anybody climb out of it, whatever the server
+behind decodes, folds or strips. Dots are refused in every spelling; harmless percent escapes pass as they came.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from gateway.core.errors import MalformedRequest
+
+# Printable ASCII; neither space nor what ends a path, and no backslash, which some servers take for a slash.
+_PATH = re.compile(r"/(?:[!$&-;=@-\[\]_a-z|~]|%[0-9A-Fa-f]{2})*")
+_QUERY = re.compile(r"[!\"$-~]*")
+# A dot, a backslash, control characters; and a percent sign before any of these or a slash, for who decodes twice.
+_HIDDEN = re.compile(r"%(?:2e|5c|[01][0-9a-f]|7f|25(?:2[ef5]|5c|[01][0-9a-f]))", re.IGNORECASE)
+
+
+def check_target(path: str, query: str) -> None:
+    """Check what the client asked for, before any of it becomes part of a URL.
+
+    Args:
+        path: As it came, percent-encoded.
+        query: Without the question mark.
+
+    Raises:
+        MalformedRequest: It could lead elsewhere than it seems, or break out of the request line.
+    """
+    if _PATH.fullmatch(path) is None or _HIDDEN.search(path) is not None:
+        raise MalformedRequest("The path has characters that are not allowed.")
+    # Every segment but what follows a slash at the end; the first is empty, as the path starts with one.
+    for segment in _segments(path)[1:-1]:
+        if not segment:
+            raise MalformedRequest("The path has an empty segment.")
+    for segment in _segments(path):
+        # Some servers strip what follows a semicolon before they fold dots.
+        if segment.partition(";")[0] in (".", ".."):
+            raise MalformedRequest("The path has a dot segment.")
+    check_query(query)
+
+
+def check_query(query: str) -> None:
+    """Check a query alone, where the path is known.
+
+    Raises:
+        MalformedRequest: It would break out of the request line.
+    """
+    if query and _QUERY.fullmatch(query) is None:
+        raise MalformedRequest("The query has characters that are not allowed.")
+
+
+def plain_path(path: str) -> str:
+    """Show a path as the most lenient server could read it: decoded, lower-case, without parameters or final slash."""
+    return "/".join(segment.partition(";")[0] for segment in _segments(unquote(unquote(path)).lower())).rstrip("/")
+
+
+def _segments(path: str) -> list[str]:
+    return path.replace("%2F", "/").replace("%2f", "/").split("/")

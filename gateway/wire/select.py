@@ -1,0 +1,99 @@
+"""Which dialect a request is in, by method and path; the body is read here, strictly, once.
+
+What the contract names and nobody built yet is refused here: passed through blindly it would look as if it were there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.core.errors import GatewayError, MethodNotAllowed, NotAvailable, RouteNotFound
+from gateway.core.exchange import Incoming, Request
+from gateway.core.ports import Dialect
+from gateway.wire import openai_chat, openai_completions, openai_embeddings, openai_models, passthrough
+from gateway.wire.request_target import check_query, check_target, plain_path
+from gateway.wire.strict_json import parse_body
+
+# The routes that have a dialect of their own: one look-up, POST only.
+_BY_PATH: dict[str, Dialect] = {
+    "/v1/chat/completions": openai_chat.DIALECT,
+    "/v1/completions": openai_completions.DIALECT,
+    "/v1/embeddings": openai_embeddings.DIALECT,
+}
+_MODELS = "/v1/models"
+_PASSED_THROUGH = ("/v1/", "/providers/")
+# TRACE would hand credentials back, CONNECT is a tunnel.
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_NOT_BUILT = (
+    "/anthropic",
+    "/bedrock",
+    "/gemini",
+    "/openai/deployments",
+    "/v1/messages",
+    "/v1beta",
+    "/v2/models",
+)
+
+
+def select(incoming: Incoming) -> tuple[Dialect, Request]:
+    """Find the dialect of a request and understand the request.
+
+    Args:
+        incoming: As the listener framed it.
+
+    Raises:
+        MalformedRequest: The path, the query or the body cannot be read in one way only, or lacks what it must have.
+        RouteNotFound: No such path.
+        MethodNotAllowed: The path takes other methods.
+        NotAvailable: The path is part of the contract and not built yet.
+        GatewayError: The listener's own finding, ``incoming.fault``.
+    """
+    if incoming.fault is not None:
+        raise incoming.fault
+    dialect = _BY_PATH.get(incoming.path)
+    if dialect is None:
+        return _elsewhere(incoming)
+    if incoming.method != "POST":
+        raise _takes("POST")
+    if incoming.query:
+        check_query(incoming.query)
+    return dialect, dialect.parse(incoming, parse_body(incoming.body))
+
+
+def error_dialect(path: str) -> Dialect:
+    """Give the dialect in whose shape a client of this path expects errors, even of requests nobody understood."""
+    return _BY_PATH.get(path, passthrough.DIALECT)
+
+
+def _elsewhere(incoming: Incoming) -> tuple[Dialect, Request]:
+    path, method = incoming.path, incoming.method
+    check_target(path, incoming.query)
+    _refuse_not_built(incoming)
+    if method not in _METHODS:
+        raise _takes(", ".join(sorted(_METHODS)))
+    if path == _MODELS or path.startswith(_MODELS + "/"):
+        if method == "GET":
+            return openai_models.DIALECT, openai_models.DIALECT.parse(incoming, None)
+        # A fine-tuned model can be deleted at the provider; a list cannot.
+        if method != "DELETE" or path.rstrip("/") == _MODELS:
+            raise _takes("GET")
+    elif not path.startswith(_PASSED_THROUGH):
+        raise RouteNotFound("No such path. OpenAI's paths are below /v1, a provider's own below /providers/{name}.")
+    document: Any = parse_body(incoming.body) if passthrough.carries_json(incoming) else None
+    return passthrough.DIALECT, passthrough.DIALECT.parse(incoming, document)
+
+
+def _refuse_not_built(incoming: Incoming) -> None:
+    plain = plain_path(incoming.path)
+    if plain in _BY_PATH:
+        # Near enough for a lenient server to take it for the route that has rules of its own.
+        raise RouteNotFound(f"No such path; the one meant is {plain}.")
+    for prefix in _NOT_BUILT:
+        if plain == prefix or plain.startswith(prefix + "/"):
+            raise NotAvailable(f"The paths below {prefix} are not yet available.")
+    if incoming.headers.get(b"upgrade", b"").lower() == b"websocket":
+        raise NotAvailable("WebSocket connections are not yet available.")
+
+
+def _takes(methods: str) -> GatewayError:
+    return MethodNotAllowed(f"This path takes {methods}.")

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.errors import (
+    ClientError,
+    HeadersTooLarge,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotAvailable,
+    RouteNotFound,
+)
+from gateway.core.exchange import Incoming
+from gateway.wire.select import error_dialect, select
+from tests.support.incoming import JSON, incoming, json_incoming
+
+CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
+BODIES: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": CHAT,
+    "/v1/completions": {"model": "m", "prompt": "hi"},
+    "/v1/embeddings": {"model": "m", "input": "hi"},
+}
+NAMES = {
+    "/v1/chat/completions": "openai_chat",
+    "/v1/completions": "openai_completions",
+    "/v1/embeddings": "openai_embeddings",
+}
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_known_routes_go_to_their_own_dialect(path: str) -> None:
+    dialect, request = select(json_incoming(path, BODIES[path], query="api-version=1"))
+    assert dialect.name == request.dialect == NAMES[path]
+    assert request.route == path
+    assert request.upstream_path == path.removeprefix("/v1") + "?api-version=1"
+    assert request.document == BODIES[path]
+    assert request.body == orjson.dumps(BODIES[path])
+
+
+@pytest.mark.parametrize("path", NAMES)
+@pytest.mark.parametrize("body", [b"", b"[]", b'"x"', b"null", b"{", b"{}", b'{"model":"m","model":"n"}', b"\xff"])
+def test_known_routes_refuse_bodies_that_are_not_theirs(path: str, body: bytes) -> None:
+    with pytest.raises(MalformedRequest):
+        select(incoming("POST", path, body=body, headers=JSON))
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_known_routes_name_the_method_they_take(path: str) -> None:
+    with pytest.raises(MethodNotAllowed) as refused:
+        select(incoming("GET", path))
+    assert "POST" in refused.value.public_message
+
+
+def test_query_of_a_known_route_cannot_break_the_request_line() -> None:
+    with pytest.raises(MalformedRequest):
+        select(json_incoming("/v1/chat/completions", CHAT, query="a=1 HTTP/1.1"))
+
+
+def test_what_the_listener_found_is_raised_before_anything_else() -> None:
+    fault = HeadersTooLarge("Too many headers.")
+    broken = Incoming("", "", "", {}, b"", "", 0, fault)
+    with pytest.raises(HeadersTooLarge) as raised:
+        select(broken)
+    assert raised.value is fault
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/", "/v1/models/gpt-4o"])
+def test_models_are_read_with_get_only(path: str) -> None:
+    dialect, request = select(incoming("GET", path))
+    assert dialect.name == request.dialect == "openai_models"
+    with pytest.raises(MethodNotAllowed, match="GET"):
+        select(incoming("POST", path))
+
+
+def test_a_model_can_be_deleted_at_its_provider_but_not_the_list() -> None:
+    dialect, request = select(incoming("DELETE", "/v1/models/ft:x"))
+    assert dialect.name == "passthrough"
+    assert request.upstream_path == "/models/ft:x"
+    with pytest.raises(MethodNotAllowed):
+        select(incoming("DELETE", "/v1/models/"))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/responses"),
+        ("GET", "/v1/files"),
+        ("DELETE", "/v1/files/file-1"),
+        ("POST", "/v1/something/new"),
+        ("PATCH", "/providers/claude/v1/messages"),
+        ("GET", "/v1/chat/completions/chatcmpl-1"),
+    ],
+)
+def test_everything_else_below_v1_and_a_provider_passes_through(method: str, path: str) -> None:
+    dialect, request = select(incoming(method, path))
+    assert dialect.name == request.dialect == "passthrough"
+
+
+def test_json_bodies_are_read_strictly_wherever_they_go() -> None:
+    _, request = select(json_incoming("/v1/responses", {"model": "m", "input": "hi"}))
+    assert request.document == {"model": "m", "input": "hi"}
+    with pytest.raises(MalformedRequest, match="duplicate"):
+        select(incoming("POST", "/v1/responses", body=b'{"input":1,"input":2}', headers=JSON))
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v2/x", "/chat/completions", "/providers", "/providers/", "/healthz/x", "/V1/x"]
+)
+def test_unknown_paths_are_not_found(path: str) -> None:
+    with pytest.raises(RouteNotFound):
+        select(incoming("POST", path))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/chat/completions/",
+        "/v1/Chat/completions",
+        "/v1/%63hat/completions",
+        "/v1/chat%2fcompletions",
+        "/v1/embeddings;a=b",
+    ],
+)
+def test_near_spellings_of_a_known_route_do_not_slip_past_its_dialect(path: str) -> None:
+    with pytest.raises(RouteNotFound, match="the one meant is /v1/"):
+        select(json_incoming(path, CHAT))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/messages", "/v1/messages/", "/v1/messages/count_tokens", "/v1/Messages", "/anthropic/v1/messages",
+        "/v1beta/models/gemini-2.5-flash:generateContent", "/gemini/v1beta/models/g:embedContent",
+        "/openai/deployments/d/chat/completions", "/bedrock/model/x/converse", "/v2/models/m/generate",
+    ],
+)  # fmt: skip
+def test_what_is_promised_and_not_built_is_refused_by_name(path: str) -> None:
+    with pytest.raises(NotAvailable, match="not yet available") as refused:
+        select(json_incoming(path, CHAT))
+    assert refused.value.status == 501
+
+
+def test_websocket_is_refused_by_name() -> None:
+    with pytest.raises(NotAvailable, match="WebSocket"):
+        select(incoming("GET", "/v1/realtime", headers={b"connection": b"Upgrade", b"upgrade": b"WebSocket"}))
+
+
+@pytest.mark.parametrize("path", ["/providers/a/../b", "/v1/../admin", "/v1/x/%2e%2e/y", "/providers/a//b"])
+def test_nobody_climbs_out_of_a_providers_base_path(path: str) -> None:
+    with pytest.raises(MalformedRequest):
+        select(incoming("GET", path))
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "get", "", "X\r\n"])
+def test_methods_that_no_provider_takes_are_refused(method: str) -> None:
+    with pytest.raises(MethodNotAllowed):
+        select(incoming(method, "/v1/files"))
+
+
+paths = (
+    st.sampled_from([*NAMES, "/v1/models/x", "/v1/responses", "/providers/a/b", "/v1/messages", "/v1beta/x"])
+    | st.text(max_size=20)
+    | st.lists(st.sampled_from(["/", "v1", "providers", "..", "%2e", "models", "chat"]), max_size=6).map("".join)
+)
+bodies = st.binary(max_size=30) | st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["model", "messages", "prompt", "input", "stream", "n", "max_tokens", "stream_options"]),
+            inner,
+        )
+    ),
+).map(orjson.dumps)
+
+
+@given(
+    st.sampled_from(["GET", "POST", "DELETE", "TRACE", "\r\n", ""]),
+    paths,
+    st.text(max_size=10),
+    bodies,
+    st.sampled_from([b"application/json", b"", b"multipart/form-data", b"x+json; charset=latin-1", b"\xff"]),
+)
+def test_garbage_raises_only_declared_errors(
+    method: str, path: str, query: str, body: bytes, content_type: bytes
+) -> None:
+    asked = incoming(method, path, body=body, query=query, headers={b"content-type": content_type})
+    try:
+        dialect, request = select(asked)
+    except (ClientError, NotAvailable):
+        return
+    assert dialect.name == request.dialect
+    assert request.upstream_path.startswith("/")
+    assert request.upstream_path.isascii()
+    assert request.upstream_path.isprintable()
+    assert list(dialect.segments(request.document)) is not None
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/models", "/providers/a/b", "/nowhere", "", "\x00"])
+def test_every_path_has_a_shape_for_its_errors(path: str) -> None:
+    body = orjson.loads(error_dialect(path).error_body(RouteNotFound("No such path."), "id"))
+    assert body["error"]["code"] == "not_found"
+
+
+def test_errors_of_a_known_route_are_in_its_own_dialect() -> None:
+    assert error_dialect("/v1/chat/completions").name == "openai_chat"
+    assert error_dialect("/v1/responses").name == "passthrough"
