@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from gateway.accounting.windows import Seats, Window
-from gateway.clients.clock import Clock
+from gateway.clients.clock import Clock, SystemClock
 from gateway.core.errors import Misconfigured, RateLimited
 from gateway.core.exchange import Principal
 from gateway.core.limits import LimitRule
@@ -95,7 +95,7 @@ class Lease:
         self._taken_ns = taken_ns
         self._reserved = reserved
         self._ticket = ticket
-        self._open = True
+        self._open = bool(buckets)
 
     def settle(self, usage: Usage | None) -> None:
         """End the call: give its seats back and count what it used.
@@ -121,12 +121,16 @@ class Lease:
         if not self._open:
             return
         self._open = False
-        now_ns = self._clock.monotonic_ns() if self._buckets else 0
+        now_ns = self._clock.monotonic_ns()
         for bucket in self._buckets:
             if used is not None and bucket.tokens is not None:
                 bucket.correct(self._taken_ns, self._reserved, used, now_ns)
             if bucket.seats is not None:
                 bucket.seats.give(self._ticket)
+
+
+# For the many calls that no limit applies to.
+_NOTHING_HELD = Lease(SystemClock(), [], 0, 0, 0)
 
 
 class Limits:
@@ -140,6 +144,9 @@ class Limits:
         clock: Tells the time.
         lease_ttl_s: After this long, a seat that was not given back is free again.
         max_buckets: How many allowances are kept. Beyond that the one unused for longest is forgotten.
+
+    Attributes:
+        count_tokens: Some rule is about tokens; without one, nobody need work out a reservation.
     """
 
     def __init__(
@@ -154,9 +161,7 @@ class Limits:
         self._buckets: OrderedDict[BucketKey, _Bucket] = OrderedDict()
         self._applying: dict[Names, tuple[BucketKey, ...]] = {}
         self._tickets = itertools.count()
-
-    def __bool__(self) -> bool:
-        return bool(self._rules)
+        self.count_tokens = any(rule.tokens is not None for rule in rules)
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -167,11 +172,15 @@ class Limits:
         Raises:
             RateLimited: At least one has no room; ``retry_after_s`` says when all of them would have.
         """
+        if not self._rules:
+            return _NOTHING_HELD
         now_ns = self._clock.monotonic_ns()
         names = (principal.key_id, principal.team, principal.tenant, model, provider)
         keys = self._applying.get(names)
         if keys is None:
             keys = self._apply(names)
+        if not keys:
+            return _NOTHING_HELD
         ticket = next(self._tickets)
         taken: list[_Bucket] = []
         for key in keys:

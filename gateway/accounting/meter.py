@@ -49,7 +49,9 @@ class Accounting:
         Raises:
             RateLimited: A limit has no room for it.
         """
-        return self._limits.take(principal, request.model, deployment.provider, likely_tokens(request))
+        limits = self._limits
+        tokens = likely_tokens(request) if limits.count_tokens else 0
+        return limits.take(principal, request.model, deployment.provider, tokens)
 
     def settle(
         self,

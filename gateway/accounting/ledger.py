@@ -1,0 +1,64 @@
+"""Accounting over a whole call: what the pipeline asks for, put together from meter, prices and limits."""
+
+from __future__ import annotations
+
+import orjson
+
+from gateway.accounting.limits import Lease
+from gateway.accounting.meter import Accounting
+from gateway.core.call import Call
+from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request
+from gateway.core.usage import Usage
+
+# Operations whose answers have tokens worth estimating; a list of models has none.
+_WEIGHED = frozenset({"chat", "text_completion", "embeddings"})
+
+
+class Ledger:
+    """Reserves before the work and settles after it.
+
+    Args:
+        accounting: Does the counting and pricing.
+    """
+
+    __slots__ = ("_accounting",)
+
+    def __init__(self, accounting: Accounting) -> None:
+        self._accounting = accounting
+
+    def reserve(self, principal: Principal, request: Request, deployment: Deployment) -> Lease:
+        """Hold what the call may need.
+
+        Raises:
+            RateLimited: A limit has no room for it.
+        """
+        return self._accounting.reserve(principal, request, deployment)
+
+    async def settle(self, call: Call, facts: AnswerFacts) -> None:
+        """Write what a call used and cost into its record, and charge it. Waits only when tokens must be estimated."""
+        deployment = call.deployment
+        if deployment is None:
+            return
+        if facts.usage is None and self._estimable(call):
+            facts.usage = await self._estimate(call)
+        self._accounting.settle(call.record, facts, deployment)
+        if call.lease is not None:
+            call.lease.settle(facts.usage)
+
+    def _estimable(self, call: Call) -> bool:
+        attempt, request = call.attempt, call.request
+        return attempt is not None and request is not None and attempt.status == 200 and request.operation in _WEIGHED
+
+    async def _estimate(self, call: Call) -> Usage | None:
+        request, attempt = call.request, call.attempt
+        if request is None or attempt is None:
+            return None
+        reader = attempt.reader
+        document = None
+        if reader is None:
+            try:
+                document = orjson.loads(call.answer)
+            except orjson.JSONDecodeError:
+                return None
+        text = call.dialect.answer_text(document, reader.kept if reader is not None else [])
+        return await self._accounting.estimate(request, call.dialect.segments(request.document), text)
