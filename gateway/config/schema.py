@@ -16,7 +16,7 @@ from gateway.config.units import parse_bytes, parse_duration, parse_percent
 from gateway.config.validation import Many, NotYet, Strict, not_yet
 
 _LATER_KINDS = ("anthropic", "azure", "bedrock", "gemini", "triton")
-_LATER_LIMIT_SCOPES = ("tag",)
+_CACHE_OPTIONS = frozenset({"ttl", "threshold", "mode", "scope", "answer_guards"})
 
 _TEXT = {"type": "string"}
 Bytes = Annotated[
@@ -211,7 +211,9 @@ def _one_or_more(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Globs = Annotated[Many[Text], BeforeValidator(_one_or_more), Field(min_length=1)]
+Globs = Annotated[
+    Many[Text], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]), Field(min_length=1)
+]
 
 
 class LimitMatchSpec(Strict):
@@ -228,7 +230,7 @@ class LimitMatchSpec(Strict):
 class LimitSpec(Strict):
     """How much each key, team, tenant, model or provider may take."""
 
-    scope: Annotated[Literal["key", "team", "tenant", "model", "provider"], _later(_LATER_LIMIT_SCOPES, "scope")]
+    scope: Annotated[Literal["key", "team", "tenant", "model", "provider"], _later(("tag",), "scope")]
     match: LimitMatchSpec
     requests: RateSpec | None = None
     tokens: RateSpec | None = None
@@ -246,7 +248,8 @@ class LimitSpec(Strict):
 
 def _off(value: object) -> object:
     if isinstance(value, dict) and cast("dict[str, Any]", value).get("enabled") is False:
-        return {"enabled": False}
+        # Its other options wait for it to be switched on; anything else is a slip.
+        return {key: option for key, option in cast("dict[str, Any]", value).items() if key not in _CACHE_OPTIONS}
     raise not_yet()
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.config.source import Document, NodePath, Problem
 from gateway.config.validation import suggestion
-from gateway.core.pattern_width import PatternRefused, shape
+from gateway.core.pattern_width import PatternRefused, bound_gaps, shape
 from gateway.core.secret_patterns import SECRETS
 from gateway.core.segments import Direction
 from gateway.core.verdict import Action, Bundle, DetectorSpec, Match, PatternSpec, RuleSpec
@@ -17,8 +17,6 @@ from gateway.policy.expression import detectors_of, finds_something
 from gateway.policy.model import DetectorSpecification, MatchSpec, PolicySpec, RuleSpecification, TestSpec
 from gateway.policy.templates import Templates
 
-# A stream holds back as much as the longest match, so this bounds how far an answer lags behind.
-MAX_MATCH_CHARS = 2000
 _WORDS = frozenset({"and", "or", "not"})
 
 
@@ -154,10 +152,8 @@ class _Compiler:
             except PatternRefused as refusal:
                 self._problem(file, path, str(refusal))
                 continue
-            if longest > MAX_MATCH_CHARS:
-                self._problem(file, path, f"a match may have {longest} characters; at most {MAX_MATCH_CHARS}")
             own_name = label if len(spec.patterns) == 1 else f"{label}_{index + 1}"
-            yield PatternSpec(name=own_name, expression=expression, label=label, max_chars=longest)
+            yield PatternSpec(name=own_name, expression=bound_gaps(expression), label=label, max_chars=longest)
 
     def _take_rule(self, file: PolicyFile, index: int, spec: RuleSpecification) -> None:
         path = ("rules", index)

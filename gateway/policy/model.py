@@ -10,6 +10,7 @@ from typing import Annotated, Literal, cast
 from pydantic import BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
 from gateway.config.validation import Many, NotYet, Strict, not_yet
+from gateway.core.segments import Direction
 from gateway.core.verdict import When
 from gateway.policy.expression import parse_when
 
@@ -50,7 +51,9 @@ def _one_or_more(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Globs = Annotated[Many[Text], BeforeValidator(_one_or_more), Field(min_length=1)]
+Globs = Annotated[
+    Many[Text], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]), Field(min_length=1)
+]
 Expression = Annotated[InstanceOf[When], BeforeValidator(parse_when), WithJsonSchema({"type": "string"})]
 
 
@@ -86,12 +89,15 @@ class DetectorSpecification(Strict):
         return self
 
 
+Role = Literal["system", "developer", "user", "assistant", "tool"]
 Roles = Annotated[
-    Many[Literal["system", "developer", "user", "assistant", "tool"]],
-    BeforeValidator(_one_or_more),
+    Many[Role], BeforeValidator(_one_or_more, json_schema_input_type=Role | list[Role]), Field(min_length=1)
+]
+Directions = Annotated[
+    Many[Direction],
+    BeforeValidator(_one_or_more, json_schema_input_type=Direction | list[Direction]),
     Field(min_length=1),
 ]
-Directions = Annotated[Many[Literal["request", "response"]], BeforeValidator(_one_or_more), Field(min_length=1)]
 
 
 class MatchSpec(Strict):
@@ -122,7 +128,7 @@ class RuleSpecification(Strict):
 class GivenSpec(Strict):
     """The text of a test: one that the role wrote, or an answer that arrives in pieces."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool"] | None = None
+    role: Role | None = None
     text: SampleText | None = None
     stream: Many[SampleText] = ()
     tool_args: NotYet = None

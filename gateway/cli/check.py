@@ -1,0 +1,49 @@
+"""``weighbridge check``: every error of configuration, policies and prices at once, where an editor can jump to it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from gateway.cli import output
+from gateway.config.environment import Options
+from gateway.config.load import load_settings
+from gateway.policy.load import load_bundle
+
+
+def register(subparsers: output.Subparsers) -> None:
+    """Add the command to the program's parser."""
+    parser = subparsers.add_parser(
+        "check",
+        help="every error of configuration, policies and prices at once",
+        description="Check the configuration with its policies and prices, and say everything that is wrong at once. "
+        "Exit code 0 when all is well, 1 when something is wrong.",
+        epilog="example:\n  weighbridge check -c weighbridge.yaml",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-c", "--config", metavar="FILE", help="the configuration file; default: ./weighbridge.yaml")
+    parser.add_argument("--json", action="store_true", help="one JSON document: ok, problems, notices")
+    parser.set_defaults(func=check)
+
+
+def check(args: argparse.Namespace) -> int:
+    """Check, and say what was found."""
+    result = load_settings(Options(config=args.config), os.environ, Path.cwd())
+    loaded = load_bundle(result.policies)
+    problems = (*result.problems, *loaded.problems)
+    config_hash = result.settings.config_hash if result.settings else ""
+    revision = loaded.bundle.revision if loaded.bundle else ""
+    if args.json:
+        listed = [{"file": p.file, "line": p.line, "message": p.message} for p in problems]
+        document = {"ok": not problems, "problems": listed, "notices": list(result.notices)}
+        output.write_json(document | {"config_hash": config_hash, "policy_revision": revision})
+        return output.WRONG if problems else output.DONE
+    for problem in problems:
+        output.write(output.visible(str(problem)) + "\n")
+    for notice in result.notices:
+        output.complain(f"note: {notice}")
+    if problems:
+        return output.WRONG
+    output.write(f"ok: configuration {config_hash}, policies {revision}\n")
+    return output.DONE
