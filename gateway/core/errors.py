@@ -9,7 +9,8 @@
     │                            · BudgetExceeded 429 · Blocked 400 · ClientGone 499
     ├── ProviderError            blame=provider: ConnectFailed · ConnectTimeout · FirstTokenTimeout · IdleTimeout
     │                            · TotalTimeout · Overloaded · InvalidAnswer · StreamBroken · StreamFailed
-    └── GatewayFault             blame=gateway: Misconfigured · NotAvailable · StoreUnavailable · Draining · Bug
+    └── GatewayFault             blame=gateway: Misconfigured · NotAvailable · StoreUnavailable · StoreRejected
+                                 · Draining · Bug
 
 Only ``public_message`` may reach a client, in the client's own dialect. Routing decides on ``retryable`` and ``blame``,
 never on text. An exception that is not in this tree is a bug and becomes :class:`Bug` at the listener's edge.
@@ -260,6 +261,21 @@ class StoreUnavailable(GatewayFault):
     code = "store_unavailable"
     status = 503
     retryable = True
+
+
+class StoreRejected(GatewayFault):
+    """A store answered and will not take this data or this statement; the same again will fail again.
+
+    Args:
+        engine_code: The store's own number for the reason, 0 when it gave none.
+    """
+
+    code = "store_rejected"
+    status = 400
+
+    def __init__(self, public_message: str, *, engine_code: int = 0) -> None:
+        super().__init__(public_message)
+        self.engine_code = engine_code
 
 
 class Draining(GatewayFault):

@@ -1,0 +1,290 @@
+"""What the API, the console and the command line ask the trace store. Values are bound, never spliced into SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import orjson
+
+from gateway.clients.clock import Clock
+from gateway.core.errors import MalformedRequest, StoreRejected
+from gateway.operator.readonly_sql import ReadonlySql, Table
+from gateway.plugin.traces import TraceDriver
+
+Row = dict[str, Any]
+
+MAX_ROWS = 1000
+_START_OF_TAIL = 10
+
+# What a caller may group spend by, and the column that stands for it.
+SPEND_BY = {
+    "key": "key_id",
+    "team": "team",
+    "tenant": "tenant",
+    "model": "model_served",
+    "alias": "alias",
+    "provider": "provider",
+    "deployment": "deployment",
+    "tag": "tag",
+}
+
+# The marks in these are replaced by text of this module only.
+_LIST = """
+SELECT * EXCEPT ingested_at, toUnixTimestamp64Micro(started_at) AS started_us
+FROM exchanges WHERE @where ORDER BY started_at DESC, id DESC LIMIT {limit:UInt32}
+"""
+_TAIL_START = """
+SELECT * EXCEPT ingested_at, toUnixTimestamp64Micro(ingested_at) AS arrived_us
+FROM exchanges WHERE started_at >= {since:DateTime64(6, 'UTC')}
+ORDER BY ingested_at DESC, id DESC LIMIT {limit:UInt32}
+"""
+_TAIL_ON = """
+SELECT * EXCEPT ingested_at, toUnixTimestamp64Micro(ingested_at) AS arrived_us
+FROM exchanges
+WHERE started_at >= {since:DateTime64(6, 'UTC')} AND (ingested_at, id) > ({at:DateTime64(6, 'UTC')}, {after:UUID})
+ORDER BY ingested_at, id LIMIT {limit:UInt32}
+"""
+_FIRST = "0.00000000-0000-0000-0000-000000000000"
+_TAG = "if(tag_key = '', '', concat(tag_key, '=', tag_value)) AS tag, "
+_SPEND = """
+SELECT
+    @columns
+    sum(s.calls) AS calls,
+    sum(s.error_calls) AS error_calls,
+    sum(s.input_tokens) AS input_tokens,
+    sum(s.output_tokens) AS output_tokens,
+    sum(s.cached_input_tokens) AS cached_input_tokens,
+    sum(s.reasoning_tokens) AS reasoning_tokens,
+    if(sum(s.priced_calls) = 0 AND sum(s.unknown_cost_calls) > 0, NULL, sum(s.cost_nanousd)) AS cost_nanousd,
+    cost_nanousd / 1e9 AS cost_usd,
+    sum(s.unknown_cost_calls) AS unknown_cost_calls
+FROM @table AS s
+WHERE minute >= toStartOfMinute(toDateTime({since:UInt32}, 'UTC'))
+    AND ({tenant:String} = '' OR tenant = {tenant:String})
+@grouped
+ORDER BY cost_nanousd DESC NULLS LAST, calls DESC LIMIT 10000
+"""
+_EXCHANGE = """
+SELECT * EXCEPT ingested_at FROM exchanges
+WHERE id = {id:UUID} AND started_at BETWEEN {first:DateTime64(6, 'UTC')} AND {last:DateTime64(6, 'UTC')} LIMIT 1
+"""
+_PARTS = {
+    "attempts": "SELECT * EXCEPT (exchange_id, tenant) FROM attempts WHERE exchange_id = {id:UUID}"
+    " AND tenant = {tenant:String} AND started_at >= {first:DateTime64(6, 'UTC')} ORDER BY number",
+    "guard_events": "SELECT * EXCEPT (exchange_id, tenant) FROM guard_events WHERE exchange_id = {id:UUID}"
+    " AND tenant = {tenant:String} AND started_at >= {first:DateTime64(6, 'UTC')}",
+    "bodies": "SELECT request_body, response_body FROM bodies WHERE exchange_id = {id:UUID}"
+    " AND tenant = {tenant:String} AND started_at >= {first:DateTime64(6, 'UTC')} LIMIT 1",
+    "feedback": "SELECT * EXCEPT (exchange_id, tenant) FROM feedback WHERE exchange_id = {id:UUID} ORDER BY created_at",
+}
+# An id is made when the exchange starts; clocks may disagree by this much.
+_ID_SLACK_US = 3_600_000_000
+_FOREVER_US = (0, 4_000_000_000_000_000)
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which exchanges to list; an empty value does not restrict.
+
+    Attributes:
+        since_us: Started at or after, microseconds since 1970.
+        until_us: Started before.
+        min_status: At least this HTTP status; 400 lists failures.
+        tag: One ``key=value``.
+    """
+
+    tenant: str = ""
+    team: str = ""
+    key_id: str = ""
+    session_id: str = ""
+    trace_id: str = ""
+    alias: str = ""
+    provider: str = ""
+    model_served: str = ""
+    error_code: str = ""
+    verdict: str = ""
+    tag: str = ""
+    min_status: int = 0
+    since_us: int = 0
+    until_us: int = 0
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some rows, and where the next ones begin; ``cursor`` is empty when there are no more."""
+
+    rows: list[Row]
+    cursor: str
+
+
+class TraceQueries:
+    """Reads the trace store.
+
+    Args:
+        driver: The engine, opened and migrated.
+        clock: Tells where "the last hour" begins.
+    """
+
+    def __init__(self, driver: TraceDriver, clock: Clock) -> None:
+        self._driver = driver
+        self._clock = clock
+        self._readonly = ReadonlySql(driver)
+
+    async def exchange(self, exchange_id: str) -> Row | None:
+        """Everything known of one exchange; ``None`` when there is none of that id.
+
+        Returns:
+            The columns of ``exchanges``, with the lists ``attempts``, ``guard_events`` and ``feedback`` and the object
+            ``bodies`` (``None`` when nothing was captured). The number of attempts is the length of their list.
+        """
+        for first, last in (_around(exchange_id), _FOREVER_US):
+            bounds = {"id": exchange_id, "first": _instant(first), "last": _instant(last)}
+            try:
+                rows = await self._rows(_EXCHANGE, bounds)
+            except StoreRejected:
+                # The only thing in it that a caller chose is the id, and it is no UUID.
+                return None
+            if rows:
+                break
+        else:
+            return None
+        row = rows[0]
+        params = {**bounds, "tenant": row["tenant"]}
+        for name, sql in _PARTS.items():
+            row[name] = await self._rows(sql, params)
+        row["bodies"] = row["bodies"][0] if row["bodies"] else None
+        return row
+
+    async def exchanges(self, filters: Filters, *, limit: int = 100, cursor: str = "") -> Page:
+        """List exchanges, newest first, without bodies.
+
+        Raises:
+            MalformedRequest: The cursor or the tag is none.
+        """
+        where, params = _where(filters)
+        if cursor:
+            params["at"], params["after"] = _read_cursor(cursor)
+            where.append("(started_at, id) < ({at:DateTime64(6, 'UTC')}, {after:UUID})")
+        limit = max(1, min(limit, MAX_ROWS))
+        params["limit"] = str(limit + 1)
+        rows = await self._rows(_LIST.replace("@where", " AND ".join(where)), params)
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return Page(rows, _cursor(rows[-1]["started_us"], rows[-1]["id"]) if more else "")
+
+    async def tail(self, after: str = "", *, limit: int = 100) -> Page:
+        """List exchanges in the order in which they arrived.
+
+        Args:
+            after: Cursor of the page before; without it, the newest few.
+            limit: The most rows to give.
+
+        Returns:
+            The rows, oldest first. The cursor is never empty: ask again with it.
+
+        Raises:
+            MalformedRequest: The cursor is none.
+        """
+        # Bounded by the start, so that old partitions are not even looked at.
+        params = {"since": _instant(self._clock.unix_us() - 86_400_000_000), "limit": str(min(limit, MAX_ROWS))}
+        if after:
+            params["at"], params["after"] = _read_cursor(after)
+        else:
+            params["limit"] = str(min(limit, _START_OF_TAIL))
+        rows = await self._rows(_TAIL_ON if after else _TAIL_START, params)
+        if not after:
+            rows.reverse()
+        return Page(rows, _cursor(rows[-1]["arrived_us"], rows[-1]["id"]) if rows else after or _FIRST)
+
+    async def spend(self, by: Sequence[str], *, since_s: float, tenant: str = "") -> list[Row]:
+        """Add up calls, tokens and money.
+
+        Args:
+            by: Names out of :data:`SPEND_BY`; rows are named after their columns. A call with several tags counts
+                under each of them.
+            since_s: How far back, rounded out to a whole minute.
+            tenant: Only this one's.
+
+        Returns:
+            Dearest first. ``cost_usd`` and ``cost_nanousd`` add up what is known and are ``None`` when nothing is;
+            ``unknown_cost_calls`` says how many calls are missing from them.
+
+        Raises:
+            MalformedRequest: There is nothing of that name to group by.
+        """
+        for name in by:
+            if name not in SPEND_BY:
+                raise MalformedRequest(f"Spend is by {', '.join(SPEND_BY)}; not by '{name[:40]}'.", param="by")
+        columns = [SPEND_BY[name] for name in dict.fromkeys(by)]
+        table = "spend_by_tag_minute" if "tag" in columns else "spend_by_minute"
+        since = max(0, self._clock.unix_ms() // 1000 - int(since_s))
+        shown = ", ".join([*columns, ""]).replace("tag, ", _TAG)
+        grouped = f"GROUP BY {', '.join(columns)}" if columns else ""
+        sql = _SPEND.replace("@columns", shown).replace("@table", table).replace("@grouped", grouped)
+        return await self._rows(sql, {"since": str(since), "tenant": tenant})
+
+    async def sql(self, text: str) -> Table:
+        """Run a user's own statement, read-only and limited; see :class:`ReadonlySql`.
+
+        Raises:
+            StoreRejected: It is more than a query of the trace tables, or it ran into a limit.
+        """
+        return await self._readonly.run(text)
+
+    async def _rows(self, sql: str, params: Mapping[str, str]) -> list[Row]:
+        return orjson.loads(await self._driver.query(sql, params=params))["data"]
+
+
+def _where(filters: Filters) -> tuple[list[str], dict[str, str]]:
+    where = ["true"]
+    params: dict[str, str] = {}
+    for name in filters.__struct_fields__[:10]:
+        value = getattr(filters, name)
+        if value:
+            where.append(f"{name} = {{{name}:String}}")
+            params[name] = value
+    if filters.tag:
+        key, equals, value = filters.tag.partition("=")
+        if not key or not equals:
+            raise MalformedRequest("A tag is key=value.", param="tag")
+        where.append("tags[{tag_key:String}] = {tag_value:String}")
+        params |= {"tag_key": key, "tag_value": value}
+    if filters.min_status:
+        where.append("status >= {min_status:UInt16}")
+        params["min_status"] = str(filters.min_status)
+    if filters.since_us:
+        where.append("started_at >= {since:DateTime64(6, 'UTC')}")
+        params["since"] = _instant(filters.since_us)
+    if filters.until_us:
+        where.append("started_at < {until:DateTime64(6, 'UTC')}")
+        params["until"] = _instant(filters.until_us)
+    return where, params
+
+
+def _around(exchange_id: str) -> tuple[int, int]:
+    """When an exchange with this id can have started; a UUIDv7 says it itself."""
+    digits = exchange_id.replace("-", "")
+    if len(digits) != 32 or digits[12] != "7":
+        return _FOREVER_US
+    try:
+        at_us = int(digits[:12], 16) * 1000
+    except ValueError:
+        return _FOREVER_US
+    return max(0, at_us - _ID_SLACK_US), min(at_us + _ID_SLACK_US, _FOREVER_US[1])
+
+
+def _instant(unix_us: int) -> str:
+    """A parameter's value for ``DateTime64(6)``: seconds since 1970 with six decimals."""
+    unix_us = max(0, unix_us)
+    return f"{unix_us // 1_000_000}.{unix_us % 1_000_000:06d}"
+
+
+def _cursor(unix_us: int, exchange_id: str) -> str:
+    return f"{unix_us}.{exchange_id}"
+
+
+def _read_cursor(cursor: str) -> tuple[str, str]:
+    at, _, exchange_id = cursor.partition(".")
+    if not at.isdecimal() or len(at) > 16 or len(exchange_id) != 36:
+        raise MalformedRequest("That is no cursor of a list.", param="cursor")
+    return _instant(int(at)), exchange_id

@@ -1,0 +1,110 @@
+"""The trace store's tables: numbered files in ``sql/``, applied in order, once, forward only.
+
+The same files serve the embedded engine and a server. Each statement may be run twice, so a start that was cut in the
+middle of a file is simply started again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib import resources
+
+import msgspec
+import orjson
+
+from gateway.core.errors import Misconfigured
+from gateway.plugin.traces import TraceDriver
+
+_FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+_COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
+_END = re.compile(r";\s*$", re.MULTILINE)
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS schema_migrations
+(
+    version UInt32,
+    name String,
+    digest String,
+    applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = MergeTree
+ORDER BY version
+SETTINGS non_replicated_deduplication_window = 100
+"""
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One file: its statements and the digest of its text."""
+
+    version: int
+    name: str
+    digest: str
+    statements: tuple[str, ...]
+
+
+class _Applied(msgspec.Struct):
+    version: int
+    digest: str
+
+
+class _Ledger(msgspec.Struct):
+    data: list[_Applied]
+
+
+def parse_migration(file_name: str, text: str) -> Migration:
+    """Read one file.
+
+    Args:
+        file_name: ``0001_what_it_does.sql``.
+        text: Statements that end with a semicolon at the end of a line; lines that start with ``--`` are comments.
+
+    Raises:
+        ValueError: The file is not named so.
+    """
+    match = _FILE.fullmatch(file_name)
+    if match is None:
+        raise ValueError(f"no name of a migration: {file_name}")
+    parts = _END.split(_COMMENT.sub("", text))
+    statements = tuple(part.strip() for part in parts if part.strip())
+    return Migration(int(match[1]), match[2], hashlib.sha256(text.encode()).hexdigest(), statements)
+
+
+def shipped_migrations() -> list[Migration]:
+    """The files of this version, in order."""
+    folder = resources.files("gateway.operator") / "sql"
+    files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
+    return [parse_migration(name, (folder / name).read_text(encoding="utf-8")) for name in files]
+
+
+async def migrate(driver: TraceDriver, migrations: list[Migration] | None = None) -> list[int]:
+    """Bring a store up to this version.
+
+    Returns:
+        The versions that were applied now.
+
+    Raises:
+        Misconfigured: The store was written by a later version, or a file that it knows has another text now.
+    """
+    wanted = shipped_migrations() if migrations is None else migrations
+    await driver.command(_LEDGER)
+    rows = await driver.query("SELECT version, any(digest) AS digest FROM schema_migrations GROUP BY version")
+    applied = {row.version: row.digest for row in msgspec.json.decode(rows, type=_Ledger).data}
+    known = {migration.version: migration for migration in wanted}
+    later = sorted(applied.keys() - known.keys())
+    if later:
+        raise Misconfigured(f"The trace store has schema version {later[-1]}, which this version does not know.")
+    done: list[int] = []
+    for migration in wanted:
+        if migration.version not in applied:
+            await _apply(driver, migration)
+            done.append(migration.version)
+        elif applied[migration.version] != migration.digest:
+            raise Misconfigured(f"Schema version {migration.version} of the trace store is not the one shipped here.")
+    return done
+
+
+async def _apply(driver: TraceDriver, migration: Migration) -> None:
+    for statement in migration.statements:
+        await driver.command(statement)
+    row = {"version": migration.version, "name": migration.name, "digest": migration.digest}
+    await driver.insert_lines("schema_migrations", orjson.dumps(row), f"migration-{migration.version}")

@@ -1,0 +1,98 @@
+"""The trace store as the operator uses it: opened, brought up to date, written to. Reading is in ``queries``."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.operator.schema import migrate
+from gateway.plugin.traces import TraceDriver
+
+
+class Feedback(msgspec.Struct, frozen=True, kw_only=True):
+    """A score or a label that somebody gave to an exchange.
+
+    Attributes:
+        exchange_id: Which one.
+        tenant: Whose it is.
+        name: What is judged: ``helpful``, ``correct``.
+        score: A number, when it is one.
+        label: A word, when it is one.
+        comment: Free text.
+        author: Who says so.
+        created_us: Microseconds since 1970.
+    """
+
+    exchange_id: str
+    created_us: int
+    tenant: str = ""
+    name: str
+    score: float | None = None
+    label: str = ""
+    comment: str = ""
+    author: str = ""
+
+
+class TraceStore:
+    """Writes to the store behind a driver.
+
+    Args:
+        driver: The engine.
+        body_ttl_s: How long captured bodies are kept.
+    """
+
+    def __init__(self, driver: TraceDriver, *, body_ttl_s: int = 30 * 86_400) -> None:
+        self.driver = driver
+        self._body_ttl_s = body_ttl_s
+        self._ready = False
+
+    async def start(self) -> None:
+        """Open the store and bring its tables up to date. May be called again after it failed.
+
+        Raises:
+            StoreUnavailable: It cannot be reached.
+            Misconfigured: It belongs to a later version.
+        """
+        if self._ready:
+            return
+        await self.driver.open()
+        await migrate(self.driver)
+        await self._keep_bodies()
+        self._ready = True
+
+    async def close(self) -> None:
+        """Let go of the store."""
+        self._ready = False
+        await self.driver.close()
+
+    async def insert(self, lines: bytes, token: str) -> None:
+        """Insert whole lines of the spool, once a token.
+
+        Raises:
+            StoreUnavailable: Not now.
+            StoreRejected: A line among them will never do.
+        """
+        await self.start()
+        await self.driver.insert_lines("ingest", lines, token)
+
+    async def add_feedback(self, feedback: Feedback, token: str) -> None:
+        """Keep a judgement on an exchange, once a token.
+
+        Raises:
+            StoreUnavailable: Not now.
+            StoreRejected: The exchange's id is none.
+        """
+        await self.start()
+        row = msgspec.structs.asdict(feedback)
+        created_us = row.pop("created_us")
+        row["created_at"] = f"{created_us // 1_000_000}.{created_us % 1_000_000:06d}"
+        await self.driver.insert_lines("feedback", msgspec.json.encode(row), token)
+
+    async def _keep_bodies(self) -> None:
+        wanted = f"TTL toDateTime(started_at) + toIntervalSecond({self._body_ttl_s})"
+        table = await self.driver.query(
+            "SELECT create_table_query FROM system.tables WHERE database = {database:String} AND name = 'bodies'",
+            fmt="TSVRaw",
+            params={"database": self.driver.database},
+        )
+        if wanted.encode() not in table:
+            await self.driver.command(f"ALTER TABLE bodies MODIFY {wanted}")
