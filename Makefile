@@ -6,10 +6,11 @@ PY := $(VENV)/bin/python
 LOCKS := requirements
 # Debian packages that tests and load tests use; installed when missing and when we may.
 TEST_DEBS := gcc libc6-dev
+CHECKS := check-format check-lint check-types check-imports check-words check-tests
 CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench models lock clean debs
+.PHONY: help run test check $(CHECKS) format bench models lock clean debs
 
 help:
 	@echo "make run     install what is needed into $(VENV) and start the gateway; Ctrl-C drains and stops"
@@ -27,12 +28,26 @@ run: $(VENV)/installed-run
 test: $(VENV)/installed-dev debs
 	$(PY) -m pytest -n auto -q
 
+# All of them, side by side; one that fails does not hide another.
 check: $(VENV)/installed-dev
-	$(VENV)/bin/ruff format --check .
+	@$(MAKE) --no-print-directory --keep-going --jobs 3 --output-sync=target $(CHECKS)
+
+check-format:
+	$(VENV)/bin/ruff format --quiet --diff .
+
+check-lint:
 	$(VENV)/bin/ruff check .
+
+check-types:
 	$(VENV)/bin/pyright
+
+check-imports:
 	$(VENV)/bin/lint-imports --no-cache
+
+check-words:
 	$(VENV)/bin/codespell gateway tests loadtests docs *.md
+
+check-tests:
 	$(PY) -m pytest -n auto -q -m "not integration and not slow and not bench"
 
 format: $(VENV)/installed-dev
