@@ -5,7 +5,7 @@ import pytest
 
 from gateway.core.errors import InvalidAnswer, RateLimited
 from gateway.core.ports import Dialect
-from gateway.wire import openai_embeddings, openai_models
+from gateway.wire import openai_embeddings, openai_models, passthrough
 from tests.support.incoming import incoming, json_incoming
 
 DIALECTS = [openai_embeddings.DIALECT, openai_models.DIALECT]
@@ -31,6 +31,12 @@ def test_errors_are_openais_whole_and_as_an_event(dialect: Dialect) -> None:
     body = dialect.error_body(RateLimited("Too many."), "id")
     assert orjson.loads(body)["error"]["code"] == "rate_limited"
     assert dialect.stream_error(RateLimited("Too many."), "id") == b"data: " + body + b"\n\n"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_there_is_no_stream_to_end(dialect: Dialect) -> None:
+    reader = passthrough.DIALECT.stream_reader(passthrough.DIALECT.parse(incoming(), None), None)
+    assert dialect.stream_block(reader) == b""
 
 
 def test_models_need_no_document() -> None:

@@ -53,8 +53,7 @@ _user_text = text("text")
 def _input(path: Path, role: str, value: Any, found: Found) -> None:
     """Strings, to any depth of arrays; numbers are tokens, which are not text here."""
     if not is_array(value):
-        if not is_integer(value):
-            _user_text(path, "user", value, found)
+        _user_text(path, "user", value, found)
         return
     for index, item in enumerate(value):
         if not is_integer(item):

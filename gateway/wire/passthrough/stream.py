@@ -121,11 +121,8 @@ def load_event(raw: bytes) -> Any:
 
 def documents_of(kept: list[bytes]) -> list[Any]:
     """Parse the whole events among a stream's kept bytes; what is no JSON is left out."""
-    try:
-        events = EventSplitter(max_event_bytes=KEPT_BYTES).feed(b"".join(kept))
-    except InvalidAnswer:
-        return []
-    loaded = [load_event(raw) for raw in events]
+    data = b"".join(kept)
+    loaded = [load_event(raw) for raw in EventSplitter(max_event_bytes=len(data)).feed(data)]
     return [document for document in loaded if document is not None]
 
 

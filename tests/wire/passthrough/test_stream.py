@@ -103,9 +103,13 @@ def test_a_stream_becomes_the_document_it_stands_for() -> None:
 
 
 def test_other_streams_become_the_list_of_their_events() -> None:
-    kept = [b'data: {"a":1}\n\nda', b'ta: [2]\n\ndata: [DONE]\n\ndata: {"cut']
+    kept = [b': hello\n\ndata: {"a":1}\n\nda', b'ta: [2]\n\ndata: [DONE]\n\ndata: {"cut']
     assert orjson.loads(transcript(kept)) == {"events": [{"a": 1}, [2]]}
     assert orjson.loads(transcript([])) == {"events": []}
+
+
+def test_a_stream_nested_too_deeply_to_be_written_has_no_transcript() -> None:
+    assert transcript([b"data: " + b"[" * 300 + b"]" * 300 + b"\n\n"]) == b"{}"
 
 
 def test_repeated_text_of_a_stream_is_counted_once() -> None:
