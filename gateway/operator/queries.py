@@ -91,6 +91,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         since_us: Started at or after, microseconds since 1970.
         until_us: Started before.
         min_status: At least this HTTP status; 400 lists failures.
+        status: Exactly this one.
         tag: One ``key=value``.
     """
 
@@ -106,6 +107,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str = ""
     tag: str = ""
     min_status: int = 0
+    status: int = 0
     since_us: int = 0
     until_us: int = 0
 
@@ -252,6 +254,9 @@ def _where(filters: Filters) -> tuple[list[str], dict[str, str]]:
     if filters.min_status:
         where.append("status >= {min_status:UInt16}")
         params["min_status"] = str(filters.min_status)
+    if filters.status:
+        where.append("status = {status:UInt16}")
+        params["status"] = str(filters.status)
     if filters.since_us:
         where.append("started_at >= {since:DateTime64(6, 'UTC')}")
         params["since"] = _instant(filters.since_us)
