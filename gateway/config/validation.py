@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from functools import cache
+from types import NoneType
 from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin
 
 import msgspec
@@ -150,7 +151,8 @@ def _message(model: type[BaseModel], error: ErrorDetails) -> str:
         return _PLAIN[kind]
     if kind == "extra_forbidden":
         path = _path(error["loc"])
-        known = [key for key, note in _keys_at(model, path[:-1]).items() if note is not NotYet]
+        # A key that is not built has no type but None.
+        known = [key for key, kind in _keys_at(model, path[:-1]).items() if kind is not NoneType]
         return f"unknown key{suggestion(str(path[-1]), known)}"
     if kind == "literal_error":
         return f"should be {error.get('ctx', {}).get('expected', 'something else')}"

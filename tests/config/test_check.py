@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.config.environment import Options
+from tests.support.settings import good, load, wrong
+
+CANNOT_COUNT = (
+    "more than one worker cannot count limits together in memory://; set workers: 1 or remove limits "
+    "(a shared stores.state, redis://, is not yet available)"
+)
+
+
+def test_every_problem_comes_at_once(tmp_path: Path):
+    (tmp_path / "prices.yaml").write_text("- {provider: openai, inptu: 1}\n")
+    text = """\
+    version: 1
+    workers: 4
+    listen: {tls: {cert: no.pem, key: no.key}}
+    providers:
+      openai: {kind: openai, api_key: "env:GONE"}
+      claude: {kind: anthropic}
+      self: {kind: openai, base_url: "http://127.0.0.1:8080/v1"}
+      sim: {kind: openai}
+    models:
+      - {alias: a, candidates: [{provider: opnai}], hedge: {after: p95}}
+      - {alias: b, candidates: [{provider: claude}]}
+      - {alias: b, candidates: [{provider: sim}]}
+    identity:
+      mode: keys
+      keys:
+        - {id: k, key: "env:K"}
+        - {id: k, key: "env:K"}
+    limits:
+      - {scope: provider, match: {provider: [opnai, "x-*"]}, concurrency: 1}
+    policies: {bundle: [baseline.yaml, ours.yaml, a/../../x.yaml, baseline.yaml]}
+    prices: {overrides: prices.yaml}
+    """
+    assert wrong(load(tmp_path, text, K="wb-1")) == [
+        (
+            f"weighbridge.yaml:2: workers: {CANNOT_COUNT}",
+        "weighbridge.yaml:3: listen.tls.cert: no such file",
+        "weighbridge.yaml:3: listen.tls.key: no such file",
+        "weighbridge.yaml:5: providers.openai.api_key: environment variable GONE is not set",
+        "weighbridge.yaml:6: providers.claude.kind: kind 'anthropic' is not yet available",
+        "weighbridge.yaml:7: providers.self.base_url: is this gateway's own address",
+        "weighbridge.yaml:8: providers.sim: the name sim belongs to the built-in provider",
+        "weighbridge.yaml:10: models[0].hedge: not yet available",
+        "weighbridge.yaml:10: models[0].candidates[0].provider: no provider is named 'opnai'; did you mean 'openai'?",
+        "weighbridge.yaml:12: models[2].alias: 'b' is there already, on line 11",
+        "weighbridge.yaml:17: identity.keys[1].id: 'k' is there already, on line 16",
+        "weighbridge.yaml:17: identity.keys[1].key: the same secret as another key",
+        "weighbridge.yaml:19: limits[0].match.provider: no provider is named 'opnai'; did you mean 'openai'?",
+        "weighbridge.yaml:20: policies.bundle[3]: 'baseline.yaml' is there already, on line 20",
+        "weighbridge.yaml:20: policies.bundle[1]: no such policy in policies and none shipped by that name",
+        "weighbridge.yaml:20: policies.bundle[2]: leads out of policies.dir",
+        "prices.yaml:1: [0].model: required",
+        "prices.yaml:1: [0].inptu: unknown key; did you mean 'input'?",
+    ]
+
+
+def test_many_workers_may_share_a_memory_that_counts_nothing(tmp_path: Path):
+    assert good(load(tmp_path, "version: 1\nworkers: 4")).workers == 4
+    text = "version: 1\nlimits: [{scope: model, concurrency: 1}]"
+    assert wrong(load(tmp_path, text, Options(workers="2"))) == [f"--workers: {CANNOT_COUNT}"]
+
+
+def test_what_may_not_be_meant_is_a_notice(tmp_path: Path):
+    (tmp_path / "prices.yaml").write_text("- {provider: opnai, model: m, input: 1}\n")
+    text = """\
+    version: 1
+    listen: {address: "0.0.0.0:8080"}
+    providers: {openai: {kind: openai, api_key: "env:KEY"}}
+    limits: [{scope: key, concurrency: 1}]
+    prices: {overrides: prices.yaml}
+    """
+    result = load(tmp_path, text, KEY="sk-1")
+    good(result)
+    assert result.notices == (
+        "identity.mode is open and 0.0.0.0:8080 is no loopback address: whoever reaches it uses your provider keys",
+        "identity.mode is open: every caller has the same empty key, team and tenant in limits",
+        "prices for 'opnai', which is no configured provider",
+    )

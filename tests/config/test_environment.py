@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config.addresses import Address
+from gateway.config.environment import Found, Options, Outside, Override, providers_from, shown
+
+HERE = Address("127.0.0.1", 8080)
+
+
+def found(**environ: str) -> Found:
+    return providers_from(environ, HERE)
+
+
+def test_a_flag_goes_before_a_variable_and_an_empty_variable_counts_as_unset():
+    outside = Outside(Options(listen="h:1"), {"WEIGHBRIDGE_LISTEN": "h:2", "WEIGHBRIDGE_WORKERS": ""}, Path("/x"))
+    assert outside.get("listen") == Override("--listen", "h:1")
+    assert outside.get("workers") is None
+    outside = Outside(Options(), {"WEIGHBRIDGE_LISTEN": "h:2"}, Path("/x"))
+    assert outside.get("listen") == Override("WEIGHBRIDGE_LISTEN", "h:2")
+
+
+def test_the_home_is_in_the_working_directory_unless_said_otherwise():
+    assert Outside(Options(), {}, Path("/x")).home == Path("/x/.weighbridge")
+    assert Outside(Options(), {"WEIGHBRIDGE_HOME": "/var/wb"}, Path("/x")).home == Path("/var/wb")
+    assert Outside(Options(), {"WEIGHBRIDGE_HOME": "wb"}, Path("/x")).home == Path("/x/wb")
+
+
+def test_the_file_is_the_named_one_or_the_one_that_is_there(tmp_path: Path):
+    assert Outside(Options(), {}, tmp_path).config_file() is None
+    (tmp_path / "weighbridge.yaml").write_text("version: 1")
+    assert Outside(Options(), {}, tmp_path).config_file() == tmp_path / "weighbridge.yaml"
+    assert Outside(Options(), {"WEIGHBRIDGE_CONFIG": "b.yaml"}, tmp_path).config_file() == tmp_path / "b.yaml"
+    assert Outside(Options(config="c.yaml"), {"WEIGHBRIDGE_CONFIG": "b.yaml"}, tmp_path).config_file() == (
+        tmp_path / "c.yaml"
+    )
+
+
+def test_files_are_named_from_where_the_person_stands():
+    assert shown(Path("/x/y/z.yaml"), Path("/x")) == "y/z.yaml"
+    assert shown(Path("/y/z.yaml"), Path("/x")) == "/y/z.yaml"
+
+
+def test_every_credential_that_speaks_openai_is_a_provider_in_a_fixed_order():
+    result = found(GROQ_API_KEY="g", MISTRAL_API_KEY="m", OPENAI_API_KEY="o", XAI_API_KEY="", TOGETHER_API_KEY="t")
+    assert [(entry.name, entry.kind, entry.base_url) for entry in result.providers] == [
+        ("openai", "openai", "https://api.openai.com/v1"),
+        ("mistral", "openai", "https://api.mistral.ai/v1"),
+        ("groq", "openai", "https://api.groq.com/openai/v1"),
+        ("together", "openai", "https://api.together.xyz/v1"),
+    ]
+    keys = [entry.api_key for entry in result.providers]
+    assert next(key and (key.reveal(), key.reference) for key in keys) == ("o", "env:OPENAI_API_KEY")
+    assert not any(entry.passes_credential for entry in result.providers)
+
+
+def test_the_other_openai_compatible_ones_too():
+    result = found(DEEPSEEK_API_KEY="d", XAI_API_KEY="x", OPENROUTER_API_KEY="r")
+    assert [entry.base_url for entry in result.providers] == [
+        "https://api.deepseek.com/v1",
+        "https://api.x.ai/v1",
+        "https://openrouter.ai/api/v1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("ANTHROPIC_API_KEY", "anthropic"),
+        ("GEMINI_API_KEY", "gemini"),
+        ("GOOGLE_API_KEY", "gemini"),
+        ("AZURE_OPENAI_API_KEY", "azure"),
+        ("AWS_ACCESS_KEY_ID", "bedrock"),
+    ],
+)
+def test_a_credential_of_a_provider_that_is_not_built_is_said_to_be_ignored(variable: str, name: str):
+    result = found(**{variable: "secret-thing"})
+    assert (result.providers, result.problems) == ([], [])
+    assert result.notices == [f"provider {name} is not yet available, ignored its key"]
+
+
+def test_openai_may_be_somewhere_else():
+    result = found(OPENAI_API_KEY="o", OPENAI_BASE_URL="http://vllm:8000/v1/")
+    assert result.providers[0].base_url == "http://vllm:8000/v1"
+
+
+def test_a_base_url_that_is_our_own_is_not_taken():
+    result = found(OPENAI_API_KEY="o", OPENAI_BASE_URL="http://localhost:8080/v1")
+    assert result.providers[0].base_url == "https://api.openai.com/v1"
+    assert "own address" in result.notices[0]
+
+
+def test_a_base_url_without_a_key_is_no_provider():
+    assert found(OPENAI_BASE_URL="http://vllm:8000/v1").providers == []
+
+
+def test_what_is_wrong_with_a_variable_is_said_under_its_name():
+    result = found(OPENAI_API_KEY="o", OPENAI_BASE_URL="vllm", GROQ_API_KEY="a\nb")
+    assert [str(problem) for problem in result.problems] == [
+        "OPENAI_BASE_URL: should be a base URL such as https://api.example.com/v1",
+        "GROQ_API_KEY: the secret has characters that no HTTP header can carry",
+    ]

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.config.json_schema import json_schema
+from gateway.config.schema import FileSpec
+from gateway.policy.model import PolicySpec
+
+
+def nodes(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from nodes(child)
+
+
+@pytest.mark.parametrize("model", [FileSpec, PolicySpec])
+def test_the_schema_is_json_and_closed(model: Any):
+    schema = json_schema(model)
+    assert orjson.loads(orjson.dumps(schema)) == schema
+    objects = [node for node in nodes(schema) if "properties" in node]
+    assert len(objects) > 5
+    assert all(node["additionalProperties"] is False for node in objects)
+    assert all(node.get("description") for node in objects)
+
+
+def test_keys_and_defaults_are_those_of_the_file():
+    schema = json_schema(FileSpec)
+    listen = schema["$defs"]["ListenSpec"]["properties"]
+    assert listen["header_timeout"] == {"default": "10s", "examples": ["500ms", "10s", "30d"], "type": "string"}
+    assert listen["address"]["default"] == "127.0.0.1:8080"
+    assert schema["required"] == ["version"]
+    assert schema["properties"]["version"]["const"] == 1
+
+
+def test_what_is_not_built_is_never_valid():
+    hedge = json_schema(FileSpec)["$defs"]["ModelSpec"]["properties"]["hedge"]
+    assert hedge == {"description": "not yet available", "not": {}}
+
+
+def test_one_name_or_many_may_be_matched():
+    match = json_schema(PolicySpec)["$defs"]["MatchSpec"]["properties"]
+    assert [option["type"] for option in match["team"]["anyOf"]] == ["string", "array"]
+    assert match["direction"]["anyOf"][0]["enum"] == ["request", "response"]

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.config.schema import FileSpec
+from gateway.config.source import load_yaml
+from gateway.config.validation import validated
+
+
+def problems_of(text: str) -> list[str]:
+    return [str(p) for p in validated(FileSpec, load_yaml(f"version: 1\n{text}", "w")).problems]
+
+
+def spec_of(text: str) -> Any:
+    checked = validated(FileSpec, load_yaml(f"version: 1\n{text}", "w"))
+    assert checked.problems == ()
+    return checked.value
+
+
+def test_the_defaults_are_those_of_the_documentation():
+    spec = spec_of("")
+    assert (str(spec.listen.address), str(spec.operator.address)) == ("127.0.0.1:8080", "127.0.0.1:8081")
+    assert (spec.listen.max_body_bytes, spec.listen.header_timeout_s, spec.listen.tls) == (32 << 20, 10.0, None)
+    assert (spec.workers, spec.drain_timeout_s, spec.stores.state) == (1, 30.0, "memory://")
+    assert (spec.stores.spool.max_bytes, spec.stores.spool.fsync_s) == (4 << 30, 1.0)
+    assert (spec.capture.bodies, spec.capture.max_body_bytes, spec.capture.ttl_s) == ("redacted", 65536, 2592000.0)
+    assert (spec.identity.mode, spec.limits, spec.policies.bundle) == ("open", (), ("baseline.yaml",))
+    assert (spec.policies.dir, spec.policies.reload_s, spec.prices.source) == ("policies", 2.0, "genai-prices")
+    assert spec.telemetry.prometheus is True
+
+
+def test_units_are_read():
+    spec = spec_of("listen: {max_body_bytes: 1MiB, header_timeout: 500ms}\ncapture: {ttl: 2h}")
+    assert (spec.listen.max_body_bytes, spec.listen.header_timeout_s, spec.capture.ttl_s) == (1 << 20, 0.5, 7200.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("stores: {state: 'redis://host:6379/0'}", "stores.state: redis:// is not yet available"),
+        ("stores: {state: 'memory'}", "stores.state: should be memory://"),
+        ("stores: {traces: 'sqlite://x'}", "stores.traces: should be chdb://PATH or clickhouse://user:env:VARIABLE@"),
+        (
+            "stores: {traces: 'clickhouse://u:pw@h/d'}",
+            "stores.traces: the password is not written here but referred to",
+        ),
+        ("providers: {p: {kind: anthropic}}", "providers.p.kind: kind 'anthropic' is not yet available"),
+        ("providers: {p: {kind: triton}}", "providers.p.kind: kind 'triton' is not yet available"),
+        ("providers: {p: {kind: opena}}", "providers.p.kind: should be 'openai' or 'sim'"),
+        ("providers: {p: {kind: openai, api_key: sk-1}}", "providers.p.api_key: a secret is not written here but"),
+        ("providers: {p: {kind: openai, headers: {a: b}}}", "providers.p.headers: unknown key"),
+        ("providers: {p: {kind: openai, load: {kind: vllm}}}", "providers.p.load: not yet available"),
+        ("providers: {p: {kind: sim, base_url: 'http://h'}}", "providers.p: kind sim takes no base_url and no api_key"),
+        ("providers: {'a b': {kind: sim}}", "providers.a b: should match pattern"),
+        ("models: [{alias: m, candidates: []}]", "models[0].candidates: names no provider; give one {provider, model}"),
+        (
+            "models: [{alias: m, candidates: [{provider: a}, {provider: b}]}]",
+            "models[0].candidates: more than one candidate is not yet available",
+        ),
+        (
+            "models: [{alias: m, candidates: [{provider: a}], hedge: {after: p95}}]",
+            "models[0].hedge: not yet available",
+        ),
+        ("models: [{alias: m, candidates: [{provider: a}], retry: {on: [429]}}]", "models[0].retry: not yet available"),
+        ("models: [{alias: m, candidates: [{provider: a}], fallback: [x]}]", "models[0].fallback: not yet available"),
+        ("models: [{alias: m, candidates: [{provider: a}], mirror: {to: x}}]", "models[0].mirror: not yet available"),
+        (
+            "models: [{alias: m, candidates: [{provider: a}], strategy: weighted}]",
+            "models[0].strategy: not yet available",
+        ),
+        ("identity: {mode: jwt, issuer: x}", "identity.mode: mode 'jwt' is not yet available"),
+        ("identity: {mode: mesh}", "identity.mode: mode 'mesh' is not yet available"),
+        ("identity: {mode: keys}", "identity: mode keys needs at least one entry under keys"),
+        ("identity: {keys: [{id: a, key: 'env:A'}]}", "identity: keys are given but mode is open; set mode: keys"),
+        ("identity: {mode: keys, keys: [{id: a, key: wb-123}]}", "identity.keys[0].key: a secret is not written here"),
+        ("limits: [{scope: tag, concurrency: 1}]", "limits[0].scope: scope 'tag' is not yet available"),
+        ("limits: [{scope: team}]", "limits[0]: limits nothing; give requests, tokens or concurrency"),
+        ("limits: [{scope: team, requests: {max: 1, per: month}}]", "limits[0].requests.per: per 'month' is not yet"),
+        ("limits: [{scope: team, requests: {max: 0, per: day}}]", "limits[0].requests.max: should be greater than or"),
+        ("limits: [{scope: team, concurrency: 1, budget: {usd: 5}}]", "limits[0].budget: not yet available"),
+        ("limits: [{scope: key, concurrency: 1, match: {tag: x}}]", "limits[0].match.tag: not yet available"),
+        ("cache: {exact: {ttl: 1h}}", "cache.exact: not yet available"),
+        ("cache: {semantic: {enabled: true}}", "cache.semantic: not yet available"),
+        ("cache: {semantic: {enabled: false, treshold: 1}}", "cache.semantic.treshold: unknown key"),
+        ("telemetry: {otlp: {endpoint: 'http://o'}}", "telemetry.otlp: not yet available"),
+        ("telemetry: {sample: 10%}", "telemetry.sample: a share other than 100% is not yet available"),
+        ("plugins: [x]", "plugins: not yet available"),
+        ("workers: 0", "workers: should be greater than or equal to 1"),
+        ("policies: {bundle: ['/etc/passwd']}", "policies.bundle[0]: should match pattern"),
+        ("prices: {source: mine}", "prices.source: should be 'genai-prices'"),
+        ("capture: {bodies: all}", "capture.bodies: should be 'none', 'redacted' or 'full'"),
+        ("listen: {address: 8080}", "listen.address: should be host:port"),
+        ("drain_timeout: 30", "drain_timeout: should be a duration with its unit"),
+        ("drain_timeout: 0s", "drain_timeout: should be greater than 0"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(text: str, problem: str):
+    found = problems_of(text)
+    assert [message for message in found if message.startswith(f"w:2: {problem}")], found
+
+
+def test_the_version_is_required_and_known():
+    checked = validated(FileSpec, load_yaml("workers: 1", "w"))
+    assert [str(p) for p in checked.problems] == ["w:1: version: required"]
+    checked = validated(FileSpec, load_yaml("version: 2", "w"))
+    assert [str(p) for p in checked.problems] == ["w:1: version: should be 1"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plugins: []",
+        "cache: {exact: {enabled: false}, semantic: {enabled: false, threshold: 0.95, mode: enforce, ttl: 24h}}",
+        "telemetry: {prometheus: false, sample: 100%}",
+        "listen: {tls: null}",
+        "stores: {traces: 'clickhouse://user:env:CH_PASSWORD@host:8123/weighbridge'}",
+        "stores: {traces: 'chdb://.weighbridge/traces'}",
+        "limits: [{scope: team, match: {team: support}, tokens: {max: 200000, per: minute}, concurrency: 50}]",
+        "models: [{alias: '*', candidates: [{provider: openai, model: '{model}', weight: 9}]}]",
+    ],
+)
+def test_what_works_is_taken(text: str):
+    assert problems_of(text) == []
+
+
+def test_one_name_or_many_match_a_limit():
+    spec = spec_of("limits: [{scope: team, match: {team: a, model: [b, 'c-*']}, concurrency: 1}]")
+    assert (spec.limits[0].match.team, spec.limits[0].match.model) == (("a",), ("b", "c-*"))
