@@ -37,8 +37,7 @@ def test_every_problem_comes_at_once(tmp_path: Path):
     prices: {overrides: prices.yaml}
     """
     assert wrong(load(tmp_path, text, K="wb-1")) == [
-        (
-            f"weighbridge.yaml:2: workers: {CANNOT_COUNT}",
+        f"weighbridge.yaml:2: workers: {CANNOT_COUNT}",
         "weighbridge.yaml:3: listen.tls.cert: no such file",
         "weighbridge.yaml:3: listen.tls.key: no such file",
         "weighbridge.yaml:5: providers.openai.api_key: environment variable GONE is not set",
