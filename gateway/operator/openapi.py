@@ -23,7 +23,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     summary: str
-    schema: Schema = {"type": "string"}
+    schema: Schema = msgspec.field(default_factory=lambda: {"type": "string"})
     required: bool = False
 
 
@@ -39,11 +39,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         available: False for what the contract names and this version refuses.
     """
 
-    method: str
     path: str
     name: str
     summary: str
     handle: Handle
+    method: str = "GET"
     parameters: tuple[Parameter, ...] = ()
     body: Schema | None = None
     answer: Schema | None = None

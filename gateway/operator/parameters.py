@@ -13,10 +13,10 @@ _MAX_TEXT = 512
 _LONGEST_S = 10 * 366 * 86_400.0
 
 
-def text(query: Mapping[str, str], name: str) -> str | None:
-    """A plain text, ``None`` when absent or empty."""
-    value = query.get(name) or None
-    if value is not None and len(value) > _MAX_TEXT:
+def text(query: Mapping[str, str], name: str) -> str:
+    """A plain text, empty when absent."""
+    value = query.get(name, "")
+    if len(value) > _MAX_TEXT:
         raise MalformedRequest(f"'{name}' is too long.", param=name)
     return value
 
@@ -42,11 +42,11 @@ def span_s(query: Mapping[str, str], name: str, default: str) -> float:
     return seconds
 
 
-def moment_us(query: Mapping[str, str], name: str, now_us: int) -> int | None:
-    """A moment, as microseconds since 1970: an age (``24h``) or an ISO 8601 time, UTC where it names no zone."""
+def moment_us(query: Mapping[str, str], name: str, now_us: int) -> int:
+    """A moment, as microseconds since 1970, 0 when absent: an age (``24h``), or an ISO 8601 time, UTC by default."""
     value = query.get(name)
     if not value:
-        return None
+        return 0
     if value[-1] in "smhd":
         return now_us - round(span_s(query, name, value) * 1_000_000)
     try:
@@ -57,11 +57,14 @@ def moment_us(query: Mapping[str, str], name: str, now_us: int) -> int | None:
     return round(moment.timestamp() * 1_000_000)
 
 
-def choices(query: Mapping[str, str], name: str, default: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """One or more of the known words, separated by commas."""
+def choices(
+    query: Mapping[str, str], name: str, default: str, known: tuple[str, ...], most: int | None = None
+) -> tuple[str, ...]:
+    """Some of the known words, separated by commas."""
     chosen = tuple(dict.fromkeys((query.get(name) or default).split(",")))
-    if not set(chosen) <= set(known):
-        raise MalformedRequest(f"'{name}' takes one or more of {', '.join(known)}.", param=name)
+    if not set(chosen) <= set(known) or len(chosen) > (most or len(known)):
+        amount = "one" if most == 1 else "one or more"
+        raise MalformedRequest(f"'{name}' takes {amount} of {', '.join(known)}.", param=name)
     return chosen
 
 

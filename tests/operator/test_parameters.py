@@ -24,8 +24,8 @@ def test_a_span_of_time_is_read_with_its_unit(written: str, seconds: float) -> N
 
 def test_what_is_absent_takes_its_default() -> None:
     assert parameters.span_s({}, "since", "24h") == 86_400
-    assert parameters.moment_us({}, "since", NOW_US) is None
-    assert parameters.text({"model": ""}, "model") is None
+    assert parameters.moment_us({}, "since", NOW_US) == 0
+    assert parameters.text({"model": ""}, "model") == ""
     assert parameters.whole_number({}, "limit", 100, 1000) == 100
     assert parameters.choices({}, "by", "team", ("key", "team")) == ("team",)
 
@@ -60,6 +60,7 @@ def test_words_are_chosen_from_a_list_and_come_once() -> None:
         lambda: parameters.whole_number({"limit": "٣"}, "limit", 1, 1000),
         lambda: parameters.text({"model": "x" * 513}, "model"),
         lambda: parameters.choices({"by": "team,colour"}, "by", "team", ("team",)),
+        lambda: parameters.choices({"by": "a,b"}, "by", "a", ("a", "b"), most=1),
         lambda: parameters.exchange_id("1' OR 1"),
     ],
 )

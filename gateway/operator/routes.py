@@ -1,0 +1,229 @@
+"""The operator plane's operations, one table: the router, ``/openapi.json`` and the console are made from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from functools import partial
+
+from aiohttp import web
+
+from gateway.operator import openapi
+from gateway.operator.api import DIMENSIONS, MAX_PAGE, Api, as_columns
+from gateway.operator.auth import Gate
+from gateway.operator.edge import guard, json_answer
+from gateway.operator.export import FORMATS
+from gateway.operator.openapi import OBJECT, ROWS, Operation, Parameter
+from gateway.operator.plane import Plane
+from gateway.operator.queries import Row
+from gateway.operator.tail import Feed
+
+MAX_BODY_BYTES = 256 * 1024
+
+# A cursor of the tail that everything comes after.
+_BEFORE_ANYTHING = "0.00000000-0000-0000-0000-000000000000"
+
+_STATUS = {"type": "object", "properties": {"status": {"enum": ["ok", "degraded"]}}}
+_SQL_ANSWER = {
+    "type": "object",
+    "properties": {
+        "columns": {"type": "array", "items": {"type": "string"}},
+        "rows": ROWS,
+        "truncated": {"type": "boolean", "description": "there were more rows than an answer holds"},
+    },
+}
+_PAGE = {"type": "object", "properties": {"exchanges": ROWS, "next_cursor": {"type": ["string", "null"]}}}
+_SPEND = {"type": "object", "properties": {"rows": ROWS}}
+_JUDGEMENT = {
+    "type": "object",
+    "required": ["name", "value"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": 64},
+        "value": {"type": ["number", "string", "boolean"]},
+        "comment": {"type": "string", "maxLength": 4096},
+    },
+}
+_QUERY = {"type": "object", "required": ["query"], "properties": {"query": {"type": "string"}}}
+
+_ID = Parameter(name="id", summary="The exchange's id.", schema={"type": "string", "format": "uuid"})
+_SINCE = Parameter(name="since", summary="How far back: 15m, 24h, 7d.", schema={"type": "string", "default": "24h"})
+_LIST = (
+    Parameter(name="since", summary="Started at or after: an age (24h), or an ISO 8601 time."),
+    Parameter(name="until", summary="Started before: likewise."),
+    *(Parameter(name=name, summary=f"Only this {name}.") for name in ("model", "provider", "verdict", "session")),
+    Parameter(name="status", summary="Only this HTTP status.", schema={"type": "integer"}),
+    Parameter(
+        name="limit",
+        summary="Rows a page.",
+        schema={"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 100},
+    ),
+    Parameter(name="cursor", summary="next_cursor of the page before."),
+)
+_BY = Parameter(
+    name="by",
+    summary=f"One or more of {', '.join(DIMENSIONS)}, separated by commas.",
+    schema={"type": "string", "default": "team"},
+)
+_FORMAT = Parameter(name="format", summary="File format.", schema={"enum": list(FORMATS), "default": "jsonl"})
+_SQL = Parameter(name="query", summary="One SELECT statement on the trace tables.", required=True)
+
+
+def build_app(plane: Plane, gate: Gate) -> web.Application:
+    """Make the web application.
+
+    Args:
+        plane: What it answers from; may change while the application runs.
+        gate: Who is let in.
+    """
+    feed = Feed(partial(_fetch, plane), plane.clock)
+    table = operations(Api(plane, feed))
+    described = openapi.document(table)
+    page = openapi.page(table)
+
+    async def describe(_request: web.Request) -> web.StreamResponse:
+        return json_answer(described)
+
+    async def console(_request: web.Request) -> web.StreamResponse:
+        return web.Response(text=page, content_type="text/html")
+
+    async def feeding(_app: web.Application) -> AsyncGenerator[None, None]:
+        task = asyncio.get_running_loop().create_task(feed.run(), name="tail")
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    async def closing(_app: web.Application) -> None:
+        feed.close()
+
+    app = web.Application(middlewares=[guard(gate)], client_max_size=MAX_BODY_BYTES)
+    app.router.add_get("/", console)
+    app.router.add_get("/openapi.json", describe)
+    for operation in table:
+        app.router.add_route(operation.method, operation.path, operation.handle)
+    app.cleanup_ctx.append(feeding)
+    app.on_shutdown.append(closing)
+    return app
+
+
+def operations(api: Api) -> tuple[Operation, ...]:
+    """Everything that the plane answers, but for its own description and the console."""
+    return (*_about_the_process(api), *_about_exchanges(api), *_about_money_and_more(api), *_later(api))
+
+
+async def _fetch(plane: Plane, after: str | None) -> tuple[list[Row], str]:
+    queries = plane.store.queries
+    if after is None:
+        newest = await queries.tail(limit=1)
+        return [], newest.cursor or _BEFORE_ANYTHING
+    page = await queries.tail(after, limit=MAX_PAGE)
+    return as_columns(page.rows), page.cursor
+
+
+def _about_the_process(api: Api) -> tuple[Operation, ...]:
+    return (
+        Operation(path="/healthz", name="health", summary="The process is alive.", handle=api.healthz, answer=_STATUS),
+        Operation(
+            path="/readyz", name="ready", summary="Traces can be stored and read.", handle=api.readyz, answer=_STATUS
+        ),
+        Operation(
+            path="/metrics",
+            name="metrics",
+            summary="All workers added up, for Prometheus.",
+            handle=api.metrics,
+            media=("text/plain",),
+        ),
+        Operation(
+            path="/api/status",
+            name="status",
+            summary="Workers, configuration in force, how far behind the trace store is.",
+            handle=api.status,
+            answer=OBJECT,
+        ),
+    )
+
+
+def _about_exchanges(api: Api) -> tuple[Operation, ...]:
+    return (
+        Operation(
+            path="/api/exchanges",
+            name="list_exchanges",
+            summary="Exchanges, newest first.",
+            handle=api.exchanges,
+            parameters=_LIST,
+            answer=_PAGE,
+        ),
+        Operation(
+            path="/api/exchanges/{id}",
+            name="get_exchange",
+            summary="One exchange with its attempts, guard events, bodies and feedback.",
+            handle=api.exchange,
+            parameters=(_ID,),
+            answer=OBJECT,
+        ),
+        Operation(
+            method="POST",
+            path="/api/exchanges/{id}/feedback",
+            name="give_feedback",
+            summary="Keep a judgement of an exchange.",
+            handle=api.feedback,
+            parameters=(_ID,),
+            body=_JUDGEMENT,
+            answer=OBJECT,
+            status=201,
+        ),
+        Operation(
+            path="/api/tail",
+            name="tail",
+            summary="New exchanges as they arrive (events 'exchange' and 'skipped').",
+            handle=api.tail,
+            media=("text/event-stream",),
+        ),
+        Operation(
+            path="/api/export",
+            name="export",
+            summary="Exchanges of a span of time as a file, oldest first.",
+            handle=api.export,
+            parameters=(_FORMAT, _SINCE),
+            media=tuple(FORMATS.values()),
+        ),
+    )
+
+
+def _about_money_and_more(api: Api) -> tuple[Operation, ...]:
+    return (
+        Operation(
+            path="/api/spend",
+            name="spend",
+            summary="What was used and what it cost, dearest first.",
+            handle=api.spend,
+            parameters=(_BY, _SINCE),
+            answer=_SPEND,
+        ),
+        Operation(
+            path="/api/sql",
+            name="query",
+            summary="Run one read-only query.",
+            handle=api.sql,
+            parameters=(_SQL,),
+            answer=_SQL_ANSWER,
+        ),
+        Operation(
+            method="POST",
+            path="/api/sql",
+            name="query_long",
+            summary="Run one read-only query that is too long for an address.",
+            handle=api.sql,
+            body=_QUERY,
+            answer=_SQL_ANSWER,
+        ),
+    )
+
+
+def _later(api: Api) -> tuple[Operation, ...]:
+    return tuple(
+        Operation(path=f"/api/{name}", name=name, summary=summary, handle=api.later, available=False)
+        for name, summary in (("keys", "Virtual keys."), ("policies", "The policy bundle in force."))
+    )
