@@ -9,7 +9,7 @@ issuers; order is priority where two formats start at one place, so that the mor
 What a stream must hold back follows from how the expressions begin, so none may begin with an arbitrary character:
 formats that do are matched from their first fixed part on (Terraform, Azure), and keep their short public head.
 Values without any fixed part (Heroku's and Fastly's older keys, Datadog …) are found only next to a name that says
-what they are. A body of fewer than five different characters (``sk-xxxxxxxx``) is a placeholder and never matches; a
+what they are. A body of fewer than four different characters (``sk-xxxxxxxx``) is a placeholder and never matches; a
 documented sample that looks like a real value (``AKIAIOSFODNN7EXAMPLE``) matches like one.
 """
 

@@ -1,0 +1,107 @@
+"""Where in the tail of a text a match may still be about to begin.
+
+A stream may release what stands before that place. The question is put to one regular expression that is built from
+what :mod:`gateway.core.pattern_width` knows of the active expressions: a trie over the first characters of all of them,
+then the characters that may follow, no more of them than the longest match has. It says yes too often rather than too
+seldom; a place that it passes over can never become the start of a match, whatever text comes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from gateway.core.pattern_width import OTHER, Shape
+from gateway.guards.validators import ESCAPE_CHARS, ESCAPED, LOOK_BACK
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """How an expression's matches begin. ``bounded``: never right after an ASCII letter or digit."""
+
+    shape: Shape
+    bounded: bool
+
+
+class _Node:
+    """A place in the trie: sets of characters that lead on, and what may follow a prefix that ends here."""
+
+    __slots__ = ("children", "rests")
+
+    def __init__(self) -> None:
+        self.children: dict[int, _Node] = {}
+        self.rests: set[tuple[int, int]] = set()
+
+    def add(self, shape: Shape) -> None:
+        for prefix in shape.prefixes:
+            node = self
+            for mask in prefix:
+                node = node.children.setdefault(mask, _Node())
+            node.rests.add((shape.rest, shape.longest - len(prefix)))
+
+    def source(self) -> str:
+        """The expression for everything below this node, the end of the text allowed anywhere."""
+        ways = [r"\Z"]
+        ways += [f"{_set(mask)}{child.source()}" for mask, child in self.children.items()]
+        ways += [f"{_set(rest)}{{1,{most}}}+\\Z" for rest, most in self.rests if rest and most]
+        return f"(?:{'|'.join(ways)})" if len(ways) > 1 else ways[0]
+
+    def begin(self) -> str:
+        """As :meth:`source`, with at least one character."""
+        return f"(?:{'|'.join([f'{_set(mask)}{child.source()}' for mask, child in self.children.items()])})"
+
+
+class Pending:
+    """Finds the first place at which a match of any of these openings may begin."""
+
+    __slots__ = ("_escaped", "_plain")
+
+    def __init__(self, openings: Iterable[Opening]) -> None:
+        bounded, free = _Node(), _Node()
+        for opening in openings:
+            (bounded if opening.bounded else free).add(opening.shape)
+        self._plain = _compile(bounded, free, "(?<![A-Za-z0-9])")
+        self._escaped = _compile(bounded, free, f"(?:(?<![A-Za-z0-9])|{ESCAPED})")
+
+    def first(self, text: str, at: int) -> int:
+        """Return the first such place from ``at`` on; the text's length when there is none.
+
+        Everything before ``at`` must have been passed over before.
+        """
+        search = self._plain
+        if search is None or self._escaped is None:
+            return len(text)
+        tail = text[max(0, at - LOOK_BACK) :]
+        if ESCAPE_CHARS[0] in tail or ESCAPE_CHARS[1] in tail or ESCAPE_CHARS[2] in tail:
+            search = self._escaped
+        found = search.search(text, at)
+        return found.start() if found else len(text)
+
+
+def _compile(bounded: _Node, free: _Node, boundary: str) -> re.Pattern[str] | None:
+    ways: list[str] = []
+    if bounded.children:
+        ways.append(boundary + bounded.begin())
+    if free.children:
+        ways.append(free.begin())
+    return re.compile("|".join(ways)) if ways else None
+
+
+def _set(mask: int) -> str:
+    """A set of characters as a class."""
+    codes = [code for code in range(128) if mask >> code & 1]
+    if len(codes) == 1 and not mask & OTHER:
+        return re.escape(chr(codes[0]))
+    parts: list[str] = []
+    at = 0
+    while at < len(codes):
+        last = at
+        while last + 1 < len(codes) and codes[last + 1] == codes[last] + 1:
+            last += 1
+        low, high = f"\\x{codes[at]:02x}", f"\\x{codes[last]:02x}"
+        parts.append(low if last == at else f"{low}-{high}")
+        at = last + 1
+    if mask & OTHER:
+        parts.append("\\x80-\\U0010ffff")
+    return f"[{''.join(parts)}]"
