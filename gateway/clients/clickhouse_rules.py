@@ -38,7 +38,7 @@ _CODE = re.compile(r"\bCode: (\d+)")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
 _PLACE = re.compile(r"\(at row (\d+)\)")
 _FIELD = re.compile(r"\(while reading the value of key ([A-Za-z0-9_]+)\)")
-_VERSION = re.compile(r"\s*\(version [^)]*(?:\([^)]*\))?[^)]*\)")
+_VERSION = re.compile(r"\s*\(version (?:[^()]|\([^()]*\))*\)")
 
 # What is wrong with the data itself. Anything else that befalls an insert may pass: nothing is given up for it.
 _BAD_DATA = re.compile(

@@ -1,0 +1,317 @@
+"""Ships the spool to the trace store: whole slices of lines as they are, each exactly once.
+
+A slice is read, its end is put on disk (``offsets``), it is sent with a token made of its place, and only then does the
+offset move. Whatever is sent again after a crash or a lost answer is the same slice with the same token. A segment is
+deleted when its writer is gone or has gone on to the next one, and all of it is in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import ParamSpec, Protocol, TypeVar
+
+import msgspec
+import orjson
+
+from gateway.clients.clock import Clock
+from gateway.core.errors import GatewayError, StoreRejected, StoreUnavailable
+from gateway.operator.offsets import OffsetBook
+from gateway.recording.segment import Slice, list_segments, read_range, read_slice
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class SliceStore(Protocol):
+    """Takes slices; ``store.TraceStore`` is one."""
+
+    async def insert(self, lines: bytes, token: str) -> None:
+        """Insert whole lines, once a token.
+
+        Raises:
+            StoreUnavailable: Not now.
+            StoreRejected: A line among them will never do.
+        """
+        ...
+
+
+class ShipperLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Sizes and pauses.
+
+    Attributes:
+        poll_s: Between looks at an idle spool.
+        linger_s: After something was shipped: an insert costs about the same for one line as for a thousand.
+        poison_bytes: The most that set-aside lines may take; beyond it they are only counted.
+    """
+
+    slice_bytes: int = 4 << 20
+    slice_lines: int = 20_000
+    line_bytes: int = 64 << 20
+    poison_bytes: int = 64 << 20
+    poll_s: float = 0.1
+    linger_s: float = 0.4
+    first_backoff_s: float = 0.2
+    last_backoff_s: float = 5.0
+
+
+class Shipper:
+    """Follows a spool directory.
+
+    Args:
+        spool_dir: Where workers write.
+        store: Takes the slices.
+        clock: Pauses, and tells how old what waits is.
+        limits: Sizes and pauses.
+        jitter: Gives numbers from 0 to 1, so that many hosts do not come back to a store at the same moment.
+
+    Attributes:
+        shipped_lines: Lines that are in the store.
+        poison_lines: Lines that the store will never take; they lie in ``poison/``.
+        torn_lines: Last lines that a crash cut short.
+        lag_bytes: What waits.
+        lag_s: For how long the oldest of it has waited, as far as this process saw.
+        last_error: Why it waits; empty when nothing is wrong.
+    """
+
+    def __init__(
+        self,
+        spool_dir: Path,
+        store: SliceStore,
+        clock: Clock,
+        *,
+        limits: ShipperLimits | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.shipped_lines = 0
+        self.poison_lines = 0
+        self.torn_lines = 0
+        self.lag_bytes = 0
+        self.lag_s = 0.0
+        self.last_error = ""
+        self._dir = spool_dir
+        self._store = store
+        self._clock = clock
+        self._limits = limits or ShipperLimits()
+        self._jitter = jitter
+        self._book = OffsetBook(spool_dir / "offsets")
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="shipper-disk")
+        # Offset at which a segment waits, and since when.
+        self._waiting: dict[str, tuple[int, int]] = {}
+
+    async def run(self) -> None:
+        """Ship until cancelled. A store that is away is asked again, ever more seldom."""
+        failures = 0
+        while True:
+            try:
+                await self._blocking(self._measure)
+                shipped = await self.ship()
+                await self._blocking(self._measure)
+                failures, self.last_error = 0, ""
+                pause_s = self._limits.linger_s if shipped else self._limits.poll_s
+            except GatewayError as error:
+                failures, self.last_error = failures + 1, error.public_message
+                pause_s = self._backoff_s(failures)
+            except Exception as error:
+                # Nothing may end the shipping; its text could quote a line, so only the kind is shown.
+                failures, self.last_error = failures + 1, type(error).__name__
+                pause_s = self._backoff_s(failures)
+            await self._clock.sleep(pause_s)
+
+    async def ship(self) -> int:
+        """Ship every whole line that is in the spool now, a slice of each segment in turn.
+
+        Returns:
+            How many lines went into the store.
+
+        Raises:
+            StoreUnavailable: The store, or another shipper, stands in the way. What was shipped stays shipped.
+        """
+        before = self.shipped_lines
+        if not await self._blocking(self._begin):
+            raise StoreUnavailable("Another process ships this spool.")
+        names = [str(name) for name in await self._blocking(list_segments, self._dir)]
+        while names:
+            names = [name for name in names if await self._ship_slice(name)]
+        return self.shipped_lines - before
+
+    def close(self) -> None:
+        """Leave the spool to whoever comes next. Nothing may be under way."""
+        self._disk.shutdown(wait=True)
+        self._book.release()
+
+    async def _ship_slice(self, name: str) -> bool:
+        piece = await self._blocking(self._next_slice, name)
+        if piece is None:
+            return False
+        if piece.data:
+            await self._insert(name, piece)
+        else:
+            await self._blocking(self._set_aside, name, piece, "longer than a line may be")
+        await self._blocking(self._book.commit, name, piece.end)
+        return True
+
+    async def _insert(self, name: str, piece: Slice) -> None:
+        """Insert a slice; where the store refuses it, find the lines at fault by halves."""
+        parts = [piece]
+        while parts:
+            part = parts.pop()
+            try:
+                await self._store.insert(part.data, f"{self._book.spool_id}:{name}:{part.start}-{part.end}")
+            except StoreRejected as error:
+                if part.data.count(b"\n") > 1:
+                    parts += _objects_only(part) if part is piece else _halves(part)
+                else:
+                    await self._blocking(self._set_aside, name, part, error.public_message)
+            else:
+                self.shipped_lines += part.data.count(b"\n")
+
+    def _begin(self) -> bool:
+        fresh = not self._book.spool_id
+        if not self._book.claim():
+            return False
+        if fresh:
+            self._book.forget_all_but({str(name) for name in list_segments(self._dir)})
+        return True
+
+    def _next_slice(self, name: str) -> Slice | None:
+        path = self._dir / name
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            piece = self._read(fd, name)
+            if piece is None and _abandoned(fd):
+                # Its writer may have written a last line before it let go.
+                piece = self._read(fd, name)
+                if piece is None:
+                    self._finish(fd, name)
+            if piece is not None:
+                self._book.intend(name, piece.end)
+            return piece
+        finally:
+            os.close(fd)
+
+    def _read(self, fd: int, name: str) -> Slice | None:
+        progress = self._book.load(name)
+        if progress.intended > progress.committed:
+            data = read_range(fd, progress.committed, progress.intended)
+            if len(data) == progress.intended - progress.committed:
+                oversize = len(data) > self._limits.line_bytes
+                return Slice(progress.committed, progress.intended, b"" if oversize else data)
+            # The machine lost power and the file lost its end: go on with what there is.
+        limits = self._limits
+        return read_slice(
+            fd,
+            progress.committed,
+            max_bytes=limits.slice_bytes,
+            max_lines=limits.slice_lines,
+            max_line_bytes=limits.line_bytes,
+        )
+
+    def _finish(self, fd: int, name: str) -> None:
+        if os.fstat(fd).st_size > self._book.load(name).committed:
+            self.torn_lines += 1
+        (self._dir / name).unlink(missing_ok=True)
+        self._book.forget(name)
+
+    def _set_aside(self, name: str, part: Slice, reason: str) -> None:
+        self.poison_lines += max(1, part.data.count(b"\n"))
+        folder = self._dir / "poison"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        line = part.data.decode("utf-8", "replace").rstrip("\n")
+        entry = orjson.dumps({"offset": part.start, "reason": reason, "line": line}) + b"\n"
+        used = sum(path.stat().st_size for path in folder.iterdir())
+        if used + len(entry) <= self._limits.poison_bytes:
+            fd = os.open(folder / name, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(fd, entry)
+            finally:
+                os.close(fd)
+
+    def _measure(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        waiting: dict[str, tuple[int, int]] = {}
+        lag_bytes = 0
+        for segment in list_segments(self._dir):
+            name = str(segment)
+            try:
+                size = (self._dir / name).stat().st_size
+            except FileNotFoundError:
+                continue
+            committed = self._book.load(name).committed
+            if size > committed:
+                lag_bytes += size - committed
+                seen = self._waiting.get(name)
+                waiting[name] = seen if seen and seen[0] == committed else (committed, now_ns)
+        self._waiting = waiting
+        self.lag_bytes = lag_bytes
+        self.lag_s = max(((now_ns - since_ns) / 1e9 for _, since_ns in waiting.values()), default=0.0)
+
+    def _backoff_s(self, failures: int) -> float:
+        longest = min(self._limits.last_backoff_s, self._limits.first_backoff_s * 2 ** min(failures - 1, 16))
+        return longest * (0.5 + self._jitter() / 2)
+
+    async def _blocking(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, lambda: work(*args, **kwargs))
+
+
+def _abandoned(fd: int) -> bool:
+    """Whether no writer holds the segment. The lock that says so is ours until the descriptor is closed."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _lines(part: Slice) -> list[Slice]:
+    found: list[Slice] = []
+    at = 0
+    while at < len(part.data):
+        end = part.data.index(b"\n", at) + 1
+        found.append(Slice(part.start + at, part.start + end, part.data[at:end]))
+        at = end
+    return found
+
+
+def _halves(part: Slice) -> list[Slice]:
+    lines = _lines(part)
+    middle = lines[len(lines) // 2].start
+    return [
+        Slice(middle, part.end, part.data[middle - part.start :]),
+        Slice(part.start, middle, part.data[: middle - part.start]),
+    ]
+
+
+def _objects_only(part: Slice) -> list[Slice]:
+    """Cut a refused slice where a line is no JSON object at all: a torn line then costs two inserts, not twenty."""
+    parts: list[Slice] = []
+    run: list[Slice] = []
+    for line in _lines(part):
+        if _is_object(line.data):
+            run.append(line)
+            continue
+        parts += [_joined(run)] if run else []
+        parts.append(line)
+        run = []
+    parts += [_joined(run)] if run else []
+    # Last in, first out: the earliest part shall be sent first.
+    return parts[::-1] if len(parts) > 1 else _halves(part)
+
+
+def _joined(run: list[Slice]) -> Slice:
+    return Slice(run[0].start, run[-1].end, b"".join(line.data for line in run))
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False

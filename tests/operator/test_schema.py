@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from gateway.core.errors import Misconfigured
+from gateway.operator.schema import Migration, migrate, parse_migration, shipped_migrations
+from gateway.plugin.traces import TraceDriver
+from tests.support.drivers import DRIVERS, with_driver
+
+
+def migration(version: int, *statements: str) -> Migration:
+    return parse_migration(f"{version:04}_test.sql", ";\n".join(statements) + ";\n")
+
+
+def test_shipped_files_are_numbered_without_a_gap() -> None:
+    assert [one.version for one in shipped_migrations()] == list(range(1, len(shipped_migrations()) + 1))
+
+
+def test_statements_end_at_a_semicolon_at_the_end_of_a_line_and_comments_are_left_out() -> None:
+    text = "-- what; it is\nSELECT ';', 1;\n\nSELECT\n  2  ;  \n-- the end;\n"
+    assert parse_migration("0007_some_thing.sql", text).statements == ("SELECT ';', 1", "SELECT\n  2")
+    assert parse_migration("0007_some_thing.sql", text).name == "some_thing"
+
+
+@pytest.mark.parametrize("name", ["1_x.sql", "0001-x.sql", "0001_x.txt", "0001_X.sql"])
+def test_a_file_of_another_name_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="migration"):
+        parse_migration(name, "")
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+def test_a_fresh_store_gets_every_table_and_a_second_start_changes_nothing(kind: str) -> None:
+    async def scenario(driver: TraceDriver) -> None:
+        assert await migrate(driver) == [one.version for one in shipped_migrations()]
+        assert await migrate(driver) == []
+        shown = orjson.loads(await driver.query("SHOW TABLES"))["data"]
+        assert {row["name"] for row in shown} >= {
+            "ingest",
+            "exchanges",
+            "attempts",
+            "guard_events",
+            "bodies",
+            "feedback",
+            "spend_by_minute",
+            "spend_by_tag_minute",
+            "latency_by_minute",
+            "schema_migrations",
+        }
+
+    with_driver(kind, scenario)
+
+
+def test_a_migration_that_failed_half_way_is_done_again() -> None:
+    create = "CREATE TABLE IF NOT EXISTS a (x Int8) ENGINE = Memory"
+
+    async def scenario(driver: TraceDriver) -> None:
+        with pytest.raises(Exception, match="absent"):
+            await migrate(driver, [migration(1, create, "ALTER TABLE absent DELETE WHERE 1")])
+        assert await migrate(
+            driver, [migration(1, create, "CREATE TABLE IF NOT EXISTS b (x Int8) ENGINE = Memory")]
+        ) == [1]
+
+    with_driver("chdb", scenario)
+
+
+def test_a_later_file_is_applied_to_an_older_store() -> None:
+    first = migration(1, "CREATE TABLE a (x Int8) ENGINE = Memory")
+
+    async def scenario(driver: TraceDriver) -> None:
+        assert await migrate(driver, [first]) == [1]
+        assert await migrate(driver, [first, migration(2, "ALTER TABLE a COMMENT COLUMN x 'y'")]) == [2]
+
+    with_driver("chdb", scenario)
+
+
+def test_a_store_of_a_later_version_is_left_alone() -> None:
+    first = migration(1, "CREATE TABLE a (x Int8) ENGINE = Memory")
+
+    async def scenario(driver: TraceDriver) -> None:
+        await migrate(driver, [first, migration(2, "SELECT 1")])
+        with pytest.raises(Misconfigured, match="version 2"):
+            await migrate(driver, [first])
+
+    with_driver("chdb", scenario)
+
+
+def test_a_file_that_was_changed_after_it_was_applied_is_noticed() -> None:
+    async def scenario(driver: TraceDriver) -> None:
+        await migrate(driver, [migration(1, "CREATE TABLE a (x Int8) ENGINE = Memory")])
+        with pytest.raises(Misconfigured, match="version 1"):
+            await migrate(driver, [migration(1, "CREATE TABLE a (x Int16) ENGINE = Memory")])
+
+    with_driver("chdb", scenario)
