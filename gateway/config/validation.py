@@ -137,6 +137,8 @@ _PLAIN = {
     "model_type": "should be a mapping",
     "dict_type": "should be a mapping",
     "tuple_type": "should be a list",
+    "too_short": "should name at least one",
+    "string_too_short": "should not be empty",
     "string_type": "should be text (quote what looks like a number)",
     "int_type": "should be a whole number",
     "int_from_float": "should be a whole number",

@@ -47,7 +47,7 @@ def _first_key(value: object) -> str:
 
 def _one_or_more(value: object) -> object:
     if isinstance(value, dict):
-        raise not_yet("not")
+        raise not_yet("'not'")
     return (value,) if isinstance(value, str) else value
 
 

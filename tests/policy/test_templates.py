@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from gateway.policy.templates import Templates
+
+
+@pytest.mark.parametrize(
+    ("template", "shape"), [("rand", "[A-Za-z0-9]{40}"), ("upper", "[A-Z]{40}"), ("digits", "[0-9]{40}")]
+)
+def test_each_kind_makes_up_its_characters(template: str, shape: str):
+    assert re.fullmatch(shape, Templates("x").expand(f"{{{{{template}:40}}}}"))
+
+
+def test_a_test_makes_up_the_same_every_time_and_another_test_something_else():
+    assert Templates("a").expand("{{rand:20}}") == Templates("a").expand("{{rand:20}}")
+    assert Templates("a").expand("{{rand:20}}") != Templates("b").expand("{{rand:20}}")
+
+
+def test_two_templates_in_a_test_are_two_texts():
+    templates = Templates("a")
+    first, second = templates.expand("{{upper:8}} {{upper:8}}").split()
+    assert first != second
+    assert templates.expand("{{upper:8}}") not in (first, second)
+
+
+def test_other_braces_are_text():
+    text = "{{ name }} {{name}} {{rand}} {rand:3} {{rand:x}}"
+    assert Templates("a").expand(text) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "message"), [("{{words:3}}", "rand, upper, digits"), ("{{rand:0}}", "4096"), ("{{rand:5000}}", "4096")]
+)
+def test_a_template_that_cannot_be_is_refused(template: str, message: str):
+    with pytest.raises(ValueError, match=message):
+        Templates("a").expand(template)
