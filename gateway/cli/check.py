@@ -6,10 +6,10 @@ import argparse
 import os
 from pathlib import Path
 
+from gateway.app.policies import PolicyFault, load_guards
 from gateway.cli import output
 from gateway.config.environment import Options
 from gateway.config.load import load_settings
-from gateway.policy.load import load_bundle
 
 
 def register(subparsers: output.Subparsers) -> None:
@@ -17,7 +17,8 @@ def register(subparsers: output.Subparsers) -> None:
     parser = subparsers.add_parser(
         "check",
         help="every error of configuration, policies and prices at once",
-        description="Check the configuration with its policies and prices, and say everything that is wrong at once. "
+        description="Check the configuration with its policies and prices, run the tests inside the policies, and say "
+        "everything that is wrong at once. "
         "Exit code 0 when all is well, 1 when something is wrong.",
         epilog="example:\n  weighbridge check -c weighbridge.yaml",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -30,10 +31,12 @@ def register(subparsers: output.Subparsers) -> None:
 def check(args: argparse.Namespace) -> int:
     """Check, and say what was found."""
     result = load_settings(Options(config=args.config), os.environ, Path.cwd())
-    loaded = load_bundle(result.policies)
-    problems = (*result.problems, *loaded.problems)
+    problems, revision = result.problems, ""
+    try:
+        revision = load_guards(result.policies).revision
+    except PolicyFault as fault:
+        problems = (*problems, *fault.problems)
     config_hash = result.settings.config_hash if result.settings else ""
-    revision = loaded.bundle.revision if loaded.bundle else ""
     if args.json:
         listed = [{"file": p.file, "line": p.line, "message": p.message} for p in problems]
         document = {"ok": not problems, "problems": listed, "notices": list(result.notices)}

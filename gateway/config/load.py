@@ -60,6 +60,7 @@ def load_settings(options: Options, environ: Mapping[str, str], cwd: Path) -> Lo
     return LoadResult(
         settings=None if problems else settings,
         problems=tuple(sorted(dict.fromkeys(problems), key=lambda p: (p.file != document.name, p.file, p.line))),
-        notices=(*builder.notices, *notices(settings)),
+        # What is left of a file that is wrong may be anything; nobody needs to hear about it.
+        notices=tuple(builder.notices) if problems else (*builder.notices, *notices(settings)),
         policies=settings.policies.files,
     )

@@ -88,7 +88,8 @@ def parse_prices(document: Document) -> tuple[tuple[PriceRow, ...], tuple[Proble
         line = checked.document.line(path)
         if key in seen:
             problems.append(checked.document.problem(path, f"the same provider, model and day as line {seen[key]}"))
-        elif all(getattr(spec, bucket) is None for bucket in _BUCKETS):
+        elif not any((*checked.document.source_path(path), bucket) in checked.document.lines for bucket in _BUCKETS):
+            # As written: a price that is wrong in itself has been reported.
             problems.append(checked.document.problem(path, f"has no price; give one of {', '.join(_BUCKETS)}"))
         seen[key] = line
         rows.append(_row(spec))

@@ -80,6 +80,10 @@ def test_rows_that_are_right_survive_those_that_are_wrong():
     ]
 
 
+def test_a_price_that_is_wrong_is_one_problem():
+    assert parse("- {provider: p, model: m, input: cheap}")[1] == ["prices.yaml:1: [0].input: should be a number"]
+
+
 def test_a_price_of_another_day_is_another_price():
     assert (
         parse("- {provider: p, model: m, input: 1}\n- {provider: p, model: m, input: 2, from: 2027-01-01}\n")[1] == []
