@@ -84,9 +84,12 @@ def nothing(path: Path, role: str, value: Any, found: Found) -> None:
 
 
 def figures(path: Path, role: str, value: Any, found: Found) -> None:
-    """Counts under known names; only strings among them are text."""
+    """Token counts; only strings and names that are no counter's are text."""
     for segment in walk_leaves(value, path, role=role):
-        if segment.path[-1] != KEY and is_text(_at(value, segment.path[len(path) :])):
+        if segment.path[-1] == KEY:
+            if not segment.text.endswith(("_tokens", "_tokens_details")):
+                found.append(segment)
+        elif is_text(_at(value, segment.path[len(path) :])):
             found.append(segment)
 
 

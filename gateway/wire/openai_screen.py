@@ -14,11 +14,12 @@ from gateway.core.exchange import Request
 from gateway.core.ports import Channel, TextScreen
 from gateway.core.segments import Path, replace_leaves, walk_leaves
 from gateway.wire.openai_stream import ENVELOPE, EventReader, envelope_of, write_event
-from gateway.wire.shapes import is_array, is_object
+from gateway.wire.shapes import is_array, is_integer, is_object, is_text
 
 MAX_CHANNELS = 4_096
 # Leaves found clean before: providers repeat the same few words in every chunk.
 _CLEAN_TEXTS, _CLEAN_CHARS = 512, 64
+_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _KNOWN = frozenset((*ENVELOPE, "choices", "usage", "obfuscation", "error"))
 
 
@@ -179,13 +180,24 @@ class ScreenedReader(EventReader):
         same = True
         for choice in choices:
             if is_object(choice):
-                kept = self._choices.take(choice, extra, ended=bool(choice.get("finish_reason")))
+                known = self._protocol(choice)
+                kept = self._choices.take(known, extra, ended=bool(choice.get("finish_reason")))
             else:
                 kept = self._channels.leaves(0, choice)
             same = same and kept is choice
             if kept is not None:
                 left.append(kept)
         return choices if same else left
+
+    def _protocol(self, choice: dict[str, Any]) -> dict[str, Any]:
+        """Make sure that the fields which are not looked at as text hold none."""
+        index, reason = choice.get("index"), choice.get("finish_reason")
+        if index is not None and not is_integer(index):
+            raise InvalidAnswer("The provider sent a choice whose index is no number.")
+        if reason is None or (is_text(reason) and reason in _REASONS):
+            return choice
+        screened = self._channels.leaves(index or 0, reason)
+        return choice if screened is reason else {**choice, "finish_reason": screened}
 
     def _worth_sending(self, document: dict[str, Any]) -> bool:
         if self._request.wants_usage and document.get("usage"):
@@ -205,11 +217,41 @@ class ScreenedReader(EventReader):
         return self._extras(self.envelope, extra)
 
 
-def without_logprobs(choice: dict[str, Any], index: int, channels: Channels) -> dict[str, Any]:
-    """Return the choice without ``logprobs`` when its text is not what the provider sent."""
-    if index in channels.touched and choice.get("logprobs"):
-        return {**choice, "logprobs": None}
-    return choice
+def without_logprobs(choice: dict[str, Any], index: int, text: str, channels: Channels) -> dict[str, Any]:
+    """Return the choice without ``logprobs`` that would tell more than its text.
+
+    Args:
+        choice: A choice whose texts were screened.
+        index: Which one.
+        text: Its text in this chunk.
+        channels: Know whether anything was edited or held back in it so far.
+    """
+    logprobs = choice.get("logprobs")
+    if not logprobs or (index not in channels.touched and text.encode() == _spelled(logprobs)):
+        return choice
+    return {**choice, "logprobs": None}
+
+
+def _spelled(logprobs: Any) -> bytes | None:
+    """Return what the tokens spell out, of chat's form or of completions'; ``None`` when that cannot be told."""
+    if not is_object(logprobs):
+        return None
+    tokens: list[Any] = []
+    for name in ("content", "reasoning", "refusal", "tokens"):
+        members = logprobs.get(name)
+        tokens += members if is_array(members) else ()
+    spelled = b""
+    for token in tokens:
+        # A token may end in the middle of a character: its bytes tell then, its text does not.
+        spelled += _token_bytes(token) if is_object(token) else str(token).encode()
+    return spelled
+
+
+def _token_bytes(token: dict[str, Any]) -> bytes:
+    numbers = token.get("bytes")
+    if is_array(numbers) and all(is_integer(number) and 0 <= number < 256 for number in numbers):
+        return bytes(numbers)
+    return str(token.get("token")).encode()
 
 
 def screen_unknown(holder: dict[str, Any], known: frozenset[str], index: int, channels: Channels) -> dict[str, Any]:

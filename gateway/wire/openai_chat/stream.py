@@ -23,6 +23,7 @@ _CONTINUED_KEYS = frozenset({"text", "thinking", "transcript", "summary"})
 # What a piece of such a structure says of itself.
 _MARKS = ("type", "id", "index", "format")
 _GONE = object()
+_NAMES = frozenset({*_HOMES, *_CALLS, *_CONTINUED, "role", "annotations"})
 
 
 class ChatChoices:
@@ -56,7 +57,9 @@ class ChatChoices:
             return None
         if shown is not delta:
             left = {**left, "delta": shown}
-        return without_logprobs(left, index, self._channels)
+        if not left.get("logprobs"):
+            return left
+        return without_logprobs(left, index, _text_of(shown), self._channels)
 
     def finish(self, index: int) -> list[dict[str, Any]]:
         """Give choices that carry what is still held back of one."""
@@ -73,8 +76,9 @@ class ChatChoices:
         return delta if shown == delta else shown
 
     def _delta(self, index: int, delta: dict[str, Any], extra: list[dict[str, Any]]) -> dict[str, Any]:
+        named = delta if delta.keys() <= _NAMES else self._named(index, delta)
         changes: dict[str, Any] = {}
-        for name, value in delta.items():
+        for name, value in named.items():
             if is_text(value):
                 screened = self._text(index, name, value) if value else value
                 if screened != value:
@@ -84,8 +88,14 @@ class ChatChoices:
                 if screened is not value:
                     changes[name] = screened
         if not changes:
-            return delta
-        return {name: value for name, value in {**delta, **changes}.items() if value is not _GONE}
+            return named
+        return {name: value for name, value in {**named, **changes}.items() if value is not _GONE}
+
+    def _named(self, index: int, delta: dict[str, Any]) -> dict[str, Any]:
+        """Leave out fields whose very name a rule would edit."""
+        once = self._channels.once
+        named = {name: value for name, value in delta.items() if name in _NAMES or once((index, "leaf"), name) == name}
+        return delta if len(named) == len(delta) else named
 
     def _text(self, index: int, name: str, value: str) -> Any:
         kind = _TEXTS.get(name)
@@ -93,8 +103,6 @@ class ChatChoices:
         if home is None:
             if name == "role" and value in _ROLES:
                 return value
-            if self._channels.once((index, "leaf"), name) != name:
-                return _GONE
             kind = f"other/{name}"
             home = self._homes.setdefault(name, Home((name,), {}))
         elif kind is None:
@@ -108,8 +116,6 @@ class ChatChoices:
             self._channels.touched.add(index)
             take = self._calls.take if name == "tool_calls" else self._calls.take_legacy
             extra += [_choice(index, call) for call in take(index, value)]
-            return _GONE
-        if self._channels.once((index, "leaf"), name) != name:
             return _GONE
         if name in _CONTINUED and (is_array(value) or is_object(value)):
             return self._continued(index, name, value)
@@ -142,6 +148,11 @@ def screened_reader(request: Request, screen: TextScreen) -> ScreenedReader:
 
 def _choice(index: int, delta: dict[str, Any]) -> dict[str, Any]:
     return {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
+
+
+def _text_of(delta: Any) -> str:
+    texts = delta.items() if is_object(delta) else ()
+    return "".join([value for name, value in texts if is_text(value) and name != "role"])
 
 
 def _says_nothing(delta: Any) -> bool:

@@ -44,7 +44,7 @@ class TextChoices:
             return None
         if shown != text:
             left = {**left, "text": shown}
-        return without_logprobs(left, index, self._channels)
+        return without_logprobs(left, index, shown if is_text(shown) else "", self._channels)
 
     def finish(self, index: int) -> list[dict[str, Any]]:
         """Give a choice that carries what is still held back of one."""
