@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 
@@ -70,7 +70,8 @@ class OperatorClient:
         except ValueError as error:
             raise BadAddress(f"'{address}' is no address: {error}") from None
         self._tls = parts.scheme == "https"
-        if parts.scheme not in {"http", "https"} or not self._host or parts.path.strip("/") or parts.username:
+        plain = bool(self._host) and self._host.isascii() and not any(char.isspace() for char in self._host)
+        if parts.scheme not in {"http", "https"} or not plain or parts.path.strip("/") or parts.username:
             raise BadAddress(f"'{address}' is no address; say host:port or http://host:port")
 
     def get(self, path: str, query: Query | None = None) -> Any:
@@ -92,12 +93,12 @@ class OperatorClient:
     def open(
         self, method: str, path: str, query: Query | None = None, document: Any = None
     ) -> Generator[Answer, None, None]:
-        """Open an answer to read from as it comes; raises as :meth:`get`."""
+        """Open an answer to read from as it comes; raises as :meth:`get`. ``path`` is percent-encoded already."""
         kind = http.client.HTTPSConnection if self._tls else http.client.HTTPConnection
         port = self._port or (443 if self._tls else _DEFAULT_PORT)
         connection = kind(self._host, port, timeout=self._timeout_s)
         asked = {name: value for name, value in (query or {}).items() if value is not None}
-        target = quote(path, safe="/") + (f"?{urlencode(asked)}" if asked else "")
+        target = f"{path}?{urlencode(asked)}" if asked else path
         headers = dict(self._headers)
         body = None
         if document is not None:

@@ -119,7 +119,9 @@ async def _fetch(plane: Plane, after: str | None) -> tuple[list[Row], str]:
         newest = await queries.tail(limit=1)
         return [], newest.cursor or _BEFORE_ANYTHING
     page = await queries.tail(after, limit=MAX_PAGE)
-    return as_columns(page.rows), page.cursor
+    # What came in one slice arrived at one moment; people expect the order in which it began.
+    rows = sorted(page.rows, key=lambda row: (row["arrived_us"], row["started_at"]))
+    return as_columns(rows), page.cursor
 
 
 def _about_the_process(api: Api) -> tuple[Operation, ...]:
