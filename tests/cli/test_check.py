@@ -50,9 +50,9 @@ def test_json_says_the_same(case: str, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 def test_a_file_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "other.yaml").write_text("version: 1\nwrokers: 2\n")
+    (tmp_path / "other.yaml").write_text("version: 1\nworkerz: 2\n")
     assert main(["check", "-c", "other.yaml"]) == 1
-    assert capsys.readouterr().out == "other.yaml:2: wrokers: unknown key; did you mean 'workers'?\n"
+    assert capsys.readouterr().out == "other.yaml:2: workerz: unknown key; did you mean 'workers'?\n"
 
 
 def test_names_from_a_file_drive_no_terminal(

@@ -148,3 +148,9 @@ def test_an_upstream_that_is_the_gateway_itself_is_refused(tmp_path: Path):
     assert wrong(load(tmp_path, options=Options(upstream="http://localhost:8080/v1"))) == [
         "--upstream: is this gateway's own address"
     ]
+
+
+def test_a_price_list_that_is_not_there_is_a_problem_of_the_file_that_names_it(tmp_path: Path):
+    assert wrong(load(tmp_path, "version: 1\nprices: {overrides: gone.yaml}")) == [
+        "weighbridge.yaml:2: prices.overrides: no such file"
+    ]

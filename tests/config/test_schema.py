@@ -83,7 +83,7 @@ def test_units_are_read():
         ("limits: [{scope: key, concurrency: 1, match: {tag: x}}]", "limits[0].match.tag: not yet available"),
         ("cache: {exact: {ttl: 1h}}", "cache.exact: not yet available"),
         ("cache: {semantic: {enabled: true}}", "cache.semantic: not yet available"),
-        ("cache: {semantic: {enabled: false, treshold: 1}}", "cache.semantic.treshold: unknown key"),
+        ("cache: {semantic: {enabled: false, tresholt: 1}}", "cache.semantic.tresholt: unknown key"),
         ("telemetry: {otlp: {endpoint: 'http://o'}}", "telemetry.otlp: not yet available"),
         ("telemetry: {sample: 10%}", "telemetry.sample: a share other than 100% is not yet available"),
         ("plugins: [x]", "plugins: not yet available"),

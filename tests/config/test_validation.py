@@ -64,10 +64,10 @@ def test_an_empty_file_is_all_defaults():
     [
         ("a: 1\nkinb: b", "f:2: kinb: unknown key; did you mean 'kind'?"),
         ("zzzz: 1", "f:1: zzzz: unknown key"),
-        ("section:\n  dimesion: 1", "f:2: section.dimesion: unknown key; did you mean 'dimension'?"),
+        ("section:\n  dimensjon: 1", "f:2: section.dimensjon: unknown key; did you mean 'dimension'?"),
         ("section: {size: 1}", "f:1: section.size: unknown key"),
         ("items:\n  - name: x\n    cuont: 1", "f:3: items[0].cuont: unknown key; did you mean 'count'?"),
-        ("named:\n  x:\n    nane: 1\n    name: y", "f:3: named.x.nane: unknown key; did you mean 'name'?"),
+        ("named:\n  x:\n    nameq: 1\n    name: y", "f:3: named.x.nameq: unknown key; did you mean 'name'?"),
         ("optional: {name: x, shere: 1}", "f:1: optional.shere: unknown key; did you mean 'share'?"),
         ("items:\n  - count: 1", "f:2: items[0].name: required"),
         ("items: [{name: null}]", "f:1: items[0].name: required"),
