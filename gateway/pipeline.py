@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from math import ceil
 
 import msgspec
 
@@ -59,8 +60,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
                 ending.add_done_callback(self.endings.discard)
             raise
         finally:
-            if call.lease is not None:
-                call.lease.release()
+            if call.lease is not None and call.attempt is None:
+                call.lease.void()
 
     def refuse(self, incoming: Incoming, reply: Reply, error: GatewayError) -> None:
         """Answer a request that never became one, or whose handling broke down."""
@@ -111,6 +112,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         reader = attempt.reader if attempt is not None else None
         if reader is not None:
             await self._settle(call, reader.facts)
+        elif call.lease is not None and attempt is not None:
+            call.lease.settle(None)
         if reader is None or attempt is None or not call.reply.started:
             self._answer_error(call, error)
             return
@@ -123,7 +126,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
     def _answer_error(self, call: Call, error: GatewayError) -> None:
         body = call.dialect.error_body(error, call.record.id)
-        retry = b"" if error.retry_after_s is None else b"retry-after: %d\r\n" % max(1, round(error.retry_after_s))
+        retry = b"" if error.retry_after_s is None else b"retry-after: %d\r\n" % max(1, ceil(error.retry_after_s))
         self._file(call, error.status, error.code, body, error)
         if call.reply.started:
             call.reply.abort()

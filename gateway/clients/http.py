@@ -63,14 +63,29 @@ class Origin(msgspec.Struct, frozen=True):
         tls = parts.scheme == "https"
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         shown = host if port in {None, 443 if tls else 80} else f"{host}:{port}"
-        return cls(tls, parts.hostname, port or (443 if tls else 80), shown.encode("idna" if not host.isascii() else "ascii"))
+        return cls(
+            tls, parts.hostname, port or (443 if tls else 80), shown.encode("idna" if not host.isascii() else "ascii")
+        )
 
 
 class HttpCall:
     """One request on its way; the handle its owner cancels, pauses and resumes."""
 
-    __slots__ = ("client", "connection", "dialing", "head_only", "last_s", "origin", "paused", "resent", "sink",
-                 "started_s", "timeouts", "waiting", "wire")
+    __slots__ = (
+        "client",
+        "connection",
+        "dialing",
+        "head_only",
+        "last_s",
+        "origin",
+        "paused",
+        "resent",
+        "sink",
+        "started_s",
+        "timeouts",
+        "waiting",
+        "wire",
+    )
 
     def __init__(self, client: HttpClient, origin: Origin, wire: bytes, sink: AnswerSink, timeouts: Timeouts) -> None:
         self.client = client

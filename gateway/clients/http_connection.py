@@ -21,8 +21,25 @@ _NO_BODY = frozenset({204, 304})
 class UpstreamConnection(asyncio.Protocol):
     """A keep-alive HTTP/1.1 connection that carries one call at a time."""
 
-    __slots__ = ("_body", "_complete", "_head_bytes", "_headers", "_interim", "_parser", "_poisoned", "_received",
-                 "_status", "_transport", "_until_eof", "call", "client", "idle_since_s", "origin", "served")
+    __slots__ = (
+        "_body",
+        "_complete",
+        "_head_bytes",
+        "_headers",
+        "_interim",
+        "_keep",
+        "_parser",
+        "_poisoned",
+        "_received",
+        "_status",
+        "_transport",
+        "_until_eof",
+        "call",
+        "client",
+        "idle_since_s",
+        "origin",
+        "served",
+    )
 
     def __init__(self, client: HttpClient, origin: Origin) -> None:
         self.client = client
@@ -42,6 +59,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._status = 0
         self._complete = False
         self._interim = False
+        self._keep = False
         self._poisoned = False
         self._received = False
         self._until_eof = False
@@ -141,7 +159,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.call = None
         call.connection = None
         self.served += 1
-        keep = self._parser.should_keep_alive() and not call.head_only
+        keep = self._keep and not call.head_only
         self.client.forget(call)
         if call.paused:
             self.resume()
@@ -199,4 +217,6 @@ class UpstreamConnection(asyncio.Protocol):
             self._interim = False
             self._headers = {}
         else:
+            # Only in this callback does the parser still know what the message said.
+            self._keep = self._parser.should_keep_alive()
             self._complete = True

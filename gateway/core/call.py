@@ -1,4 +1,4 @@
-"""The state of one exchange while it lasts: made by the pipeline, filled as the call passes the rooms, then forgotten."""
+"""The state of one exchange while it lasts: made by the pipeline, filled as the call passes the rooms."""
 
 from __future__ import annotations
 

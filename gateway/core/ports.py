@@ -9,6 +9,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.exchange import AnswerFacts, Headers, Incoming, Principal, Request
 from gateway.core.record import GuardEvent
 from gateway.core.segments import Segment
+from gateway.core.usage import Usage
 from gateway.core.verdict import Action
 
 # Which text of a stream: the choice's index and what it is, e.g. (0, "text"), (1, "reasoning"), (0, "tool_argument/2").
@@ -196,12 +197,12 @@ class StreamVerdicts(TextScreen, Protocol):
 class Lease(Protocol):
     """What is held for a call: slots, and tokens that it may use."""
 
-    def settle(self, used_tokens: int | None) -> None:
-        """Charge what was used, or what was reserved when nobody knows; once."""
+    def settle(self, usage: Usage | None) -> None:
+        """End the call: charge what was used, or what was reserved when nobody knows. Only the first call counts."""
         ...
 
-    def release(self) -> None:
-        """Give the slots back; settles as unknown what was not settled. Idempotent."""
+    def void(self) -> None:
+        """End a call that never reached a provider: no tokens were used."""
         ...
 
 

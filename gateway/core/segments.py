@@ -7,13 +7,24 @@ never changed in place: the same request may be sent several times.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from copy import copy
+from typing import Any, Literal, cast
 
 import msgspec
 
 Kind = Literal[
-    "text", "reasoning", "refusal", "tool_name", "tool_argument", "tool_result", "tool_description", "file_name",
-    "json_key", "url", "leaf", "header",
+    "text",
+    "reasoning",
+    "refusal",
+    "tool_name",
+    "tool_argument",
+    "tool_result",
+    "tool_description",
+    "file_name",
+    "json_key",
+    "url",
+    "leaf",
+    "header",
 ]
 Direction = Literal["request", "response"]
 # Keys and indexes from the document's root. A trailing KEY marks the key itself instead of its value.
@@ -86,20 +97,21 @@ def walk_leaves(document: Any, path: Path = (), *, role: str = "", kind: Kind = 
     stack: list[tuple[Path, Any]] = [(path, document)]
     while stack:
         here, value = stack.pop()
-        if isinstance(value, str):
-            if value:
-                yield Segment(here, role, kind, value)
-        elif isinstance(value, dict):
-            for key, item in reversed(list(value.items())):
-                stack.append(((*here, key), item))
-            for key in value:
-                if key:
-                    yield Segment((*here, key, KEY), role, "json_key", key)
+        if isinstance(value, dict):
+            items = cast("dict[str, Any]", value)
+            stack.extend(((*here, key), items[key]) for key in reversed(items))
+            yield from (Segment((*here, key, KEY), role, "json_key", key) for key in items if key)
         elif isinstance(value, list):
-            for index in range(len(value) - 1, -1, -1):
-                stack.append(((*here, index), value[index]))
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield Segment(here, role, kind, repr(value))
+            parts = cast("list[Any]", value)
+            stack.extend(((*here, index), parts[index]) for index in range(len(parts) - 1, -1, -1))
+        elif (text := _leaf(value)) is not None:
+            yield Segment(here, role, kind, text)
+
+
+def _leaf(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value or None
+    return repr(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def replace_leaves(document: Any, edits: Mapping[Path, str]) -> Any:
@@ -115,12 +127,10 @@ def replace_leaves(document: Any, edits: Mapping[Path, str]) -> Any:
         if path in copied:
             return copied[path]
         if not path:
-            source = document
-            copied[path] = dict(source) if isinstance(source, dict) else list(source)
+            copied[path] = copy(document)
             return copied[path]
         parent = own(path[:-1])
-        child = parent[path[-1]]
-        copied[path] = parent[path[-1]] = dict(child) if isinstance(child, dict) else list(child)
+        copied[path] = parent[path[-1]] = copy(parent[path[-1]])
         return copied[path]
 
     if () in edits:

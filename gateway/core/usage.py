@@ -44,7 +44,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model costs, in nano-dollars a token (USD a million tokens × 1000). ``None``: not known for that bucket."""
+    """What a model costs, in nano-dollars a token (USD a million tokens × 1000). ``None``: not known."""
 
     input_nanousd: float | None = None
     output_nanousd: float | None = None

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_protocol import RequestHandler
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("weighbridge.listener")
 WRITE_HIGH_BYTES = 262_144
+MAX_PIPELINED_BYTES = 262_144
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
+_CODING = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 
 
 class Sent(web.StreamResponse):
@@ -103,19 +107,23 @@ class ColdConnection(RequestHandler):
         self.reply: ColdReply | None = None
         self._head = b""
         self._serving = False
+        self._left: int | None = 0
+        self._payload: StreamReader | None = None
+        # What was pipelined behind the request being served.
+        self._backlog = b""
 
     def data_received(self, data: bytes) -> None:
-        """Check each request head as raw bytes before aiohttp reads it."""
+        """Check each request head as raw bytes before aiohttp reads it, and give it one request at a time."""
         if self._serving:
-            super().data_received(data)
+            self._pass_body(data)
             return
         head = self._head + data
-        end = head.find(b"\r\n\r\n", max(0, len(self._head) - 3))
-        fault = framing.check_partial(head) if end < 0 else framing.check_head(head[: end + 4])
+        end = head.find(b"\r\n\r\n", max(0, len(self._head) - 3)) + 4
+        fault = framing.check_partial(head) if end < 4 else framing.check_head(head[:end])
         if fault is not None:
             self._head = b""
             self._refuse(fault)
-        elif end < 0:
+        elif end < 4:
             if not self._head:
                 self.listener.expect(self)
             self._head = head
@@ -123,7 +131,26 @@ class ColdConnection(RequestHandler):
             self._head = b""
             self._serving = True
             self.listener.unexpect(self)
-            super().data_received(head)
+            length = _LENGTH.search(head, 0, end)
+            # A body whose length only the parser knows takes all that comes; its connection ends with the answer.
+            self._left = None if _CODING.search(head, 0, end) else int(length[1]) if length else 0
+            super().data_received(head[:end])
+            self._payload = self._messages[-1][1] if self._messages else None
+            self._pass_body(head[end:])
+
+    def _pass_body(self, data: bytes) -> None:
+        left = self._left
+        if left is not None:
+            self._backlog += data[left:]
+            data = data[:left]
+            self._left = left - len(data)
+            if len(self._backlog) > MAX_PIPELINED_BYTES and self.transport is not None:
+                self.transport.pause_reading()
+        if data:
+            super().data_received(data)
+            if self._messages and hasattr(self._messages[-1][0], "exc") and self._payload is not None:
+                # aiohttp queues a body's error behind the request, whose reader would wait for the rest for ever.
+                self._payload.set_exception(web.RequestPayloadError("broken chunks"))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The client is gone: its handler is cancelled."""
@@ -155,8 +182,12 @@ class ColdConnection(RequestHandler):
         """A request is answered: the next bytes are a head again."""
         self._serving = False
         self.reply = self.flow = None
-        if not self._messages:
-            self.listener.idle(self)
+        self.listener.idle(self)
+        backlog, self._backlog = self._backlog, b""
+        if backlog:
+            if len(backlog) > MAX_PIPELINED_BYTES and self.transport is not None:
+                self.transport.resume_reading()
+            self.data_received(backlog)
 
     def handle_error(
         self,
@@ -207,8 +238,10 @@ class ColdSide(web.Server):
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast("ColdConnection", request.protocol)
-        close = not request.keep_alive
-        answer = ColdReply(connection, close=close, chunked=request.version >= (1, 1), head_only=request.method == "HEAD")
+        close = not request.keep_alive or b"transfer-encoding" in {name.lower() for name, _ in request.raw_headers}
+        answer = ColdReply(
+            connection, close=close, chunked=request.version >= (1, 1), head_only=request.method == "HEAD"
+        )
         connection.reply = answer
         try:
             await self._serve(request, answer)

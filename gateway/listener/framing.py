@@ -1,7 +1,7 @@
 """Strict HTTP/1.1 framing: what two parsers could read differently is refused before either reads it.
 
-A request that a proxy and a provider frame differently lets one client's bytes become another's request (smuggling). So:
-one length, lines ended by CRLF alone, no folded headers, one Host. RFC 9112 §2.2, §5.2, §6.3.
+A request that a proxy and a provider frame differently lets one client's bytes become another's request
+(smuggling). So: one length, lines ended by CRLF alone, no folded headers, one Host. RFC 9112 §2.2, §5.2, §6.3.
 """
 
 from __future__ import annotations
@@ -12,10 +12,22 @@ from gateway.core.exchange import Headers
 MAX_HEAD_BYTES = 65_536
 MAX_HEADER_LINES = 128
 # Credentials and framing may not come twice: joined by a comma they would mean something else.
-_SINGLE = frozenset({
-    b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization", b"x-api-key", b"api-key",
-    b"x-weighbridge-session", b"x-weighbridge-tags", b"x-weighbridge-cache", b"x-weighbridge-policy", b"traceparent",
-})
+_SINGLE = frozenset(
+    {
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"content-type",
+        b"authorization",
+        b"x-api-key",
+        b"api-key",
+        b"x-weighbridge-session",
+        b"x-weighbridge-tags",
+        b"x-weighbridge-cache",
+        b"x-weighbridge-policy",
+        b"traceparent",
+    }
+)
 
 
 def check_head(head: bytes) -> GatewayError | None:

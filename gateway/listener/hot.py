@@ -1,7 +1,7 @@
 """The hot side of the listener: one small protocol over httptools, from socket to pipeline without a detour.
 
-A connection whose first request is not one of :data:`HOT` goes to the cold side for good, first bytes and all. What stays
-here may still be any request: this side serves every route through the pipeline, but for upgrades.
+A connection whose first request is not one of :data:`HOT` goes to the cold side for good, first bytes and all. What
+stays here may still be any request: this side serves every route through the pipeline, but for upgrades.
 """
 
 from __future__ import annotations
@@ -30,13 +30,35 @@ _CHUNKED = -1
 class HotConnection(asyncio.Protocol):
     """One client connection; also the :class:`~gateway.core.ports.Reply` of the request it is serving.
 
-    A request's head is checked as raw bytes before httptools reads it, and the body is taken by length, so every head on
-    the connection is checked, however requests were packed into reads.
+    A request's head is checked as raw bytes before httptools reads it, and the body is taken by length, so every head
+    on the connection is checked, however requests were packed into reads.
     """
 
-    __slots__ = ("_backlog", "_body", "_close", "_chunked", "_complete", "_fault", "_head", "_left", "_lingers", "_parser", "_pause",
-                 "_resume", "_size", "_task", "_url", "busy", "gone", "headers", "peer", "received_ns", "server",
-                 "started", "transport")
+    __slots__ = (
+        "_backlog",
+        "_body",
+        "_chunked",
+        "_close",
+        "_complete",
+        "_fault",
+        "_head",
+        "_left",
+        "_lingers",
+        "_parser",
+        "_pause",
+        "_resume",
+        "_size",
+        "_task",
+        "_url",
+        "busy",
+        "gone",
+        "headers",
+        "peer",
+        "received_ns",
+        "server",
+        "started",
+        "transport",
+    )
 
     def __init__(self, server: Server) -> None:
         self.server = server

@@ -37,14 +37,33 @@ class Attempt:
 
     Args:
         reply: The client.
-        reader: Makes the dialect's stream reader when the answer turns out to be a stream; ``None`` gathers every answer.
+        reader: Makes the dialect's stream reader when the answer turns out to be a stream.
         opaque: Relay also what is neither events nor JSON (audio, files), as it comes.
         head: Gives the header lines for the client from the provider's headers, when the first event is in.
         now_ns: Monotonic clock.
     """
 
-    __slots__ = ("_decoder", "_future", "_head", "_limit", "_make_reader", "_now_ns", "_opaque", "_parts", "_reply", "_size",
-                 "answered_ns", "call", "ended_ns", "first_ns", "headers", "out_bytes", "reader", "sent_ns", "status")
+    __slots__ = (
+        "_decoder",
+        "_future",
+        "_head",
+        "_limit",
+        "_make_reader",
+        "_now_ns",
+        "_opaque",
+        "_parts",
+        "_reply",
+        "_size",
+        "answered_ns",
+        "call",
+        "ended_ns",
+        "first_ns",
+        "headers",
+        "out_bytes",
+        "reader",
+        "sent_ns",
+        "status",
+    )
 
     def __init__(
         self,

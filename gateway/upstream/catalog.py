@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from gateway.core.errors import ModelNotFound
 from gateway.core.ports import AnswerSink
 from gateway.wire.openai_errors import error_body
 from gateway.wire.openai_models import model_body, models_body
-from gateway.core.errors import ModelNotFound
 
 PROVIDER = "weighbridge"
 

@@ -6,7 +6,7 @@ It speaks to the same sink as the HTTP client, one event at a time, and obeys pa
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
@@ -73,8 +73,8 @@ class SimProvider:
 
     async def _answer(self, path: str, body: bytes, sink: AnswerSink, call: SimCall) -> None:
         try:
-            document = orjson.loads(body) if body else {}
-            await self._speak(path, document if isinstance(document, dict) else {}, sink, call)
+            document = answers.obj(orjson.loads(body)) if body else {}
+            await self._speak(path, document, sink, call)
         except SimError as error:
             sink.on_head(error.status, dict(_JSON))
             sink.on_data(orjson.dumps(error.body))
@@ -160,8 +160,7 @@ async def _stream(path: str, document: Json, sink: AnswerSink, call: SimCall) ->
     calls = answers.tool_calls(document) if chat else []
     count = _choices(document)
     envelope = _envelope(document, "chat.completion.chunk" if chat else "text_completion")
-    options = document.get("stream_options")
-    usage = cast("Json", options).get("include_usage") is True if isinstance(options, dict) else False
+    usage = answers.obj(document.get("stream_options")).get("include_usage") is True
     delay_s = answers.number(answers.split_model(document["model"])[1], "delay_ms", 0, 60_000) / 1000
     sink.on_head(200, dict(_EVENTS))
     extra: Json = {"usage": None} if usage else {}
@@ -182,7 +181,13 @@ async def _stream(path: str, document: Json, sink: AnswerSink, call: SimCall) ->
         if calls:
             _emit_calls(emit, index, calls)
         reason = "tool_calls" if calls else finish
-        emit([_delta(index, {}, reason) if chat else {"index": index, "text": "", "logprobs": None, "finish_reason": reason}])
+        emit(
+            [
+                _delta(index, {}, reason)
+                if chat
+                else {"index": index, "text": "", "logprobs": None, "finish_reason": reason}
+            ]
+        )
     if usage:
         said = (len(calls[0]["function"]["arguments"].split()) if calls else len(tokens)) * count
         emit([], {"usage": _usage(document, said)})
@@ -192,7 +197,12 @@ async def _stream(path: str, document: Json, sink: AnswerSink, call: SimCall) ->
 def _emit_calls(emit: Any, index: int, calls: list[Json]) -> None:
     for at, each in enumerate(calls):
         function = each["function"]
-        opening = {"index": at, "id": each["id"], "type": "function", "function": {"name": function["name"], "arguments": ""}}
+        opening = {
+            "index": at,
+            "id": each["id"],
+            "type": "function",
+            "function": {"name": function["name"], "arguments": ""},
+        }
         emit([_delta(index, {"tool_calls": [opening]})])
         emit([_delta(index, {"tool_calls": [{"index": at, "function": {"arguments": function["arguments"]}}]})])
 
@@ -213,8 +223,7 @@ def _piece(index: int, token: str, document: Json, *, chat: bool) -> Json:
 def _embeddings(document: Json) -> Json:
     if answers.split_model(str(document.get("model", "")))[0] != "embed":
         raise SimError(404, "The model does not exist, or makes no embeddings.", "model_not_found")
-    source = document.get("input", "")
-    items = cast("list[Any]", source) if isinstance(source, list) else [source]
+    items = answers.inputs(document.get("input", ""))
     dimensions = document.get("dimensions")
     size = dimensions if isinstance(dimensions, int) and 0 < dimensions <= 4096 else answers.DIMENSIONS
     encoded = document.get("encoding_format") == "base64"
@@ -223,4 +232,9 @@ def _embeddings(document: Json) -> Json:
         for at, item in enumerate(items)
     ]
     asked = answers.prompt_tokens(document)
-    return {"object": "list", "data": data, "model": document["model"], "usage": {"prompt_tokens": asked, "total_tokens": asked}}
+    return {
+        "object": "list",
+        "data": data,
+        "model": document["model"],
+        "usage": {"prompt_tokens": asked, "total_tokens": asked},
+    }

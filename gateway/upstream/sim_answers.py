@@ -9,17 +9,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 
-WORDS = (
-    "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna "
-    "aliqua ut enim ad minim veniam quis nostrud exercitation ullamco laboris nisi ut aliquip ex ea commodo consequat"
-).split()
+from gateway.wire.shapes import is_array, is_object
+
+WORDS = ["lorem", "ipsum", "dolor", "sit", "amet", "consectetur", "adipiscing", "elit", "sed", "do", "eiusmod", "tempor", "incididunt", "ut", "labore", "et", "dolore", "magna", "aliqua", "ut", "enim", "ad", "minim", "veniam", "quis", "nostrud", "exercitation", "ullamco", "laboris", "nisi", "ut", "aliquip", "ex", "ea", "commodo", "consequat"]
 MODELS = ("sim/echo", "sim/lorem", "sim/embed")
 MAX_TOKENS = 1_000_000
+MAX_DEPTH = 20
 DIMENSIONS = 256
 CREATED = 1_700_000_000
 Json = dict[str, Any]
@@ -64,22 +64,31 @@ def words(text: str) -> list[str]:
     return parts
 
 
+def obj(value: Any) -> Json:
+    """The value if it is an object, else an empty one."""
+    return value if is_object(value) else {}
+
+
+def objects(value: Any) -> list[Json]:
+    """The objects of a list; nothing when it is none."""
+    return [item for item in value if is_object(item)] if is_array(value) else []
+
+
 def text_of(content: Any) -> str:
     """The text of a message's content, parts joined."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = cast("list[Any]", content)
-        return " ".join(str(cast("Json", p).get("text", "")) for p in parts if isinstance(p, dict))
-    return ""
+    return content if isinstance(content, str) else " ".join(str(part.get("text", "")) for part in objects(content))
+
+
+def inputs(source: Any) -> list[Any]:
+    """A prompt or an input as a list, whether it came as one or not."""
+    return source if is_array(source) else [source]
 
 
 def prompt_tokens(document: Json) -> int:
     """Words in all of a request's messages, or in its prompt or input."""
-    if isinstance(document.get("messages"), list):
-        return sum(len(text_of(m.get("content")).split()) for m in document["messages"] if isinstance(m, dict))
-    source = document.get("prompt", document.get("input", ""))
-    items = cast("list[Any]", source) if isinstance(source, list) else [source]
+    if "messages" in document:
+        return sum(len(text_of(message.get("content")).split()) for message in objects(document["messages"]))
+    items = inputs(document.get("prompt", document.get("input", "")))
     return sum(len(item.split()) if isinstance(item, str) else 1 for item in items)
 
 
@@ -97,49 +106,46 @@ def answer_text(document: Json) -> str:
         return " ".join(WORDS[i % len(WORDS)] for i in range(count))
     if base != "echo":
         raise SimError(404, f"The model '{base}' does not exist.", "model_not_found")
-    wanted = document.get("response_format")
-    if isinstance(wanted, dict) and wanted.get("type") in {"json_object", "json_schema"}:
-        schema = wanted.get("json_schema", {}).get("schema", {})
-        return _json(instance(schema)) if schema else "{}"
+    wanted = obj(document.get("response_format"))
+    if wanted.get("type") in {"json_object", "json_schema"}:
+        schema = obj(obj(wanted.get("json_schema")).get("schema"))
+        return orjson.dumps(instance(schema)).decode() if schema else "{}"
     if "messages" not in document:
-        prompt = document.get("prompt", "")
-        return prompt if isinstance(prompt, str) else str(prompt[0]) if prompt else ""
-    users = [m for m in document["messages"] if isinstance(m, dict) and m.get("role") == "user"]
+        prompts = inputs(document.get("prompt", ""))
+        return str(prompts[0]) if prompts else ""
+    users = [message for message in objects(document["messages"]) if message.get("role") == "user"]
     return text_of(users[-1].get("content")) if users else ""
 
 
 def tool_calls(document: Json) -> list[Json]:
     """A call of the tool that the request chose, or of its first, once: not when a tool's result is already there."""
-    tools = [t for t in document.get("tools") or [] if isinstance(t, dict) and isinstance(t.get("function"), dict)]
+    functions = [obj(tool.get("function")) for tool in objects(document.get("tools"))]
     choice = document.get("tool_choice", "auto")
-    if not tools or choice == "none" or any(m.get("role") == "tool" for m in document.get("messages", [])):
+    answered = any(message.get("role") == "tool" for message in objects(document.get("messages")))
+    if not functions or choice == "none" or answered:
         return []
-    named = choice.get("function", {}).get("name") if isinstance(choice, dict) else None
-    chosen = next((t for t in tools if t["function"].get("name") == named), tools[0])["function"]
-    arguments = _json(instance(chosen.get("parameters") or {}))
-    call = {"id": "call_sim_0001", "type": "function", "function": {"name": chosen.get("name", ""), "arguments": arguments}}
-    return [call]
+    wanted = obj(obj(choice).get("function")).get("name")
+    chosen = next((each for each in functions if each.get("name") == wanted), functions[0])
+    arguments = orjson.dumps(instance(obj(chosen.get("parameters")))).decode()
+    said = {"name": str(chosen.get("name", "")), "arguments": arguments}
+    return [{"id": "call_sim_0001", "type": "function", "function": said}]
 
 
-def instance(schema: Any, depth: int = 0) -> Any:
+def instance(schema: Json, depth: int = 0) -> Any:
     """The smallest value that fits a JSON schema, for the keywords that function tools use."""
-    if not isinstance(schema, dict) or depth > 20:
+    if "const" in schema:
+        return schema["const"]
+    if is_array(schema.get("enum")) and schema["enum"]:
+        return schema["enum"][0]
+    kind: Any = inputs(schema.get("type"))[0] if schema.get("type") else None
+    if depth > MAX_DEPTH:
         return None
-    node = cast("Json", schema)
-    if "const" in node:
-        return node["const"]
-    if node.get("enum"):
-        return node["enum"][0]
-    kind = node.get("type")
-    kind = kind[0] if isinstance(kind, list) and kind else kind
-    if kind == "object" or "properties" in node:
-        fields = node.get("properties") or {}
-        return {name: instance(each, depth + 1) for name, each in fields.items()}
+    if kind == "object" or "properties" in schema or not schema:
+        return {name: instance(obj(each), depth + 1) for name, each in obj(schema.get("properties")).items()}
     if kind == "array":
-        return [instance(node.get("items"), depth + 1)] if node.get("minItems") else []
-    return {"string": "text", "integer": node.get("minimum", 0), "number": node.get("minimum", 0), "boolean": False}.get(
-        str(kind)
-    )
+        return [instance(obj(schema.get("items")), depth + 1)] if schema.get("minItems") else []
+    least = schema.get("minimum", 0)
+    return {"string": "text", "integer": least, "number": least, "boolean": False}.get(str(kind))
 
 
 def embedding(text: str, dimensions: int, *, encoded: bool) -> list[float] | str:
@@ -153,7 +159,3 @@ def embedding(text: str, dimensions: int, *, encoded: bool) -> list[float] | str
     if encoded:
         return base64.b64encode(struct.pack(f"<{dimensions}f", *vector)).decode()
     return vector
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(value).decode()

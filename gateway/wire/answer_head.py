@@ -30,14 +30,15 @@ def head_lines(record: ExchangeRecord, overhead_ms: float, *, cost: bool) -> byt
         overhead_ms: The gateway's own share of the time so far.
         cost: Name the cost when it is known; not on streams, where it is known only at the end.
     """
-    lines = b"x-weighbridge-id: %b\r\nx-weighbridge-cache: %b\r\nx-weighbridge-verdict: %b\r\nx-weighbridge-overhead-ms: %.3f\r\n" % (
-        record.id.encode(), record.cache.encode(), record.verdict.encode(), overhead_ms,
-    )  # fmt: skip
+    lines = b"x-weighbridge-id: %b\r\nx-weighbridge-cache: %b\r\n" % (record.id.encode(), record.cache.encode())
+    lines += b"x-weighbridge-verdict: %b\r\nx-weighbridge-overhead-ms: %.3f\r\n" % (record.verdict.encode(), overhead_ms)
     if record.provider:
         model = record.model_served or record.deployment.partition("/")[2]
         lines += b"x-weighbridge-provider: %b\r\nx-weighbridge-model: %b\r\nx-weighbridge-attempts: %d\r\n" % (
-            _safe(record.provider), _safe(model), len(record.attempts) or 1,
-        )  # fmt: skip
+            _safe(record.provider),
+            _safe(model),
+            len(record.attempts) or 1,
+        )
     if record.policy_revision:
         lines += b"x-weighbridge-policy: %b\r\n" % record.policy_revision.encode()
     if cost and record.cost_nanousd is not None:

@@ -1,0 +1,132 @@
+"""Builds a pipeline from settings: every room once, wired by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.accounting.ledger import Ledger
+from gateway.accounting.limits import Limits
+from gateway.accounting.meter import Accounting
+from gateway.accounting.prices import PriceBook
+from gateway.clients.clock import Clock
+from gateway.clients.http import HttpClient
+from gateway.clients.tokenizers import Tokenizers
+from gateway.config.settings import ProviderEntry, Settings
+from gateway.core.exchange import Deployment
+from gateway.core.ids import IdSource
+from gateway.core.limits import LimitRule
+from gateway.core.prices import PriceRow
+from gateway.core.keys import DeclaredKey, digest_secret
+from gateway.core.ports import Identity
+from gateway.guards.engine import GuardEngine
+from gateway.identity.keys import KeyIdentity
+from gateway.identity.open import OpenIdentity
+from gateway.pipeline import Pipeline
+from gateway.recording.journal import Capture, Journal
+from gateway.recording.metrics import Metrics
+from gateway.recording.recorder import Recorder
+from gateway.routing.table import RouteEntry, Router
+from gateway.upstream import catalog
+from gateway.upstream.catalog import CatalogProvider
+from gateway.upstream.dispatch import Dispatcher
+from gateway.upstream.sim import SimProvider
+
+
+@dataclass(kw_only=True, slots=True)
+class Shared:
+    """What outlives a reload: connections, files, counts, and what callers have already taken of their limits."""
+
+    clock: Clock
+    http: HttpClient
+    sim: SimProvider
+    recorder: Recorder
+    metrics: Metrics
+    ids: IdSource
+    tokenizers: Tokenizers
+    endings: set[asyncio.Task[None]]
+    _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
+    _prices: tuple[tuple[PriceRow, ...], PriceBook] | None = None
+
+    def limits_for(self, rules: tuple[LimitRule, ...]) -> Limits:
+        """The limits in force, with their counts, for as long as the rules stay the same."""
+        if self._limits is None or self._limits[0] != rules:
+            self._limits = rules, Limits(rules, self.clock)
+        return self._limits[1]
+
+    def prices_for(self, rows: tuple[PriceRow, ...]) -> PriceBook:
+        """The price book in force."""
+        if self._prices is None or self._prices[0] != rows:
+            self._prices = rows, PriceBook(rows)
+        return self._prices[1]
+
+
+def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> Pipeline:
+    """Wire a pipeline.
+
+    Args:
+        settings: The checked configuration.
+        guards: The checked policies, compiled.
+        shared: What this pipeline has in common with the one before it.
+    """
+    providers = {name: _deployment(entry) for name, entry in settings.providers.items()}
+    entries = tuple(
+        RouteEntry(
+            alias=model.alias,
+            deployment=msgspec.structs.replace(providers[model.provider], model=model.model, timeouts=model.timeouts),
+        )
+        for model in settings.models
+    )
+    listing = {} if settings.transparent else {"openai_models": catalog.PROVIDER}
+    own = Deployment(provider=catalog.PROVIDER, kind="catalog", model="", base_url="", credential=b"")
+    router = Router(entries, providers | ({catalog.PROVIDER: own} if listing else {}))
+    capture = Capture(bodies=settings.capture.bodies, max_body_bytes=settings.capture.max_body_bytes)
+    names = router.names() + (() if settings.transparent else _sim_names(settings))
+    return Pipeline(
+        identity=_identity(settings),
+        router=router,
+        provider_of=listing,
+        ledger=Ledger(
+            Accounting(shared.prices_for(settings.prices.rows), shared.tokenizers, shared.limits_for(settings.limits))
+        ),
+        guards=guards,
+        dispatcher=Dispatcher(shared.http, {"sim": shared.sim, "catalog": CatalogProvider(names)}),
+        journal=Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash),
+        endings=shared.endings,
+    )
+
+
+def _sim_names(settings: Settings) -> tuple[str, ...]:
+    wild = any(model.provider == "sim" and model.alias == "sim/*" for model in settings.models)
+    return ("sim/echo", "sim/lorem", "sim/embed") if wild else ()
+
+
+def _deployment(entry: ProviderEntry) -> Deployment:
+    credential: bytes | None = b""
+    if entry.passes_credential:
+        credential = None
+    elif entry.api_key is not None:
+        credential = b"authorization: Bearer %b\r\n" % entry.api_key.reveal().encode()
+    return Deployment(provider=entry.name, kind=entry.kind, model="", base_url=entry.base_url, credential=credential)
+
+
+def _identity(settings: Settings) -> Identity:
+    if settings.identity == "open":
+        return OpenIdentity()
+    process_key = os.urandom(32)
+    keys = tuple(
+        DeclaredKey(
+            id=key.id,
+            digest=digest_secret(key.secret.reveal().encode(), process_key),
+            team=key.team,
+            tenant=key.tenant,
+            name=key.name,
+            tags=key.tags,
+            models=key.models,
+        )
+        for key in settings.keys
+    )
+    return KeyIdentity(keys, process_key)

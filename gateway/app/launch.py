@@ -1,0 +1,91 @@
+"""From checked settings to running processes: binds sockets, prepares the children, hands them to the supervisor."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from functools import partial
+
+from gateway.app.policies import PolicyFault, load_guards
+from gateway.app.supervisor import Child, Supervisor, listening_sockets
+from gateway.app.worker import WorkerOptions, run_worker
+from gateway.config.load import LoadResult
+from gateway.config.settings import Settings
+
+
+class LaunchFault(Exception):
+    """Nothing was started.
+
+    Args:
+        problems: Why, one line each.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Launch:
+    """Checks everything there is to check, then runs.
+
+    Args:
+        load: Loads the configuration; used again on every reload.
+
+    Raises:
+        LaunchFault: With every problem of configuration and policies at once, or an address that is taken.
+    """
+
+    def __init__(self, load: Callable[[], LoadResult]) -> None:
+        result = load()
+        problems = [str(problem) for problem in result.problems]
+        try:
+            guards = load_guards(result.policies)
+        except PolicyFault as fault:
+            raise LaunchFault([*problems, *(str(problem) for problem in fault.problems)]) from fault
+        settings = result.settings
+        if settings is None:
+            raise LaunchFault(problems)
+        self.notices = result.notices
+        self._settings = settings
+        self._sockets = self._bind(settings)
+        self._workers = [
+            Child(
+                f"worker {index}",
+                partial(
+                    run_worker, WorkerOptions(index=index, settings=settings, guards=guards, reload=load, sockets=[s])
+                ),
+            )
+            for index, s in enumerate(self._sockets)
+        ]
+        self._operator = Child("operator", partial(_run_operator, settings)) if settings.operator else None
+
+    def run(self, on_ready: Callable[[], None]) -> int:
+        """Run until told to stop; returns the exit code."""
+        return Supervisor(self._workers, self._operator, self._settings.drain_timeout_s, on_ready).run()
+
+    def greeting(self) -> str:
+        """What to tell the person who has started it, once it is ready."""
+        settings = self._settings
+        host, port = self._sockets[0].getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        scheme = "https" if settings.listen.tls else "http"
+        base = f"{scheme}://{shown}:{port}/v1"
+        lines = [base]
+        if settings.operator is not None:
+            lines.append(f"http://{settings.operator.address}")
+        model = "gpt-4o-mini" if settings.transparent else "sim/echo"
+        key = ' -H "Authorization: Bearer $OPENAI_API_KEY"' if settings.transparent else ""
+        data = f'{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}]}}'
+        lines.append(f"curl {base}/chat/completions{key} -H \"Content-Type: application/json\" -d '{data}'")
+        return "\n".join(lines) + "\n"
+
+    def _bind(self, settings: Settings) -> list[socket.socket]:
+        address = settings.listen.address
+        try:
+            return listening_sockets(address.host, address.port, settings.workers)
+        except OSError as error:
+            raise LaunchFault([f"cannot listen on {address}: {error.strerror}"]) from error
+
+
+def _run_operator(settings: Settings, lifeline_fd: int, ready_fd: int) -> int:
+    return 0

@@ -1,0 +1,223 @@
+"""A worker process: one loop, one listener, one pipeline that a reload may replace."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+
+from gateway.app.build import Shared, build_pipeline
+from gateway.app.policies import PolicyFault, load_guards
+from gateway.clients.clock import SystemClock
+from gateway.clients.http import HttpClient
+from gateway.clients.tokenizers import Tokenizers
+from gateway.config.load import LoadResult
+from gateway.config.settings import Settings
+from gateway.core.ids import IdSource
+from gateway.guards.engine import GuardEngine
+from gateway.listener.health import Health
+from gateway.listener.server import ListenerOptions, Server
+from gateway.pipeline import Pipeline
+from gateway.recording.metrics import Metrics
+from gateway.recording.recorder import Recorder
+from gateway.recording.spool import SpoolWriter
+from gateway.upstream.sim import SimProvider
+
+log = logging.getLogger("weighbridge.worker")
+SNAPSHOT_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerOptions:
+    """What a worker is started with.
+
+    Attributes:
+        index: Its number; the next one with this number goes on counting where it stopped.
+        settings: The configuration, checked.
+        guards: The policies, checked and compiled.
+        reload: Loads the configuration again, from the same places.
+        sockets: Listening already.
+    """
+
+    index: int
+    settings: Settings
+    guards: GuardEngine
+    reload: Callable[[], LoadResult]
+    sockets: list[socket.socket]
+
+
+def run_worker(options: WorkerOptions, lifeline_fd: int, ready_fd: int) -> int:
+    """Run a worker until SIGTERM, or until the supervisor is gone.
+
+    Args:
+        options: What to run.
+        lifeline_fd: Readable (end of file) when the supervisor has died.
+        ready_fd: Gets ``R`` when the worker accepts connections.
+
+    Returns:
+        The process's exit code.
+    """
+    return uvloop.run(Worker(options).run(lifeline_fd, ready_fd))
+
+
+@dataclass
+class Worker:
+    """The life of one worker."""
+
+    options: WorkerOptions
+    settings: Settings = field(init=False)
+    pipeline: Pipeline = field(init=False)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _asked: asyncio.Event = field(default_factory=asyncio.Event)
+    _seen: dict[Path, tuple[int, int]] = field(default_factory=dict[Path, tuple[int, int]])
+    _report: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    async def run(self, lifeline_fd: int, ready_fd: int) -> int:
+        """Start, serve, drain, stop."""
+        loop = asyncio.get_running_loop()
+        self.settings = settings = self.options.settings
+        clock = SystemClock()
+        run_dir = settings.home / "run"
+        run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._snapshot_path = run_dir / f"worker-{self.options.index}.metrics.json"
+        self.metrics = Metrics(self.options.index, clock.unix_ms)
+        self.metrics.resume(self._snapshot_path)
+        self.spool = SpoolWriter(
+            settings.spool.dir,
+            name=f"worker-{self.options.index}",
+            clock=clock,
+            max_bytes=settings.spool.max_bytes,
+            fsync_s=settings.spool.fsync_s,
+        )
+        self.shared = Shared(
+            clock=clock,
+            http=HttpClient(),
+            sim=SimProvider(),
+            recorder=Recorder(self.spool, msgspec.json.Encoder()),
+            metrics=self.metrics,
+            ids=IdSource(clock.unix_ms, os.urandom),
+            tokenizers=Tokenizers(),
+            endings=set(),
+        )
+        self._install(settings, self.options.guards)
+        health = Health(lambda: self._report)
+        listen = settings.listen
+        options = ListenerOptions(
+            max_body_bytes=listen.max_body_bytes,
+            header_timeout_s=listen.header_timeout_s,
+            tls=_tls(listen.tls.cert, listen.tls.key) if listen.tls else None,
+        )
+        self.server = Server(lambda: self.pipeline, health, options, clock.monotonic_ns)
+        await self.server.start(self.options.sockets)
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._asked.set)
+        loop.add_reader(lifeline_fd, self._stop.set)
+        chores = [loop.create_task(self.spool.run()), loop.create_task(self._count()), loop.create_task(self._watch())]
+        self._snapshot()
+        os.write(ready_fd, b"R")
+        os.close(ready_fd)
+        await self._stop.wait()
+        loop.remove_reader(lifeline_fd)
+        await self._shut_down(chores)
+        return 0
+
+    async def reload(self) -> None:
+        """Load the configuration and the policies again; what does not check leaves the last good ones running."""
+        # Reading, checking and compiling take long enough to be felt: they are done beside the loop.
+        result = await asyncio.to_thread(self.options.reload)
+        faults = [str(problem) for problem in result.problems]
+        if result.settings is not None:
+            try:
+                guards = await asyncio.to_thread(load_guards, result.settings.policies.files)
+            except PolicyFault as error:
+                faults = [str(problem) for problem in error.problems]
+            else:
+                self._install(result.settings, guards)
+        self.metrics.reloaded("rejected" if faults else "applied")
+        self._report["last_reload"] = {"result": "rejected" if faults else "applied", "problems": faults}
+        for fault in faults:
+            log.error("reload: %s", fault)
+        if not faults:
+            log.info("reloaded: configuration %s, policies %s", self.settings.config_hash, self.metrics.policy_revision)
+
+    def _install(self, settings: Settings, guards: GuardEngine) -> None:
+        self.pipeline = build_pipeline(settings, guards, self.shared)
+        # The public price list takes a fifth of a second to load: not on the loop, and not in the first call.
+        self._warming = asyncio.get_running_loop().run_in_executor(None, self.shared.prices_for(settings.prices.rows).warm)
+        self.settings = settings
+        self.metrics.config_hash = settings.config_hash
+        self.metrics.policy_revision = guards.revision
+        self._report |= {"config_hash": settings.config_hash, "policy_revision": guards.revision}
+        self._seen = self._seen or _stamps(settings)
+
+    async def _watch(self) -> None:
+        """Reload on SIGHUP, or when a file of the configuration has changed."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), self.settings.policies.reload_s)
+            stamps = _stamps(self.settings)
+            if self._asked.is_set() or stamps != self._seen:
+                self._asked.clear()
+                self._seen = stamps
+                await self.reload()
+
+    async def _count(self) -> None:
+        while True:
+            await self.shared.clock.sleep(SNAPSHOT_S)
+            self._snapshot()
+
+    def _snapshot(self) -> None:
+        metrics = self.metrics
+        metrics.in_flight = self.server.in_flight()
+        metrics.client_connections = self.server.connections()
+        open_, idle = self.shared.http.counts()
+        metrics.upstream_connections = {"idle": idle, "busy": open_ - idle}
+        metrics.spool_dropped_lines = self.spool.dropped_lines
+        metrics.spool_dropped_bodies = self.spool.dropped_bodies
+        metrics.write_snapshot(self._snapshot_path)
+
+    async def _shut_down(self, chores: list[asyncio.Task[None]]) -> None:
+        self.server.drain()
+        cut = await self.server.close(self.settings.drain_timeout_s)
+        if cut:
+            log.warning("%d calls were cut: they did not end within %g s", cut, self.settings.drain_timeout_s)
+        if self.shared.endings:
+            await asyncio.wait(self.shared.endings, timeout=5)
+        for chore in chores:
+            chore.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await chore
+        await self.shared.sim.close()
+        await self.shared.http.close()
+        self.shared.tokenizers.close()
+        self._snapshot()
+        self.spool.close()
+
+
+def _tls(cert: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    return context
+
+
+def _stamps(settings: Settings) -> dict[Path, tuple[int, int]]:
+    """When each file of the configuration was last written, and its size."""
+    files = [path for _, path in settings.policies.files]
+    files += [path for path in (settings.file, settings.prices.path) if path is not None]
+    stamps: dict[Path, tuple[int, int]] = {}
+    for path in files:
+        with contextlib.suppress(OSError):
+            found = path.stat()
+            stamps[path] = (found.st_mtime_ns, found.st_size)
+    return stamps

@@ -1,0 +1,54 @@
+"""The command ``weighbridge``: finds the command group, imports only that one, runs it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from gateway import __version__
+from gateway.cli.output import USAGE, complain
+
+# Command: its module, and the line that the overview shows. Importing a group only when it is asked for keeps
+# `weighbridge traces` as quick as it should be.
+COMMANDS = {
+    "serve": ("gateway.cli.serve", "run the gateway"),
+    "check": ("gateway.cli.check", "check configuration, policies and prices"),
+    "schema": ("gateway.cli.schema", "print the JSON Schema of a file, for editors"),
+    "traces": ("gateway.cli.traces", "follow, show, query and export recorded calls"),
+    "spend": ("gateway.cli.spend", "what calls have cost"),
+}
+LATER = ("explain-route", "policy", "keys", "cache", "models", "ca", "bench")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        0 done, 1 the thing checked is wrong, 2 usage, 3 a server could not be reached.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in LATER:
+        complain(f"'{words[0]}' is not yet available")
+        return USAGE
+    parser = argparse.ArgumentParser(
+        prog="weighbridge",
+        description="A gateway between programs and language models: weighs, inspects and records every call.",
+        epilog="example:\n  weighbridge serve --upstream https://api.openai.com/v1",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"weighbridge {__version__}")
+    groups = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    chosen = words[0] if words and words[0] in COMMANDS else ""
+    for name, (module, summary) in COMMANDS.items():
+        if name == chosen:
+            importlib.import_module(module).register(groups)
+        else:
+            groups.add_parser(name, help=summary)
+    args = parser.parse_args(words)
+    return int(args.func(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,287 @@
+"""The lean client: pools, timers, cancellation, backpressure, and answers that break HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from gateway.clients.http import HttpClient, Origin
+from gateway.core.errors import (
+    ConnectFailed,
+    ConnectTimeout,
+    FirstTokenTimeout,
+    GatewayError,
+    IdleTimeout,
+    InvalidAnswer,
+    Misconfigured,
+    Overloaded,
+    StreamBroken,
+    TotalTimeout,
+)
+from gateway.core.exchange import Headers, Timeouts
+from tests.support.provider import CLOSE, END, EVENTS, RESET, chunk, scripted, whole
+
+REQUEST = b"POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}"
+PATIENT = Timeouts(connect_s=5, first_token_s=5, idle_s=5, total_s=10)
+
+
+class Sink:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: Headers = {}
+        self.parts: list[bytes] = []
+        self.error: GatewayError | None = None
+        self.ended = 0
+        self.done = asyncio.Event()
+        self.some = asyncio.Event()
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        self.status, self.headers = status, headers
+
+    def on_data(self, data: bytes) -> None:
+        self.parts.append(data)
+        self.some.set()
+
+    def on_end(self) -> None:
+        self.ended += 1
+        self.done.set()
+
+    def on_fail(self, error: GatewayError) -> None:
+        assert self.error is None
+        self.error = error
+        self.done.set()
+
+
+async def ask(client: HttpClient, port: int, timeouts: Timeouts = PATIENT, wire: bytes = REQUEST) -> Sink:
+    sink = Sink()
+    client.send(Origin.parse(f"http://127.0.0.1:{port}"), wire, sink, timeouts)
+    await asyncio.wait_for(sink.done.wait(), 10)
+    return sink
+
+
+def test_a_whole_answer_arrives_and_the_connection_serves_the_next_call():
+    async def main() -> None:
+        async with scripted([whole(b'{"a":1}')]) as provider:
+            client = HttpClient()
+            for _ in range(3):
+                sink = await ask(client, provider.port)
+                assert (sink.status, b"".join(sink.parts)) == (200, b'{"a":1}')
+                assert sink.headers[b"content-type"] == b"application/json"
+            assert provider.connections == 1
+            assert client.counts() == (1, 1)
+            assert client.active() == 0
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_a_chunked_stream_arrives_in_pieces_without_its_framing():
+    async def main() -> None:
+        async with scripted(
+            [EVENTS, chunk(b"data: 1\n\n") + chunk(b"data: 2\n\n"), chunk(b"data: 3\n\n") + END]
+        ) as provider:
+            client = HttpClient()
+            sink = await ask(client, provider.port)
+            assert b"".join(sink.parts) == b"data: 1\n\ndata: 2\n\ndata: 3\n\n"
+            assert sink.ended == 1
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_a_body_that_ends_with_the_connection_is_whole():
+    async def main() -> None:
+        async with scripted([b"HTTP/1.1 200 OK\r\n\r\nhello", CLOSE]) as provider:
+            client = HttpClient()
+            sink = await ask(client, provider.port)
+            assert (b"".join(sink.parts), sink.error) == (b"hello", None)
+            assert client.counts() == (0, 0)
+            await client.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ([RESET], ConnectFailed),
+        ([CLOSE], ConnectFailed),
+        ([whole(b"12345")[:-2], CLOSE], StreamBroken),
+        ([EVENTS + chunk(b"data: 1\n\n"), RESET], StreamBroken),
+        ([b"SSH-2.0-OpenSSH\r\n"], InvalidAnswer),
+        ([b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc"], InvalidAnswer),
+        ([b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"], InvalidAnswer),
+        ([b"HTTP/1.1 200 OK\r\n" + b"x: %b\r\n" % (b"y" * 70_000) + b"\r\n"], InvalidAnswer),
+        ([EVENTS + b"zz\r\n"], InvalidAnswer),
+    ],
+)
+def test_a_broken_answer_is_a_declared_error_and_its_connection_is_gone(script, error):
+    async def main() -> None:
+        async with scripted(script) as provider:
+            client = HttpClient()
+            sink = await ask(client, provider.port)
+            assert type(sink.error) is error
+            assert sink.ended == 0
+            await asyncio.sleep(0)
+            assert client.counts()[1] == 0
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_interim_answers_are_passed_over():
+    async def main() -> None:
+        async with scripted([b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + whole(b"ok")]) as provider:
+            client = HttpClient()
+            sink = await ask(client, provider.port)
+            assert (sink.status, b"".join(sink.parts)) == (200, b"ok")
+            assert b"link" not in sink.headers
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_an_answer_nobody_asked_for_never_reaches_the_next_call():
+    async def main() -> None:
+        async with scripted([whole(b"mine") + whole(b"smuggled")], [whole(b"second")]) as provider:
+            client = HttpClient()
+            first = await ask(client, provider.port)
+            second = await ask(client, provider.port)
+            assert b"".join(second.parts) == b"second"
+            assert first.error is not None or b"".join(first.parts) == b"mine"
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_a_kept_alive_connection_that_died_is_replaced_without_an_error():
+    async def main() -> None:
+        async with scripted([whole(b"1")], [CLOSE], [whole(b"2")]) as provider:
+            client = HttpClient()
+            await ask(client, provider.port)
+            sink = await ask(client, provider.port)
+            assert (sink.error, b"".join(sink.parts)) == (None, b"2")
+            assert provider.connections == 2
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_the_four_timers_have_errors_of_their_own():
+    async def main() -> None:
+        never = asyncio.Event()
+        client = HttpClient()
+        async with scripted([never]) as silent, scripted([EVENTS + chunk(b"a"), never]) as stuck:
+            short = Timeouts(connect_s=5, first_token_s=0.2, idle_s=0.2, total_s=5)
+            assert type((await ask(client, silent.port, short)).error) is FirstTokenTimeout
+            assert type((await ask(client, stuck.port, short)).error) is IdleTimeout
+            total = Timeouts(connect_s=5, first_token_s=5, idle_s=5, total_s=0.2)
+            assert type((await ask(client, stuck.port, total)).error) is TotalTimeout
+            never.set()
+        await client.close()
+
+    asyncio.run(main())
+
+
+def test_a_refused_connection_is_a_declared_error():
+    async def main() -> None:
+        client = HttpClient()
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))  # bound, and never listening: the kernel refuses
+            sink = await ask(client, taken.getsockname()[1])
+        assert type(sink.error) is ConnectFailed
+        await client.close()
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_is_not_made_in_time_is_a_connect_timeout():
+    async def main() -> None:
+        client = HttpClient()
+        with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            for each in (first, second):  # a full backlog answers no further SYN
+                each.setblocking(False)
+                each.connect_ex(full.getsockname())
+            sink = await ask(client, full.getsockname()[1], Timeouts(connect_s=0.2))
+        assert type(sink.error) is ConnectTimeout
+        await client.close()
+
+    asyncio.run(main())
+
+
+def test_cancelling_closes_the_connection_and_silences_the_sink():
+    async def main() -> None:
+        never = asyncio.Event()
+        async with scripted([EVENTS + chunk(b"a"), never]) as provider:
+            client = HttpClient()
+            sink = Sink()
+            call = client.send(Origin.parse(f"http://127.0.0.1:{provider.port}"), REQUEST, sink, PATIENT)
+            await asyncio.wait_for(sink.some.wait(), 5)
+            call.cancel()
+            call.cancel()
+            await asyncio.wait_for(provider.closed.wait(), 1)
+            assert (sink.error, sink.ended, client.active()) == (None, 0, 0)
+            assert client.counts() == (0, 0)
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_a_paused_call_reads_nothing_more_until_it_is_resumed():
+    async def main() -> None:
+        flood = [EVENTS] + [chunk(b"x" * 65536)] * 400 + [END]
+        async with scripted(flood) as provider:
+            client = HttpClient()
+            sink = Sink()
+            timeouts = Timeouts(connect_s=5, first_token_s=5, idle_s=0.2, total_s=20)
+            call = client.send(Origin.parse(f"http://127.0.0.1:{provider.port}"), REQUEST, sink, timeouts)
+            await asyncio.wait_for(sink.some.wait(), 5)
+            call.pause()
+            await asyncio.sleep(0)
+            held = sum(map(len, sink.parts))
+            ticks = asyncio.get_running_loop().time() + 0.5
+            while asyncio.get_running_loop().time() < ticks:
+                await asyncio.sleep(0.01)
+            assert sum(map(len, sink.parts)) == held, "paused, yet it grew"
+            assert sink.error is None, "a pause of ours is no silence of the provider's"
+            call.resume()
+            await asyncio.wait_for(sink.done.wait(), 10)
+            assert sum(map(len, sink.parts)) == 400 * 65536
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_connections_to_one_origin_are_bounded():
+    async def main() -> None:
+        never = asyncio.Event()
+        async with scripted([never]) as provider:
+            client = HttpClient(max_connections=2)
+            origin = Origin.parse(f"http://127.0.0.1:{provider.port}")
+            calls = [client.send(origin, REQUEST, Sink(), PATIENT) for _ in range(2)]
+            sink = Sink()
+            client.send(origin, REQUEST, sink, PATIENT)
+            assert type(sink.error) is Overloaded
+            for call in calls:
+                call.cancel()
+            await client.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("url", ["ftp://a", "http://", "http://a:b", "a", "http://a:99999"])
+def test_what_is_no_base_url_is_refused(url):
+    with pytest.raises(Misconfigured):
+        Origin.parse(url)
+
+
+def test_the_host_header_names_a_port_only_where_it_is_not_the_schemes_own():
+    assert Origin.parse("https://api.openai.com/v1").host_header == b"api.openai.com"
+    assert Origin.parse("http://[::1]:8000").host_header == b"[::1]:8000"
+    assert Origin.parse("https://a:443").port == 443
