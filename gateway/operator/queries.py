@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import orjson
 
 from gateway.clients.clock import Clock
-from gateway.core.errors import MalformedRequest, StoreRejected
+from gateway.core.errors import MalformedRequest
 from gateway.operator.readonly_sql import ReadonlySql, Table
 from gateway.plugin.traces import TraceDriver
 
@@ -37,13 +38,14 @@ FROM exchanges WHERE @where ORDER BY started_at DESC, id DESC LIMIT {limit:UInt3
 """
 _TAIL_START = """
 SELECT * EXCEPT ingested_at, toUnixTimestamp64Micro(ingested_at) AS arrived_us
-FROM exchanges WHERE started_at >= {since:DateTime64(6, 'UTC')}
+FROM exchanges WHERE started_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')
 ORDER BY ingested_at DESC, id DESC LIMIT {limit:UInt32}
 """
 _TAIL_ON = """
 SELECT * EXCEPT ingested_at, toUnixTimestamp64Micro(ingested_at) AS arrived_us
 FROM exchanges
-WHERE started_at >= {since:DateTime64(6, 'UTC')} AND (ingested_at, id) > ({at:DateTime64(6, 'UTC')}, {after:UUID})
+WHERE started_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')
+    AND (ingested_at, id) > (fromUnixTimestamp64Micro({at:Int64}, 'UTC'), {after:UUID})
 ORDER BY ingested_at, id LIMIT {limit:UInt32}
 """
 _FIRST = "0.00000000-0000-0000-0000-000000000000"
@@ -68,15 +70,18 @@ ORDER BY cost_nanousd DESC NULLS LAST, calls DESC LIMIT 10000
 """
 _EXCHANGE = """
 SELECT * EXCEPT ingested_at FROM exchanges
-WHERE id = {id:UUID} AND started_at BETWEEN {first:DateTime64(6, 'UTC')} AND {last:DateTime64(6, 'UTC')} LIMIT 1
+WHERE id = {id:UUID}
+    AND started_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC')
+    AND started_at <= fromUnixTimestamp64Micro({last:Int64}, 'UTC')
+LIMIT 1
 """
 _PARTS = {
     "attempts": "SELECT * EXCEPT (exchange_id, tenant) FROM attempts WHERE exchange_id = {id:UUID}"
-    " AND tenant = {tenant:String} AND started_at >= {first:DateTime64(6, 'UTC')} ORDER BY number",
+    " AND tenant = {tenant:String} AND started_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') ORDER BY number",
     "guard_events": "SELECT * EXCEPT (exchange_id, tenant) FROM guard_events WHERE exchange_id = {id:UUID}"
-    " AND tenant = {tenant:String} AND started_at >= {first:DateTime64(6, 'UTC')}",
+    " AND tenant = {tenant:String} AND started_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC')",
     "bodies": "SELECT request_body, response_body FROM bodies WHERE exchange_id = {id:UUID}"
-    " AND tenant = {tenant:String} AND started_at >= {first:DateTime64(6, 'UTC')} LIMIT 1",
+    " AND tenant = {tenant:String} AND started_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') LIMIT 1",
     "feedback": "SELECT * EXCEPT (exchange_id, tenant) FROM feedback WHERE exchange_id = {id:UUID} ORDER BY created_at",
 }
 # An id is made when the exchange starts; clocks may disagree by this much.
@@ -139,14 +144,13 @@ class TraceQueries:
             The columns of ``exchanges``, with the lists ``attempts``, ``guard_events`` and ``feedback`` and the object
             ``bodies`` (``None`` when nothing was captured). The number of attempts is the length of their list.
         """
-        for first, last in (_around(exchange_id), _FOREVER_US):
-            bounds = {"id": exchange_id, "first": _instant(first), "last": _instant(last)}
-            try:
-                rows = await self._rows(_EXCHANGE, bounds)
-            except StoreRejected:
-                # The only thing in it that a caller chose is the id, and it is no UUID.
-                return None
-            if rows:
+        try:
+            wanted = UUID(exchange_id)
+        except ValueError:
+            return None
+        for first, last in (_around(wanted), _FOREVER_US):
+            bounds = {"id": str(wanted), "first": str(first), "last": str(last)}
+            if rows := await self._rows(_EXCHANGE, bounds):
                 break
         else:
             return None
@@ -166,7 +170,7 @@ class TraceQueries:
         where, params = _where(filters)
         if cursor:
             params["at"], params["after"] = _read_cursor(cursor)
-            where.append("(started_at, id) < ({at:DateTime64(6, 'UTC')}, {after:UUID})")
+            where.append("(started_at, id) < (fromUnixTimestamp64Micro({at:Int64}, 'UTC'), {after:UUID})")
         limit = max(1, min(limit, MAX_ROWS))
         params["limit"] = str(limit + 1)
         rows = await self._rows(_LIST.replace("@where", " AND ".join(where)), params)
@@ -188,7 +192,7 @@ class TraceQueries:
             MalformedRequest: The cursor is none.
         """
         # Bounded by the start, so that old partitions are not even looked at.
-        params = {"since": _instant(self._clock.unix_us() - 86_400_000_000), "limit": str(min(limit, MAX_ROWS))}
+        params = {"since": str(self._clock.unix_us() - 86_400_000_000), "limit": str(min(limit, MAX_ROWS))}
         if after:
             params["at"], params["after"] = _read_cursor(after)
         else:
@@ -258,30 +262,20 @@ def _where(filters: Filters) -> tuple[list[str], dict[str, str]]:
         where.append("status = {status:UInt16}")
         params["status"] = str(filters.status)
     if filters.since_us:
-        where.append("started_at >= {since:DateTime64(6, 'UTC')}")
-        params["since"] = _instant(filters.since_us)
+        where.append("started_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')")
+        params["since"] = str(filters.since_us)
     if filters.until_us:
-        where.append("started_at < {until:DateTime64(6, 'UTC')}")
-        params["until"] = _instant(filters.until_us)
+        where.append("started_at < fromUnixTimestamp64Micro({until:Int64}, 'UTC')")
+        params["until"] = str(filters.until_us)
     return where, params
 
 
-def _around(exchange_id: str) -> tuple[int, int]:
+def _around(wanted: UUID) -> tuple[int, int]:
     """When an exchange with this id can have started; a UUIDv7 says it itself."""
-    digits = exchange_id.replace("-", "")
-    if len(digits) != 32 or digits[12] != "7":
+    if wanted.version != 7:
         return _FOREVER_US
-    try:
-        at_us = int(digits[:12], 16) * 1000
-    except ValueError:
-        return _FOREVER_US
+    at_us = (wanted.int >> 80) * 1000
     return max(0, at_us - _ID_SLACK_US), min(at_us + _ID_SLACK_US, _FOREVER_US[1])
-
-
-def _instant(unix_us: int) -> str:
-    """A parameter's value for ``DateTime64(6)``: seconds since 1970 with six decimals."""
-    unix_us = max(0, unix_us)
-    return f"{unix_us // 1_000_000}.{unix_us % 1_000_000:06d}"
 
 
 def _cursor(unix_us: int, exchange_id: str) -> str:
@@ -292,4 +286,4 @@ def _read_cursor(cursor: str) -> tuple[str, str]:
     at, _, exchange_id = cursor.partition(".")
     if not at.isdecimal() or len(at) > 16 or len(exchange_id) != 36:
         raise MalformedRequest("That is no cursor of a list.", param="cursor")
-    return _instant(int(at)), exchange_id
+    return str(int(at)), exchange_id

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import msgspec
 
 from gateway.operator.schema import migrate
 from gateway.plugin.traces import TraceDriver
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,8 +87,8 @@ class TraceStore:
         """
         await self.start()
         row = msgspec.structs.asdict(feedback)
-        created_us = row.pop("created_us")
-        row["created_at"] = f"{created_us // 1_000_000}.{created_us % 1_000_000:06d}"
+        created_at = _EPOCH + timedelta(microseconds=row.pop("created_us"))
+        row["created_at"] = created_at.strftime("%Y-%m-%d %H:%M:%S.%f")
         await self.driver.insert_lines("feedback", msgspec.json.encode(row), token)
 
     async def _keep_bodies(self) -> None:
