@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.core.segments import KEY, Kind, Path, Segment, walk_leaves
-from gateway.wire.shapes import is_array, is_object, is_text
+from gateway.wire.shapes import is_array, is_integer, is_object, is_text
 
 Found = list[Segment]
 Rule = Callable[[Path, str, Any, Found], None]
@@ -24,6 +24,8 @@ _MEDIA_TYPES = ("image/", "audio/", "video/", "font/", "application/pdf", "appli
                 "application/vnd.", "application/msword")  # fmt: skip
 # Marks that prose, markup or JSON cannot do without and base64 never has; a look for each costs 20 µs a MB.
 _NOT_BASE64 = (" ", "\t", "<", "{", '"')
+
+_COUNTERS = ("_tokens", "_tokens_details")
 
 # Words of JSON Schema: as keys and as values they say nothing, wherever they stand.
 _SCHEMA_WORDS = frozenset({
@@ -85,9 +87,11 @@ def nothing(path: Path, role: str, value: Any, found: Found) -> None:
 
 def figures(path: Path, role: str, value: Any, found: Found) -> None:
     """Token counts; only strings and names that are no counter's are text."""
+    if is_object(value) and all(_counts(name, item) for name, item in value.items()):
+        return
     for segment in walk_leaves(value, path, role=role):
         if segment.path[-1] == KEY:
-            if not segment.text.endswith(("_tokens", "_tokens_details")):
+            if not segment.text.endswith(_COUNTERS):
                 found.append(segment)
         elif is_text(_at(value, segment.path[len(path) :])):
             found.append(segment)
@@ -168,6 +172,13 @@ def is_media(value: str) -> bool:
 
 def _is_opaque(value: str) -> bool:
     return value.isascii() and not any(mark in value for mark in _NOT_BASE64)
+
+
+def _counts(name: str, item: Any) -> bool:
+    """Say whether a field is a count, or details that are all counts: what nearly every usage is made of."""
+    if is_object(item):
+        return name.endswith(_COUNTERS) and all(is_integer(n) and key.endswith(_COUNTERS) for key, n in item.items())
+    return (item is None or is_integer(item)) and name.endswith(_COUNTERS)
 
 
 def _at(value: Any, path: Path) -> Any:

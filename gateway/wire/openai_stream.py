@@ -66,6 +66,8 @@ class EventReader:
     def finish(self) -> bytes:
         """Take the end of the body: see :meth:`gateway.core.ports.StreamReader.finish`."""
         if self._failure is not None:
+            # What it released was given away when it was raised first.
+            self._failure.released = b""
             raise self._failure
         rest = self._splitter.rest()
         last = b""

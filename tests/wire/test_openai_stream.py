@@ -207,8 +207,9 @@ def test_what_came_before_an_error_is_released_with_it() -> None:
     assert (caught.value.public_message, caught.value.status) == ("Boom", 429)
     assert caught.value.detail == b'{"message":"Boom","code":"429"}'
     assert reader.feed(chunk("d")) == b""
-    with pytest.raises(StreamFailed):
+    with pytest.raises(StreamFailed) as again:
         reader.finish()
+    assert again.value.released == b""
 
 
 @pytest.mark.parametrize(
@@ -281,6 +282,7 @@ def test_first_model_named_is_the_one_that_served() -> None:
         (b'data: {"error":null}\n\n', 0),
         (b'data: {"usage" :{}}\n\n', 0),
         (b'data: {"a":1}\r\ndata: {"b":1}\n\n', 0),
+        (b'data: {"a":1}\r\rdata: {"b":1}\n\n', 0),
         (b'data: {"a":1}\nevent: error\ndata: {"b":1}\n\n', 0),
         (b'data: {"a":1}\nid: {1}\n\n', 0),
     ],

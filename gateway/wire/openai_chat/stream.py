@@ -112,8 +112,6 @@ class ChatChoices:
 
     def _structure(self, index: int, name: str, value: Any, extra: list[dict[str, Any]]) -> Any:
         if name in _CALLS:
-            # Some servers give the log probabilities of the tokens of a call, too.
-            self._channels.touched.add(index)
             take = self._calls.take if name == "tool_calls" else self._calls.take_legacy
             extra += [_choice(index, call) for call in take(index, value)]
             return _GONE
