@@ -47,6 +47,8 @@ _BAD_DATA = re.compile(
     r"|VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE|DECIMAL_OVERFLOW|TOO_LARGE_(ARRAY|STRING)_SIZE|SIZES_OF_\w+|UNICODE_ERROR"
     r"|UNEXPECTED_DATA_AFTER_PARSED_VALUE|UNKNOWN_ELEMENT_OF_ENUM|NO_COMMON_TYPE|VIOLATED_CONSTRAINT|TOO_DEEP_RECURSION"
 )
+# The embedded engine's binding fails to show a reason that quotes data which is no text.
+_NOT_UTF8 = "codec can't decode byte"
 # What says that the engine, not the statement, has a problem: network, memory, disk, sign-in, overload, Keeper.
 _AWAY = re.compile(
     r"CANNOT_(READ_FROM|WRITE_TO)_SOCKET|CANNOT_ALLOCATE_MEMORY|CANNOT_FSYNC|CANNOT_OPEN_FILE|TIMEOUT_EXCEEDED"
@@ -89,6 +91,8 @@ def _code_of(text: str) -> int:
 
 def insert_failure(text: str) -> GatewayFault:
     """What a failed insert means. The engine's own words quote the data, so only their frame is kept."""
+    if _NOT_UTF8 in text:
+        return StoreRejected("The trace store refused the data: it is no UTF-8.")
     name = _name_of(text)
     said = [name or "no reason given"]
     said += [f"field {field}" for field in _FIELD.findall(text)[:1]] + [

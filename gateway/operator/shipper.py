@@ -149,27 +149,37 @@ class Shipper:
         piece = await self._blocking(self._next_slice, name)
         if piece is None:
             return False
-        if piece.data:
-            await self._insert(name, piece)
-        else:
-            await self._blocking(self._set_aside, name, piece, "longer than a line may be")
+        poison = await self._insert(name, piece) if piece.data else [(piece, "longer than a line may be")]
+        if poison:
+            await self._blocking(self._set_aside, name, poison)
         await self._blocking(self._book.commit, name, piece.end)
         return True
 
-    async def _insert(self, name: str, piece: Slice) -> None:
-        """Insert a slice; where the store refuses it, find the lines at fault by halves."""
-        parts = [piece]
+    async def _insert(self, name: str, piece: Slice) -> list[tuple[Slice, str]]:
+        """Insert a slice; where the store refuses it, find the lines at fault by halves.
+
+        Returns:
+            Those lines, and why. They are set aside only when all the others are in the store: a slice that is sent
+            again because the store went away would set them aside again.
+        """
+        poison: list[tuple[Slice, str]] = []
+        parts = [piece] if _looks_whole(piece.data) else _objects(piece, poison)
+        shipped = 0
         while parts:
             part = parts.pop()
+            count = part.data.count(b"\n")
             try:
                 await self._store.insert(part.data, f"{self._book.spool_id}:{name}:{part.start}-{part.end}")
             except StoreRejected as error:
-                if part.data.count(b"\n") > 1:
-                    parts += _objects_only(part) if part is piece else _halves(part)
+                if count == 1:
+                    poison.append((part, error.public_message))
                 else:
-                    await self._blocking(self._set_aside, name, part, error.public_message)
+                    # A torn line then costs two inserts, not twenty.
+                    parts += _objects(part, poison) if part is piece else _halves(part)
             else:
-                self.shipped_lines += part.data.count(b"\n")
+                shipped += count
+        self.shipped_lines += shipped
+        return sorted(poison, key=lambda item: item[0].start)
 
     def _begin(self) -> bool:
         fresh = not self._book.spool_id
@@ -221,19 +231,21 @@ class Shipper:
         (self._dir / name).unlink(missing_ok=True)
         self._book.forget(name)
 
-    def _set_aside(self, name: str, part: Slice, reason: str) -> None:
-        self.poison_lines += max(1, part.data.count(b"\n"))
+    def _set_aside(self, name: str, poison: list[tuple[Slice, str]]) -> None:
+        self.poison_lines += len(poison)
         folder = self._dir / "poison"
         folder.mkdir(exist_ok=True, mode=0o700)
-        line = part.data.decode("utf-8", "replace").rstrip("\n")
-        entry = orjson.dumps({"offset": part.start, "reason": reason, "line": line}) + b"\n"
-        used = sum(path.stat().st_size for path in folder.iterdir())
-        if used + len(entry) <= self._limits.poison_bytes:
-            fd = os.open(folder / name, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(fd, entry)
-            finally:
-                os.close(fd)
+        room = self._limits.poison_bytes - sum(path.stat().st_size for path in folder.iterdir())
+        fd = os.open(folder / name, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            for part, reason in poison:
+                line = part.data.decode("utf-8", "replace").rstrip("\n")
+                entry = orjson.dumps({"offset": part.start, "reason": reason, "line": line}) + b"\n"
+                room -= len(entry)
+                if room >= 0:
+                    os.write(fd, entry)
+        finally:
+            os.close(fd)
 
     def _measure(self) -> None:
         now_ns = self._clock.monotonic_ns()
@@ -290,20 +302,33 @@ def _halves(part: Slice) -> list[Slice]:
     ]
 
 
-def _objects_only(part: Slice) -> list[Slice]:
-    """Cut a refused slice where a line is no JSON object at all: a torn line then costs two inserts, not twenty."""
+def _looks_whole(data: bytes) -> bool:
+    """Whether each line begins as an object does. The store takes a line that begins an array for the whole slice."""
+    return data.startswith(b"{") and data.count(b"\n{") == data.count(b"\n") - 1
+
+
+def _objects(part: Slice, poison: list[tuple[Slice, str]]) -> list[Slice]:
+    """Cut a slice where a line is no JSON object at all.
+
+    Returns:
+        What is left, the earliest part last; by halves when every line is one. The others go to ``poison``.
+    """
     parts: list[Slice] = []
     run: list[Slice] = []
-    for line in _lines(part):
+    lines = _lines(part)
+    for line in lines:
         if _is_object(line.data):
             run.append(line)
             continue
-        parts += [_joined(run)] if run else []
-        parts.append(line)
+        poison.append((line, "no JSON object"))
+        if run:
+            parts.append(_joined(run))
         run = []
-    parts += [_joined(run)] if run else []
-    # Last in, first out: the earliest part shall be sent first.
-    return parts[::-1] if len(parts) > 1 else _halves(part)
+    if len(run) == len(lines) > 1:
+        return _halves(part)
+    if run:
+        parts.append(_joined(run))
+    return parts[::-1]
 
 
 def _joined(run: list[Slice]) -> Slice:

@@ -48,6 +48,11 @@ def test_bad_data_is_given_up(name: str) -> None:
     )
 
 
+def test_a_reason_that_cannot_be_shown_because_the_data_is_no_text_is_bad_data() -> None:
+    text = "Streaming insert finish failed: 'utf-8' codec can't decode byte 0xff in position 69: invalid start byte"
+    assert isinstance(insert_failure(text), StoreRejected)
+
+
 def test_an_insert_that_failed_without_a_reason_may_be_tried_again() -> None:
     assert isinstance(insert_failure("connection lost"), StoreUnavailable)
     assert isinstance(query_failure("connection lost"), StoreUnavailable)
