@@ -16,6 +16,8 @@ import msgspec
 from gateway.core.pattern_width import OTHER, Shape
 from gateway.guards.validators import ESCAPE_CHARS, ESCAPED, LOOK_BACK
 
+_END = r"\Z"
+
 
 class Opening(msgspec.Struct, frozen=True):
     """How an expression's matches begin. ``bounded``: never right after an ASCII letter or digit."""
@@ -42,14 +44,17 @@ class _Node:
 
     def source(self) -> str:
         """The expression for everything below this node, the end of the text allowed anywhere."""
-        ways = [r"\Z"]
-        ways += [f"{_set(mask)}{child.source()}" for mask, child in self.children.items()]
-        ways += [f"{_set(rest)}{{1,{most}}}+\\Z" for rest, most in self.rests if rest and most]
-        return f"(?:{'|'.join(ways)})" if len(ways) > 1 else ways[0]
+        return f"(?:{'|'.join([_END, *self.ways()])})"
 
     def begin(self) -> str:
-        """As :meth:`source`, with at least one character."""
-        return f"(?:{'|'.join([f'{_set(mask)}{child.source()}' for mask, child in self.children.items()])})"
+        """As :meth:`source`, with at least one character; empty when there is no way on."""
+        ways = self.ways()
+        return f"(?:{'|'.join(ways)})" if ways else ""
+
+    def ways(self) -> list[str]:
+        """Every way on from here."""
+        ways = [f"{_set(mask)}{child.source()}" for mask, child in self.children.items()]
+        return ways + [f"{_set(rest)}{{1,{most}}}+{_END}" for rest, most in self.rests if rest and most]
 
 
 class Pending:
@@ -80,11 +85,8 @@ class Pending:
 
 
 def _compile(bounded: _Node, free: _Node, boundary: str) -> re.Pattern[str] | None:
-    ways: list[str] = []
-    if bounded.children:
-        ways.append(boundary + bounded.begin())
-    if free.children:
-        ways.append(free.begin())
+    begun = bounded.begin()
+    ways = [way for way in (begun and boundary + begun, free.begin()) if way]
     return re.compile("|".join(ways)) if ways else None
 
 
