@@ -25,6 +25,7 @@ _MEDIA_TYPES = ("image/", "audio/", "video/", "font/", "application/pdf", "appli
 # Marks that prose, markup or JSON cannot do without and base64 never has; a look for each costs 20 µs a MB.
 _NOT_BASE64 = (" ", "\t", "<", "{", '"')
 
+_MEDIA_CHARS = 128
 _COUNTERS = ("_tokens", "_tokens_details")
 
 # Words of JSON Schema: as keys and as values they say nothing, wherever they stand.
@@ -113,8 +114,8 @@ def url(path: Path, role: str, value: Any, found: Found) -> None:
 
 
 def base64_media(path: Path, role: str, value: Any, found: Found) -> None:
-    """Media as base64, bare or as a data URL."""
-    if not (is_text(value) and (is_media(value) or _is_opaque(value))):
+    """Media as base64, bare or as a data URL; a bare word too short for media is a word."""
+    if not (is_text(value) and (is_media(value) or (len(value) >= _MEDIA_CHARS and _is_opaque(value)))):
         _any_leaf(path, role, value, found)
 
 

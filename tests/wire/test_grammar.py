@@ -103,7 +103,8 @@ def test_links_are_text_and_media_are_not() -> None:
     assert found(url, "https://x.test/a") == [((), "url", "https://x.test/a")]
     assert found(url, PNG) == []
     assert found(url, {"a": "b"}) == [(("a", KEY), "json_key", "a"), (("a",), "leaf", "b")]
-    assert found(base64_media, "UklGRg==") == []
+    assert found(base64_media, "UklGRg" * 30) == []
+    assert found(base64_media, "AKIAIOSFODNN7EXAMPLE") == [((), "leaf", "AKIAIOSFODNN7EXAMPLE")]
     assert found(base64_media, "data:audio/wav;base64,UklGRg==") == []
     assert found(base64_media, "this is prose") == [((), "leaf", "this is prose")]
 

@@ -107,7 +107,7 @@ def test_a_conversation_with_tools_and_media() -> None:
                 {"type": "text", "text": "What is this?"},
                 {"type": "image_url", "image_url": {"url": "https://x.test/a.png", "detail": "auto"}},
                 {"type": "image_url", "image_url": {"url": PNG}},
-                {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+                {"type": "input_audio", "input_audio": {"data": "UklGRg" * 30, "format": "wav"}},
                 {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}},
             ]},
             {"role": "assistant", "content": None, "refusal": None, "tool_calls": [
