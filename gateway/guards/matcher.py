@@ -7,6 +7,7 @@ after the one whose pattern comes first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -16,7 +17,7 @@ from gateway.core.errors import Misconfigured
 from gateway.core.pattern_width import OTHER, PatternRefused, Shape, bound_gaps, shape
 from gateway.core.verdict import DetectorSpec, PatternSpec
 from gateway.guards.pending import Opening, Pending
-from gateway.guards.validators import CHECKS, LOOK_BACK, NO_CHECK, Check, Closer, Growth
+from gateway.guards.validators import CHECKS, LOOK_BACK, NO_CHECK, Check, Closer, Growth, free
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -85,14 +86,32 @@ class Cluster:
 
 
 class _Pattern(msgspec.Struct, frozen=True):
-    """A compiled pattern: whose it is, what it is, how it is checked and how it goes on."""
+    """A compiled pattern: whose it is, what it is, how it is checked and how it goes on.
+
+    Attributes:
+        inner: Finds the other beginnings of a match, where there may be several for one end.
+    """
 
     detector: int
     spec: PatternSpec
     check: Check
     growth: Growth | None
     shape: Shape
-    name: str
+    inner: re.Pattern[str] | None
+
+    def begin(self, text: str, start: int, end: int) -> int:
+        """Return where a candidate begins.
+
+        It comes with its leftmost beginning only; where no token can begin there, the first later one is taken.
+        """
+        before = self.check.before
+        if self.inner is not None and not free(text, start, before):
+            at = start
+            while found := self.inner.search(text, at + 1, end):
+                at = found.start()
+                if free(text, at, before) and self.inner.fullmatch(text, at, end):
+                    return at
+        return start
 
 
 class Matcher:
@@ -132,22 +151,27 @@ class Matcher:
         found = self._database.scan(data)
         return _code_points(data, found) if found and len(data) != len(text) else found
 
-    def stand(self, text: str, found: Iterable[Found], base: int, *, final: bool) -> list[Cover]:
+    def stand(
+        self, text: str, found: Iterable[Found], base: int, window: tuple[int, int], *, final: bool
+    ) -> list[Cover]:
         """Check candidates in a text whose first character is number ``base`` of the whole.
 
         Args:
             text: What is at hand.
             found: Candidates in it, with offsets in it.
             base: As said.
-            final: Nothing follows it.
+            window: Only matches that begin at or behind its first place, and before its second.
+            final: Nothing follows the text.
 
         Returns:
             The matches that stand, by start and pattern, counted in the whole text.
         """
+        low, high = window
         covers: list[Cover] = []
         for number, start, end in found:
             pattern = self._patterns[number]
-            secret = pattern.check.narrow(text, start, end)
+            begin = pattern.begin(text, start, end)
+            secret = pattern.check.narrow(text, begin, end) if low <= begin < high else None
             if secret is not None:
                 cover = Cover(secret[0] + base, secret[1] + base, number, pattern.growth)
                 cover.extend(text, base, final=final)
@@ -159,7 +183,7 @@ class Matcher:
     def covers(self, text: str) -> list[Cover]:
         """Return all matches that stand in a text that is whole, by start and pattern."""
         found = self.scan(text)
-        return self.stand(text, found, 0, final=True) if found else []
+        return self.stand(text, found, 0, (0, len(text)), final=True) if found else []
 
     def hits(self, covers: list[Cover], detector: int) -> list[Hit]:
         """Return the hits that one detector's matches make, given all matches in order."""
@@ -213,7 +237,9 @@ def _compile(number: int, detector: DetectorSpec, spec: PatternSpec) -> _Pattern
         raise Misconfigured(f"Pattern {name}: there is no validator '{spec.validator}'.")
     if spec.opens and not spec.closes:
         raise Misconfigured(f"Pattern {name}: it opens a secret that nothing closes.")
-    return _Pattern(number, spec, check, Closer(spec.closes) if spec.opens else check.tail, known, name)
+    # Only the catalogue's expressions have checks; all of them mean the same to the standard library.
+    inner = re.compile(bound_gaps(spec.expression), re.ASCII) if check.before and not known.fixed else None
+    return _Pattern(number, spec, check, Closer(spec.closes) if spec.opens else check.tail, known, inner)
 
 
 def _expression(pattern: _Pattern) -> Expression:

@@ -221,8 +221,10 @@ class _Piecewise:
         self._screen.begin()
         for cover in self._growing:
             cover.extend(text, base, final=final)
-        fresh = [item for item in found if start <= item[1] < stop and matcher.detector(item[0]) in plan.numbers]
-        covers = matcher.stand(text, fresh, base, final=final)
+        fresh = [
+            item for item in found if item[1] < stop and item[2] > start and matcher.detector(item[0]) in plan.numbers
+        ]
+        covers = matcher.stand(text, fresh, base, (start, stop), final=final)
         self._growing = [cover for cover in self._growing + covers if cover.growth is not None]
         decided = base + stop
         if self._ahead:

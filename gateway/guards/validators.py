@@ -95,7 +95,7 @@ class Check(msgspec.Struct, frozen=True):
 
     def narrow(self, text: str, start: int, end: int) -> tuple[int, int] | None:
         """Return the secret's own stretch within a candidate, or ``None`` when it is none."""
-        if start and self.before and not _free(text, start, self.before):
+        if not free(text, start, self.before):
             return None
         if self.exact and end < len(text) and _is_alnum(text[end]):
             return None
@@ -122,8 +122,10 @@ def _is_alnum(char: str) -> bool:
     return char.isalnum() and char.isascii()
 
 
-def _free(text: str, start: int, before: Before) -> bool:
-    """Whether a token can begin here."""
+def free(text: str, start: int, before: Before) -> bool:
+    """Return whether a token can begin here."""
+    if not start or not before:
+        return True
     char = text[start - 1]
     if before == "digit":
         return char not in "0123456789"
