@@ -10,7 +10,6 @@ the last byte of its answer leaves; and nothing changes a request in place, for 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from math import ceil
 
 import msgspec
@@ -18,7 +17,7 @@ import msgspec
 from gateway.accounting.ledger import Ledger
 from gateway.core.call import Call
 from gateway.core.errors import Blocked, ClientGone, GatewayError
-from gateway.core.exchange import AnswerFacts, Headers, Incoming
+from gateway.core.exchange import AnswerFacts, Incoming
 from gateway.core.ports import Identity, Reply
 from gateway.guards import gate
 from gateway.guards.engine import GuardEngine
@@ -43,6 +42,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     guards: GuardEngine
     dispatcher: Dispatcher
     journal: Journal
+    loop: asyncio.AbstractEventLoop
     # Calls whose client has gone: their tokens are still to be counted and their records to be filed.
     endings: set[asyncio.Task[None]] = msgspec.field(default_factory=set[asyncio.Task[None]])
 
@@ -55,7 +55,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             await self._fail(call, error)
         except asyncio.CancelledError:
             if not call.filed:
-                ending = asyncio.get_running_loop().create_task(self._fail(call, ClientGone("The client went away.")))
+                ending = self.loop.create_task(self._fail(call, ClientGone("The client went away.")))
                 self.endings.add(ending)
                 ending.add_done_callback(self.endings.discard)
             raise
@@ -86,10 +86,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         call.body = dialect.upstream_body(request, document, deployment.model)
         if guard.response_active:
             call.screen = guard.stream_screen()
-        reader = partial(dialect.stream_reader, request, call.screen)
         opaque = dialect is passthrough.DIALECT and not guard.response_active
-        attempt = Attempt(call.reply, reader, partial(self._head, call), self.journal.now_ns, opaque=opaque)
-        call.attempt = attempt
+        call.attempt = attempt = Attempt(call, self._head, self.loop, self.journal.now_ns, opaque=opaque)
         self.dispatcher.start(attempt, deployment, request, call.body, incoming, principal.consumed)
         await attempt.outcome()
         if attempt.reader is not None:
@@ -97,14 +95,13 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             await self._settle(call, attempt.reader.facts)
             self._file(call, attempt.status, "", tail)
             if not attempt.first_ns:
-                call.reply.start(attempt.status, self._head(call, attempt.status, attempt.headers))
+                call.reply.start(attempt.status, self._head(call))
             call.reply.finish(tail)
             return
-        body, facts = gate.screen(record, guard, dialect, attempt.headers, attempt.body, passthrough.DIALECT)
-        call.answer = body
+        call.answer, facts = gate.screen(record, guard, dialect, attempt.headers, attempt.body, passthrough.DIALECT)
         await self._settle(call, facts)
-        self._file(call, attempt.status, "upstream_error" if attempt.status >= 400 else "", body)
-        call.reply.send(attempt.status, self._head(call, attempt.status, attempt.headers), body)
+        self._file(call, attempt.status, "upstream_error" if attempt.status >= 400 else "", call.answer)
+        call.reply.send(attempt.status, self._head(call), call.answer)
 
     async def _fail(self, call: Call, error: GatewayError) -> None:
         """End a call that failed, as far as its client can still be told."""
@@ -135,11 +132,13 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             call.reply.send(error.status, answer_head.JSON + retry + head, body)
 
     async def _settle(self, call: Call, facts: AnswerFacts) -> None:
-        """Weigh what was used; a usage that nobody reported is estimated, off the loop when that takes long."""
+        """Weigh what was used; a usage that nobody reported is estimated first, off the loop when that takes long."""
         if call.screen is not None:
             gate.note_stream(call.record, call.screen)
         self.journal.answered(call.record, facts)
-        await self.ledger.settle(call, facts)
+        if facts.usage is None:
+            facts.usage = await self.ledger.estimate(call)
+        self.ledger.settle(call, facts)
 
     def _file(self, call: Call, status: int, code: str, last: bytes, error: GatewayError | None = None) -> None:
         if isinstance(error, Blocked):
@@ -147,6 +146,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         call.filed = True
         self.journal.close(call, status, code, last)
 
-    def _head(self, call: Call, status: int, headers: Headers) -> bytes:
-        overhead_ms = self.journal.overhead_ms(call)
-        return answer_headers(headers) + answer_head.head_lines(call.record, overhead_ms, cost=call.filed)
+    def _head(self, call: Call) -> bytes:
+        headers = b"" if call.attempt is None else answer_headers(call.attempt.headers)
+        overhead_ms = call.record.overhead_ms if call.filed else self.journal.overhead_ms(call)
+        return headers + answer_head.head_lines(call.record, overhead_ms, cost=call.filed)

@@ -34,24 +34,17 @@ class Ledger:
         """
         return self._accounting.reserve(principal, request, deployment)
 
-    async def settle(self, call: Call, facts: AnswerFacts) -> None:
-        """Write what a call used and cost into its record, and charge it. Waits only when tokens must be estimated."""
-        deployment = call.deployment
-        if deployment is None:
-            return
-        if facts.usage is None and self._estimable(call):
-            facts.usage = await self._estimate(call)
-        self._accounting.settle(call.record, facts, deployment)
+    def settle(self, call: Call, facts: AnswerFacts) -> None:
+        """Write what a call used and cost into its record, and charge it."""
+        if call.deployment is not None:
+            self._accounting.settle(call.record, facts, call.deployment)
         if call.lease is not None:
             call.lease.settle(facts.usage)
 
-    def _estimable(self, call: Call) -> bool:
-        attempt, request = call.attempt, call.request
-        return attempt is not None and request is not None and attempt.status == 200 and request.operation in _WEIGHED
-
-    async def _estimate(self, call: Call) -> Usage | None:
+    async def estimate(self, call: Call) -> Usage | None:
+        """Count the tokens of a call whose provider reported none; ``None`` where there is nothing to count."""
         request, attempt = call.request, call.attempt
-        if request is None or attempt is None:
+        if request is None or attempt is None or attempt.status != 200 or request.operation not in _WEIGHED:
             return None
         reader = attempt.reader
         document = None

@@ -18,10 +18,10 @@ from gateway.clients.tokenizers import Tokenizers
 from gateway.config.settings import ProviderEntry, Settings
 from gateway.core.exchange import Deployment
 from gateway.core.ids import IdSource
-from gateway.core.limits import LimitRule
-from gateway.core.prices import PriceRow
 from gateway.core.keys import DeclaredKey, digest_secret
+from gateway.core.limits import LimitRule
 from gateway.core.ports import Identity
+from gateway.core.prices import PriceRow
 from gateway.guards.engine import GuardEngine
 from gateway.identity.keys import KeyIdentity
 from gateway.identity.open import OpenIdentity
@@ -95,6 +95,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         guards=guards,
         dispatcher=Dispatcher(shared.http, {"sim": shared.sim, "catalog": CatalogProvider(names)}),
         journal=Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash),
+        loop=asyncio.get_running_loop(),
         endings=shared.endings,
     )
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 from functools import partial
+from urllib.parse import quote
+
+import uvloop
 
 from gateway.app.policies import PolicyFault, load_guards
 from gateway.app.supervisor import Child, Supervisor, listening_sockets
 from gateway.app.worker import WorkerOptions, run_worker
 from gateway.config.load import LoadResult
-from gateway.config.settings import Settings
+from gateway.config.settings import ChdbStore, ClickHouseStore, Operator, Settings
+from gateway.core.errors import Misconfigured
+from gateway.operator.process import OperatorOptions, run_operator
+
+log = logging.getLogger("weighbridge.launch")
 
 
 class LaunchFault(Exception):
@@ -57,7 +65,10 @@ class Launch:
             )
             for index, s in enumerate(self._sockets)
         ]
-        self._operator = Child("operator", partial(_run_operator, settings)) if settings.operator else None
+        self._operator = None
+        if settings.operator is not None:
+            (settings.home / "run").mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._operator = Child("operator", partial(_run_operator, _operator_options(settings, settings.operator)))
 
     def run(self, on_ready: Callable[[], None]) -> int:
         """Run until told to stop; returns the exit code."""
@@ -87,5 +98,29 @@ class Launch:
             raise LaunchFault([f"cannot listen on {address}: {error.strerror}"]) from error
 
 
-def _run_operator(settings: Settings, lifeline_fd: int, ready_fd: int) -> int:
+def _run_operator(options: OperatorOptions, lifeline_fd: int, ready_fd: int) -> int:
+    try:
+        uvloop.run(run_operator(options, lifeline_fd=lifeline_fd, ready_fd=ready_fd))
+    except Misconfigured as error:
+        log.error("operator: %s", error.public_message)
+        return 1
     return 0
+
+
+def _operator_options(settings: Settings, operator: Operator) -> OperatorOptions:
+    return OperatorOptions(
+        host=operator.address.host,
+        port=operator.address.port,
+        token=operator.token.reveal() if operator.token is not None else None,
+        traces_url=_traces_url(settings.traces),
+        spool_dir=settings.spool.dir,
+        run_dir=settings.home / "run",
+        bodies_ttl_s=int(settings.capture.ttl_s),
+    )
+
+
+def _traces_url(store: ChdbStore | ClickHouseStore) -> str:
+    if isinstance(store, ChdbStore):
+        return f"chdb://{store.path}"
+    password = f":{quote(store.password.reveal(), safe='')}" if store.password is not None else ""
+    return f"clickhouse://{quote(store.user, safe='')}{password}@{store.address}/{store.database}"

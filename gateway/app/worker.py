@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -125,6 +126,7 @@ class Worker:
         loop.add_reader(lifeline_fd, self._stop.set)
         chores = [loop.create_task(self.spool.run()), loop.create_task(self._count()), loop.create_task(self._watch())]
         self._snapshot()
+        settle_memory()
         os.write(ready_fd, b"R")
         os.close(ready_fd)
         await self._stop.wait()
@@ -154,7 +156,9 @@ class Worker:
     def _install(self, settings: Settings, guards: GuardEngine) -> None:
         self.pipeline = build_pipeline(settings, guards, self.shared)
         # The public price list takes a fifth of a second to load: not on the loop, and not in the first call.
-        self._warming = asyncio.get_running_loop().run_in_executor(None, self.shared.prices_for(settings.prices.rows).warm)
+        self._warming = asyncio.get_running_loop().run_in_executor(
+            None, self.shared.prices_for(settings.prices.rows).warm
+        )
         self.settings = settings
         self.metrics.config_hash = settings.config_hash
         self.metrics.policy_revision = guards.revision
@@ -203,6 +207,17 @@ class Worker:
         self.shared.tokenizers.close()
         self._snapshot()
         self.spool.close()
+
+
+def settle_memory() -> None:
+    """Tell the collector that what is there now is there to stay.
+
+    Modules and configuration are some hundred thousand objects. Walking them again and again is a fifth of the time
+    that a call takes, in pauses of tens of milliseconds; and calls leave no rings behind to be found.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _tls(cert: Path, key: Path) -> ssl.SSLContext:

@@ -25,6 +25,8 @@ class Incoming(msgspec.Struct):
         peer: Address of the client, ``host:port`` or a socket path.
         received_ns: Monotonic clock when the first byte of the request was seen.
         fault: The request was framed badly enough that nothing else of it can be believed; answer with this.
+        memo: What was worked out from the head alone. Requests of one connection whose heads are equal, byte for byte
+            but for the length, share it; bounded by its few writers, each with one key.
     """
 
     method: str
@@ -35,6 +37,7 @@ class Incoming(msgspec.Struct):
     peer: str
     received_ns: int
     fault: GatewayError | None = None
+    memo: dict[str, Any] = {}
 
 
 class Request(msgspec.Struct, kw_only=True):

@@ -157,6 +157,10 @@ class Dialect(Protocol):
         """Usage, model and finish reason of a whole answer; fields of the wrong type count as absent."""
         ...
 
+    def skim(self, body: bytes) -> AnswerFacts:
+        """What :meth:`read_answer` tells of the parsed body, without building the rest of it; nothing when unreadable."""
+        ...
+
     def strip_repeats(self, document: Any, paths: set[tuple[str | int, ...]]) -> Any:
         """A copy without what repeats edited text (``logprobs``), given the paths that were edited."""
         ...
@@ -190,8 +194,11 @@ class StreamVerdicts(TextScreen, Protocol):
     """A :class:`TextScreen` that tells what it has done so far."""
 
     events: list[GuardEvent]
-    action: Action
-    rule: str
+
+    @property
+    def action(self) -> Action:
+        """The strongest action taken so far."""
+        ...
 
 
 class Lease(Protocol):

@@ -102,10 +102,10 @@ def screen(
     Raises:
         Blocked: A rule turns the answer back.
     """
+    if not plan.response_active or not body:
+        return body, dialect.skim(body)
     document, encode = _document(headers, body)
     facts = dialect.read_answer(document) if isinstance(document, dict) else AnswerFacts()
-    if not plan.response_active or not body:
-        return body, facts
     if encode is None:
         note(record, plan.screen_opaque("response"))
         return body, facts
@@ -116,6 +116,12 @@ def screen(
 
 def _document(headers: Headers, body: bytes) -> tuple[Any, Callable[[Any], bytes] | None]:
     """Read a body as JSON, else as text; with the way back, or ``None`` when it is neither."""
+    if body[:1] == b"{":
+        # Nearly every answer.
+        try:
+            return orjson.loads(body), orjson.dumps
+        except orjson.JSONDecodeError:
+            pass
     media = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
     if media.endswith(b"json") or body[:1] in b"{[":
         try:

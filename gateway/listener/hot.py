@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
@@ -25,6 +25,24 @@ MAX_PIPELINED_BYTES = 262_144
 WRITE_HIGH_BYTES = 262_144
 _HEAD = -2
 _CHUNKED = -1
+# Where the value of Content-Length stands, whatever the name's case but its last letters.
+_LENGTH = b"ength: "
+_NAME = b"\r\ncontent-l"
+
+
+class Head:
+    """A request head that was read: equal bytes, the length's digits left out, need not be read again."""
+
+    __slots__ = ("chunked", "close", "headers", "key", "memo", "method", "path", "query")
+
+    def __init__(self, key: bytes, method: str, target: bytes, headers: Headers) -> None:
+        self.key = key
+        self.method = method
+        self.path, _, self.query = target.decode("latin-1").partition("?")
+        self.headers = headers
+        self.memo: dict[str, Any] = {}
+        self.close = False
+        self.chunked = True
 
 
 class HotConnection(asyncio.Protocol):
@@ -35,30 +53,10 @@ class HotConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_backlog",
-        "_body",
-        "_chunked",
-        "_close",
-        "_complete",
-        "_fault",
-        "_head",
-        "_left",
-        "_lingers",
-        "_parser",
-        "_pause",
-        "_resume",
-        "_size",
-        "_task",
-        "_url",
-        "busy",
-        "gone",
-        "headers",
-        "peer",
-        "received_ns",
-        "server",
-        "started",
-        "transport",
-    )
+        "_backlog", "_body", "_chunked", "_close", "_complete", "_fault", "_head", "_headers", "_known", "_left",
+        "_lingers", "_parser", "_pause", "_read", "_resume", "_size", "_task", "_url", "busy", "gone", "peer",
+        "received_ns", "server", "started", "transport",
+    )  # fmt: skip
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -72,12 +70,14 @@ class HotConnection(asyncio.Protocol):
         self._pause: Callable[[], None] | None = None
         self._resume: Callable[[], None] | None = None
         self._close = self._lingers = False
+        self._known: Head | None = None
+        self._headers: Headers = {}
+        self._url = b""
         self._chunked = True
         self._reset()
 
     def _reset(self) -> None:
-        self.headers: Headers = {}
-        self._url = b""
+        self._read: Head | None = None
         self._body: list[bytes] = []
         self._size = 0
         # Bytes of the body still to come; _CHUNKED while the parser knows, _HEAD before the head is whole.
@@ -148,18 +148,35 @@ class HotConnection(asyncio.Protocol):
             return
         end += 4
         self._head = b""
-        fault = framing.check_head(head[:end])
-        if fault is None:
-            fault = self._parse_head(head[:end])
+        raw = head[:end]
+        at = raw.find(_LENGTH) + 7
+        until = raw.find(b"\r", at)
+        if at >= 7 and self._known is not None and raw[:at] + raw[until:] == self._known.key:
+            fault = self._same_head(self._known, raw[at:until])
+        else:
+            fault = framing.check_head(raw) or self._parse_head(raw, at, until)
         if fault is not None:
             self._refuse(fault)
             return
         rest = head[end:]
-        if self._left and not rest and self.headers.get(b"expect", b"").lower() == b"100-continue":
+        if self._left and not rest and self._read is not None and b"expect" in self._read.headers:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._take_body(rest)
 
-    def _parse_head(self, head: bytes) -> GatewayError | None:
+    def _same_head(self, known: Head, digits: bytes) -> GatewayError | None:
+        length = int(digits) if digits.isdigit() and len(digits) <= 18 else -1
+        if not 0 <= length <= self.server.max_body_bytes:
+            return framing.check_length(
+                {**known.headers, b"content-length": digits}, http_1_0=False, max_body_bytes=self.server.max_body_bytes
+            )
+        self._read = known
+        self._left = length
+        self._close = known.close
+        return None
+
+    def _parse_head(self, head: bytes, at: int, until: int) -> GatewayError | None:
+        self._headers: Headers = {}
+        self._url = b""
         self._parser = parser = httptools.HttpRequestParser(self)
         try:
             parser.feed_data(head)
@@ -172,10 +189,19 @@ class HotConnection(asyncio.Protocol):
         http_1_0 = parser.get_http_version() == "1.0"
         self._chunked = not http_1_0
         self._close = http_1_0 or not parser.should_keep_alive()
-        headers = self.headers
+        headers = self._headers
         fault = framing.check_length(headers, http_1_0=http_1_0, max_body_bytes=self.server.max_body_bytes)
-        self._left = _CHUNKED if b"transfer-encoding" in headers else int(headers.get(b"content-length", b"0"))
-        return fault
+        if fault is not None:
+            return fault
+        self._read = read = Head(head[:at] + head[until:], parser.get_method().decode("ascii"), self._url, headers)
+        read.close = self._close
+        if b"transfer-encoding" in headers:
+            self._left = _CHUNKED
+            return None
+        self._left = int(headers.pop(b"content-length", b"0"))
+        # Only where the digits that were left out are those of Content-Length itself.
+        self._known = read if self._chunked and head[at - 18 : at - 7].lower() == _NAME else None
+        return None
 
     def _take_body(self, data: bytes) -> None:
         left = self._left
@@ -219,7 +245,7 @@ class HotConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """httptools: one header line, or a trailer, which is dropped."""
         if self._left == _HEAD:
-            self._fault = framing.add_header(self.headers, name, value) or self._fault
+            self._fault = framing.add_header(self._headers, name, value) or self._fault
 
     def on_body(self, body: bytes) -> None:
         """httptools: a piece of a chunked body, bounded."""
@@ -235,10 +261,13 @@ class HotConnection(asyncio.Protocol):
             self._complete = True
 
     def _incoming(self, fault: GatewayError | None) -> Incoming:
-        path, _, query = self._url.decode("latin-1").partition("?")
+        read = self._read
+        if read is None:
+            return Incoming("POST", "", "", {}, b"", self.peer, self.received_ns, fault)
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        method = "POST" if self._parser is None or fault else self._parser.get_method().decode("ascii")
-        return Incoming(method, path, query, self.headers, body, self.peer, self.received_ns, fault)
+        return Incoming(
+            read.method, read.path, read.query, read.headers, body, self.peer, self.received_ns, fault, read.memo
+        )
 
     def _refuse(self, fault: GatewayError) -> None:
         """Answer a request that cannot be believed, and close: where the next one starts is not known."""

@@ -101,6 +101,10 @@ class Journal:
         record.route = request.route
         record.model_requested = request.model[:MAX_MODEL_CHARS]
         record.stream = request.stream
+        if b"traceparent" in headers or b"x-weighbridge-tags" in headers or b"x-weighbridge-session" in headers:
+            self._labelled(record, headers)
+
+    def _labelled(self, record: ExchangeRecord, headers: Headers) -> None:
         tags = headers.get(b"x-weighbridge-tags")
         if tags:
             record.tags = parse_tags(tags)
@@ -148,34 +152,41 @@ class Journal:
             last: The last bytes of the answer, about to leave.
         """
         record = call.record
+        attempt = call.attempt
+        received_ns = call.incoming.received_ns
+        now_ns = self.now_ns()
+        took_ns = now_ns - received_ns
         record.status = status
         record.error_code = code
         record.bytes_out = len(last)
-        record.duration_ms = (self.now_ns() - call.incoming.received_ns) / 1e6
-        record.overhead_ms = self.overhead_ms(call)
-        if call.attempt is not None:
-            record.bytes_out += call.attempt.out_bytes
-            self._attempted(record, call.attempt, code)
+        record.duration_ms = took_ns / 1e6
+        if attempt is not None:
+            record.bytes_out += attempt.out_bytes
+            ended_ns = attempt.ended_ns or now_ns
+            took_ns -= ended_ns - attempt.sent_ns
+            self._attempted(record, attempt, code, received_ns, ended_ns)
             if self._bodies != "none":
                 self._captured(call)
+        record.overhead_ms = took_ns / 1e6
         self._filing.append(record)
         self._counting.observe(record)
 
-    def _attempted(self, record: ExchangeRecord, attempt: AttemptView, code: str) -> None:
-        now_ns = self.now_ns()
+    def _attempted(
+        self, record: ExchangeRecord, attempt: AttemptView, code: str, received_ns: int, ended_ns: int
+    ) -> None:
         first_ns = attempt.first_ns or attempt.answered_ns
         ttft_ms = (first_ns - attempt.sent_ns) / 1e6 if first_ns else None
         if record.stream:
             record.ttft_ms = ttft_ms
         record.attempts = [
             AttemptRecord(
-                started_us=record.started_us + (attempt.sent_ns - now_ns) // 1000 + round(record.duration_ms * 1000),
+                started_us=record.started_us + (attempt.sent_ns - received_ns) // 1000,
                 provider=record.provider,
                 deployment=record.deployment,
                 status=attempt.status,
                 error_code=code,
                 ttft_ms=ttft_ms,
-                duration_ms=((attempt.ended_ns or now_ns) - attempt.sent_ns) / 1e6,
+                duration_ms=(ended_ns - attempt.sent_ns) / 1e6,
                 input_tokens=record.input_tokens,
                 output_tokens=record.output_tokens,
                 cost_nanousd=record.cost_nanousd,

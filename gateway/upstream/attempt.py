@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from gateway.core.call import Call
 from gateway.core.errors import GatewayError, InvalidAnswer
 from gateway.core.exchange import Headers
-from gateway.core.ports import Reply, StreamReader
+from gateway.core.ports import StreamReader
 from gateway.wire.content_coding import ContentDecoder
 
 MAX_WHOLE_BYTES = 64 * 1024 * 1024
@@ -16,7 +17,7 @@ MAX_WHOLE_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 1024 * 1024
 
 
-class Call(Protocol):
+class Running(Protocol):
     """A provider's answer on its way; transports return it from ``send``."""
 
     def cancel(self) -> None:
@@ -36,55 +37,37 @@ class Attempt:
     """Takes one answer: whole ones are gathered, streams go event by event to the client.
 
     Args:
-        reply: The client.
-        reader: Makes the dialect's stream reader when the answer turns out to be a stream.
-        opaque: Relay also what is neither events nor JSON (audio, files), as it comes.
-        head: Gives the header lines for the client from the provider's headers, when the first event is in.
+        call: The exchange; its dialect reads the answer, its client gets it.
+        head: Gives the header lines for the client, when the first event is in.
+        loop: The worker's loop.
         now_ns: Monotonic clock.
+        opaque: Relay also what is neither events nor JSON (audio, files), as it comes.
     """
 
     __slots__ = (
-        "_decoder",
-        "_future",
-        "_head",
-        "_limit",
-        "_make_reader",
-        "_now_ns",
-        "_opaque",
-        "_parts",
-        "_reply",
-        "_size",
-        "answered_ns",
-        "call",
-        "ended_ns",
-        "first_ns",
-        "headers",
-        "out_bytes",
-        "reader",
-        "sent_ns",
-        "status",
-    )
+        "_call", "_decoder", "_future", "_head", "_limit", "_now_ns", "_opaque", "_parts", "_size", "answered_ns",
+        "ended_ns", "first_ns", "headers", "out_bytes", "reader", "running", "sent_ns", "status",
+    )  # fmt: skip
 
     def __init__(
         self,
-        reply: Reply,
-        reader: Callable[[], StreamReader] | None,
-        head: Callable[[int, Headers], bytes],
+        call: Call,
+        head: Callable[[Call], bytes],
+        loop: asyncio.AbstractEventLoop,
         now_ns: Callable[[], int],
         *,
         opaque: bool = False,
     ) -> None:
-        self._opaque = opaque
-        self._reply = reply
-        self._make_reader = reader
+        self._call: Call | None = call
         self._head = head
         self._now_ns = now_ns
-        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._opaque = opaque
+        self._future: asyncio.Future[None] = loop.create_future()
         self._parts: list[bytes] = []
         self._size = 0
         self._limit = MAX_WHOLE_BYTES
         self._decoder: ContentDecoder | None = None
-        self.call: Call | None = None
+        self.running: Running | None = None
         self.reader: StreamReader | None = None
         self.status = 0
         self.headers: Headers = {}
@@ -104,9 +87,11 @@ class Attempt:
         try:
             await self._future
         finally:
-            if not self.ended_ns and self.call is not None:
+            # Whoever holds the exchange holds the attempt; letting go here leaves no ring for the collector.
+            self._call = None
+            if not self.ended_ns and self.running is not None:
                 # Our own task was cancelled: the client is gone, so the provider need not go on.
-                self.call.cancel()
+                self.running.cancel()
 
     @property
     def body(self) -> bytes:
@@ -126,10 +111,8 @@ class Attempt:
                 self._decoder = ContentDecoder(coding)
             if status >= 400:
                 self._limit = MAX_ERROR_BYTES
-            elif self._make_reader is not None and self._streams(headers.get(b"content-type", b"")):
-                self.reader = self._make_reader()
-                if self.call is not None:
-                    self._reply.on_flow(self.call.pause, self.call.resume)
+            elif self._streams(headers.get(b"content-type", b"")):
+                self._open_stream()
         except GatewayError as error:
             self._fail(error)
 
@@ -148,7 +131,12 @@ class Attempt:
             self._fail(error)
 
     def on_end(self) -> None:
-        """The provider's answer is whole."""
+        """The provider's answer is whole, unless its coding was cut short."""
+        if self._decoder is not None and not self.ended_ns:
+            try:
+                self._decoder.finish()
+            except GatewayError as error:
+                self._end(error)
         self._end(None)
 
     def on_fail(self, error: GatewayError) -> None:
@@ -160,14 +148,22 @@ class Attempt:
             return True
         return self._opaque and b"json" not in content_type
 
+    def _open_stream(self) -> None:
+        call = self._call
+        if call is not None and call.request is not None:
+            self.reader = call.dialect.stream_reader(call.request, call.screen)
+            if self.running is not None:
+                call.reply.on_flow(self.running.pause, self.running.resume)
+
     def _relay(self, reader: StreamReader, data: bytes) -> None:
         out = reader.feed(data)
-        if out:
+        call = self._call
+        if out and call is not None:
             if not self.first_ns:
                 self.first_ns = self._now_ns()
-                self._reply.start(self.status, self._head(self.status, self.headers))
+                call.reply.start(self.status, self._head(call))
             self.out_bytes += len(out)
-            self._reply.write(out)
+            call.reply.write(out)
         if reader.done:
             self._end(None)
 
@@ -178,14 +174,15 @@ class Attempt:
         self._parts.append(data)
 
     def _fail(self, error: GatewayError) -> None:
-        if self.call is not None:
-            self.call.cancel()
+        if self.running is not None:
+            self.running.cancel()
         self._end(error)
 
     def _end(self, error: GatewayError | None) -> None:
         if self.ended_ns:
             return
         self.ended_ns = self._now_ns()
+        self.running = None
         if self._future.done():
             return
         if error is None:

@@ -1,4 +1,4 @@
-"""Sends an admitted request to a deployment: builds its bytes, picks its transport, runs the attempt."""
+"""Sends an admitted request to a deployment: builds its bytes, picks its transport, starts the attempt."""
 
 from __future__ import annotations
 
@@ -7,27 +7,39 @@ from urllib.parse import urlsplit
 
 from gateway.clients.http import HttpClient, Origin
 from gateway.core.errors import Misconfigured
-from gateway.core.exchange import Deployment, Headers, Request
+from gateway.core.exchange import Deployment, Incoming, Request
 from gateway.core.ports import AnswerSink
-from gateway.upstream.attempt import Attempt, Call
+from gateway.upstream.attempt import Attempt, Running
 from gateway.wire.headers import forward_request_headers
 
 _NO_BODY = frozenset({"GET", "HEAD"})
+# Deployments of one pipeline that are kept resolved; wildcard aliases make one for each model name in use.
+_MAX_TARGETS = 4096
+_MEMO = "forwarded"
 
 
 class LocalProvider(Protocol):
     """A provider inside this process."""
 
-    def send(self, path: str, body: bytes, sink: AnswerSink) -> Call:
+    def send(self, path: str, body: bytes, sink: AnswerSink) -> Running:
         """Start an answer."""
         ...
 
 
-class Outgoing(Protocol):
-    """What dispatch reads of a request as the client sent it."""
+class Target:
+    """Where a deployment's requests go, worked out once."""
 
-    method: str
-    headers: Headers
+    __slots__ = ("deployment", "local", "origin", "prefix")
+
+    def __init__(self, deployment: Deployment, local: LocalProvider | None) -> None:
+        self.deployment = deployment
+        self.local = local
+        if local is None:
+            parts = urlsplit(deployment.base_url)
+            if parts.query or parts.fragment or parts.username:
+                raise Misconfigured(f"the base URL of provider '{deployment.provider}' may hold a path only")
+            self.origin = Origin.parse(deployment.base_url)
+            self.prefix = parts.path.rstrip("/").encode("latin-1")
 
 
 class Dispatcher:
@@ -41,8 +53,7 @@ class Dispatcher:
     def __init__(self, http: HttpClient, local: dict[str, LocalProvider]) -> None:
         self._http = http
         self._local = local
-        # A deployment is a value of the configuration: few, and looked up on every call.
-        self._targets: dict[str, tuple[Origin, bytes]] = {}
+        self._targets: dict[int, Target] = {}
 
     def start(
         self,
@@ -50,7 +61,7 @@ class Dispatcher:
         deployment: Deployment,
         request: Request,
         body: bytes,
-        incoming: Outgoing,
+        incoming: Incoming,
         consumed: frozenset[bytes],
     ) -> None:
         """Send a request.
@@ -63,26 +74,34 @@ class Dispatcher:
             incoming: The request as the client sent it, for its method and headers.
             consumed: Headers that carried the caller's credential for us.
         """
-        local = self._local.get(deployment.kind)
-        if local is not None:
-            attempt.call = local.send(request.upstream_path, body, attempt)
+        target = self._targets.get(id(deployment))
+        if target is None or target.deployment is not deployment:
+            target = self._resolve(deployment)
+        if target.local is not None:
+            attempt.running = target.local.send(request.upstream_path, body, attempt)
             return
-        origin, prefix = self._target(deployment.base_url)
-        headers = forward_request_headers(
-            incoming.headers, drop=consumed, host=origin.host_header, credential=deployment.credential
-        )
-        method = incoming.method
-        length = b"" if method in _NO_BODY and not body else b"content-length: %d\r\n" % len(body)
+        memo = incoming.memo.get(_MEMO)
+        # One connection mostly speaks to one deployment, with one set of headers: they are encoded once.
+        if memo is not None and memo[0] is target and memo[1] is consumed:
+            headers = memo[2]
+        else:
+            headers = forward_request_headers(
+                incoming.headers, drop=consumed, host=target.origin.host_header, credential=deployment.credential
+            )
+            incoming.memo[_MEMO] = (target, consumed, headers)
+        length = b"" if incoming.method in _NO_BODY and not body else b"content-length: %d\r\n" % len(body)
         wire = b"%b %b%b HTTP/1.1\r\n%b%b\r\n%b" % (
-            method.encode("ascii"), prefix, request.upstream_path.encode("latin-1"), headers, length, body,
-        )  # fmt: skip
-        attempt.call = self._http.send(origin, wire, attempt, deployment.timeouts)
+            incoming.method.encode("ascii"),
+            target.prefix,
+            request.upstream_path.encode("latin-1"),
+            headers,
+            length,
+            body,
+        )
+        attempt.running = self._http.send(target.origin, wire, attempt, deployment.timeouts)
 
-    def _target(self, base_url: str) -> tuple[Origin, bytes]:
-        target = self._targets.get(base_url)
-        if target is None:
-            parts = urlsplit(base_url)
-            if parts.query or parts.fragment or parts.username:
-                raise Misconfigured(f"'{parts.scheme}://{parts.hostname}' may hold a path only")
-            target = self._targets[base_url] = (Origin.parse(base_url), parts.path.rstrip("/").encode("latin-1"))
+    def _resolve(self, deployment: Deployment) -> Target:
+        if len(self._targets) >= _MAX_TARGETS:
+            self._targets.clear()
+        target = self._targets[id(deployment)] = Target(deployment, self._local.get(deployment.kind))
         return target

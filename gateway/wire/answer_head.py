@@ -31,7 +31,8 @@ def head_lines(record: ExchangeRecord, overhead_ms: float, *, cost: bool) -> byt
         cost: Name the cost when it is known; not on streams, where it is known only at the end.
     """
     lines = b"x-weighbridge-id: %b\r\nx-weighbridge-cache: %b\r\n" % (record.id.encode(), record.cache.encode())
-    lines += b"x-weighbridge-verdict: %b\r\nx-weighbridge-overhead-ms: %.3f\r\n" % (record.verdict.encode(), overhead_ms)
+    verdict = record.verdict.encode()
+    lines += b"x-weighbridge-verdict: %b\r\nx-weighbridge-overhead-ms: %.3f\r\n" % (verdict, overhead_ms)
     if record.provider:
         model = record.model_served or record.deployment.partition("/")[2]
         lines += b"x-weighbridge-provider: %b\r\nx-weighbridge-model: %b\r\nx-weighbridge-attempts: %d\r\n" % (

@@ -11,6 +11,8 @@ from typing import Any
 from gateway.core.usage import Usage
 from gateway.wire.shapes import is_integer, is_object
 
+_NONE: dict[str, Any] = {}
+
 
 def openai_usage(raw: Any) -> Usage | None:
     """Convert a ``usage`` object, of chat, completions, embeddings or Responses.
@@ -31,18 +33,21 @@ def openai_usage(raw: Any) -> Usage | None:
     of_output = _details(raw, "completion_tokens_details", "output_tokens_details")
 
     left = total_in or 0
-    cached = _count(of_input, "cached_tokens")
-    if cached is None:
-        # DeepSeek's spelling, beside the totals.
-        cached = _count(raw, "prompt_cache_hit_tokens") or 0
-    left -= (cache_read := min(cached, left))
-    left -= (cache_write := min(_count(of_input, "cache_write_tokens") or 0, left))
-    left -= (audio_in := min(_count(of_input, "audio_tokens") or 0, left))
-    left -= (image_in := min(_count(of_input, "image_tokens") or 0, left))
+    cache_read = cache_write = audio_in = image_in = reasoning = audio_out = 0
+    if of_input:
+        left -= (cache_write := min(_count(of_input, "cache_write_tokens") or 0, left))
+        left -= (audio_in := min(_count(of_input, "audio_tokens") or 0, left))
+        left -= (image_in := min(_count(of_input, "image_tokens") or 0, left))
+    # DeepSeek has a spelling of its own, beside the totals.
+    cached = _count(of_input, "cached_tokens") if "cached_tokens" in of_input else None
+    if cached is None and "prompt_cache_hit_tokens" in raw:
+        cached = _count(raw, "prompt_cache_hit_tokens")
+    left -= (cache_read := min(cached or 0, left))
 
     text = total_out or 0
-    text -= (reasoning := min(_count(of_output, "reasoning_tokens") or 0, text))
-    text -= (audio_out := min(_count(of_output, "audio_tokens") or 0, text))
+    if of_output:
+        text -= (reasoning := min(_count(of_output, "reasoning_tokens") or 0, text))
+        text -= (audio_out := min(_count(of_output, "audio_tokens") or 0, text))
     return Usage(
         input_fresh_tokens=left,
         cache_read_tokens=cache_read,
@@ -55,17 +60,15 @@ def openai_usage(raw: Any) -> Usage | None:
     )
 
 
-def _count(holder: dict[str, Any], *names: str) -> int | None:
-    for name in names:
-        value = holder.get(name)
-        if is_integer(value) and value >= 0:
-            return value
-    return None
+def _count(holder: dict[str, Any], name: str, other: str = "") -> int | None:
+    value = holder.get(name)
+    if is_integer(value) and value >= 0:
+        return value
+    return _count(holder, other) if other else None
 
 
-def _details(raw: dict[str, Any], *names: str) -> dict[str, Any]:
-    for name in names:
-        value = raw.get(name)
-        if is_object(value):
-            return value
-    return {}
+def _details(raw: dict[str, Any], name: str, other: str = "") -> dict[str, Any]:
+    value = raw.get(name)
+    if is_object(value):
+        return value
+    return _details(raw, other) if other else _NONE

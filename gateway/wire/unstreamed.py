@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core.errors import GatewayError, InvalidAnswer
-from gateway.core.exchange import Request
+from gateway.core.exchange import AnswerFacts, Request
 from gateway.core.ports import StreamReader, TextScreen
 from gateway.core.segments import Path
 from gateway.wire.openai_errors import error_body, error_event
+from gateway.wire.skim import skim
 
 
 class Unstreamed:
     """The part of ``core.ports.Dialect`` that is the same for every such dialect."""
 
     __slots__ = ()
+
+    def skim(self, body: bytes) -> AnswerFacts:
+        """Read usage and model from the bytes; arrays of numbers are stepped over."""
+        return skim(body)
 
     def strip_repeats(self, document: Any, paths: set[Path]) -> Any:
         """Give the document itself: nothing in it repeats text."""

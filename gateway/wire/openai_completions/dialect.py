@@ -11,6 +11,7 @@ from gateway.core.ports import StreamReader, TextScreen
 from gateway.core.segments import Path, Segment
 from gateway.wire import openai_answer, openai_errors, openai_request, openai_stream
 from gateway.wire.openai_completions import answer, request, stream
+from gateway.wire.skim import skim
 
 
 class OpenAICompletions:
@@ -37,6 +38,10 @@ class OpenAICompletions:
     def read_answer(self, document: Any) -> AnswerFacts:
         """Usage, model and finish reason of a whole answer."""
         return openai_answer.read_answer(document)
+
+    def skim(self, body: bytes) -> AnswerFacts:
+        """The same from the bytes, without building the rest."""
+        return skim(body)
 
     def strip_repeats(self, document: Any, paths: set[Path]) -> Any:
         """A copy without the ``logprobs`` of edited choices."""

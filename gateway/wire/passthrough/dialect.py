@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from gateway.core.errors import Blocked, GatewayError
 from gateway.core.exchange import AnswerFacts, Incoming, Request
 from gateway.core.ports import Dialect, StreamReader, TextScreen
@@ -44,6 +46,13 @@ class PassThrough:
     def read_answer(self, document: Any) -> AnswerFacts:
         """Read usage, model and status where they stand in OpenAI's documents."""
         return answer.read_answer(document)
+
+    def skim(self, body: bytes) -> AnswerFacts:
+        """The same from the bytes; nothing when they are no JSON."""
+        try:
+            return answer.read_answer(orjson.loads(body))
+        except orjson.JSONDecodeError:
+            return AnswerFacts()
 
     def strip_repeats(self, document: Any, paths: set[Path]) -> Any:
         """Leave out every ``logprobs`` once any text was edited: nobody knows which belongs to which."""
