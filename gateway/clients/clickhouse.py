@@ -71,8 +71,11 @@ class ClickHouseClient:
             connect = importlib.import_module("clickhouse_connect").get_async_client
             client = await self._run(lambda: connect(**self._options), lambda text: StoreUnavailable(_away(text)))
             try:
-                create = f"CREATE DATABASE IF NOT EXISTS {self.database}"
-                await self._run(lambda: client.command(create, use_database=False), query_failure)
+                # Asked first: an account may well use a database that it may not create.
+                exists = f"EXISTS DATABASE {self.database}"
+                if not int(await self._run(lambda: client.command(exists, use_database=False), query_failure)):
+                    create = f"CREATE DATABASE IF NOT EXISTS {self.database}"
+                    await self._run(lambda: client.command(create, use_database=False), query_failure)
             except BaseException:
                 await client.close()
                 raise

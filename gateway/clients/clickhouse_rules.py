@@ -15,6 +15,8 @@ INSERT_SETTINGS: dict[str, int | str] = {
     "insert_deduplicate": 1,
     "max_insert_threads": 1,
     "max_partitions_per_insert_block": 0,
+    # A pipeline of several threads costs half as much again for the small slices of a quiet hour.
+    "max_threads": 1,
 }
 READ_SETTINGS: dict[str, int | str] = {
     "date_time_output_format": "iso",

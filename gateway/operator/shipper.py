@@ -13,6 +13,7 @@ import os
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -46,16 +47,18 @@ class ShipperLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         poll_s: Between looks at an idle spool.
-        linger_s: After something was shipped: an insert costs about the same for one line as for a thousand.
+        linger_s: After something was shipped: an insert costs about the same for one line as for a thousand. Longer,
+            up to ``last_linger_s``, where shipping takes long, so that it keeps a fifth of a core busy at most.
         poison_bytes: The most that set-aside lines may take; beyond it they are only counted.
     """
 
-    slice_bytes: int = 4 << 20
+    slice_bytes: int = 8 << 20
     slice_lines: int = 20_000
     line_bytes: int = 64 << 20
     poison_bytes: int = 64 << 20
     poll_s: float = 0.1
     linger_s: float = 0.4
+    last_linger_s: float = 1.2
     first_backoff_s: float = 0.2
     last_backoff_s: float = 5.0
 
@@ -110,10 +113,11 @@ class Shipper:
         while True:
             try:
                 await self._blocking(self._measure)
+                began_ns = self._clock.monotonic_ns()
                 shipped = await self.ship()
+                pause_s = self._pause_s(shipped, self._clock.monotonic_ns() - began_ns)
                 await self._blocking(self._measure)
                 failures, self.last_error = 0, ""
-                pause_s = self._limits.linger_s if shipped else self._limits.poll_s
             except GatewayError as error:
                 failures, self.last_error = failures + 1, error.public_message
                 pause_s = self._backoff_s(failures)
@@ -126,6 +130,9 @@ class Shipper:
     async def ship(self) -> int:
         """Ship every whole line that is in the spool now, a slice of each segment in turn.
 
+        What is written meanwhile is left for the next time: following a busy writer line by line would cost an insert
+        for every few of them.
+
         Returns:
             How many lines went into the store.
 
@@ -135,9 +142,9 @@ class Shipper:
         before = self.shipped_lines
         if not await self._blocking(self._begin):
             raise StoreUnavailable("Another process ships this spool.")
-        names = [str(name) for name in await self._blocking(list_segments, self._dir)]
-        while names:
-            names = [name for name in names if await self._ship_slice(name)]
+        segments = await self._blocking(self._sizes)
+        while segments:
+            segments = {name: size for name, size in segments.items() if await self._ship_slice(name, size)}
         return self.shipped_lines - before
 
     def close(self) -> None:
@@ -145,15 +152,16 @@ class Shipper:
         self._disk.shutdown(wait=True)
         self._book.release()
 
-    async def _ship_slice(self, name: str) -> bool:
+    async def _ship_slice(self, name: str, size: int) -> bool:
+        """Ship the next slice; whether more of the first ``size`` bytes is left."""
         piece = await self._blocking(self._next_slice, name)
         if piece is None:
             return False
         poison = await self._insert(name, piece) if piece.data else [(piece, "longer than a line may be")]
         if poison:
             await self._blocking(self._set_aside, name, poison)
-        await self._blocking(self._book.commit, name, piece.end)
-        return True
+        await self._blocking(self._commit, name, piece.end)
+        return piece.end < size
 
     async def _insert(self, name: str, piece: Slice) -> list[tuple[Slice, str]]:
         """Insert a slice; where the store refuses it, find the lines at fault by halves.
@@ -225,6 +233,15 @@ class Shipper:
             max_line_bytes=limits.line_bytes,
         )
 
+    def _commit(self, name: str, end: int) -> None:
+        self._book.commit(name, end)
+        fd = os.open(self._dir / name, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if _abandoned(fd) and os.fstat(fd).st_size == end:
+                self._finish(fd, name)
+        finally:
+            os.close(fd)
+
     def _finish(self, fd: int, name: str) -> None:
         if os.fstat(fd).st_size > self._book.load(name).committed:
             self.torn_lines += 1
@@ -247,16 +264,18 @@ class Shipper:
         finally:
             os.close(fd)
 
+    def _sizes(self) -> dict[str, int]:
+        sizes: dict[str, int] = {}
+        for name in list_segments(self._dir):
+            with suppress(FileNotFoundError):
+                sizes[str(name)] = (self._dir / str(name)).stat().st_size
+        return sizes
+
     def _measure(self) -> None:
         now_ns = self._clock.monotonic_ns()
         waiting: dict[str, tuple[int, int]] = {}
         lag_bytes = 0
-        for segment in list_segments(self._dir):
-            name = str(segment)
-            try:
-                size = (self._dir / name).stat().st_size
-            except FileNotFoundError:
-                continue
+        for name, size in self._sizes().items():
             committed = self._book.load(name).committed
             if size > committed:
                 lag_bytes += size - committed
@@ -265,6 +284,12 @@ class Shipper:
         self._waiting = waiting
         self.lag_bytes = lag_bytes
         self.lag_s = max(((now_ns - since_ns) / 1e9 for _, since_ns in waiting.values()), default=0.0)
+
+    def _pause_s(self, shipped: int, took_ns: int) -> float:
+        limits = self._limits
+        if not shipped:
+            return limits.poll_s
+        return max(limits.linger_s, min(4 * took_ns / 1e9, limits.last_linger_s))
 
     def _backoff_s(self, failures: int) -> float:
         longest = min(self._limits.last_backoff_s, self._limits.first_backoff_s * 2 ** min(failures - 1, 16))

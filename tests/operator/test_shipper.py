@@ -64,6 +64,26 @@ def test_slices_are_bounded_and_named_by_their_place(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_a_writer_that_never_rests_is_not_followed_line_by_line(tmp_path: Path) -> None:
+    spool = writer(tmp_path)
+    spool.append(b'{"n":0}')
+
+    class Busy(TokenStore):
+        async def insert(self, lines: bytes, token: str) -> None:
+            await super().insert(lines, token)
+            spool.append(b'{"n":%d}' % self.asked)
+
+    store = Busy()
+
+    async def scenario(shipper: Shipper) -> None:
+        assert await shipper.ship() == 1
+        assert await shipper.ship() == 1
+        assert store.asked == 2
+
+    shipping(tmp_path, store, scenario)
+    spool.close()
+
+
 @pytest.mark.parametrize("failing", ["before", "after"])
 def test_after_a_failure_the_very_same_slice_is_sent_again_also_by_another_process(
     tmp_path: Path, failing: str
