@@ -232,6 +232,8 @@ def _compile(number: int, detector: DetectorSpec, spec: PatternSpec) -> _Pattern
         known = shape(spec.expression)
     except PatternRefused as refused:
         raise Misconfigured(f"Pattern {name}: {refused}.") from None
+    if known.longest > spec.max_chars:
+        raise Misconfigured(f"Pattern {name}: a match may have {known.longest} characters, not {spec.max_chars}.")
     check = CHECKS.get(spec.validator) if spec.validator else NO_CHECK
     if check is None:
         raise Misconfigured(f"Pattern {name}: there is no validator '{spec.validator}'.")

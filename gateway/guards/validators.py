@@ -63,10 +63,9 @@ class Closer(msgspec.Struct, frozen=True):
         """Go on from ``at``; see :meth:`Tail.reach`."""
         limit = origin + BLOCK_CHARS
         if at <= limit:
-            found = text.find(self.literal, max(origin, at - len(self.literal) + 1))
-            end = found + len(self.literal)
-            if found >= 0 and end <= limit:
-                return end, True
+            found = text.find(self.literal, max(origin, at - len(self.literal) + 1), limit)
+            if found >= 0:
+                return found + len(self.literal), True
         return len(text), False
 
 

@@ -21,7 +21,7 @@ WORDS = DetectorSpec(
     patterns=(
         PatternSpec(name="P1", expression=r"(?i)project\s+osprey", label="WORDS", max_chars=45),
         PatternSpec(name="P2", expression=r"(?i)straße[nr]{1,3}", label="STREET", max_chars=9),
-        PatternSpec(name="P3", expression=r"(?m)^todo: .{1,20}$", label="TODO", max_chars=26),
+        PatternSpec(name="P3", expression=r"(?m)^due: .{1,20}$", label="DUE", max_chars=25),
         PatternSpec(name="P4", expression=r"\bop(?:en|al)\b", label="OP", max_chars=4),
         PatternSpec(name="P5", expression=r"x[yz]{2,4}x", label="XYX", max_chars=6),
         PatternSpec(name="P6", expression=r"日本.", label="JP", max_chars=3),
@@ -33,7 +33,7 @@ MATCHER = Matcher([KEYS, WORDS])
 _WORDS = """
 the quick answer is that we deploy on three nodes with 12 steps and a summary of costs in 2026 ask task risk
 https://example.com/a/b?q=1 note: see (above) open opening opal project osprey sky skill dapple glad AK eyes gh
-straße straßen naïve 日本語 日本 🙂 xyyx xyzzx xyzyzyzx -- --- ----- -----BEGIN BEGIN secret key= token: todo: buy
+straße straßen naïve 日本語 日本 🙂 xyyx xyzzx xyzyzyzx -- --- ----- -----BEGIN BEGIN secret key= token: due: buy
 """
 PROSE = _WORDS.split()
 NEAR = (

@@ -110,6 +110,11 @@ def test_overlapping_matches_of_a_detector_are_one_hit_and_touching_ones_two() -
     assert [(hit.start, hit.end) for hit in matcher.find("abbcabbc")] == [(0, 4), (4, 8)]
 
 
+def test_a_match_inside_a_longer_one_does_not_cut_it_short() -> None:
+    matcher = Matcher([detector(pattern("cd", "IN"), pattern("abcdef", "OUT"))])
+    assert matcher.find("abcdef") == [Hit("d", "OUT", "OUT", 0, 6)]
+
+
 def test_the_first_pattern_names_a_match_where_two_begin_together() -> None:
     matcher = Matcher([detector(pattern("abc", "SHORT"), pattern("abcdef", "LONG"))])
     assert matcher.find("abcdef") == [Hit("d", "SHORT", "SHORT", 0, 6)]
@@ -137,6 +142,7 @@ def test_a_lone_surrogate_is_no_reason_to_fail() -> None:
         (pattern("a", validator="nobody"), "no validator 'nobody'"),
         (pattern("a", opens=True), "closes"),
         (pattern("a\\Kb"), "cannot be read"),
+        (pattern("a{300}"), "300 characters, not 256"),
     ],
 )
 def test_a_pattern_that_cannot_run_is_refused_by_name(spec: PatternSpec, reason: str) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import Blocked
 from gateway.core.record import GuardEvent
-from gateway.core.verdict import RuleSpec, When
+from gateway.core.verdict import DetectorSpec, PatternSpec, RuleSpec, When
+from gateway.guards.matcher import Matcher
 from gateway.guards.rules import prepare
 from gateway.guards.screening import Screening
 from gateway.guards.stream import MAX_CHANNELS, MAX_HELD_CHARS, StreamPlan, StreamScreen, _Piecewise
@@ -120,6 +121,26 @@ def test_a_key_in_three_pieces_is_one_marker() -> None:
     assert (event.path, event.start, event.end, event.direction) == ("choices[0].text", 0, 20, "response")
 
 
+def test_a_format_behind_what_looks_like_its_beginning_is_found_in_any_cut() -> None:
+    body = "".join(random.Random(8).choices("abcdefghij0123456789", k=22))
+    text = f"BEGIN_M{body}a.bcdefg.{body}hijkl "
+    assert stream(list(text))[0][-1] == "BEGIN_[DISCORD_TOKEN] "
+
+
+def test_a_secret_that_begins_late_in_its_match_waits_for_what_may_begin_before_it() -> None:
+    named = PatternSpec(name="LAST", expression="k=[a-z0-9]{40}", label="LAST", validator="last32")
+    longer = PatternSpec(name="LONG", expression="=[a-z0-9]{60}", label="LONG")
+    matcher = Matcher([DetectorSpec(name="d", use="pattern", patterns=(named, longer))])
+    rules = Screening(matcher, (prepare(rule("d")),))
+    value = "".join(random.Random(1).choices(string.ascii_lowercase + string.digits, k=60))
+    for text in (f"k={value} end", f"k={value[:50]} end", f"k={value[:40]} end"):
+        expected = whole(rules, text)
+        released, _ = stream(list(text), StreamPlan(rules))
+        assert all(expected.startswith(out) for out in released)
+        assert released[-1] == expected
+    assert whole(rules, f"k={value}") == "k[LONG]"
+
+
 def test_prose_is_released_almost_as_it_comes() -> None:
     prose = "Here is a plain answer about deploying the service on three nodes, with 12 steps and a summary. " * 20
     guard = screen()
@@ -138,7 +159,7 @@ def test_a_growing_secret_leaves_its_marker_before_it_ends() -> None:
     body = "aB3dE6gH9jK2mN5pQ8rS"
     assert guard.feed(TEXT, f"key sk-ant-{body}{body}") == "key [ANTHROPIC_KEY]"
     assert guard.feed(TEXT, body * 200) == ""
-    assert guard.feed(TEXT, ", and") == ", and"
+    assert guard.feed(TEXT, ", then") == ", then"
     assert guard.events[0].end == 4 + 7 + 20 * 202
 
 
@@ -266,8 +287,8 @@ def test_rules_that_need_the_whole_text_hold_their_channel() -> None:
 
 def test_observed_rules_over_the_whole_text_are_judged_at_its_end() -> None:
     plan = StreamPlan(screening(rule("words"), rule(BOTH, "annotate", name="both"), rule(NO_KEYS, "block", "audit")))
-    released, guard = stream([KEY, " opal ", "end"], plan)
-    assert released == ["", f"{KEY} [OP] ", f"{KEY} [OP] end", f"{KEY} [OP] end"]
+    released, guard = stream([KEY, " opal ", "then"], plan)
+    assert released == ["", f"{KEY} [OP] ", f"{KEY} [OP] then", f"{KEY} [OP] then"]
     assert [event.rule for event in guard.events if event.rule == "both"] == ["both", "both"]
     assert guard.action == "redact"
     _, guard = stream(["plain"], plan)
