@@ -14,30 +14,21 @@ from tests.support.drivers import make, with_driver
 
 
 @functools.cache
-def database() -> str:
-    """One with the trace tables, for all tests of this file."""
-    made: list[str] = []
+def readonly_sql(kind: str) -> ReadonlySql:
+    """One a driver for all tests of this file: its list of functions takes longer to read than a test."""
 
-    async def scenario(driver: TraceDriver) -> None:
-        await migrate(driver)
-        made.append(driver.database)
-
-    with_driver("chdb", scenario)
-    return made[0]
-
-
-def with_sql(scenario, kind: str = "chdb") -> None:
-    name = database()
-
-    async def run() -> None:
-        driver = make(kind, name)
+    async def opened() -> TraceDriver:
+        driver = make(kind)
         await driver.open()
-        try:
-            await scenario(ReadonlySql(driver))
-        finally:
-            await driver.close()
+        await migrate(driver)
+        return driver
 
-    asyncio.run(run())
+    return ReadonlySql(asyncio.run(opened()))
+
+
+def with_sql(scenario) -> None:
+    readonly = readonly_sql("chdb")
+    asyncio.run(scenario(readonly))
 
 
 ALLOWED = [
@@ -221,10 +212,12 @@ def test_an_empty_answer_still_names_its_columns() -> None:
 
 
 def test_the_same_checks_stand_in_front_of_a_server() -> None:
-    async def scenario(readonly: ReadonlySql) -> None:
+    async def scenario(driver: TraceDriver) -> None:
+        await migrate(driver)
+        readonly = ReadonlySql(driver)
         assert (await readonly.run("SELECT count() AS n FROM exchanges")).columns == ["n"]
         for sql in ("SELECT file('x')", "SELECT 1; SELECT 2", "SELECT * FROM url('http://127.0.0.1:1/')"):
             with pytest.raises(StoreRejected):
                 await readonly.run(sql)
 
-    with_sql(scenario, "clickhouse")
+    with_driver("clickhouse", scenario)
