@@ -67,6 +67,11 @@ class Tally:
         if not spoken:
             self._event(rule, "", path, 0, 0, latency_us)
 
+    def block(self, rule: Rule) -> None:
+        """Let a rule have the last word."""
+        self.action = "block"
+        self.rule = rule.spec.id
+
     def count(self, finding: Finding, path: str) -> None:
         """Count all rules that hold for a text."""
         for rule in finding.fired:

@@ -102,8 +102,7 @@ class StreamScreen(Tally):
 
     def stop(self, rule: Rule) -> Blocked:
         """End the stream in the name of a rule."""
-        self.action = "block"
-        self.rule = rule.spec.id
+        self.block(rule)
         return Blocked(rule.spec.id)
 
     def _open(self, channel: Channel) -> _Piecewise | _Whole | None:
