@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -18,6 +19,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+from gateway.accounting.prices import PriceBook
 from gateway.app.build import Shared, build_pipeline
 from gateway.app.policies import PolicyFault, load_guards
 from gateway.clients.clock import SystemClock
@@ -107,7 +109,7 @@ class Worker:
             sim=SimProvider(),
             recorder=Recorder(self.spool, msgspec.json.Encoder()),
             metrics=self.metrics,
-            ids=IdSource(clock.unix_ms, os.urandom),
+            ids=IdSource(os.urandom),
             tokenizers=Tokenizers(),
             endings=set(),
         )
@@ -156,9 +158,8 @@ class Worker:
     def _install(self, settings: Settings, guards: GuardEngine) -> None:
         self.pipeline = build_pipeline(settings, guards, self.shared)
         # The public price list takes a fifth of a second to load: not on the loop, and not in the first call.
-        self._warming = asyncio.get_running_loop().run_in_executor(
-            None, self.shared.prices_for(settings.prices.rows).warm
-        )
+        prices = self.shared.prices_for(settings.prices.rows)
+        self._warming = asyncio.get_running_loop().run_in_executor(None, warm_up, prices)
         self.settings = settings
         self.metrics.config_hash = settings.config_hash
         self.metrics.policy_revision = guards.revision
@@ -218,6 +219,14 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def warm_up(prices: PriceBook) -> None:
+    """Load the public price list, and give back what loading it took beside what it is: a tenth of the process."""
+    prices.warm()
+    with contextlib.suppress(AttributeError):
+        # C libraries other than glibc have no such call and need none.
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _tls(cert: Path, key: Path) -> ssl.SSLContext:
