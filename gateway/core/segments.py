@@ -117,24 +117,29 @@ def _leaf(value: Any) -> str | None:
 def replace_leaves(document: Any, edits: Mapping[Path, str]) -> Any:
     """Return a copy of a JSON document with some leaves replaced; what is not on an edited path is shared.
 
+    Iterative, as :func:`walk_leaves`.
+
     Args:
         document: Parsed JSON. Not changed.
         edits: New text by path. A path that ends in :data:`KEY` renames that key.
     """
-    copied: dict[Path, Any] = {}
-
-    def own(path: Path) -> Any:
-        if path in copied:
-            return copied[path]
-        if not path:
-            copied[path] = copy(document)
-            return copied[path]
-        parent = own(path[:-1])
-        copied[path] = parent[path[-1]] = copy(parent[path[-1]])
-        return copied[path]
-
+    if not edits:
+        return document
     if () in edits:
         return edits[()]
+    copied: dict[Path, Any] = {(): copy(document)}
+
+    def own(path: Path) -> Any:
+        depth = len(path)
+        while path[:depth] not in copied:
+            depth -= 1
+        here = copied[path[:depth]]
+        for at in range(depth, len(path)):
+            inner = copy(here[path[at]])
+            here[path[at]] = copied[path[: at + 1]] = inner
+            here = inner
+        return here
+
     renames: list[tuple[Path, str]] = []
     for path, text in edits.items():
         if path[-1] == KEY:
@@ -147,4 +152,4 @@ def replace_leaves(document: Any, edits: Mapping[Path, str]) -> Any:
         items = [(name if key == path[-1] else key, value) for key, value in holder.items()]
         holder.clear()
         holder.update(items)
-    return copied.get((), document)
+    return copied[()]
