@@ -62,6 +62,7 @@ class Launch:
                 partial(
                     run_worker, WorkerOptions(index=index, settings=settings, guards=guards, reload=load, sockets=[s])
                 ),
+                sockets=[s],
             )
             for index, s in enumerate(self._sockets)
         ]

@@ -35,16 +35,23 @@ class Child:
 
     Attributes:
         run: Runs in the child; gets a pipe that is closed when the supervisor dies, and one to write to when ready.
+        sockets: What it listens on. They stay open in the supervisor while it runs, and in no other child.
     """
 
     name: str
     run: Callable[[int, int], int]
+    sockets: list[socket.socket] = field(default_factory=list[socket.socket])
     pid: int = 0
     started_s: float = 0.0
     restart_at_s: float = 0.0
     pause_s: float = FIRST_PAUSE_S
     ready: bool = False
     ready_fd: int = -1
+
+    def let_go(self) -> None:
+        """Close this process's copies of the sockets."""
+        for each in self.sockets:
+            each.close()
 
 
 @dataclass
@@ -97,7 +104,7 @@ class Supervisor:
     def _loop(self, wake_read: int) -> bool:
         while not self._stopping:
             waiting = [child.ready_fd for child in self._children() if child.ready_fd >= 0]
-            readable, _, _ = select.select([wake_read, *waiting], [], [], 0.5 if self._announced else 0.1)
+            readable, _, _ = select.select([wake_read, *waiting], [], [], self._pause_s())
             if wake_read in readable:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake_read, 4096)
@@ -107,6 +114,11 @@ class Supervisor:
                 return True
             self._revive()
         return False
+
+    def _pause_s(self) -> float:
+        """How long to sleep when nothing happens: until a child is due, or for a while."""
+        due_s = [child.restart_at_s - self._now_s() for child in self._children() if not child.pid]
+        return max(0.0, min([0.5, *due_s]))
 
     def _take_signals(self) -> None:
         while self._signals:
@@ -144,6 +156,8 @@ class Supervisor:
             for other in self._children():
                 if other.ready_fd >= 0:
                     os.close(other.ready_fd)
+                if other is not child:
+                    other.let_go()
             code = child.run(self._lifeline_read, ready_write)
         finally:
             if sys.exc_info()[0] is not None:
@@ -187,6 +201,9 @@ class Supervisor:
                 self._start(child)
 
     def _stop(self) -> None:
+        # Only the workers hold them now, so that nobody waits on a socket that is accepted from no more.
+        for child in self.workers:
+            child.let_go()
         self._forward(signal.SIGTERM, self.workers)
         self._await(self.workers, self.drain_s + GRACE_S)
         if self.operator is not None:
