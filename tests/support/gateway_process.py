@@ -1,4 +1,4 @@
-"""The gateway as a user starts it: ``python -m gateway serve`` in a process of its own, and the commands that ask it."""
+"""The gateway as a user starts it, ``python -m gateway serve`` in processes of its own, and commands that ask it."""
 
 from __future__ import annotations
 
