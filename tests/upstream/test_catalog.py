@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.upstream.catalog import CatalogProvider
+from tests.support.sinks import KeepingSink
+
+NAMES = ("small", "meta-llama/x", "sim/echo")
+
+
+def ask(path: str) -> KeepingSink:
+    async def main() -> KeepingSink:
+        sink = KeepingSink()
+        CatalogProvider(NAMES).send(path, b"", sink)
+        assert not sink.status, "nothing is said before the caller has got its handle"
+        await asyncio.wait_for(sink.done.wait(), 1)
+        return sink
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("path", ["/models", "/models?limit=5"])
+def test_every_alias_is_listed_in_order(path: str):
+    sink = ask(path)
+    assert (sink.status, sink.headers) == (200, {b"content-type": b"application/json"})
+    document: Any = sink.document
+    assert document["object"] == "list"
+    assert [each["id"] for each in document["data"]] == list(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_alias_is_shown_as_it_is_listed(name: str):
+    assert ask(f"/models/{name}?x=y").document in ask("/models").document["data"]
+
+
+def test_an_unknown_name_is_a_404_in_openai_s_shape_and_long_names_are_not_repeated():
+    sink = ask("/models/nothing")
+    assert sink.status == 404
+    assert sink.document["error"]["code"] == "model_not_found"
+    assert "'nothing'" in sink.document["error"]["message"]
+    assert len(ask("/models/" + "x" * 5000).body) < 500
+
+
+def test_an_empty_table_is_an_empty_list():
+    async def main() -> None:
+        sink = KeepingSink()
+        CatalogProvider(()).send("/models", b"", sink)
+        await asyncio.wait_for(sink.done.wait(), 1)
+        assert orjson.loads(sink.body) == {"object": "list", "data": []}
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_call_says_nothing():
+    async def main() -> None:
+        sink = KeepingSink()
+        call = CatalogProvider(NAMES).send("/models", b"", sink)
+        call.pause()
+        call.cancel()
+        call.resume()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert (sink.status, sink.ended) == (0, 0)
+
+    asyncio.run(main())
