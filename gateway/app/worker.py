@@ -34,7 +34,7 @@ from gateway.listener.server import ListenerOptions, Server
 from gateway.pipeline import Pipeline
 from gateway.recording.metrics import Metrics
 from gateway.recording.recorder import Recorder
-from gateway.recording.spool import SpoolWriter
+from gateway.recording.spool import DEFAULT_SEGMENT_BYTES, SpoolWriter
 from gateway.upstream.sim import SimProvider
 
 log = logging.getLogger("weighbridge.worker")
@@ -101,6 +101,8 @@ class Worker:
             name=f"worker-{self.options.index}",
             clock=clock,
             max_bytes=settings.spool.max_bytes,
+            # Only finished segments are deleted, so a small spool must not be full of unfinished ones.
+            segment_bytes=min(DEFAULT_SEGMENT_BYTES, settings.spool.max_bytes // (8 * settings.workers)),
             fsync_s=settings.spool.fsync_s,
         )
         self.shared = Shared(

@@ -28,8 +28,7 @@ def test_every_call_is_recorded_once_though_the_operator_dies_while_it_ships(tmp
     with running(tmp_path, operator=True) as gateway:
         with calling(gateway.port, clients=4) as load:
             for _ in range(KILLS):
-                before = len(load.seen)
-                until(lambda: len(load.seen) > before + 200)
+                load.wait(200)
                 until(lambda: any((gateway.home / "spool" / "offsets").iterdir()))
                 kill_operator(gateway)
         assert (load.broken, load.refused) == (0, [])

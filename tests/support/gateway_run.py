@@ -95,6 +95,11 @@ class Gateway:
         """What a worker says of itself once a second."""
         return orjson.loads((self.home / "run" / f"worker-{index}.metrics.json").read_bytes())
 
+    def next_counts(self, index: int = 0) -> dict[str, Any]:
+        """What the worker says the next time."""
+        before = self.counts(index)["written_ms"]
+        return until(lambda: counts if (counts := self.counts(index))["written_ms"] != before else None)
+
     def worker_pid(self, index: int = 0) -> int:
         return self.counts(index)["pid"]
 

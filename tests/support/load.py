@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from tests.support.gateway_run import CHAT, chat
+from tests.support.gateway_run import CHAT, chat, until
 
 
 @dataclass
@@ -30,6 +30,11 @@ class Load:
 
     def stop(self) -> None:
         self._stop.set()
+
+    def wait(self, more: int) -> None:
+        """Until so many more answers were seen."""
+        wanted = len(self.seen) + more
+        until(lambda: len(self.seen) >= wanted)
 
     def client(self, number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
