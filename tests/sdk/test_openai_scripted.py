@@ -253,10 +253,16 @@ def test_upstream_error_passes_with_status_headers_and_body(client, provider, ga
 def test_error_inside_a_stream_reaches_the_client(client, provider):
     failed = {"error": {"message": "Overloaded.", "type": "server_error", "param": None, "code": "overloaded"}}
     go_on = asyncio.Event()
-    provider.script = [EVENTS_HEAD, *(event(each) for each in said("a b")[:3]), go_on, event(failed), END]
+    provider.script = [
+        EVENTS_HEAD,
+        *(event(each) for each in said("one two three four")[:-1]),
+        go_on,
+        event(failed),
+        END,
+    ]
     with client.chat.completions.create(model=MODEL, messages=HELLO, stream=True) as got:
         chunks = iter(got)
-        while next(chunks).choices[0].delta.content != "b":
+        while next(chunks).choices[0].delta.content != "three ":
             pass
         provider.signal(go_on)
         with pytest.raises(openai.APIError, match="Overloaded"):
