@@ -144,6 +144,8 @@ class Worker:
         result = await asyncio.to_thread(self.options.reload)
         faults = [str(problem) for problem in result.problems]
         if result.settings is not None:
+            faults += needs_restart(self.settings, result.settings)
+        if result.settings is not None and not faults:
             try:
                 guards = await asyncio.to_thread(load_guards, result.settings.policies.files)
             except PolicyFault as error:
@@ -176,8 +178,9 @@ class Worker:
             stamps = _stamps(self.settings)
             if self._asked.is_set() or stamps != self._seen:
                 self._asked.clear()
-                self._seen = stamps
                 await self.reload()
+                # What changed while it was being read counts as not read; files that are new were read just now.
+                self._seen = {path: stamps.get(path, stamp) for path, stamp in _stamps(self.settings).items()}
 
     async def _count(self) -> None:
         while True:
@@ -210,6 +213,26 @@ class Worker:
         self.shared.tokenizers.close()
         self._snapshot()
         self.spool.close()
+
+
+# What processes are started with: what a message calls it, and where the settings keep it.
+_FIXED = {
+    "WEIGHBRIDGE_HOME": "home",
+    "listen": "listen",
+    "operator": "operator",
+    "workers": "workers",
+    "drain_timeout": "drain_timeout_s",
+    "stores.traces": "traces",
+    "stores.spool": "spool",
+}
+
+
+def needs_restart(old: Settings, new: Settings) -> list[str]:
+    """What a changed configuration asks for that a reload cannot give."""
+    changed = [shown for shown, name in _FIXED.items() if getattr(old, name) != getattr(new, name)]
+    if old.capture.ttl_s != new.capture.ttl_s:
+        changed.append("capture.ttl")
+    return [f"{shown}: a changed value needs a restart" for shown in changed]
 
 
 def settle_memory() -> None:
