@@ -8,6 +8,7 @@ import time
 import orjson
 import pytest
 
+from tests.support.figures import measured
 from tests.support.gateway_run import Gateway, chat, running, until
 from tests.support.provider import CLOSE, END, EVENTS, RESET, Asked, ScriptedProvider, Step, chunk
 from tests.support.provider_thread import provider_in_thread
@@ -115,7 +116,7 @@ def test_a_fault_of_the_provider_is_told_as_an_error_and_recorded(
 
 @pytest.mark.parametrize("name", ["patient silence", "patient stream"])
 def test_a_provider_is_left_within_a_second_of_the_client_leaving(
-    site: tuple[Gateway, ScriptedProvider], name: str, record_property
+    site: tuple[Gateway, ScriptedProvider], name: str
 ) -> None:
     gateway, provider = site
     before, told_before = len(provider.asked), len(gateway.spooled())
@@ -136,7 +137,7 @@ def test_a_provider_is_left_within_a_second_of_the_client_leaving(
     asyncio.run(leave())
     began = time.monotonic()
     until(lambda: provider.open == 0, 1.0)
-    record_property("left_ms", (time.monotonic() - began) * 1000)
+    measured("left_ms", (time.monotonic() - began) * 1000)
     (record,) = until(lambda: gateway.spooled()[told_before:])
     assert (record["status"], record["error_code"]) == (499, "client_closed")
     until(lambda: idle(gateway), 5)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.agreement import all_are_recorded_once
+from tests.support.figures import measured
 from tests.support.gateway_run import running
 from tests.support.load import calling
 
@@ -17,9 +18,7 @@ KILLS = 30 if SOAK else 5
 
 @pytest.mark.integration
 @pytest.mark.slow
-def test_every_call_whose_last_byte_was_seen_is_recorded_once_though_workers_die(
-    tmp_path: Path, record_property
-) -> None:
+def test_every_call_whose_last_byte_was_seen_is_recorded_once_though_workers_die(tmp_path: Path) -> None:
     pauses_s: list[float] = []
     with running(tmp_path, operator=True) as gateway:
         with calling(gateway.port) as load:
@@ -31,6 +30,6 @@ def test_every_call_whose_last_byte_was_seen_is_recorded_once_though_workers_die
         assert load.refused == []
         all_are_recorded_once(gateway, load)
         assert gateway.metric("weighbridge_in_flight_exchanges") == 0
-    record_property("restart_s", pauses_s)
+    measured("restart_s", pauses_s)
     # Back-off doubles with each death of a young worker; the first is back at once.
     assert pauses_s[0] < 1.0
