@@ -26,7 +26,8 @@ from gateway.recording.journal import Journal
 from gateway.routing.table import Router
 from gateway.upstream.attempt import Attempt
 from gateway.upstream.dispatch import Dispatcher
-from gateway.wire import answer_head, passthrough
+from gateway.wire import passthrough
+from gateway.wire.answer_head import JSON, AnswerHead
 from gateway.wire.headers import answer_headers
 from gateway.wire.select import error_dialect, select
 
@@ -42,6 +43,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     guards: GuardEngine
     dispatcher: Dispatcher
     journal: Journal
+    head: AnswerHead
     loop: asyncio.AbstractEventLoop
     # Calls whose client has gone: their tokens are still to be counted and their records to be filed.
     endings: set[asyncio.Task[None]] = msgspec.field(default_factory=set[asyncio.Task[None]])
@@ -87,7 +89,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         if guard.response_active:
             call.screen = guard.stream_screen()
         opaque = dialect is passthrough.DIALECT and not guard.response_active
-        call.attempt = attempt = Attempt(call, self._head, self.loop, self.journal.now_ns, opaque=opaque)
+        call.attempt = attempt = Attempt(call, self._head, self.journal.now_ns, opaque=opaque)
         self.dispatcher.start(attempt, deployment, request, call.body, incoming, principal.consumed)
         await attempt.outcome()
         if attempt.reader is not None:
@@ -128,8 +130,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         if call.reply.started:
             call.reply.abort()
         elif not call.reply.gone:
-            head = answer_head.head_lines(call.record, call.record.overhead_ms, cost=False)
-            call.reply.send(error.status, answer_head.JSON + retry + head, body)
+            head = self.head.lines(call.record, call.record.overhead_ms, cost=False)
+            call.reply.send(error.status, JSON + retry + head, body)
 
     async def _settle(self, call: Call, facts: AnswerFacts) -> None:
         """Weigh what was used; a usage that nobody reported is estimated first, off the loop when that takes long."""
@@ -149,4 +151,4 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     def _head(self, call: Call) -> bytes:
         headers = b"" if call.attempt is None else answer_headers(call.attempt.headers)
         overhead_ms = call.record.overhead_ms if call.filed else self.journal.overhead_ms(call)
-        return headers + answer_head.head_lines(call.record, overhead_ms, cost=call.filed)
+        return headers + self.head.lines(call.record, overhead_ms, cost=call.filed)

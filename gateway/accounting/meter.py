@@ -74,11 +74,11 @@ class Accounting:
         cost = self._prices.cost_nanousd(
             deployment, usage, record.started_us, model=record.model_requested, served=facts.model_served
         )
-        record.usage_source = usage.source
+        record.usage_source = source = usage.source
         record.input_tokens = input_tokens = usage.input_tokens
         record.output_tokens = output_tokens = usage.output_tokens
         record.cost_nanousd = cost
-        if usage.source == "reported":
+        if source == "reported":
             record.cached_input_tokens = usage.cache_read_tokens
             record.cache_write_tokens = usage.cache_write_tokens
             record.reasoning_tokens = usage.reasoning_tokens

@@ -34,6 +34,7 @@ from gateway.upstream import catalog
 from gateway.upstream.catalog import CatalogProvider
 from gateway.upstream.dispatch import Dispatcher
 from gateway.upstream.sim import SimProvider
+from gateway.wire.answer_head import AnswerHead
 
 
 @dataclass(kw_only=True, slots=True)
@@ -95,6 +96,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         guards=guards,
         dispatcher=Dispatcher(shared.http, {"sim": shared.sim, "catalog": CatalogProvider(names)}),
         journal=Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash),
+        head=AnswerHead(),
         loop=asyncio.get_running_loop(),
         endings=shared.endings,
     )

@@ -11,20 +11,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
-import msgspec
-
-from gateway.clients.http_connection import UpstreamConnection
+from gateway.clients.http_connection import HttpCall, Origin, UpstreamConnection
 from gateway.core.errors import (
     ConnectFailed,
-    ConnectTimeout,
-    FirstTokenTimeout,
-    GatewayError,
-    IdleTimeout,
-    Misconfigured,
     Overloaded,
-    TotalTimeout,
 )
 from gateway.core.exchange import Timeouts
 from gateway.core.ports import AnswerSink
@@ -32,121 +23,6 @@ from gateway.core.ports import AnswerSink
 SWEEP_S = 0.1
 DEFAULT_MAX_CONNECTIONS = 4096
 IDLE_CONNECTION_S = 55.0
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """Where connections go: one pool each.
-
-    Attributes:
-        host_header: Value of the ``Host`` header, port included where it is not the scheme's own.
-    """
-
-    tls: bool
-    host: str
-    port: int
-    host_header: bytes
-
-    @classmethod
-    def parse(cls, base_url: str) -> Origin:
-        """Read scheme and authority of an ``http`` or ``https`` URL.
-
-        Raises:
-            Misconfigured: Not such a URL.
-        """
-        parts = urlsplit(base_url)
-        try:
-            port = parts.port
-        except ValueError:
-            port = -1
-        if parts.scheme not in {"http", "https"} or not parts.hostname or port == -1:
-            raise Misconfigured(f"'{base_url}' is not an http or https URL")
-        tls = parts.scheme == "https"
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        shown = host if port in {None, 443 if tls else 80} else f"{host}:{port}"
-        return cls(
-            tls, parts.hostname, port or (443 if tls else 80), shown.encode("idna" if not host.isascii() else "ascii")
-        )
-
-
-class HttpCall:
-    """One request on its way; the handle its owner cancels, pauses and resumes."""
-
-    __slots__ = (
-        "client",
-        "connection",
-        "dialing",
-        "head_only",
-        "last_s",
-        "origin",
-        "paused",
-        "resent",
-        "sink",
-        "started_s",
-        "timeouts",
-        "waiting",
-        "wire",
-    )
-
-    def __init__(self, client: HttpClient, origin: Origin, wire: bytes, sink: AnswerSink, timeouts: Timeouts) -> None:
-        self.client = client
-        self.origin = origin
-        self.wire = wire
-        self.sink = sink
-        self.timeouts = timeouts
-        self.connection: UpstreamConnection | None = None
-        self.dialing: asyncio.Task[None] | None = None
-        self.started_s = self.last_s = client.now()
-        self.head_only = wire.startswith(b"HEAD ")
-        self.paused = False
-        self.resent = False
-        # True until the first byte of the answer.
-        self.waiting = True
-
-    def cancel(self) -> None:
-        """Stop: the connection is closed, the provider sees it, the sink hears nothing more. Idempotent."""
-        self.client.forget(self)
-        if self.dialing is not None:
-            self.dialing.cancel()
-        if self.connection is not None:
-            self.connection.drop()
-
-    def pause(self) -> None:
-        """Read no more from the provider until :meth:`resume`."""
-        self.paused = True
-        if self.connection is not None:
-            self.connection.pause()
-
-    def resume(self) -> None:
-        """Read on; the idle timer starts afresh."""
-        self.paused = False
-        self.last_s = self.client.now()
-        if self.connection is not None:
-            self.connection.resume()
-
-    def fail(self, error: GatewayError) -> None:
-        """End with an error: the connection is closed and the sink is told."""
-        if self.client.forget(self):
-            if self.dialing is not None:
-                self.dialing.cancel()
-            if self.connection is not None:
-                self.connection.drop()
-            self.sink.on_fail(error)
-
-    def overdue(self, now_s: float) -> GatewayError | None:
-        """Return the error of the timer that has run out, if any."""
-        timers = self.timeouts
-        if now_s - self.started_s > timers.total_s:
-            return TotalTimeout(f"The provider did not finish within {timers.total_s:g} s.")
-        silent_s = now_s - self.last_s
-        if self.connection is None:
-            if silent_s > timers.connect_s:
-                return ConnectTimeout(f"No connection to the provider within {timers.connect_s:g} s.")
-        elif self.waiting:
-            if silent_s > timers.first_token_s:
-                return FirstTokenTimeout(f"The provider sent nothing within {timers.first_token_s:g} s.")
-        elif not self.paused and silent_s > timers.idle_s:
-            return IdleTimeout(f"The provider fell silent for {timers.idle_s:g} s.")
-        return None
 
 
 class Pool:

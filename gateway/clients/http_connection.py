@@ -1,100 +1,227 @@
-"""One connection to a provider: bytes to a call's sink, by httptools."""
+"""One connection to a provider, and the call it carries: bytes to the call's sink, by httptools."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import Protocol, cast
+from urllib.parse import urlsplit
 
 import httptools
+import msgspec
 
-from gateway.core.errors import ConnectFailed, GatewayError, InvalidAnswer, StreamBroken
-from gateway.core.exchange import Headers
-
-if TYPE_CHECKING:
-    from gateway.clients.http import HttpCall, HttpClient, Origin
+from gateway.core.errors import (
+    ConnectFailed,
+    ConnectTimeout,
+    FirstTokenTimeout,
+    GatewayError,
+    IdleTimeout,
+    InvalidAnswer,
+    Misconfigured,
+    StreamBroken,
+    TotalTimeout,
+)
+from gateway.core.exchange import Headers, Timeouts
+from gateway.core.ports import AnswerSink
 
 MAX_HEADER_BYTES = 65_536
 MAX_HEADERS = 256
 _NO_BODY = frozenset({204, 304})
+_UNMADE = asyncio.Transport()
+
+
+class Owner(Protocol):
+    """The client, as far as calls and connections need it."""
+
+    now: Callable[[], float]
+
+    def forget(self, call: HttpCall) -> bool:
+        """Drop a call that is over; returns whether it was still on its way."""
+        ...
+
+    def resend(self, call: HttpCall) -> None:
+        """Send a call again on a new connection."""
+        ...
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """Take back a connection whose answer is whole."""
+        ...
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        """Strike a closed connection off."""
+        ...
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where connections go: one pool each.
+
+    Attributes:
+        host_header: Value of the ``Host`` header, port included where it is not the scheme's own.
+    """
+
+    tls: bool
+    host: str
+    port: int
+    host_header: bytes
+
+    @classmethod
+    def parse(cls, base_url: str) -> Origin:
+        """Read scheme and authority of an ``http`` or ``https`` URL.
+
+        Raises:
+            Misconfigured: Not such a URL.
+        """
+        parts = urlsplit(base_url)
+        try:
+            port = parts.port
+        except ValueError:
+            port = -1
+        if parts.scheme not in {"http", "https"} or not parts.hostname or port == -1:
+            raise Misconfigured(f"'{base_url}' is not an http or https URL")
+        tls = parts.scheme == "https"
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        shown = host if port in {None, 443 if tls else 80} else f"{host}:{port}"
+        return cls(
+            tls, parts.hostname, port or (443 if tls else 80), shown.encode("idna" if not host.isascii() else "ascii")
+        )
+
+
+class HttpCall:
+    """One request on its way; the handle its owner cancels, pauses and resumes."""
+
+    __slots__ = (
+        "client",
+        "connection",
+        "dialing",
+        "head_only",
+        "last_s",
+        "origin",
+        "paused",
+        "resent",
+        "sink",
+        "started_s",
+        "timeouts",
+        "waiting",
+        "wire",
+    )
+
+    def __init__(self, client: Owner, origin: Origin, wire: bytes, sink: AnswerSink, timeouts: Timeouts) -> None:
+        self.client = client
+        self.origin = origin
+        self.wire = wire
+        self.sink = sink
+        self.timeouts = timeouts
+        self.connection: UpstreamConnection | None = None
+        self.dialing: asyncio.Task[None] | None = None
+        self.started_s = self.last_s = client.now()
+        self.head_only = wire[:5] == b"HEAD "
+        self.paused = self.resent = False
+        # True until the head of the answer is in.
+        self.waiting = True
+
+    def cancel(self) -> None:
+        """Stop: the connection is closed, the provider sees it, the sink hears nothing more. Idempotent."""
+        self.client.forget(self)
+        if self.dialing is not None:
+            self.dialing.cancel()
+        if self.connection is not None:
+            self.connection.drop()
+
+    def pause(self) -> None:
+        """Read no more from the provider until :meth:`resume`."""
+        self.paused = True
+        if self.connection is not None:
+            self.connection.pause()
+
+    def resume(self) -> None:
+        """Read on; the idle timer starts afresh."""
+        self.paused = False
+        self.last_s = self.client.now()
+        if self.connection is not None:
+            self.connection.resume()
+
+    def fail(self, error: GatewayError) -> None:
+        """End with an error: the connection is closed and the sink is told."""
+        if self.client.forget(self):
+            if self.dialing is not None:
+                self.dialing.cancel()
+            if self.connection is not None:
+                self.connection.drop()
+            self.sink.on_fail(error)
+
+    def overdue(self, now_s: float) -> GatewayError | None:
+        """Return the error of the timer that has run out, if any."""
+        timers = self.timeouts
+        if now_s - self.started_s > timers.total_s:
+            return TotalTimeout(f"The provider did not finish within {timers.total_s:g} s.")
+        silent_s = now_s - self.last_s
+        if self.connection is None:
+            if silent_s > timers.connect_s:
+                return ConnectTimeout(f"No connection to the provider within {timers.connect_s:g} s.")
+        elif self.waiting:
+            if silent_s > timers.first_token_s:
+                return FirstTokenTimeout(f"The provider sent nothing within {timers.first_token_s:g} s.")
+        elif not self.paused and silent_s > timers.idle_s:
+            return IdleTimeout(f"The provider fell silent for {timers.idle_s:g} s.")
+        return None
 
 
 class UpstreamConnection(asyncio.Protocol):
     """A keep-alive HTTP/1.1 connection that carries one call at a time."""
 
     __slots__ = (
-        "_body",
-        "_complete",
-        "_head_bytes",
-        "_headers",
-        "_interim",
-        "_keep",
-        "_parser",
-        "_poisoned",
-        "_received",
-        "_status",
-        "_transport",
-        "_until_eof",
-        "call",
-        "client",
-        "idle_since_s",
-        "origin",
-        "served",
-    )
+        "_body", "_complete", "_head_bytes", "_headers", "_interim", "_keep", "_now", "_parser", "_poisoned",
+        "_received", "_transport", "_until_eof", "call", "client", "idle_since_s", "origin", "served",
+    )  # fmt: skip
 
-    def __init__(self, client: HttpClient, origin: Origin) -> None:
+    def __init__(self, client: Owner, origin: Origin) -> None:
         self.client = client
         self.origin = origin
         self.call: HttpCall | None = None
         self.idle_since_s = 0.0
         # Calls this connection has carried to the end.
         self.served = 0
-        self._transport: asyncio.Transport | None = None
+        self._now = client.now
+        self._transport: asyncio.Transport = _UNMADE
         self._parser = httptools.HttpResponseParser(self)
         self._reset()
 
     def _reset(self) -> None:
         self._headers: Headers = {}
         self._body: list[bytes] = []
+        # Bytes of a head that is not whole yet.
         self._head_bytes = 0
-        self._status = 0
-        self._complete = False
-        self._interim = False
-        self._keep = False
-        self._poisoned = False
-        self._received = False
-        self._until_eof = False
+        self._complete = self._interim = self._keep = self._poisoned = self._received = self._until_eof = False
 
     # --- what the client does with it
 
     def usable(self) -> bool:
         """Whether a call may start here."""
-        return self._transport is not None and not self._transport.is_closing()
+        return self._transport is not _UNMADE and not self._transport.is_closing()
 
     def start(self, call: HttpCall) -> None:
         """Send a call's request and route what comes back to its sink."""
         self.call = call
         call.connection = self
-        call.last_s = self.client.now()
-        self._complete = self._received = False
-        transport = cast("asyncio.Transport", self._transport)
-        transport.write(call.wire)
+        call.last_s = self._now()
+        self._transport.write(call.wire)
         if call.paused:
-            transport.pause_reading()
+            self._transport.pause_reading()
 
     def drop(self) -> None:
         """Close at once; the sink hears nothing more."""
         self.call = None
-        if self._transport is not None:
+        if self._transport is not _UNMADE:
             self._transport.abort()
 
     def pause(self) -> None:
         """Stop reading."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self.usable():
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self.usable():
             self._transport.resume_reading()
 
     # --- asyncio.Protocol
@@ -110,7 +237,7 @@ class UpstreamConnection(asyncio.Protocol):
             # Bytes nobody asked for: the next answer on this connection could not be trusted.
             self.drop()
             return
-        call.last_s = self.client.now()
+        call.last_s = self._now()
         self._received = True
         try:
             self._parser.feed_data(data)
@@ -120,15 +247,18 @@ class UpstreamConnection(asyncio.Protocol):
         except httptools.HttpParserError:
             call.fail(InvalidAnswer("The provider's answer is not valid HTTP."))
             return
-        if self.call is not call:
-            return
+        if call.waiting:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEADER_BYTES:
+                self._poisoned = True
         if self._poisoned:
-            call.fail(InvalidAnswer("The provider's answer is not valid HTTP."))
+            if self.call is call:
+                call.fail(InvalidAnswer("The provider's answer is not valid HTTP."))
             return
-        if self._body:
-            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        body = self._body
+        if body and self.call is call:
             self._body = []
-            call.sink.on_data(body)
+            call.sink.on_data(body[0] if len(body) == 1 else b"".join(body))
         if self._complete and self.call is call:
             self._finish(call)
 
@@ -156,19 +286,17 @@ class UpstreamConnection(asyncio.Protocol):
             call.sink.on_fail(error)
 
     def _finish(self, call: HttpCall) -> None:
-        self.call = None
-        call.connection = None
+        self.call = call.connection = None
         self.served += 1
-        keep = self._keep and not call.head_only
-        self.client.forget(call)
         if call.paused:
             self.resume()
-        self._reset()
-        if keep and self.usable():
+        if self._keep and not call.head_only and self.usable():
+            self._reset()
             self.client.release(self)
         else:
             self.drop()
-        call.sink.on_end()
+        if self.client.forget(call):
+            call.sink.on_end()
 
     # --- httptools callbacks
 
@@ -178,34 +306,32 @@ class UpstreamConnection(asyncio.Protocol):
             self._poisoned = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Collect, bounded; names are lowered and repeats joined."""
-        self._head_bytes += len(name) + len(value)
-        headers = self._headers
-        if self._head_bytes > MAX_HEADER_BYTES or len(headers) >= MAX_HEADERS:
-            self._poisoned = True
-            return
+        """Collect; names are lowered and repeats joined. Bounded by the bytes of the head."""
         name = name.lower()
+        headers = self._headers
         if name in headers and name != b"set-cookie":
             value = headers[name] + b", " + value
         headers[name] = value
 
     def on_headers_complete(self) -> None:
         """Pass the head on, but for interim (1xx) answers."""
-        status = self._parser.get_status_code()
         call = self.call
         if call is None or self._poisoned:
             return
+        status = self._parser.get_status_code()
         if status < 200:
             self._interim = True
             return
+        headers = self._headers
+        if len(headers) > MAX_HEADERS or sum(map(len, headers.values())) > MAX_HEADER_BYTES:
+            self._poisoned = True
+            return
         call.waiting = False
-        self._status = status
-        headers, self._headers = self._headers, {}
-        bodiless = status in _NO_BODY or call.head_only
-        self._until_eof = not bodiless and b"content-length" not in headers and b"transfer-encoding" not in headers
-        call.sink.on_head(status, headers)
         if call.head_only:
             self._complete = True
+        elif b"content-length" not in headers and b"transfer-encoding" not in headers:
+            self._until_eof = status not in _NO_BODY
+        call.sink.on_head(status, headers)
 
     def on_body(self, body: bytes) -> None:
         """Collect what one read brought, so that it goes on in one piece."""

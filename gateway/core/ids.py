@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-_HEX = tuple(f"{byte:02x}" for byte in range(256))
+_BATCH = 256
+_VARIANT = "89ab"
 
 
 def uuid7(unix_ms: int, entropy: bytes) -> str:
@@ -17,34 +18,39 @@ def uuid7(unix_ms: int, entropy: bytes) -> str:
     Returns:
         The 36-character text form.
     """
-    e = entropy
-    time_hex = f"{unix_ms & 0xFFFF_FFFF_FFFF:012x}"
-    tail = e.hex()
-    variant = _HEX[(e[2] & 0x3F) | 0x80]
-    return f"{time_hex[:8]}-{time_hex[8:]}-7{tail[1:4]}-{variant}{tail[6:8]}-{tail[8:20]}"
+    return _front(unix_ms) + _tail(entropy.hex())
+
+
+def _front(unix_ms: int) -> str:
+    digits = f"{unix_ms & 0xFFFF_FFFF_FFFF:012x}"
+    return f"{digits[:8]}-{digits[8:]}-7"
+
+
+def _tail(digits: str) -> str:
+    return f"{digits[1:4]}-{_VARIANT[int(digits[4], 16) & 3]}{digits[5:8]}-{digits[8:20]}"
 
 
 class IdSource:
-    """Makes exchange ids from an injected clock and an injected source of randomness.
+    """Makes exchange ids from an injected source of randomness.
 
     Args:
-        unix_ms: Gives the present in milliseconds since 1970.
         random_bytes: Gives that many random bytes; called once for 256 ids.
     """
 
-    __slots__ = ("_at", "_pool", "_random_bytes", "_unix_ms")
+    __slots__ = ("_front", "_random_bytes", "_tails", "_unix_ms")
 
-    def __init__(self, unix_ms: Callable[[], int], random_bytes: Callable[[int], bytes]) -> None:
-        self._unix_ms = unix_ms
+    def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
         self._random_bytes = random_bytes
-        self._pool = b""
-        self._at = 0
+        self._tails: list[str] = []
+        self._unix_ms = -1
+        self._front = ""
 
-    def __call__(self) -> str:
-        """Return a fresh id."""
-        at = self._at
-        if at >= len(self._pool):
-            self._pool = self._random_bytes(2560)
-            at = 0
-        self._at = at + 10
-        return uuid7(self._unix_ms(), self._pool[at : at + 10])
+    def __call__(self, unix_ms: int) -> str:
+        """Return a fresh id for this millisecond since 1970."""
+        if not self._tails:
+            digits = self._random_bytes(10 * _BATCH).hex()
+            self._tails = [_tail(digits[at : at + 20]) for at in range(0, 20 * _BATCH, 20)]
+        if unix_ms != self._unix_ms:
+            self._unix_ms = unix_ms
+            self._front = _front(unix_ms)
+        return self._front + self._tails.pop()

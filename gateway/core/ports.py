@@ -158,7 +158,7 @@ class Dialect(Protocol):
         ...
 
     def skim(self, body: bytes) -> AnswerFacts:
-        """What :meth:`read_answer` tells of the parsed body, without building the rest of it; nothing when unreadable."""
+        """What :meth:`read_answer` tells of the parsed body, without building the rest; nothing when unreadable."""
         ...
 
     def strip_repeats(self, document: Any, paths: set[tuple[str | int, ...]]) -> Any:

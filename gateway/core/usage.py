@@ -9,7 +9,7 @@ import msgspec
 UsageSource = Literal["reported", "estimated", "missing"]
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens of one call, in disjoint buckets.
 
     Providers differ: OpenAI's ``prompt_tokens`` include cached ones, Anthropic's exclude them. Dialects convert to this

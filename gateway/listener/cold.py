@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
@@ -17,17 +17,43 @@ from aiohttp.web_protocol import RequestHandler
 
 from gateway.core.errors import GatewayError, MalformedRequest, RequestTimeout
 from gateway.core.exchange import Headers, Incoming
+from gateway.core.ports import Reply
 from gateway.listener import framing, reply
-
-if TYPE_CHECKING:
-    from gateway.listener.health import Health
-    from gateway.listener.server import Server
+from gateway.listener.drive import Drive
+from gateway.listener.health import Health
 
 log = logging.getLogger("weighbridge.listener")
 WRITE_HIGH_BYTES = 262_144
 MAX_PIPELINED_BYTES = 262_144
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
 _CODING = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+
+
+class Owner(Protocol):
+    """The server, as far as the cold side needs it."""
+
+    draining: bool
+    now_ns: Callable[[], int]
+
+    def expect(self, connection: ColdConnection) -> None:
+        """A request head has begun to arrive."""
+        ...
+
+    def unexpect(self, connection: ColdConnection) -> None:
+        """No deadline for now."""
+        ...
+
+    def idle(self, connection: ColdConnection) -> None:
+        """A connection waits for its next request."""
+        ...
+
+    def serve(self, incoming: Incoming, reply: Reply) -> Drive:
+        """Start serving a request."""
+        ...
+
+    def refuse(self, incoming: Incoming, reply: Reply) -> None:
+        """Answer a request that never became one."""
+        ...
 
 
 class Sent(web.StreamResponse):
@@ -100,7 +126,7 @@ class ColdReply:
 class ColdConnection(RequestHandler):
     """An aiohttp connection with the listener's framing checks, deadlines and flow control around it."""
 
-    def __init__(self, manager: web.Server, listener: Server, **options: Any) -> None:
+    def __init__(self, manager: web.Server, listener: Owner, **options: Any) -> None:
         super().__init__(manager, **options)
         self.listener = listener
         self.flow: tuple[Callable[[], None], Callable[[], None]] | None = None
@@ -213,7 +239,7 @@ class ColdConnection(RequestHandler):
 class ColdSide(web.Server):
     """Makes cold connections and turns their requests into exchanges."""
 
-    def __init__(self, listener: Server, health: Health, max_body_bytes: int, body_timeout_s: float) -> None:
+    def __init__(self, listener: Owner, health: Health, max_body_bytes: int, body_timeout_s: float) -> None:
         super().__init__(self._handle, handler_cancellation=True, access_log=None)
         self._listener = listener
         self._health = health
@@ -258,11 +284,11 @@ class ColdSide(web.Server):
         incoming = await self._read(request, path, query)
         if incoming.fault is not None:
             answer.close = True
-        task = self._listener.serve(incoming, answer)
+        drive = self._listener.serve(incoming, answer)
         try:
-            await task
+            await drive.wait()
         finally:
-            task.cancel()
+            drive.cancel()
 
     async def _read(self, request: web.BaseRequest, path: str, query: str) -> Incoming:
         headers: Headers = {}

@@ -15,6 +15,7 @@ from gateway.core.errors import Bug, Draining, GatewayError
 from gateway.core.exchange import Incoming
 from gateway.core.ports import Reply
 from gateway.listener.cold import ColdSide
+from gateway.listener.drive import Drive
 from gateway.listener.health import Health
 from gateway.listener.hot import HotConnection
 
@@ -22,6 +23,7 @@ log = logging.getLogger("weighbridge.listener")
 SWEEP_S = 0.25
 KEEPALIVE_S = 75.0
 LINGER_S = 3.0
+CUT_S = 5.0
 BACKLOG = 4096
 
 
@@ -79,7 +81,7 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._deadlines: dict[Connection, float] = {}
         self._connections: set[HotConnection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._drives: set[Drive] = set()
         self._servers: list[asyncio.Server] = []
         self._cold = ColdSide(self, health, options.max_body_bytes, options.header_timeout_s)
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
@@ -107,24 +109,29 @@ class Server:
         Returns:
             How many requests were cut.
         """
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout_s)
-        cut = len(self._tasks)
+        await self._ended(timeout_s)
+        cut = len(self._drives)
         for server in self._servers:
             server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=5)
+        for drive in list(self._drives):
+            drive.cancel()
+        await self._ended(CUT_S)
         self._sweeper.cancel()
         for connection in list(self._connections):
             connection.transport.close()
-        await self._cold.shutdown(1.0)
+        await self._cold.shutdown(CUT_S)
         return cut
+
+    async def _ended(self, timeout_s: float) -> None:
+        waits = [self._loop.create_task(drive.wait()) for drive in self._drives]
+        if waits:
+            _, late = await asyncio.wait(waits, timeout=timeout_s)
+            for each in late:
+                each.cancel()
 
     def in_flight(self) -> int:
         """Requests being served now."""
-        return len(self._tasks)
+        return len(self._drives)
 
     def connections(self) -> int:
         """Client connections open now."""
@@ -142,11 +149,10 @@ class Server:
         self._connections.discard(connection)
         self._deadlines.pop(connection, None)
 
-    def expect_request(self, connection: HotConnection) -> None:
+    def expect_request(self, connection: HotConnection, received_ns: int) -> None:
         """A request has begun to arrive; it keeps the deadline that its first byte set."""
-        due = connection.received_ns / 1e9 + self._options.header_timeout_s
-        # The loop's clock and the monotonic clock tick alike but may start apart.
-        self._deadlines[connection] = self._loop.time() + max(0.0, due - self.now_ns() / 1e9)
+        spent_s = (self.now_ns() - received_ns) / 1e9
+        self._deadlines[connection] = self._loop.time() + max(0.0, self._options.header_timeout_s - spent_s)
 
     def answered(self, connection: HotConnection) -> None:
         """An answer is out; the connection may idle for a while."""
@@ -173,18 +179,22 @@ class Server:
         self.closed(connection)
         self._cold.take(connection.transport, data)
 
-    def serve(self, incoming: Incoming, reply: Reply) -> asyncio.Task[None]:
-        """Start serving a request."""
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call back in the next turn of the loop."""
+        self._loop.call_soon(callback)
+
+    def serve(self, incoming: Incoming, reply: Reply) -> Drive:
+        """Serve a request up to its first wait, and go on when that is over."""
         if isinstance(reply, HotConnection):
             self._deadlines.pop(reply, None)
         if self.draining and incoming.fault is None:
             incoming.fault = Draining()
-        task = self._loop.create_task(self.run(incoming, reply))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        drive = Drive(self._run(incoming, reply), self._loop, self._drives.discard)
+        self._drives.add(drive)
+        drive.start()
+        return drive
 
-    async def run(self, incoming: Incoming, reply: Reply) -> None:
+    async def _run(self, incoming: Incoming, reply: Reply) -> None:
         """Serve a request; the edge that no exception crosses."""
         handler = self._handler()
         try:

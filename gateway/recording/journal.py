@@ -14,6 +14,7 @@ from gateway.core.record import AttemptRecord, ExchangeRecord
 from gateway.wire.headers import parse_tags, parse_traceparent
 
 MAX_SESSION_CHARS = 128
+RESET_NS = 1_000_000_000
 MAX_MODEL_CHARS = 256
 MAX_ROUTE_CHARS = 256
 
@@ -62,7 +63,7 @@ class Journal:
         filing: Takes finished records.
         counting: Counts them.
         clock: The present.
-        new_id: Makes exchange ids.
+        new_id: Makes an exchange id for a millisecond since 1970.
         capture: Which bodies are kept.
         config_hash: Digest of the configuration in force.
     """
@@ -72,7 +73,7 @@ class Journal:
         filing: Filing,
         counting: Counting,
         clock: Clocks,
-        new_id: Callable[[], str],
+        new_id: Callable[[int], str],
         capture: Capture,
         config_hash: str,
     ) -> None:
@@ -80,6 +81,8 @@ class Journal:
         self._counting = counting
         self._unix_us = clock.unix_us
         self._new_id = new_id
+        self._set_ns = -RESET_NS
+        self._offset_us = 0
         self._config_hash = config_hash
         self._bodies = capture.bodies
         self._max_body_bytes = capture.max_body_bytes
@@ -87,9 +90,15 @@ class Journal:
 
     def open(self, incoming: Incoming) -> ExchangeRecord:
         """Start a record."""
+        received_ns = incoming.received_ns
+        if not 0 <= received_ns - self._set_ns < RESET_NS:
+            # The wall clock, as an offset to the monotonic one: read again every second, since it may be set.
+            self._set_ns = self.now_ns()
+            self._offset_us = self._unix_us() - self._set_ns // 1000
+        started_us = received_ns // 1000 + self._offset_us
         return ExchangeRecord(
-            id=self._new_id(),
-            started_us=self._unix_us() - (self.now_ns() - incoming.received_ns) // 1000,
+            id=self._new_id(started_us // 1000),
+            started_us=started_us,
             bytes_in=len(incoming.body),
             route=incoming.path[:MAX_ROUTE_CHARS],
             config_hash=self._config_hash,
@@ -129,9 +138,11 @@ class Journal:
 
     def answered(self, record: ExchangeRecord, facts: AnswerFacts) -> None:
         """Note what the answer says about itself."""
-        record.model_served = facts.model_served[:MAX_MODEL_CHARS]
-        record.finish_reason = facts.finish_reason[:MAX_MODEL_CHARS]
-        record.chunks = facts.chunks
+        served, reason = facts.model_served, facts.finish_reason
+        record.model_served = served if len(served) <= MAX_MODEL_CHARS else served[:MAX_MODEL_CHARS]
+        record.finish_reason = reason if len(reason) <= MAX_MODEL_CHARS else reason[:MAX_MODEL_CHARS]
+        if facts.chunks:
+            record.chunks = facts.chunks
 
     def overhead_ms(self, call: Call) -> float:
         """The gateway's own share of the time so far: all of it but what the provider took."""

@@ -154,18 +154,17 @@ class Metrics:
             cell = self._new_cell(key)
         cell[EXCHANGES] += 1
         tokens = record.input_tokens
-        if tokens:
+        cost = record.cost_nanousd
+        if tokens is not None:
             cell[INPUT] += tokens
+            cell[OUTPUT] += record.output_tokens or 0
             if record.cached_input_tokens:
                 cell[CACHED_INPUT] += record.cached_input_tokens
-        if record.output_tokens:
-            cell[OUTPUT] += record.output_tokens
             if record.reasoning_tokens:
                 cell[REASONING] += record.reasoning_tokens
-        cost = record.cost_nanousd
-        if cost is not None:
+        if cost:
             cell[COST] += cost
-        elif tokens is not None or (record.status < 400 and model):
+        elif cost is None and (tokens is not None or (record.status < 400 and model)):
             cell[UNPRICED] += 1
         duration = record.duration_ms
         cell[DURATION_SUM] += duration

@@ -39,8 +39,10 @@ class Recorder:
         dropped = spool.take_dropped()
         if dropped:
             record.dropped_before = dropped
-        has_bodies = record.request_body is not None or record.response_body is not None
-        written = spool.append(self._line(record), (lambda: self._lean(record)) if has_bodies else None)
+        if record.request_body is None:
+            written = spool.append(self._line(record))
+        else:
+            written = spool.append(self._line(record), lambda: self._lean(record))
         if dropped and not written:
             spool.give_back_dropped(dropped)
 

@@ -91,8 +91,21 @@ class SpoolWriter:
         """
         size = len(line) + 1
         limit = self._max_bytes if lean_line is None else self._lean_bytes
-        if self._used + size <= limit and self._write(line, size):
-            return True
+        if self._used + size <= limit:
+            if self._fd >= 0 and not self._torn and self._size + size <= self._segment_bytes:
+                # Nearly every line.
+                try:
+                    written = os.write(self._fd, line + b"\n")
+                except OSError:
+                    written = 0
+                if written == size:
+                    self._size += size
+                    self._used += size
+                    self._unsynced = True
+                    return True
+                self._account(written)
+            elif self._write(line, size):
+                return True
         if lean_line is not None:
             line = lean_line()
             size = len(line) + 1
@@ -160,14 +173,22 @@ class SpoolWriter:
             written = os.write(self._fd, data)
         except OSError:
             return False
+        if written == len(data):
+            self._size = start + written
+            self._used += written
+            self._unsynced = True
+            self._torn = False
+            return True
+        self._account(written)
+        return False
+
+    def _account(self, written: int) -> None:
+        """A line did not fit whole: cut what is there of it off again."""
+        start = self._size
         self._size = start + written
         self._used += written
         self._unsynced = True
-        if written == len(data):
-            self._torn = False
-            return True
         self._cut_off(start)
-        return False
 
     def _cut_off(self, start: int) -> None:
         try:

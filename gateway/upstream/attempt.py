@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -10,11 +9,13 @@ from gateway.core.call import Call
 from gateway.core.errors import GatewayError, InvalidAnswer
 from gateway.core.exchange import Headers
 from gateway.core.ports import StreamReader
+from gateway.core.signal import Signal
 from gateway.wire.content_coding import ContentDecoder
 
 MAX_WHOLE_BYTES = 64 * 1024 * 1024
 # An error answer is small; what is longer is not worth waiting for.
 MAX_ERROR_BYTES = 1024 * 1024
+_JSON = b"application/json"
 
 
 class Running(Protocol):
@@ -39,13 +40,12 @@ class Attempt:
     Args:
         call: The exchange; its dialect reads the answer, its client gets it.
         head: Gives the header lines for the client, when the first event is in.
-        loop: The worker's loop.
         now_ns: Monotonic clock.
         opaque: Relay also what is neither events nor JSON (audio, files), as it comes.
     """
 
     __slots__ = (
-        "_call", "_decoder", "_future", "_head", "_limit", "_now_ns", "_opaque", "_parts", "_size", "answered_ns",
+        "_call", "_decoder", "_head", "_limit", "_now_ns", "_opaque", "_over", "_parts", "_size", "answered_ns",
         "ended_ns", "first_ns", "headers", "out_bytes", "reader", "running", "sent_ns", "status",
     )  # fmt: skip
 
@@ -53,7 +53,6 @@ class Attempt:
         self,
         call: Call,
         head: Callable[[Call], bytes],
-        loop: asyncio.AbstractEventLoop,
         now_ns: Callable[[], int],
         *,
         opaque: bool = False,
@@ -62,21 +61,17 @@ class Attempt:
         self._head = head
         self._now_ns = now_ns
         self._opaque = opaque
-        self._future: asyncio.Future[None] = loop.create_future()
+        self._over = Signal()
         self._parts: list[bytes] = []
         self._size = 0
         self._limit = MAX_WHOLE_BYTES
         self._decoder: ContentDecoder | None = None
         self.running: Running | None = None
         self.reader: StreamReader | None = None
-        self.status = 0
         self.headers: Headers = {}
-        self.out_bytes = 0
         # Monotonic: request sent, first byte of the answer, first byte that the client may see, answer whole.
         self.sent_ns = now_ns()
-        self.answered_ns = 0
-        self.first_ns = 0
-        self.ended_ns = 0
+        self.status = self.out_bytes = self.answered_ns = self.first_ns = self.ended_ns = 0
 
     async def outcome(self) -> None:
         """Wait until the answer is whole, or a stream's own end was seen.
@@ -85,7 +80,7 @@ class Attempt:
             GatewayError: The attempt failed; :attr:`started` tells whether the client has seen a part of it.
         """
         try:
-            await self._future
+            await self._over
         finally:
             # Whoever holds the exchange holds the attempt; letting go here leaves no ring for the collector.
             self._call = None
@@ -105,13 +100,12 @@ class Attempt:
         self.status = status
         self.headers = headers
         self.answered_ns = self._now_ns()
-        coding = headers.pop(b"content-encoding", b"identity")
         try:
-            if coding != b"identity":
+            if b"content-encoding" in headers and (coding := headers.pop(b"content-encoding")) != b"identity":
                 self._decoder = ContentDecoder(coding)
             if status >= 400:
                 self._limit = MAX_ERROR_BYTES
-            elif self._streams(headers.get(b"content-type", b"")):
+            elif headers.get(b"content-type") != _JSON and self._streams(headers.get(b"content-type", b"")):
                 self._open_stream()
         except GatewayError as error:
             self._fail(error)
@@ -183,9 +177,4 @@ class Attempt:
             return
         self.ended_ns = self._now_ns()
         self.running = None
-        if self._future.done():
-            return
-        if error is None:
-            self._future.set_result(None)
-        else:
-            self._future.set_exception(error)
+        self._over.fire(error)

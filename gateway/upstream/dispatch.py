@@ -81,23 +81,21 @@ class Dispatcher:
             attempt.running = target.local.send(request.upstream_path, body, attempt)
             return
         memo = incoming.memo.get(_MEMO)
-        # One connection mostly speaks to one deployment, with one set of headers: they are encoded once.
+        # Requests with one head go the same way mostly, to one deployment: the head for it is encoded once.
         if memo is not None and memo[0] is target and memo[1] is consumed:
-            headers = memo[2]
+            head = memo[2]
         else:
             headers = forward_request_headers(
                 incoming.headers, drop=consumed, host=target.origin.host_header, credential=deployment.credential
             )
-            incoming.memo[_MEMO] = (target, consumed, headers)
-        length = b"" if incoming.method in _NO_BODY and not body else b"content-length: %d\r\n" % len(body)
-        wire = b"%b %b%b HTTP/1.1\r\n%b%b\r\n%b" % (
-            incoming.method.encode("ascii"),
-            target.prefix,
-            request.upstream_path.encode("latin-1"),
-            headers,
-            length,
-            body,
-        )
+            head = b"%b %b%b HTTP/1.1\r\n%b" % (
+                incoming.method.encode("ascii"), target.prefix, request.upstream_path.encode("latin-1"), headers,
+            )  # fmt: skip
+            incoming.memo[_MEMO] = (target, consumed, head)
+        if not body and incoming.method in _NO_BODY:
+            wire = head + b"\r\n"
+        else:
+            wire = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
         attempt.running = self._http.send(target.origin, wire, attempt, deployment.timeouts)
 
     def _resolve(self, deployment: Deployment) -> Target:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.core.record import ExchangeRecord
 
 JSON = b"content-type: application/json\r\n"
+MAX_REMEMBERED = 1024
 EVENTS = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
 
@@ -22,26 +23,42 @@ def _safe(text: str) -> bytes:
     return "".join(c if " " <= c <= "~" else "?" for c in text).encode("ascii")
 
 
-def head_lines(record: ExchangeRecord, overhead_ms: float, *, cost: bool) -> bytes:
-    """Encode the ``x-weighbridge-*`` lines.
+class AnswerHead:
+    """Encodes the ``x-weighbridge-*`` lines; what many exchanges have in common is encoded once."""
 
-    Args:
-        record: As far as it is known when the head goes out.
-        overhead_ms: The gateway's own share of the time so far.
-        cost: Name the cost when it is known; not on streams, where it is known only at the end.
-    """
-    lines = b"x-weighbridge-id: %b\r\nx-weighbridge-cache: %b\r\n" % (record.id.encode(), record.cache.encode())
-    verdict = record.verdict.encode()
-    lines += b"x-weighbridge-verdict: %b\r\nx-weighbridge-overhead-ms: %.3f\r\n" % (verdict, overhead_ms)
-    if record.provider:
-        model = record.model_served or record.deployment.partition("/")[2]
-        lines += b"x-weighbridge-provider: %b\r\nx-weighbridge-model: %b\r\nx-weighbridge-attempts: %d\r\n" % (
-            _safe(record.provider),
-            _safe(model),
-            len(record.attempts) or 1,
+    __slots__ = ("_constant",)
+
+    def __init__(self) -> None:
+        self._constant: dict[tuple[str, str, str, str, str, int], bytes] = {}
+
+    def lines(self, record: ExchangeRecord, overhead_ms: float, *, cost: bool) -> bytes:
+        """Encode the lines.
+
+        Args:
+            record: As far as it is known when the head goes out.
+            overhead_ms: The gateway's own share of the time so far.
+            cost: Name the cost when it is known; not on streams, where it is known only at the end.
+        """
+        model = record.model_served or record.model_requested
+        key = (record.provider, model, record.verdict, record.policy_revision, record.cache, len(record.attempts))
+        constant = self._constant.get(key)
+        if constant is None:
+            constant = self._encode(record, model)
+            # Models and providers are few; a client that invents names only empties the memory.
+            if len(self._constant) >= MAX_REMEMBERED:
+                self._constant.clear()
+            self._constant[key] = constant
+        if cost and record.cost_nanousd is not None:
+            constant += b"x-weighbridge-cost-usd: %b\r\n" % usd(record.cost_nanousd).encode()
+        return b"x-weighbridge-id: %b\r\nx-weighbridge-overhead-ms: %.3f\r\n%b" % (
+            record.id.encode(),
+            overhead_ms,
+            constant,
         )
-    if record.policy_revision:
-        lines += b"x-weighbridge-policy: %b\r\n" % record.policy_revision.encode()
-    if cost and record.cost_nanousd is not None:
-        lines += b"x-weighbridge-cost-usd: %b\r\n" % usd(record.cost_nanousd).encode()
-    return lines
+
+    def _encode(self, record: ExchangeRecord, model: str) -> bytes:
+        shown = {"cache": record.cache, "verdict": record.verdict}
+        if record.provider:
+            shown |= {"provider": record.provider, "model": model, "attempts": str(len(record.attempts) or 1)}
+        shown["policy"] = record.policy_revision
+        return b"".join(b"x-weighbridge-%b: %b\r\n" % (k.encode(), _safe(v)) for k, v in shown.items() if v)

@@ -96,9 +96,7 @@ def _lines(headers: Headers, stays: frozenset[bytes]) -> list[bytes]:
     connection = headers.get(b"connection", b"")
     if connection not in _PLAIN_CONNECTION:
         stays |= {name.strip().lower() for name in connection.split(b",")}
-    return [
-        name + b": " + value for name, value in headers.items() if name not in stays and not name.startswith(_PREFIXES)
-    ]
+    return [b"%b: %b" % item for item in headers.items() if item[0] not in stays and not item[0].startswith(_PREFIXES)]
 
 
 def _block(lines: list[bytes]) -> bytes | None:

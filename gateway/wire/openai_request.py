@@ -28,7 +28,7 @@ def read_request(incoming: Incoming, document: dict[str, Any], *, dialect: str, 
     model = document.get("model")
     if not is_text(model) or not model:
         raise MalformedRequest("'model' must be a string that is not empty.", param="model")
-    stream = _read_stream(document)
+    stream = ("stream" in document or "stream_options" in document) and _read_stream(document)
     return Request(
         dialect=dialect,
         operation=operation,
@@ -39,7 +39,7 @@ def read_request(incoming: Incoming, document: dict[str, Any], *, dialect: str, 
         model=model,
         stream=stream,
         wants_usage=stream and asks_usage(document),
-        choices=_read_choices(document),
+        choices=_read_choices(document) if "n" in document else 1,
         max_output_tokens=_read_max_tokens(document),
     )
 
@@ -87,13 +87,17 @@ def _read_choices(document: dict[str, Any]) -> int:
 
 
 def _read_max_tokens(document: dict[str, Any]) -> int | None:
-    found: int | None = None
-    for name in ("max_tokens", "max_completion_tokens"):
-        value = document.get(name)
-        if value is None:
-            continue
-        if not is_integer(value):
-            raise MalformedRequest(f"'{name}' must be an integer or null.", param=name)
-        # Some servers take a negative number for "no limit".
-        found = value if value >= 0 else None
-    return found
+    older = _limit(document, "max_tokens") if "max_tokens" in document else None
+    if "max_completion_tokens" not in document or document["max_completion_tokens"] is None:
+        return older
+    return _limit(document, "max_completion_tokens")
+
+
+def _limit(document: dict[str, Any], name: str) -> int | None:
+    value = document[name]
+    if value is None:
+        return None
+    if not is_integer(value):
+        raise MalformedRequest(f"'{name}' must be an integer or null.", param=name)
+    # Some servers take a negative number for "no limit".
+    return value if value >= 0 else None

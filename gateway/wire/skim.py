@@ -19,12 +19,24 @@ class _Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
 
 
+class _Input(msgspec.Struct, gc=False):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
+
+
+class _Output(msgspec.Struct, gc=False):
+    reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+
+
 class _Usage(msgspec.Struct, gc=False):
     prompt_tokens: int
     completion_tokens: int = 0
-    prompt_tokens_details: msgspec.Raw | None = None
-    completion_tokens_details: msgspec.Raw | None = None
-    prompt_cache_hit_tokens: int = 0
+    prompt_tokens_details: _Input | None = None
+    completion_tokens_details: _Output | None = None
+    prompt_cache_hit_tokens: int | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -58,24 +70,22 @@ def skim(body: bytes) -> AnswerFacts:
 
 
 def _usage(usage: _Usage) -> Usage | None:
-    if usage.prompt_tokens < 0 or usage.completion_tokens < 0:
-        return openai_usage({"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens})
-    if (
-        usage.prompt_tokens_details is None
-        and usage.completion_tokens_details is None
-        and not usage.prompt_cache_hit_tokens
-    ):
-        return Usage(input_fresh_tokens=usage.prompt_tokens, output_text_tokens=usage.completion_tokens)
-    details = (usage.prompt_tokens_details or b"null", usage.completion_tokens_details or b"null")
-    return openai_usage(
-        {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "prompt_cache_hit_tokens": usage.prompt_cache_hit_tokens,
-            "prompt_tokens_details": orjson.loads(details[0]),
-            "completion_tokens_details": orjson.loads(details[1]),
-        }
-    )
+    fresh, text = usage.prompt_tokens, usage.completion_tokens
+    into, out = usage.prompt_tokens_details, usage.completion_tokens_details
+    cached = usage.prompt_cache_hit_tokens or 0
+    reasoning = 0
+    if into is not None:
+        if into.cache_write_tokens or into.audio_tokens or into.image_tokens:
+            return openai_usage(msgspec.to_builtins(usage))
+        if into.cached_tokens is not None:
+            cached = into.cached_tokens
+    if out is not None:
+        if out.audio_tokens:
+            return openai_usage(msgspec.to_builtins(usage))
+        reasoning = out.reasoning_tokens or 0
+    if 0 <= cached <= fresh and 0 <= reasoning <= text:
+        return Usage(fresh - cached, cached, 0, text - reasoning, reasoning)
+    return openai_usage(msgspec.to_builtins(usage))
 
 
 def _tolerant(body: bytes) -> AnswerFacts:

@@ -40,14 +40,14 @@ CHOICE = st.one_of(
     st.none(),
     st.fixed_dictionaries(
         {"index": st.integers(0, 3)},
-        optional={"finish_reason": st.one_of(st.none(), st.sampled_from(["stop", "length", ""]), st.integers())},
+        optional={"finish_reason": st.one_of(st.none(), st.sampled_from(["stop", "length", ""]), st.integers(0, 9))},
     ),
 )
 ANSWER = st.fixed_dictionaries(
     {},
     optional={
         "usage": USAGE,
-        "model": st.one_of(st.none(), st.text(max_size=4), st.integers()),
+        "model": st.one_of(st.none(), st.text(max_size=4), st.integers(0, 9)),
         "choices": st.one_of(st.none(), st.lists(CHOICE, max_size=3)),
         "id": st.text(max_size=3),
     },

@@ -159,8 +159,9 @@ def parse(incoming: Incoming, document: Any) -> Request:
     messages = document.get("messages")
     if not is_array(messages):
         raise MalformedRequest("'messages' must be an array of objects.", param="messages")
-    for index, message in enumerate(messages):
-        if not is_object(message):
+    for message in messages:
+        if message.__class__ is not dict:
+            index = messages.index(message)
             raise MalformedRequest(f"'messages[{index}]' must be an object.", param=f"messages[{index}]")
     return read_request(incoming, document, dialect=DIALECT_NAME, operation="chat", path="/chat/completions")
 
