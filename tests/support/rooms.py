@@ -1,0 +1,283 @@
+"""A whole pipeline of real rooms, with a transport and a client written by hand, and a log of what happened when."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import orjson
+
+from gateway.accounting.ledger import Ledger
+from gateway.accounting.limits import Limits
+from gateway.accounting.meter import Accounting
+from gateway.accounting.prices import PriceBook
+from gateway.clients.tokenizers import Tokenizers
+from gateway.core.errors import GatewayError
+from gateway.core.exchange import Deployment, Incoming, Principal, Request, Timeouts
+from gateway.core.limits import LimitRule
+from gateway.core.ports import AnswerSink
+from gateway.core.prices import PriceRow
+from gateway.core.record import ExchangeRecord
+from gateway.core.usage import Usage
+from gateway.core.verdict import Bundle, DetectorSpec, Match, PatternSpec, RuleSpec, When
+from gateway.guards.engine import GuardEngine
+from gateway.identity.open import OpenIdentity
+from gateway.listener.drive import Drive
+from gateway.pipeline import Pipeline
+from gateway.recording.journal import Capture, Journal
+from gateway.routing.table import RouteEntry, Router
+from gateway.upstream.catalog import CatalogProvider
+from gateway.upstream.dispatch import Dispatcher
+from gateway.wire.answer_head import AnswerHead
+from tests.support.clock import ManualClock
+from tests.support.incoming import json_incoming
+from tests.support.sinks import ListReply
+
+PROVIDER = Deployment(
+    provider="p", kind="openai", model="", base_url="http://p.example/v1", credential=b"", timeouts=Timeouts()
+)
+# Nano-dollars a token: 1000 in, 2000 out.
+PRICES = (PriceRow(provider="p", model="*", input_usd_mtok=1.0, output_usd_mtok=2.0),)
+ONE_AT_A_TIME = LimitRule(scope="provider", concurrency=1)
+Script = Callable[[AnswerSink], None]
+
+
+class Wire:
+    """One request at the hand-written transport."""
+
+    def __init__(self, sent: bytes, sink: AnswerSink, log: list[Any]) -> None:
+        self.sent = sent
+        self.sink = sink
+        self._log = log
+
+    def cancel(self) -> None:
+        self._log.append("cancel")
+
+    def pause(self) -> None:
+        self._log.append("pause")
+
+    def resume(self) -> None:
+        self._log.append("resume")
+
+
+class _Lease:
+    """A real lease that says in the log how it ended."""
+
+    def __init__(self, inner: Any, log: list[Any]) -> None:
+        self._inner = inner
+        self._log = log
+
+    def settle(self, usage: Usage | None) -> None:
+        self._log.append("settle" if usage is None else f"settle {usage.input_tokens}+{usage.output_tokens}")
+        self._inner.settle(usage)
+
+    def void(self) -> None:
+        self._log.append("void")
+        self._inner.void()
+
+
+class _LoggedLedger(Ledger):
+    """A real ledger whose leases say how they ended."""
+
+    log: list[Any]
+
+    def reserve(self, principal: Principal, request: Request, deployment: Deployment) -> Any:
+        return _Lease(super().reserve(principal, request, deployment), self.log)
+
+
+@functools.cache
+def tokenizers() -> Tokenizers:
+    """One for all tests of the process: what it loads takes long."""
+    return Tokenizers()
+
+
+@functools.cache
+def guards(*rules: RuleSpec) -> GuardEngine:
+    """Rules over two detectors: the words ``osprey`` and ``falcon``."""
+    detectors = tuple(
+        DetectorSpec(
+            name=word,
+            use="pattern",
+            patterns=(PatternSpec(name="P1", expression=word, label=word.upper(), max_chars=len(word)),),
+        )
+        for word in ("osprey", "falcon")
+    )
+    return GuardEngine(Bundle(revision="0123456789ab", detectors=detectors, rules=rules))
+
+
+def rule(word: str, action: Any, direction: Any, mode: Any = "enforce") -> RuleSpec:
+    when = When(op="detector", name=word)
+    match = Match(direction=(direction,))
+    return RuleSpec(id=f"{action}-{word}", match=match, when=when, action=action, mode=mode)
+
+
+class Rooms:
+    """A pipeline, and everything that it said to the outside.
+
+    Attributes:
+        log: Starts, writes and ends of answers, endings of leases, records filed and counted, in order.
+        records: As they were when they were filed.
+        wires: Requests that reached the transport.
+    """
+
+    def __init__(
+        self, script: Script | None, *rules: RuleSpec, limits: tuple[LimitRule, ...] = (), bodies: Any = "none"
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.log: list[Any] = []
+        self.records: list[ExchangeRecord] = []
+        self.wires: list[Wire] = []
+        self.clock = ManualClock()
+        self.bugs: list[BaseException] = []
+        self._script = script
+        numbers = iter(range(1, 1000))
+        http: Any = self
+        ledger = _LoggedLedger(Accounting(PriceBook(PRICES, _no_catalog), tokenizers(), Limits(limits, self.clock)))
+        ledger.log = self.log
+        own = msgspec.structs.replace(PROVIDER, provider="weighbridge", kind="catalog")
+        self.pipeline = Pipeline(
+            identity=OpenIdentity(),
+            router=Router((RouteEntry(alias="m", deployment=PROVIDER),), {"p": PROVIDER, "weighbridge": own}),
+            provider_of={"openai_models": "weighbridge"},
+            ledger=ledger,
+            guards=guards(*rules),
+            dispatcher=Dispatcher(http, {"catalog": CatalogProvider(("m",))}),
+            journal=Journal(
+                self, self, self.clock, lambda _: f"id-{next(numbers)}", Capture(bodies=bodies), "config-hash"
+            ),
+            head=AnswerHead(),
+            loop=self.loop,
+        )
+
+    # --- what the pipeline's rooms call
+
+    def send(self, origin: Any, wire: bytes, sink: AnswerSink, timeouts: Timeouts) -> Wire:
+        made = Wire(wire, sink, self.log)
+        self.wires.append(made)
+        if self._script is not None:
+            self.loop.call_soon(self._script, sink)
+        return made
+
+    def append(self, record: ExchangeRecord) -> None:
+        self.log.append("filed")
+        self.records.append(msgspec.convert(msgspec.to_builtins(record), ExchangeRecord))
+
+    def observe(self, record: ExchangeRecord) -> None:
+        self.log.append("counted")
+
+    # --- what a test does
+
+    @property
+    def record(self) -> ExchangeRecord:
+        """The one record there is."""
+        (record,) = self.records
+        return record
+
+    def begin(self, asked: Incoming, reply: ListReply) -> Drive:
+        """Start a request as the listener does."""
+        drive = Drive(self._edge(asked, reply), self.loop, lambda _: None)
+        drive.start()
+        return drive
+
+    async def serve(self, asked: Incoming) -> ListReply:
+        """Serve a request to its end."""
+        reply = ListReply(self.log)
+        await asyncio.wait_for(self.begin(asked, reply).wait(), 10)
+        assert self.bugs == []
+        return reply
+
+    async def ended(self) -> None:
+        """Wait for the calls whose clients have gone."""
+        while self.pipeline.endings:
+            await asyncio.wait(self.pipeline.endings, timeout=10)
+
+    async def _edge(self, asked: Incoming, reply: ListReply) -> None:
+        try:
+            await self.pipeline.handle(asked, reply)
+        except Exception as error:
+            self.bugs.append(error)
+            raise
+
+
+def _no_catalog() -> Any:
+    class Empty:
+        def provider_id(self, name: str, base_url: str) -> str:
+            return ""
+
+        def listed(self, provider_id: str, model: str) -> tuple[Any, ...]:
+            return ()
+
+    return Empty()
+
+
+def chat(text: str = "hello", **more: Any) -> Incoming:
+    """A chat request as the listener hands it on."""
+    document = {"model": "m", "messages": [{"role": "user", "content": text}], **more}
+    made = json_incoming("/v1/chat/completions", document)
+    made.received_ns = 1_000_000_000
+    return made
+
+
+USAGE = {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14}
+JSON = {b"content-type": b"application/json", b"x-request-id": b"req_1"}
+EVENTS = {b"content-type": b"text/event-stream"}
+
+
+def answer(text: str = "hi there", **more: Any) -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return orjson.dumps({"id": "1", "object": "chat.completion", "model": "m-1", "choices": [choice], **more})
+
+
+def event(text: str | None = None, **more: Any) -> bytes:
+    delta = {} if text is None else {"content": text}
+    finish = "stop" if text is None else None
+    choices = [] if "usage" in more else [{"index": 0, "delta": delta, "finish_reason": finish}]
+    return b"data: " + orjson.dumps({"id": "1", "model": "m-1", "choices": choices, **more}) + b"\n\n"
+
+
+DONE = b"data: [DONE]\n\n"
+
+
+def whole(body: bytes, status: int = 200, headers: dict[bytes, bytes] = JSON) -> Script:
+    def say(sink: AnswerSink) -> None:
+        sink.on_head(status, dict(headers))
+        sink.on_data(body)
+        sink.on_end()
+
+    return say
+
+
+def stream(*pieces: bytes | GatewayError) -> Script:
+    def say(sink: AnswerSink) -> None:
+        sink.on_head(200, dict(EVENTS))
+        for piece in pieces:
+            if isinstance(piece, GatewayError):
+                sink.on_fail(piece)
+                return
+            sink.on_data(piece)
+        sink.on_end()
+
+    return say
+
+
+def failing(error: GatewayError) -> Script:
+    return lambda sink: sink.on_fail(error)
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def main() -> None:
+        await test()
+
+    asyncio.run(main())
+
+
+def filed_once_and_in_time(log: list[Any]) -> None:
+    """The record is on disk, once, before the last byte of the answer leaves; what was reserved was let go once."""
+    assert log.count("filed") == log.count("counted") == 1
+    ends = [log.index(end) for end in ("send", "finish", "abort") if end in log]
+    assert len(ends) <= 1
+    assert all(log.index("filed") < end for end in ends)
+    assert sum(str(step).startswith(("settle", "void")) for step in log) <= 1
