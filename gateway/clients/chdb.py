@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -160,6 +161,11 @@ class ChdbClient:
             return await lane.run(work)
         except RuntimeError as error:
             raise failure(str(error)) from None
+
+
+def has_engine() -> bool:
+    """Whether the optional package with the engine is installed; nothing is loaded."""
+    return importlib.util.find_spec("chdb") is not None
 
 
 def _engine() -> Callable[[str], Any]:

@@ -152,3 +152,9 @@ def test_every_failure_is_one_of_ours() -> None:
                 await client.command(broken)
 
     opened(scenario)
+
+
+def test_the_engine_is_found_without_loading_it() -> None:
+    script = "import sys; from gateway.clients.chdb import has_engine; print(has_engine(), 'chdb' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"

@@ -101,8 +101,11 @@ def quiet(gateway: Gateway) -> bool:
 def files(gateway: Gateway) -> int:
     """Open files and sockets, but for kept connections to providers."""
     until(lambda: quiet(gateway))
-    counts = gateway.next_counts()
-    return open_files(gateway.worker_pid()) - counts["upstream_connections"].get("idle", 0)
+    # Once a second a copy of the spool's descriptor is open for a moment.
+    return min(
+        open_files(gateway.worker_pid()) - gateway.next_counts()["upstream_connections"].get("idle", 0)
+        for _ in range(3)
+    )
 
 
 def threads(gateway: Gateway) -> int:
@@ -121,8 +124,9 @@ def test_after_many_calls_of_every_kind_nothing_is_left(tmp_path: Path, provider
             assert came == {"200": 7 * rest, "400": rest, "502": rest, "left": rest}
             after_kb = resident_kb(gateway.worker_pid())
             measured("rss_kb", [warm_kb, after_kb])
-            measured("files", [warm_files, files(gateway)])
-            assert files(gateway) == warm_files
+            after_files = files(gateway)
+            measured("files", [warm_files, after_files])
+            assert after_files <= warm_files
             assert threads(gateway) <= warm_threads + 1
             assert after_kb < warm_kb * 1.1
             recorded = sum(cell[1][0] for cell in gateway.counts()["cells"])
@@ -130,4 +134,4 @@ def test_after_many_calls_of_every_kind_nothing_is_left(tmp_path: Path, provider
             assert len({record["id"] for record in gateway.spooled()}) == CALLS
             if SOAK:
                 until(lambda: not gateway.counts()["upstream_connections"].get("idle"), 90)
-                assert open_files(gateway.worker_pid()) == warm_files
+                until(lambda: open_files(gateway.worker_pid()) <= warm_files)
