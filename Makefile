@@ -10,11 +10,12 @@ CHECKS := check-format check-lint check-types check-imports check-words check-te
 CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check $(CHECKS) format bench models lock clean debs
+.PHONY: help run test soak check $(CHECKS) format bench models lock clean debs
 
 help:
 	@echo "make run     install what is needed into $(VENV) and start the gateway; Ctrl-C drains and stops"
 	@echo "make test    the whole test suite"
+	@echo "make soak    the tests that kill, starve and exhaust, at full length; shows what they measure"
 	@echo "make check   format, lint, types, import rule, unit tests"
 	@echo "make format  let the formatter and the safe fixes of the linter rewrite the sources"
 	@echo "make bench   load tests side by side with nginx and Envoy; ARGS='--rounds 5 --secs 4' goes to the runner"
@@ -27,6 +28,10 @@ run: $(VENV)/installed-run
 
 test: $(VENV)/installed-dev debs
 	$(PY) -m pytest -n auto -q
+
+# One after the other, since some of them measure time.
+soak: $(VENV)/installed-dev debs
+	WEIGHBRIDGE_SOAK=1 $(PY) -m pytest -q --timeout 900 -o log_cli=true --log-cli-level=INFO tests/chaos tests/integration
 
 # All of them, side by side; one that fails does not hide another.
 check: $(VENV)/installed-dev
