@@ -23,7 +23,7 @@ from gateway.recording.spool import SpoolWriter
 
 _T = TypeVar("_T")
 _CLOCK = SystemClock()
-_NEXT_ID = IdSource(_CLOCK.unix_ms, os.urandom)
+_NEXT_ID = IdSource(os.urandom)
 
 _SCRIPT = """
 import asyncio, logging, sys
@@ -53,7 +53,7 @@ def until(look: Callable[[], _T | None], timeout_s: float = 15.0) -> _T:
 def exchange(**changes: Any) -> ExchangeRecord:
     """A plausible record of a call a moment ago."""
     values: dict[str, Any] = {
-        "id": _NEXT_ID(),
+        "id": _NEXT_ID(_CLOCK.unix_ms()),
         "started_us": _CLOCK.unix_us(),
         "team": "support",
         "key_id": "key-1",
