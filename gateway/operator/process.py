@@ -167,7 +167,7 @@ async def keep_open(plane: Plane, store: TraceStore, tried: asyncio.Event) -> No
             await clock.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
         else:
-            plane.open_store = OpenStore(store, TraceQueries(store.driver, clock))
+            plane.open_store = OpenStore(store, TraceQueries(store.driver, clock, store.landed))
             health.up, health.last_error = True, ""
     tried.set()
     while True:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -130,11 +130,13 @@ class TraceQueries:
     Args:
         driver: The engine, opened and migrated.
         clock: Tells where "the last hour" begins.
+        landed: Waits until what is being inserted has reached every table; see ``TraceStore.landed``.
     """
 
-    def __init__(self, driver: TraceDriver, clock: Clock) -> None:
+    def __init__(self, driver: TraceDriver, clock: Clock, landed: Callable[[], Awaitable[None]] | None = None) -> None:
         self._driver = driver
         self._clock = clock
+        self._landed = landed
         self._readonly = ReadonlySql(driver)
 
     async def exchange(self, exchange_id: str) -> Row | None:
@@ -154,6 +156,8 @@ class TraceQueries:
                 break
         else:
             return None
+        if self._landed is not None:
+            await self._landed()
         row = rows[0]
         params = {**bounds, "tenant": row["tenant"]}
         for name, sql in _PARTS.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -10,6 +12,8 @@ from gateway.operator.schema import migrate
 from gateway.plugin.traces import TraceDriver
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# A reader does not wait longer than this for a writer that hangs.
+LONGEST_LANDING_S = 2.0
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +52,7 @@ class TraceStore:
         self.driver = driver
         self._body_ttl_s = body_ttl_s
         self._ready = False
+        self._landing = asyncio.Lock()
 
     async def start(self) -> None:
         """Open the store and bring its tables up to date. May be called again after it failed.
@@ -76,7 +81,17 @@ class TraceStore:
             StoreRejected: A line among them will never do.
         """
         await self.start()
-        await self.driver.insert_lines("ingest", lines, token)
+        async with self._landing:
+            await self.driver.insert_lines("ingest", lines, token)
+
+    async def landed(self) -> None:
+        """Wait until the insert under way, if there is one, has reached every table.
+
+        Each view of ``ingest`` commits for itself, so the row of an exchange can be read before its attempts can.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_LANDING_S), self._landing:
+                pass
 
     async def add_feedback(self, feedback: Feedback, token: str) -> None:
         """Keep a judgement on an exchange, once a token.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import uuid
 
 import pytest
@@ -19,9 +20,24 @@ def with_queries(kind: str, scenario) -> None:
     async def run(driver: TraceDriver) -> None:
         store = TraceStore(driver)
         await store.start()
-        await scenario(store, TraceQueries(driver, SystemClock()))
+        await scenario(store, TraceQueries(driver, SystemClock(), store.landed))
 
     with_driver(kind, run)
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+def test_an_exchange_that_can_be_read_is_whole_at_once(kind: str) -> None:
+    async def scenario(store: TraceStore, queries: TraceQueries) -> None:
+        for number in range(15):
+            given = record(request_body="question")
+            inserting = asyncio.get_running_loop().create_task(store.insert(lines(given), f"slice-{number}"))
+            while (found := await queries.exchange(given.id)) is None:
+                await asyncio.sleep(0)
+            assert (len(found["attempts"]), len(found["guard_events"])) == (1, 1)
+            assert found["bodies"]["request_body"] == "question"
+            await inserting
+
+    with_queries(kind, scenario)
 
 
 @pytest.mark.parametrize("kind", DRIVERS)
