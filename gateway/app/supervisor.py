@@ -237,13 +237,18 @@ def listening_sockets(host: str, port: int, count: int) -> list[socket.socket]:
     """
     sockets: list[socket.socket] = []
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for _ in range(count):
-        each = socket.socket(family, socket.SOCK_STREAM)
-        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if count > 1:
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        each.bind((host, sockets[0].getsockname()[1] if sockets else port))
-        each.listen(4096)
-        each.settimeout(0)
-        sockets.append(each)
+    try:
+        for _ in range(count):
+            each = socket.socket(family, socket.SOCK_STREAM)
+            sockets.append(each)
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if count > 1:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            each.bind((host, sockets[0].getsockname()[1] if len(sockets) > 1 else port))
+            each.listen(4096)
+            each.settimeout(0)
+    except OSError:
+        for each in sockets:
+            each.close()
+        raise
     return sockets

@@ -168,19 +168,19 @@ class Worker:
         self.metrics.config_hash = settings.config_hash
         self.metrics.policy_revision = guards.revision
         self._report |= {"config_hash": settings.config_hash, "policy_revision": guards.revision}
-        self._seen = self._seen or _stamps(settings)
+        self._seen = self._seen or stamps(settings)
 
     async def _watch(self) -> None:
         """Reload on SIGHUP, or when a file of the configuration has changed."""
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), self.settings.policies.reload_s)
-            stamps = _stamps(self.settings)
-            if self._asked.is_set() or stamps != self._seen:
+            now = stamps(self.settings)
+            if self._asked.is_set() or now != self._seen:
                 self._asked.clear()
                 await self.reload()
                 # What changed while it was being read counts as not read; files that are new were read just now.
-                self._seen = {path: stamps.get(path, stamp) for path, stamp in _stamps(self.settings).items()}
+                self._seen = {path: now.get(path, stamp) for path, stamp in stamps(self.settings).items()}
 
     async def _count(self) -> None:
         while True:
@@ -260,13 +260,13 @@ def _tls(cert: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-def _stamps(settings: Settings) -> dict[Path, tuple[int, int]]:
+def stamps(settings: Settings) -> dict[Path, tuple[int, int]]:
     """When each file of the configuration was last written, and its size."""
     files = [path for _, path in settings.policies.files]
     files += [path for path in (settings.file, settings.prices.path) if path is not None]
-    stamps: dict[Path, tuple[int, int]] = {}
+    found: dict[Path, tuple[int, int]] = {}
     for path in files:
         with contextlib.suppress(OSError):
-            found = path.stat()
-            stamps[path] = (found.st_mtime_ns, found.st_size)
-    return stamps
+            status = path.stat()
+            found[path] = (status.st_mtime_ns, status.st_size)
+    return found

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.app.build import Shared, build_pipeline
+from gateway.app.policies import load_guards
+from gateway.clients.clock import SystemClock
+from gateway.clients.http import HttpClient
+from gateway.clients.tokenizers import Tokenizers
+from gateway.core.errors import AuthenticationFailed, ModelNotFound
+from gateway.core.ids import IdSource
+from gateway.pipeline import Pipeline
+from gateway.recording.metrics import Metrics
+from gateway.recording.recorder import Recorder
+from gateway.recording.spool import SpoolWriter
+from gateway.upstream.sim import SimProvider
+from tests.support.settings import good, load
+
+KEYS = """
+    version: 1
+    identity:
+      mode: keys
+      keys: [{id: k1, key: env:KEY_ONE, team: red, models: [sim/echo]}]
+    providers: {real: {kind: openai, base_url: "http://127.0.0.1:9/v1", api_key: env:REAL_KEY}}
+    models:
+      - alias: fast
+        candidates: [{provider: real, model: quick-1}]
+        timeouts: {idle: 7s}
+    limits: [{scope: team, requests: {max: 5, per: minute}}]
+"""
+SECRETS = {"KEY_ONE": "wb-" + "k" * 40, "REAL_KEY": "real-secret"}
+
+
+@asynccontextmanager
+async def shared(folder: Path):
+    clock = SystemClock()
+    spool = SpoolWriter(folder / "spool", name="w", clock=clock, max_bytes=1 << 20)
+    whole = Shared(
+        clock=clock,
+        http=HttpClient(),
+        sim=SimProvider(),
+        recorder=Recorder(spool, msgspec.json.Encoder()),
+        metrics=Metrics(0, clock.unix_ms),
+        ids=IdSource(os.urandom),
+        tokenizers=Tokenizers(),
+        endings=set(),
+    )
+    try:
+        yield whole
+    finally:
+        await whole.http.close()
+        await whole.sim.close()
+        whole.tokenizers.close()
+        spool.close()
+
+
+def built(folder: Path, check, text: str = "version: 1\n", **environ: str) -> None:
+    """Build a pipeline from a configuration and look at it."""
+
+    async def run() -> None:
+        settings = good(load(folder, text, None, **environ))
+        async with shared(folder) as whole:
+            check(build_pipeline(settings, load_guards(settings.policies.files), whole))
+
+    asyncio.run(run())
+
+
+def test_a_model_goes_to_its_provider_with_our_credential(tmp_path: Path) -> None:
+    def check(pipeline: Pipeline) -> None:
+        (deployment,) = pipeline.router.plan("fast").candidates
+        assert (deployment.provider, deployment.model) == ("real", "quick-1")
+        assert deployment.credential == b"authorization: Bearer real-secret\r\n"
+        assert deployment.timeouts.idle_s == 7
+
+    built(tmp_path, check, KEYS, **SECRETS)
+
+
+def test_keys_are_asked_for_where_the_configuration_says_so(tmp_path: Path) -> None:
+    def check(pipeline: Pipeline) -> None:
+        bearer = b"Bearer " + SECRETS["KEY_ONE"].encode()
+        assert pipeline.identity.identify({b"authorization": bearer}).team == "red"
+        with pytest.raises(AuthenticationFailed):
+            pipeline.identity.identify({b"authorization": b"Bearer wb-other"})
+
+    built(tmp_path, check, KEYS, **SECRETS)
+
+
+def test_without_any_configuration_sim_answers_and_lists_its_models(tmp_path: Path) -> None:
+    def check(pipeline: Pipeline) -> None:
+        assert pipeline.identity.identify({}).key_id == ""
+        assert pipeline.router.plan("sim/echo").candidates[0].kind == "sim"
+        assert list(pipeline.provider_of) == ["openai_models"]
+        with pytest.raises(ModelNotFound):
+            pipeline.router.plan("gpt-nobody")
+
+    built(tmp_path, check)
+
+
+def test_transparent_mode_passes_everything_with_the_callers_credential(tmp_path: Path) -> None:
+    def check(pipeline: Pipeline) -> None:
+        (deployment,) = pipeline.router.plan("anything").candidates
+        assert (deployment.base_url, deployment.credential) == ("http://models.example/v1", None)
+        assert pipeline.provider_of == {}
+
+    built(tmp_path, check, "", WEIGHBRIDGE_UPSTREAM="http://models.example/v1")
+
+
+def test_what_callers_have_taken_outlives_a_reload_with_the_same_limits(tmp_path: Path) -> None:
+    async def run() -> None:
+        rules = good(load(tmp_path, KEYS, **SECRETS)).limits
+        other = good(load(tmp_path, KEYS.replace("max: 5", "max: 6"), **SECRETS)).limits
+        async with shared(tmp_path) as whole:
+            first = whole.limits_for(rules)
+            assert whole.limits_for(good(load(tmp_path, KEYS, **SECRETS)).limits) is first
+            assert whole.limits_for(other) is not first
+            prices = whole.prices_for(())
+            assert whole.prices_for(()) is prices
+
+    asyncio.run(run())
