@@ -55,15 +55,25 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             await self._carry(call)
         except GatewayError as error:
             await self._fail(call, error)
-        except asyncio.CancelledError:
-            if not call.filed:
-                ending = self.loop.create_task(self._fail(call, ClientGone("The client went away.")))
-                self.endings.add(ending)
-                ending.add_done_callback(self.endings.discard)
+        except asyncio.CancelledError as cancelled:
+            await self._cancelled(call, cancelled)
             raise
         finally:
-            if call.lease is not None and call.attempt is None:
-                call.lease.void()
+            if not call.handed_on:
+                self.ledger.release(call)
+
+    async def _cancelled(self, call: Call, cancelled: asyncio.CancelledError) -> None:
+        reason = cancelled.args[0] if cancelled.args else None
+        if call.filed:
+            return
+        if isinstance(reason, GatewayError):
+            # We are the ones who leave: the client is still there to be told.
+            await self._fail(call, reason)
+            return
+        call.handed_on = True
+        ending = self.loop.create_task(self._fail(call, ClientGone("The client went away.")))
+        self.endings.add(ending)
+        ending.add_done_callback(self.endings.discard)
 
     def refuse(self, incoming: Incoming, reply: Reply, error: GatewayError) -> None:
         """Answer a request that never became one, or whose handling broke down."""
@@ -89,21 +99,31 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         if guard.response_active:
             call.screen = guard.stream_screen()
         opaque = dialect is passthrough.DIALECT and not guard.response_active
-        call.attempt = attempt = Attempt(call, self._head, self.journal.now_ns, opaque=opaque)
-        self.dispatcher.start(attempt, deployment, request, call.body, incoming, principal.consumed)
+        attempt = Attempt(call, self._head, self.journal.now_ns, opaque=opaque)
+        call.attempt = attempt
+        try:
+            self.dispatcher.start(attempt, deployment, request, call.body, incoming, principal.consumed)
+        except GatewayError:
+            call.attempt = None
+            raise
         await attempt.outcome()
         if attempt.reader is not None:
             tail = attempt.reader.finish()
-            await self._settle(call, attempt.reader.facts)
-            self._file(call, attempt.status, "", tail)
             if not attempt.first_ns:
                 call.reply.start(attempt.status, self._head(call))
+            await self._settle(call, attempt.reader.facts)
+            self._file(call, attempt.status, "", tail)
             call.reply.finish(tail)
             return
-        call.answer, facts = gate.screen(record, guard, dialect, attempt.headers, attempt.body, passthrough.DIALECT)
+        headers = answer_headers(attempt.headers)
+        answer, facts, blocked_by = gate.screen(record, guard, dialect, attempt, passthrough.DIALECT)
+        call.answer = answer
         await self._settle(call, facts)
-        self._file(call, attempt.status, "upstream_error" if attempt.status >= 400 else "", call.answer)
-        call.reply.send(attempt.status, self._head(call), call.answer)
+        if blocked_by:
+            raise Blocked(blocked_by)
+        self._file(call, attempt.status, "upstream_error" if attempt.status >= 400 else "", answer)
+        headers += self.head.lines(record, record.overhead_ms, attempts=1, cost=True)
+        call.reply.send(attempt.status, headers, answer)
 
     async def _fail(self, call: Call, error: GatewayError) -> None:
         """End a call that failed, as far as its client can still be told."""
@@ -111,8 +131,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         reader = attempt.reader if attempt is not None else None
         if reader is not None:
             await self._settle(call, reader.facts)
-        elif call.lease is not None and attempt is not None:
-            call.lease.settle(None)
+        else:
+            self.ledger.release(call)
         if reader is None or attempt is None or not call.reply.started:
             self._answer_error(call, error)
             return
@@ -130,13 +150,14 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         if call.reply.started:
             call.reply.abort()
         elif not call.reply.gone:
-            head = self.head.lines(call.record, call.record.overhead_ms, cost=False)
+            head = self.head.lines(call.record, call.record.overhead_ms, attempts=int(call.attempt is not None))
             call.reply.send(error.status, JSON + retry + head, body)
 
     async def _settle(self, call: Call, facts: AnswerFacts) -> None:
         """Weigh what was used; a usage that nobody reported is estimated first, off the loop when that takes long."""
         if call.screen is not None:
             gate.note_stream(call.record, call.screen)
+            call.screen = None
         self.journal.answered(call.record, facts)
         if facts.usage is None:
             facts.usage = await self.ledger.estimate(call)
@@ -149,6 +170,6 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         self.journal.close(call, status, code, last)
 
     def _head(self, call: Call) -> bytes:
+        """The head of a stream, when its first event is in."""
         headers = b"" if call.attempt is None else answer_headers(call.attempt.headers)
-        overhead_ms = call.record.overhead_ms if call.filed else self.journal.overhead_ms(call)
-        return headers + self.head.lines(call.record, overhead_ms, cost=call.filed)
+        return headers + self.head.lines(call.record, self.journal.overhead_ms(call), attempts=1)

@@ -38,8 +38,19 @@ class Ledger:
         """Write what a call used and cost into its record, and charge it."""
         if call.deployment is not None:
             self._accounting.settle(call.record, facts, call.deployment)
-        if call.lease is not None:
-            call.lease.settle(facts.usage)
+        lease, call.lease = call.lease, None
+        if lease is not None:
+            lease.settle(facts.usage)
+
+    def release(self, call: Call) -> None:
+        """End what a call still holds, on a way out that settled nothing: what it used then is not known."""
+        lease, call.lease = call.lease, None
+        if lease is None:
+            return
+        if call.attempt is None:
+            lease.void()
+        else:
+            lease.settle(None)
 
     async def estimate(self, call: Call) -> Usage | None:
         """Count the tokens of a call whose provider reported none; ``None`` where there is nothing to count."""

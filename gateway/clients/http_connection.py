@@ -135,6 +135,8 @@ class HttpCall:
 
     def resume(self) -> None:
         """Read on; the idle timer starts afresh."""
+        if not self.paused:
+            return
         self.paused = False
         self.last_s = self.client.now()
         if self.connection is not None:

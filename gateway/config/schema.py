@@ -105,7 +105,7 @@ class StoresSpec(Strict):
 class CaptureSpec(Strict):
     """How much of the bodies is kept."""
 
-    bodies: Literal["none", "redacted", "full"] = "redacted"
+    bodies: Annotated[Literal["none", "redacted"], _later(("full",), "bodies")] = "redacted"
     max_body_bytes: Bytes = 64 << 10
     ttl_s: Seconds = Field(30 * 86400.0, validation_alias="ttl")
 
@@ -288,11 +288,17 @@ def _everything(value: object) -> float:
     return share
 
 
+def _served(value: object) -> object:
+    if value is False:
+        raise not_yet("turning /metrics off")
+    return value
+
+
 class TelemetrySpec(Strict):
     """What is told to other systems."""
 
     otlp: NotYet = None
-    prometheus: bool = True
+    prometheus: Annotated[bool, BeforeValidator(_served)] = True
     sample: Annotated[float, BeforeValidator(_everything), WithJsonSchema({"const": "100%"})] = 1.0
 
 

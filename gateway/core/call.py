@@ -26,6 +26,7 @@ class Call:
         body: The admitted request body.
         answer: A whole answer's body as the client gets it.
         filed: The record is filed: nothing more may be written to it.
+        handed_on: The client has gone, and a task of its own ends the call.
     """
 
     incoming: Incoming
@@ -40,3 +41,4 @@ class Call:
     body: bytes = b""
     answer: bytes = b""
     filed: bool = False
+    handed_on: bool = False

@@ -42,6 +42,17 @@ class Plan(Protocol):
         ...
 
 
+class Given(Protocol):
+    """A whole answer; an attempt that has ended is one."""
+
+    headers: Headers
+
+    @property
+    def body(self) -> bytes:
+        """All of it, content coding removed."""
+        ...
+
+
 def note(record: ExchangeRecord, screened: Screened) -> None:
     """Put a verdict on the record; the strongest of an exchange stays."""
     verdict = _VERDICTS[screened.action]
@@ -50,8 +61,6 @@ def note(record: ExchangeRecord, screened: Screened) -> None:
     if screened.events:
         record.guard_events = (record.guard_events + screened.events)[:MAX_EVENTS]
     record.coverage = min(record.coverage, screened.coverage)
-    if screened.rule:
-        raise Blocked(screened.rule)
 
 
 def note_stream(record: ExchangeRecord, screen: StreamVerdicts) -> None:
@@ -76,42 +85,47 @@ def admit(record: ExchangeRecord, plan: Plan, dialect: Dialect, request: Request
         return request.document
     if request.document is None:
         if request.body:
-            note(record, plan.screen_opaque("request"))
+            _admit(record, plan.screen_opaque("request"))
         return None
     screened = plan.screen_request(dialect, request.document)
-    note(record, screened)
+    _admit(record, screened)
     return screened.document
 
 
+def _admit(record: ExchangeRecord, screened: Screened) -> None:
+    note(record, screened)
+    if screened.rule:
+        raise Blocked(screened.rule)
+
+
 def screen(
-    record: ExchangeRecord, plan: Plan, dialect: Dialect, headers: Headers, body: bytes, opaque: Dialect
-) -> tuple[bytes, AnswerFacts]:
+    record: ExchangeRecord, plan: Plan, dialect: Dialect, given: Given, opaque: Dialect
+) -> tuple[bytes, AnswerFacts, str]:
     """Read a whole answer, and screen it when a rule wants that.
 
     Args:
         record: Gets the events.
         plan: The rules.
         dialect: Reads the document.
-        headers: The provider's, for the media type.
-        body: The answer as it came.
+        given: The answer as it came.
         opaque: Reads text that is no document of the dialect.
 
     Returns:
-        The body for the client, and what the answer says about itself.
-
-    Raises:
-        Blocked: A rule turns the answer back.
+        The body for the client, what the answer says about itself, and the rule that turns it back, or nothing: what
+        was used has to be paid either way.
     """
+    body = given.body
     if not plan.response_active or not body:
-        return body, dialect.skim(body)
-    document, encode = _document(headers, body)
+        return body, dialect.skim(body), ""
+    document, encode = _document(given.headers, body)
     facts = dialect.read_answer(document) if isinstance(document, dict) else AnswerFacts()
     if encode is None:
-        note(record, plan.screen_opaque("response"))
-        return body, facts
+        screened = plan.screen_opaque("response")
+        note(record, screened)
+        return body, facts, screened.rule
     screened = plan.screen_answer(dialect if isinstance(document, dict) else opaque, document)
     note(record, screened)
-    return (encode(screened.document) if screened.edited else body), facts
+    return (encode(screened.document) if screened.edited else body), facts, screened.rule
 
 
 def _document(headers: Headers, body: bytes) -> tuple[Any, Callable[[Any], bytes] | None]:

@@ -135,6 +135,8 @@ class ColdConnection(RequestHandler):
         self._serving = False
         self._left: int | None = 0
         self._payload: StreamReader | None = None
+        # The body that is being read is not framed in valid chunks.
+        self.broken = False
         # What was pipelined behind the request being served.
         self._backlog = b""
 
@@ -143,7 +145,10 @@ class ColdConnection(RequestHandler):
         if self._serving:
             self._pass_body(data)
             return
-        head = self._head + data
+        # An empty line before a request is no request (RFC 9112 §2.2).
+        head = self._head + data if self._head else data.lstrip(b"\r\n")
+        if not head:
+            return
         end = head.find(b"\r\n\r\n", max(0, len(self._head) - 3)) + 4
         fault = framing.check_partial(head) if end < 4 else framing.check_head(head[:end])
         if fault is not None:
@@ -176,7 +181,8 @@ class ColdConnection(RequestHandler):
             super().data_received(data)
             if self._messages and hasattr(self._messages[-1][0], "exc") and self._payload is not None:
                 # aiohttp queues a body's error behind the request, whose reader would wait for the rest for ever.
-                self._payload.set_exception(web.RequestPayloadError("broken chunks"))
+                self.broken = True
+                self._payload.feed_eof()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The client is gone: its handler is cancelled."""
@@ -206,8 +212,11 @@ class ColdConnection(RequestHandler):
 
     def served(self) -> None:
         """A request is answered: the next bytes are a head again."""
-        self._serving = False
         self.reply = self.flow = None
+        if self._left != 0:
+            # The rest of the body is still coming; aiohttp reads it for a while and closes.
+            return
+        self._serving = False
         self.listener.idle(self)
         backlog, self._backlog = self._backlog, b""
         if backlog:
@@ -270,18 +279,18 @@ class ColdSide(web.Server):
         )
         connection.reply = answer
         try:
-            await self._serve(request, answer)
+            await self._serve(request, connection, answer)
         finally:
             connection.served()
         return Sent(close=answer.close)
 
-    async def _serve(self, request: web.BaseRequest, answer: ColdReply) -> None:
+    async def _serve(self, request: web.BaseRequest, connection: ColdConnection, answer: ColdReply) -> None:
         path, _, query = request.raw_path.partition("?")
         probe = self._health.answer(path, query)
         if probe is not None:
             answer.send(*probe)
             return
-        incoming = await self._read(request, path, query)
+        incoming = await self._read(request, connection, path, query)
         if incoming.fault is not None:
             answer.close = True
         drive = self._listener.serve(incoming, answer)
@@ -290,7 +299,7 @@ class ColdSide(web.Server):
         finally:
             drive.cancel()
 
-    async def _read(self, request: web.BaseRequest, path: str, query: str) -> Incoming:
+    async def _read(self, request: web.BaseRequest, connection: ColdConnection, path: str, query: str) -> Incoming:
         headers: Headers = {}
         fault: GatewayError | None = None
         received_ns = self._listener.now_ns()
@@ -312,7 +321,9 @@ class ColdSide(web.Server):
             except TimeoutError:
                 fault = RequestTimeout("The request did not arrive in time.")
             except web.RequestPayloadError:
-                fault = MalformedRequest("The request body is not framed in valid chunks.")
+                connection.broken = True
+        if connection.broken:
+            fault = fault or MalformedRequest("The request body is not framed in valid chunks.")
         peer = request.transport.get_extra_info("peername") if request.transport else None
         shown = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
         return Incoming(request.method, path, query, headers, bytes(body), shown, received_ns, fault)

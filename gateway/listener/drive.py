@@ -10,13 +10,60 @@ Until then ``asyncio.current_task()`` is ``None``: what needs one (``asyncio.tim
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
-from types import coroutine
-from typing import Any
+from collections.abc import Callable
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
 
 from gateway.core.signal import Signal
 
-Work = Coroutine[Any, Any, None]
+if TYPE_CHECKING:
+    Work = CoroutineType[Any, Any, None]
+
+
+class Carried:
+    """What is left of a coroutine, as something that a task can await: first the wait it stands at, then the rest.
+
+    A task throws what became of a wait into whatever it runs, so that goes on to the coroutine as it comes.
+    """
+
+    __slots__ = ("_first", "_loop", "_work")
+
+    def __init__(self, work: Work, waited: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._work = work
+        self._first = waited
+        self._loop = loop
+
+    def __await__(self) -> Carried:
+        return self
+
+    def __iter__(self) -> Carried:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def send(self, value: Any) -> Any:
+        """Go on; gives what is waited for next."""
+        first, self._first = self._first, None
+        return self._known(self._work.send(value) if first is None else first)
+
+    def throw(self, *error: Any) -> Any:
+        """Go on with an error."""
+        self._first = None
+        return self._known(self._work.throw(*error))
+
+    def close(self) -> None:
+        """Give up."""
+        self._work.close()
+
+    def _known(self, waited: Any) -> Any:
+        """A task cannot wait for a signal; it can wait for a future that the signal resolves."""
+        if waited.__class__ is not Signal:
+            return waited
+        future: asyncio.Future[None] = self._loop.create_future()
+        waited.waiter = lambda: None if future.done() else future.set_result(None)
+        # The first step of awaiting a future gives the future, marked as awaited.
+        return next(future.__await__())
 
 
 class Drive:
@@ -43,14 +90,18 @@ class Drive:
         """Run up to the first wait."""
         self._step(None)
 
-    def cancel(self) -> None:
-        """Stop the work at its wait, with ``CancelledError``. Idempotent; safe from anywhere but the work itself."""
+    def cancel(self, reason: BaseException | None = None) -> None:
+        """Stop the work at its wait, with ``CancelledError``. Idempotent; safe from anywhere but the work itself.
+
+        Args:
+            reason: The argument of the ``CancelledError``, for a work that can tell its client why.
+        """
         if self._task is not None:
-            self._task.cancel()
+            self._task.cancel(reason)
         elif self._signal is not None:
             self._signal.waiter = None
             self._signal = None
-            self._step(asyncio.CancelledError())
+            self._step(asyncio.CancelledError(*([reason] if reason is not None else [])))
 
     async def wait(self) -> None:
         """Wait until the work has ended; the work goes on when the waiter is cancelled."""
@@ -72,44 +123,24 @@ class Drive:
             self._signal = waited
             waited.waiter = self._wake
         else:
-            self._task = self._loop.create_task(self._as_task(waited))
+            self._task = self._loop.create_task(self._as_task(Carried(work, waited, self._loop)))
+            self._task.add_done_callback(self._after_task)
 
     def _wake(self) -> None:
         self._signal = None
         self._step(None)
 
-    async def _as_task(self, waited: Any) -> None:
-        try:
-            await self._rest(waited)
-        finally:
-            self._end()
+    async def _as_task(self, carried: Carried) -> None:
+        await carried
 
-    @coroutine
-    def _rest(self, waited: Any) -> Generator[Any, Any, None]:
-        """Go on inside a task: hand it what the work waits for, one wait after the other."""
+    def _after_task(self, task: asyncio.Task[None]) -> None:
+        self._task = None
         work = self._work
-        if work is None:
-            return
-        error: BaseException | None = None
-        while True:
-            try:
-                if waited.__class__ is Signal:
-                    yield from self._bridge(waited)
-                else:
-                    yield waited
-            except asyncio.CancelledError as cancelled:
-                error = cancelled
-            try:
-                waited = work.send(None) if error is None else work.throw(error)
-            except StopIteration:
-                return
-            error = None
-
-    def _bridge(self, signal: Signal) -> Generator[Any, Any, None]:
-        """A task cannot wait for a signal; it can wait for a future that the signal resolves."""
-        future = self._loop.create_future()
-        signal.waiter = lambda: None if future.done() else future.set_result(None)
-        yield from future.__await__()
+        if work is None or work.cr_frame is None:
+            self._end()
+        else:
+            # Cancelled before its first step: the work has not heard of it yet.
+            self._step(asyncio.CancelledError())
 
     def _end(self) -> None:
         if self.ended:

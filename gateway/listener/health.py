@@ -35,5 +35,5 @@ class Health:
             document |= self._report()
         headers = b"content-type: application/json\r\n"
         if self.draining:
-            headers += b"retry-after: 1\r\nconnection: close\r\n"
+            headers += b"retry-after: 1\r\n"
         return 503 if self.draining else 200, headers, orjson.dumps(document)

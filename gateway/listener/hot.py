@@ -138,9 +138,9 @@ class HotConnection(asyncio.Protocol):
 
     # --- serving
 
-    def arriving(self) -> bool:
-        """Whether a part of a request has arrived."""
-        return self._reader.arriving
+    def idle(self) -> bool:
+        """Whether it has served a request and waits for the next; one that never asked is owed an answer."""
+        return self._head is not None and not self.busy and not self._reader.arriving
 
     def expire(self) -> None:
         """The rest of the request did not arrive in time, or nothing came for too long."""

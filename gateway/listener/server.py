@@ -100,7 +100,7 @@ class Server:
         """Refuse new calls from now on; those on their way finish."""
         self.draining = True
         self._health.draining = True
-        for connection in [c for c in self._connections if not c.busy and not c.arriving()]:
+        for connection in [c for c in self._connections if c.idle()]:
             connection.transport.close()
 
     async def close(self, timeout_s: float) -> int:
@@ -114,7 +114,7 @@ class Server:
         for server in self._servers:
             server.close()
         for drive in list(self._drives):
-            drive.cancel()
+            drive.cancel(Draining())
         await self._ended(CUT_S)
         self._sweeper.cancel()
         for connection in list(self._connections):

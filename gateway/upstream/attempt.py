@@ -45,8 +45,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_call", "_decoder", "_head", "_limit", "_now_ns", "_opaque", "_over", "_parts", "_size", "answered_ns",
-        "ended_ns", "first_ns", "headers", "out_bytes", "reader", "running", "sent_ns", "status",
+        "_call", "_decoder", "_head", "_held", "_limit", "_now_ns", "_opaque", "_over", "_parts", "_size",
+        "answered_ns", "ended_ns", "first_ns", "headers", "out_bytes", "reader", "running", "sent_ns", "status",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +61,7 @@ class Attempt:
         self._head = head
         self._now_ns = now_ns
         self._opaque = opaque
+        self._held = False
         self._over = Signal()
         self._parts: list[bytes] = []
         self._size = 0
@@ -147,7 +148,17 @@ class Attempt:
         if call is not None and call.request is not None:
             self.reader = call.dialect.stream_reader(call.request, call.screen)
             if self.running is not None:
-                call.reply.on_flow(self.running.pause, self.running.resume)
+                call.reply.on_flow(self._hold, self._go_on)
+
+    def _hold(self) -> None:
+        if self.running is not None:
+            self._held = True
+            self.running.pause()
+
+    def _go_on(self) -> None:
+        if self.running is not None:
+            self._held = False
+            self.running.resume()
 
     def _relay(self, reader: StreamReader, data: bytes) -> None:
         out = reader.feed(data)
@@ -176,5 +187,8 @@ class Attempt:
         if self.ended_ns:
             return
         self.ended_ns = self._now_ns()
-        self.running = None
+        running, self.running = self.running, None
+        if running is not None and self._held:
+            # A slow client has paused the provider, whose last bytes are still to be read off the connection.
+            running.resume()
         self._over.fire(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import unquote
 
 from gateway.core.errors import ModelNotFound
 from gateway.core.ports import AnswerSink
@@ -45,7 +46,7 @@ class CatalogProvider:
         return CatalogCall(self._loop.call_soon(self._answer, path.partition("?")[0], sink))
 
     def _answer(self, path: str, sink: AnswerSink) -> None:
-        name = path.removeprefix("/models").removeprefix("/")
+        name = unquote(path.removeprefix("/models").removeprefix("/"))
         status, body = 200, models_body(self._names)
         if name and name in self._names:
             body = model_body(name)

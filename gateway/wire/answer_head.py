@@ -31,19 +31,20 @@ class AnswerHead:
     def __init__(self) -> None:
         self._constant: dict[tuple[str, str, str, str, str, int], bytes] = {}
 
-    def lines(self, record: ExchangeRecord, overhead_ms: float, *, cost: bool) -> bytes:
+    def lines(self, record: ExchangeRecord, overhead_ms: float, *, attempts: int, cost: bool = False) -> bytes:
         """Encode the lines.
 
         Args:
             record: As far as it is known when the head goes out.
             overhead_ms: The gateway's own share of the time so far.
+            attempts: Tries at providers so far.
             cost: Name the cost when it is known; not on streams, where it is known only at the end.
         """
         model = record.model_served or record.model_requested
-        key = (record.provider, model, record.verdict, record.policy_revision, record.cache, len(record.attempts))
+        key = (record.provider, model, record.verdict, record.policy_revision, record.cache, attempts)
         constant = self._constant.get(key)
         if constant is None:
-            constant = self._encode(record, model)
+            constant = self._encode(record, model, attempts)
             # Models and providers are few; a client that invents names only empties the memory.
             if len(self._constant) >= MAX_REMEMBERED:
                 self._constant.clear()
@@ -56,9 +57,9 @@ class AnswerHead:
             constant,
         )
 
-    def _encode(self, record: ExchangeRecord, model: str) -> bytes:
+    def _encode(self, record: ExchangeRecord, model: str, attempts: int) -> bytes:
         shown = {"cache": record.cache, "verdict": record.verdict}
         if record.provider:
-            shown |= {"provider": record.provider, "model": model, "attempts": str(len(record.attempts) or 1)}
+            shown |= {"provider": record.provider, "model": model, "attempts": str(attempts)}
         shown["policy"] = record.policy_revision
         return b"".join(b"x-weighbridge-%b: %b\r\n" % (k.encode(), _safe(v)) for k, v in shown.items() if v)

@@ -50,6 +50,8 @@ def select(incoming: Incoming) -> tuple[Dialect, Request]:
     """
     if incoming.fault is not None:
         raise incoming.fault
+    if b"x-weighbridge-policy" in incoming.headers:
+        raise NotAvailable("The header x-weighbridge-policy is not yet available.")
     dialect = _BY_PATH.get(incoming.path)
     if dialect is None:
         return _elsewhere(incoming)

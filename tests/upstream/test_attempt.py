@@ -7,6 +7,7 @@ import gc
 import gzip
 import itertools
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,6 +28,9 @@ from tests.support.streams import cut
 
 EVENTS: Headers = {b"content-type": b"text/event-stream; charset=utf-8"}
 JSON: Headers = {b"content-type": b"application/json"}
+
+
+Step = bytes | GatewayError | Callable[[], None] | None
 
 
 class Wire:
@@ -86,7 +90,9 @@ class Case:
         self.attempt = Attempt(self.call, lambda call: b"x: y\r\n", itertools.count(1).__next__, opaque=opaque)
         self.attempt.running = self.wire
 
-    def run(self, *steps: bytes | GatewayError | None, status: int = 200, headers: Headers = EVENTS) -> Attempt:
+    def run(
+        self, *steps: bytes | GatewayError | Callable[[], None] | None, status: int = 200, headers: Headers = EVENTS
+    ) -> Attempt:
         """Head, pieces, then an end (``None``) or a failure; returns the attempt when its outcome is good."""
 
         async def main() -> None:
@@ -94,7 +100,9 @@ class Case:
             await asyncio.sleep(0)
             self.attempt.on_head(status, dict(headers))
             for step in steps:
-                if step is None:
+                if callable(step):
+                    step()
+                elif step is None:
                     self.attempt.on_end()
                 elif isinstance(step, bytes):
                     self.attempt.on_data(step)
@@ -201,12 +209,21 @@ def test_the_readers_own_end_ends_the_attempt_and_what_follows_is_not_heard():
 
 def test_a_slow_client_pauses_the_transport():
     case = Case()
-    case.run(b"a", None)
-    assert case.reply.flow is not None
-    pause, resume = case.reply.flow
-    pause()
-    resume()
+    case.run(b"a", lambda: flow(case, 0), lambda: flow(case, 1), b"b", None)
     assert case.wire.heard == ["pause", "resume"]
+
+
+def test_a_paused_transport_is_resumed_when_the_answer_is_over():
+    case = Case()
+    case.run(b"a", lambda: flow(case, 0), b"!")
+    assert case.wire.heard == ["pause", "resume"]
+    flow(case, 1)
+    assert case.wire.heard == ["pause", "resume"], "what is over is left alone"
+
+
+def flow(case: Case, which: int) -> None:
+    assert case.reply.flow is not None
+    case.reply.flow[which]()
 
 
 def test_an_event_that_breaks_the_stream_stops_the_transport():

@@ -78,7 +78,7 @@ SELECT
     countIf(status < 400 AND isNull(ingest.input_tokens)) AS unknown_usage_calls,
     sum(ifNull(ingest.cost_nanousd, 0)) AS cost_nanousd,
     countIf(isNotNull(ingest.cost_nanousd)) AS priced_calls,
-    countIf(isNull(ingest.cost_nanousd)
+    countIf(isNull(ingest.cost_nanousd) AND model_requested != '' AND dialect != 'openai_models'
         AND (status < 400 OR arrayExists(a -> a.status >= 200 AND a.status < 300, ingest.attempts))) AS unknown_cost_calls
 FROM ingest
 GROUP BY minute, tenant, team, key_id, alias, provider, deployment, model_served;
@@ -99,7 +99,7 @@ SELECT
     countIf(status < 400 AND isNull(ingest.input_tokens)) AS unknown_usage_calls,
     sum(ifNull(ingest.cost_nanousd, 0)) AS cost_nanousd,
     countIf(isNotNull(ingest.cost_nanousd)) AS priced_calls,
-    countIf(isNull(ingest.cost_nanousd)
+    countIf(isNull(ingest.cost_nanousd) AND model_requested != '' AND dialect != 'openai_models'
         AND (status < 400 OR arrayExists(a -> a.status >= 200 AND a.status < 300, ingest.attempts))) AS unknown_cost_calls
 FROM ingest
 ARRAY JOIN CAST(if(empty(tags), map('', ''), tags), 'Array(Tuple(String, String))') AS tag

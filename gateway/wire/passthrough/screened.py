@@ -90,8 +90,7 @@ class ScreenedReader:
             self._drop(blocked.rule)
             raise
         if released != text:
-            rule = getattr(self._screen, "rule", "")
-            self._drop(rule if isinstance(rule, str) and rule else UNNAMED_RULE)
+            self._drop(_rule(self._screen))
             raise Blocked(self.rule)
 
     def _drop(self, rule: str) -> None:
@@ -164,3 +163,10 @@ def _marks(value: Any) -> list[str]:
     if not is_object(value):
         return []
     return [str(mark) for name in _DISCRIMINATORS if is_integer(mark := value.get(name)) or is_text(mark)]
+
+
+def _rule(screen: TextScreen) -> str:
+    """The rule that wanted to edit: the last one that said so, where the screen keeps count."""
+    rule = getattr(screen, "rule", "")
+    events = getattr(screen, "events", ())
+    return rule or (events[-1].rule if events else UNNAMED_RULE)
