@@ -120,6 +120,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         call.answer = answer
         await self._settle(call, facts)
         if blocked_by:
+            # What was turned back is not kept either.
+            call.answer = b""
             raise Blocked(blocked_by)
         self._file(call, attempt.status, "upstream_error" if attempt.status >= 400 else "", answer)
         headers += self.head.lines(record, record.overhead_ms, attempts=1, cost=True)

@@ -27,6 +27,7 @@ LONGEST_PAUSE_S = 5.0
 SOUND_LIFE_S = 10.0
 GRACE_S = 10.0
 _FORWARDED = (signal.SIGHUP,)
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 @dataclass
@@ -84,7 +85,7 @@ class Supervisor:
         self._lifeline_read, self._lifeline_write = os.pipe2(os.O_CLOEXEC)
         self._wake = (wake_read, wake_write)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in _HANDLED:
             signal.signal(number, self._on_signal)
         for child in self._children():
             self._start(child)
@@ -136,9 +137,12 @@ class Supervisor:
 
     def _start(self, child: Child) -> None:
         ready_read, ready_write = os.pipe2(os.O_CLOEXEC)
+        # A signal between the fork and the child's own handlers would be noted in a copy of this object, and lost.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         pid = os.fork()
         if pid == 0:
             self._become(child, ready_read, ready_write)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
         os.close(ready_write)
         child.pid, child.ready_fd, child.ready, child.started_s = pid, ready_read, False, self._now_s()
 
@@ -151,6 +155,7 @@ class Supervisor:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
             for fd in (*self._wake, ready_read, self._lifeline_write):
                 os.close(fd)
             for other in self._children():

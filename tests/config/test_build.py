@@ -72,7 +72,7 @@ def test_a_whole_file_becomes_settings(tmp_path: Path):
           - {scope: team, match: {team: build}, requests: {max: 10, per: minute}, concurrency: 2}
         policies: {bundle: []}
         prices: {overrides: prices.yaml}
-        telemetry: {prometheus: false}
+        telemetry: {prometheus: true}
         """,
         CH_PASSWORD="pw",
         CI_KEY="wb-1",
@@ -103,7 +103,7 @@ def test_a_whole_file_becomes_settings(tmp_path: Path):
         LimitRule(scope="team", match={"team": ("build",)}, requests=(10, 60.0), tokens=None, concurrency=2),
     )
     assert settings.prices.rows[0].input_usd_mtok == 0.15
-    assert (settings.policies.files, settings.prometheus) == ((), False)
+    assert (settings.policies.files, settings.prometheus) == ((), True)
     assert result.notices == ()
 
 

@@ -90,7 +90,7 @@ def test_units_are_read():
         ("workers: 0", "workers: should be greater than or equal to 1"),
         ("policies: {bundle: ['/etc/passwd']}", "policies.bundle[0]: should match pattern"),
         ("prices: {source: mine}", "prices.source: should be 'genai-prices'"),
-        ("capture: {bodies: all}", "capture.bodies: should be 'none', 'redacted' or 'full'"),
+        ("capture: {bodies: all}", "capture.bodies: should be 'none' or 'redacted'"),
         ("listen: {address: 8080}", "listen.address: should be host:port"),
         ("drain_timeout: 30", "drain_timeout: should be a duration with its unit"),
         ("drain_timeout: 0s", "drain_timeout: should be greater than 0"),
@@ -113,7 +113,7 @@ def test_the_version_is_required_and_known():
     [
         "plugins: []",
         "cache: {exact: {enabled: false}, semantic: {enabled: false, threshold: 0.95, mode: enforce, ttl: 24h}}",
-        "telemetry: {prometheus: false, sample: 100%}",
+        "telemetry: {prometheus: true, sample: 100%}",
         "listen: {tls: null}",
         "stores: {traces: 'clickhouse://user:env:CH_PASSWORD@host:8123/weighbridge'}",
         "stores: {traces: 'chdb://.weighbridge/traces'}",
