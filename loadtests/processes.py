@@ -15,6 +15,9 @@ from pathlib import Path
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 
+# What the generator sends as its credential.
+LOAD_KEY = "sk-load"
+
 
 class StartError(Exception):
     """A program died or stayed silent instead of answering."""
@@ -133,7 +136,12 @@ def start(name: str, port: int, command: list[str], *, cpu: int, home: Path, ign
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=home,
-            env={**os.environ, "WEIGHBRIDGE_HOME": str(home)},
+            env={
+                **os.environ,
+                "WEIGHBRIDGE_HOME": str(home),
+                "WEIGHBRIDGE_BENCH_KEY": LOAD_KEY,
+                "WEIGHBRIDGE_BENCH_PROVIDER_KEY": "sk-provider",
+            },
             start_new_session=True,
         )
     program = Program(name, port, process, log, ignored_port=ignored_port)

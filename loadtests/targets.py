@@ -18,10 +18,14 @@ PORT_OF = {
     "weighbridge-baseline": 111,
     "weighbridge-default": 112,
     "weighbridge-operator": 113,
+    "weighbridge-full": 114,
 }
 OPERATOR_PORT = 190
 FIRST_OTHER_PORT = 120
-DEFAULT = ["direct", "nginx", "envoy", "weighbridge", "weighbridge-baseline", "weighbridge-default", "weighbridge-cold"]
+DEFAULT = [
+    "direct", "nginx", "envoy", "weighbridge", "weighbridge-cold", "weighbridge-baseline", "weighbridge-full",
+    "weighbridge-default",
+]  # fmt: skip
 
 
 @dataclass
@@ -83,26 +87,21 @@ def envoy_command(site: Site) -> list[str]:
     return [str(build.envoy(site.peers)), "-c", str(configuration), *options]
 
 
-def weighbridge_command(target: str, template: str = "", *, operator: bool = False) -> Callable[[Site], list[str]]:
-    """``weighbridge serve`` with one worker in transparent mode.
+def weighbridge_command(
+    target: str, template: str = "", *, operator: bool = False, transparent: bool = True
+) -> Callable[[Site], list[str]]:
+    """``weighbridge serve`` with one worker.
 
     Args:
+        transparent: Everything goes to the provider; else the configuration says what goes where.
         template: The configuration in ``conf/``; none: what a user gets who writes none.
         operator: Also start the operator process, on the same CPU; its use is not counted.
     """
 
     def command(site: Site) -> list[str]:
         listen = f"127.0.0.1:{site.port_of(target)}"
-        line = [
-            str(build.weighbridge()),
-            "serve",
-            "--upstream",
-            f"http://{site.upstream}/v1",
-            "--listen",
-            listen,
-            "--workers",
-            "1",
-        ]
+        line = [str(build.weighbridge()), "serve", "--listen", listen, "--workers", "1"]
+        line += ["--upstream", f"http://{site.upstream}/v1"] if transparent else []
         line += ["--operator", f"127.0.0.1:{site.port + OPERATOR_PORT}"] if operator else ["--no-operator"]
         return [*line, "-c", str(site.configured(target, template))] if template else line
 
@@ -114,6 +113,7 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "envoy": envoy_command,
     "weighbridge": weighbridge_command("weighbridge", "weighbridge-bare.yaml"),
     "weighbridge-baseline": weighbridge_command("weighbridge-baseline", "weighbridge-baseline.yaml"),
+    "weighbridge-full": weighbridge_command("weighbridge-full", "weighbridge-full.yaml", transparent=False),
     "weighbridge-default": weighbridge_command("weighbridge-default"),
     "weighbridge-operator": weighbridge_command("weighbridge-operator", operator=True),
 }

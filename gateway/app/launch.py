@@ -8,16 +8,18 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import quote
 
+import orjson
 import uvloop
 
 from gateway.app.policies import PolicyFault, load_guards
 from gateway.app.supervisor import Child, Supervisor, listening_sockets
 from gateway.app.worker import WorkerOptions, run_worker
 from gateway.clients.chdb import has_engine
+from gateway.config.addresses import Address
 from gateway.config.load import LoadResult
 from gateway.config.settings import ChdbStore, ClickHouseStore, Operator, Settings
 from gateway.core.errors import Misconfigured
-from gateway.operator.process import OperatorOptions, run_operator
+from gateway.operator.process import ADDRESS_FILE, OperatorOptions, run_operator
 
 log = logging.getLogger("weighbridge.launch")
 
@@ -92,12 +94,19 @@ class Launch:
         base = f"{scheme}://{shown}:{port}/v1"
         lines = [base]
         if settings.operator is not None:
-            lines.append(f"http://{settings.operator.address}")
+            lines.append(f"http://{self._operator_address(settings.operator)}")
         model = "gpt-4o-mini" if settings.transparent else "sim/echo"
         key = ' -H "Authorization: Bearer $OPENAI_API_KEY"' if settings.transparent else ""
         data = f'{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}]}}'
         lines.append(f"curl {base}/chat/completions{key} -H \"Content-Type: application/json\" -d '{data}'")
         return "\n".join(lines) + "\n"
+
+    def _operator_address(self, operator: Operator) -> Address:
+        if operator.address.port:
+            return operator.address
+        # The system chose the port; the operator has left word of it.
+        said = orjson.loads((self._settings.home / "run" / ADDRESS_FILE).read_bytes())
+        return Address(operator.address.host, said["port"])
 
     def _bind(self, settings: Settings) -> list[socket.socket]:
         address = settings.listen.address

@@ -148,7 +148,7 @@ def test_two_workers_share_the_port_and_their_counts_add_up(tmp_path: Path) -> N
             for _ in range(10):
                 assert gateway.chat().status == 200
                 calls += 1
-            assert calls < 2000
+            assert calls < 200_000  # each worker tells its counts once a second
         until(lambda: served(0) + served(1) == calls)
         labels = 'dialect="openai_chat",provider="sim",model="sim/echo",status="200",error_code=""'
         name = f"weighbridge_exchanges_total{{{labels}}}"
