@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
+from typing import cast
 
 from gateway.core.usage import Price, Usage
 
@@ -25,7 +26,7 @@ class Rate:
     reasoning that of output. Audio does not, since it never costs what text costs.
     """
 
-    __slots__ = ("_denominator", "_each", "_per_call")
+    __slots__ = ("_denominator", "_each", "_per_call", "_plain")
 
     def __init__(self, dollars: Dollars) -> None:
         exact = {name: Fraction(price) * _NANO_A_TOKEN for name, price in dollars.items() if name != "per_call"}
@@ -44,10 +45,23 @@ class Rate:
         self._denominator = math.lcm(per_call.denominator, *(price.denominator for price in each if price is not None))
         self._each = tuple(None if price is None else int(price * self._denominator) for price in each)
         self._per_call = int(per_call * self._denominator)
+        text = self._each[:4]
+        self._plain = None if None in text else cast("tuple[int, int, int, int]", text)
 
     def cost_nanousd(self, usage: Usage) -> int | None:
         """Price a call: nano-dollars, rounded half to even, or ``None`` when a bucket in use has no price."""
+        plain = self._plain
         total = self._per_call
+        if plain is not None and not (
+            usage.cache_write_tokens
+            or usage.audio_input_tokens
+            or usage.audio_output_tokens
+            or usage.image_input_tokens
+        ):
+            # Text alone: nearly every call.
+            total += usage.input_fresh_tokens * plain[0] + usage.output_text_tokens * plain[1]
+            total += usage.reasoning_tokens * plain[2] + usage.cache_read_tokens * plain[3]
+            return self._rounded(total)
         counts = (
             usage.input_fresh_tokens,
             usage.output_text_tokens,
@@ -63,6 +77,9 @@ class Rate:
                 if each is None:
                     return None
                 total += tokens * each
+        return self._rounded(total)
+
+    def _rounded(self, total: int) -> int:
         whole, rest = divmod(total, self._denominator)
         twice = rest * 2
         if twice > self._denominator or (twice == self._denominator and whole & 1):
