@@ -21,6 +21,7 @@ from gateway.core.ports import Reply
 from gateway.listener import framing, reply
 from gateway.listener.drive import Drive
 from gateway.listener.health import Health
+from gateway.listener.hot import HOT
 
 log = logging.getLogger("weighbridge.listener")
 WRITE_HIGH_BYTES = 262_144
@@ -45,6 +46,10 @@ class Owner(Protocol):
 
     def idle(self, connection: ColdConnection) -> None:
         """A connection waits for its next request."""
+        ...
+
+    def take_back(self, transport: asyncio.Transport, data: bytes) -> None:
+        """A connection is one for the hot side from here on."""
         ...
 
     def serve(self, incoming: Incoming, reply: Reply) -> Drive:
@@ -135,6 +140,8 @@ class ColdConnection(RequestHandler):
         self._serving = False
         self._left: int | None = 0
         self._payload: StreamReader | None = None
+        # Requests in a row that the hot side would serve.
+        self._hot_run = 0
         # The body that is being read is not framed in valid chunks.
         self.broken = False
         # What was pipelined behind the request being served.
@@ -145,10 +152,16 @@ class ColdConnection(RequestHandler):
         if self._serving:
             self._pass_body(data)
             return
-        # An empty line before a request is no request (RFC 9112 §2.2).
-        head = self._head + data if self._head else data.lstrip(b"\r\n")
-        if not head:
-            return
+        if not self._head:
+            # An empty line before a request is no request (RFC 9112 §2.2).
+            data = data.lstrip(b"\r\n")
+            if not data:
+                return
+            self._hot_run = self._hot_run + 1 if data.startswith(HOT) else 0
+            if self._hot_run > 1 and self._waiter is not None:
+                self._leave(data)
+                return
+        head = self._head + data
         end = head.find(b"\r\n\r\n", max(0, len(self._head) - 3)) + 4
         fault = framing.check_partial(head) if end < 4 else framing.check_head(head[:end])
         if fault is not None:
@@ -168,6 +181,12 @@ class ColdConnection(RequestHandler):
             super().data_received(head[:end])
             self._payload = self._messages[-1][1] if self._messages else None
             self._pass_body(head[end:])
+
+    def _leave(self, data: bytes) -> None:
+        """Give the connection to the hot side: its client has settled for calls that are served there."""
+        transport, self.transport = self.transport, None
+        self.connection_lost(None)
+        self.listener.take_back(cast("asyncio.Transport", transport), data)
 
     def _pass_body(self, data: bytes) -> None:
         left = self._left

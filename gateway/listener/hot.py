@@ -1,7 +1,7 @@
 """The hot side of the listener: one small protocol, from socket to pipeline without a detour.
 
-A connection whose first request is not one of :data:`HOT` goes to the cold side for good, first bytes and all. What
-stays here may still be any request: this side serves every route through the pipeline, but for upgrades.
+A request that does not start like one of :data:`HOT` takes its connection to the cold side, first bytes and all; two
+that do, in a row, bring it back.
 """
 
 from __future__ import annotations

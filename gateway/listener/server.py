@@ -179,6 +179,13 @@ class Server:
         self.closed(connection)
         self._cold.take(connection.transport, data)
 
+    def take_back(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Give a connection to the hot side, with the first bytes of a request."""
+        connection = HotConnection(self)
+        connection.connection_made(transport)
+        transport.set_protocol(connection)
+        connection.data_received(data)
+
     def soon(self, callback: Callable[[], None]) -> None:
         """Call back in the next turn of the loop."""
         self._loop.call_soon(callback)

@@ -1,0 +1,40 @@
+"""The cold side: what only it does. What both sides do alike is in test_hot.py."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.core.exchange import Incoming
+from gateway.core.ports import Reply
+from tests.support.listening import COLD, HOT, Echo, listening, post
+
+
+class Watching(Echo):
+    """Keeps which side each request came by."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sides = ""
+
+    async def handle(self, incoming: Incoming, reply: Reply) -> None:
+        self.sides += type(reply).__name__[0]
+        await super().handle(incoming, reply)
+
+
+def test_a_connection_that_settles_for_hot_requests_goes_back_to_the_hot_side():
+    async def main() -> None:
+        handler = Watching()
+        async with listening(handler) as (server, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for start in (COLD, HOT, HOT, HOT, COLD, HOT, COLD, HOT, HOT):
+                writer.write(post(start, b"x"))
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+                assert head.startswith(b"HTTP/1.1 200 OK")
+                assert await reader.readexactly(1) == b"x"
+            assert handler.sides == "CCHHCCCCH"
+            assert server.connections() == 1
+            writer.close()
+            while server.connections():
+                await asyncio.sleep(0.005)
+
+    asyncio.run(main())
