@@ -158,7 +158,7 @@ class ColdConnection(RequestHandler):
             if not data:
                 return
             self._hot_run = self._hot_run + 1 if data.startswith(HOT) else 0
-            if self._hot_run > 1 and self._waiter is not None:
+            if self._hot_run > 1 and not self._request_in_progress:
                 self._leave(data)
                 return
         head = self._head + data
