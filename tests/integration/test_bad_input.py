@@ -232,6 +232,12 @@ def test_chunked_body_of_40_mib_is_413_and_the_connection_ends(gateway, connecti
     assert connection.closed()
 
 
+@pytest.mark.parametrize("path", [CHAT, "/v1/moderations"])
+def test_client_that_sends_40_mib_before_it_reads_gets_the_413(gateway, same_worker, path):
+    status, headers, body = gateway.ask("POST", path, b"x" * (40 << 20), {"content-type": "application/json"})
+    refused(gateway, RawAnswer(status, headers, body), 413, "request_too_large")
+
+
 @pytest.mark.parametrize("start", [b"P", b"POST /v1/chat/comp", b"POST /v1/chat/completions HTTP/1.1\r\nHost: te"])
 def test_slow_head_is_408(gateway, connection, start):
     connection.send(start)

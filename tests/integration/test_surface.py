@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,9 @@ from openai import OpenAI
 from tests.support.gateway_process import GatewayProcess
 from tests.support.openai_script import JSON_HEAD, USAGE, answer
 from tests.support.provider import END, chunk, whole
+from tests.support.raw_http import raw_connection
 from tests.support.scripted_server import ScriptedServer, scripted_server
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 CONFIG = """
@@ -176,6 +179,19 @@ def test_responses_streamed_by_the_official_client(client, gateway, provider):
     assert (record["stream"], record["usage_source"]) == (True, "reported")
     assert (record["input_tokens"], record["output_tokens"]) == (36, 87)
     assert record["bytes_out"] == len(events)
+
+
+def test_cancelled_stream_of_a_passed_through_path_reaches_the_provider(gateway, provider):
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    provider.script = [head, chunk(b'data: {"type":"x"}\n\n'), asyncio.Event()]
+    asked = len(provider.asked)
+    with raw_connection(gateway.port) as connection:
+        connection.request(b'{"model":"m","stream":true}', "/v1/responses")
+        until(lambda: len(provider.asked) > asked or None)
+        during = provider.open
+    until(lambda: provider.open < during or None, 1.0)
+    rows = until(lambda: gateway.sql("SELECT route, error_code FROM exchanges WHERE status = 499") or None)
+    assert rows == [{"route": "/v1/responses", "error_code": "client_closed"}]
 
 
 def test_any_path_of_a_provider_passes_bytes_unchanged(configured, provider):
