@@ -16,7 +16,8 @@ DETAILS = st.one_of(
     st.none(),
     st.text(max_size=2),
     st.dictionaries(
-        st.sampled_from(["cached_tokens", "audio_tokens", "reasoning_tokens", "cache_write_tokens", "image_tokens"]), COUNTS
+        st.sampled_from(["cached_tokens", "audio_tokens", "reasoning_tokens", "cache_write_tokens", "image_tokens"]),
+        COUNTS,
     ),
 )
 USAGE = st.one_of(

@@ -1,0 +1,38 @@
+"""Requests from bytes: a head that was read before is the same head, whatever its length says."""
+
+from __future__ import annotations
+
+from gateway.core.errors import MalformedRequest, RequestTooLarge
+from gateway.listener.reader import RequestReader
+
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nX-Length: 7\r\nContent-Length: %b\r\n\r\n"
+PLAIN = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: %b\r\n\r\n"
+
+
+def read(reader: RequestReader, data: bytes):
+    got = reader.feed(data)
+    reader.reset()
+    return got
+
+
+def test_equal_heads_share_what_was_worked_out():
+    reader = RequestReader("peer", 100)
+    first, second = (read(reader, PLAIN % b"%d" % len(body) + body) for body in (b"a", b"bcd"))
+    assert (first.body, second.body) == (b"a", b"bcd")
+    assert first.memo is second.memo
+    assert read(reader, PLAIN.replace(b"Host: a", b"Host: b") % b"1" + b"x").memo is not first.memo
+
+
+def test_another_length_header_is_never_taken_for_the_length():
+    reader = RequestReader("peer", 100)
+    assert read(reader, HEAD % b"1" + b"x").body == b"x"
+    changed = HEAD.replace(b"X-Length: 7", b"X-Length: 3") % b"1"
+    got = reader.feed(changed + b"yzz")
+    assert (got.body, reader.rest) == (b"y", b"zz")
+
+
+def test_a_remembered_head_does_not_excuse_a_bad_length():
+    reader = RequestReader("peer", 100)
+    read(reader, PLAIN % b"1" + b"x")
+    assert type(read(reader, PLAIN % b"+1" + b"x").fault) is MalformedRequest
+    assert type(read(reader, PLAIN % b"101" + b"x").fault) is RequestTooLarge
