@@ -19,6 +19,7 @@ from gateway.core.call import Call
 from gateway.core.errors import Blocked, ClientGone, GatewayError
 from gateway.core.exchange import AnswerFacts, Incoming
 from gateway.core.ports import Identity, Reply
+from gateway.core.verdict import CallFacts
 from gateway.guards import gate
 from gateway.guards.engine import GuardEngine
 from gateway.identity.permit import permit_model
@@ -90,7 +91,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         call.deployment = deployment = plan.candidates[0]
         self.journal.planned(record, principal, plan, deployment)
         guard = self.guards.plan(
-            route=request.route, model=request.model, provider=deployment.provider, team=principal.team
+            CallFacts(route=request.route, model=request.model, provider=deployment.provider, team=principal.team)
         )
         record.policy_revision = guard.revision
         call.lease = self.ledger.reserve(principal, request, deployment)

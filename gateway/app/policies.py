@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.config.source import Problem
 from gateway.core.errors import Blocked, GatewayError
 from gateway.core.record import GuardEvent
-from gateway.core.verdict import Action
+from gateway.core.verdict import Action, CallFacts
 from gateway.guards.engine import GuardEngine
 from gateway.policy.compile import PolicyTest
 from gateway.policy.load import load_bundle
@@ -66,7 +66,7 @@ def run_test(engine: GuardEngine, test: PolicyTest) -> Iterator[Problem]:
 
 
 def _whole(engine: GuardEngine, test: PolicyTest) -> tuple[Action, str, list[GuardEvent], str]:
-    plan = engine.plan(route="/v1/chat/completions", model="", provider="", team="")
+    plan = engine.plan(CallFacts(route="/v1/chat/completions"))
     message = {"role": test.role, "content": test.text}
     if test.direction == "request":
         screened = plan.screen_request(DIALECT, {"model": "m", "messages": [message]})
@@ -78,7 +78,7 @@ def _whole(engine: GuardEngine, test: PolicyTest) -> tuple[Action, str, list[Gua
 
 
 def _streamed(engine: GuardEngine, test: PolicyTest) -> tuple[Action, str, list[GuardEvent], str]:
-    plan = engine.plan(route="/v1/chat/completions", model="", provider="", team="")
+    plan = engine.plan(CallFacts(route="/v1/chat/completions"))
     screen = plan.stream_screen()
     left = ""
     try:

@@ -41,6 +41,7 @@ class Segment(msgspec.Struct, frozen=True):
         kind: What it is.
         text: The text itself.
         encoded: The text is itself a JSON document (tool arguments): edits must keep it valid.
+        tool: The tool that a result came from, or that arguments are for; empty elsewhere.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Segment(msgspec.Struct, frozen=True):
     kind: Kind
     text: str
     encoded: bool = False
+    tool: str = ""
 
 
 class Span(msgspec.Struct, frozen=True):

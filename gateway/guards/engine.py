@@ -14,7 +14,7 @@ from typing import Any
 from gateway.core.errors import Misconfigured
 from gateway.core.ports import Dialect
 from gateway.core.segments import KEY, Direction, Path, Segment, pointer, replace_leaves
-from gateway.core.verdict import Bundle, Screened
+from gateway.core.verdict import Bundle, CallFacts, Screened
 from gateway.guards.encoded import leaves, screen_encoded
 from gateway.guards.matcher import Matcher
 from gateway.guards.redaction import redact
@@ -25,7 +25,6 @@ from gateway.guards.stream import StreamPlan, StreamScreen
 # Clients choose model names, and providers roles: what is remembered of them is bounded.
 _MAX_PLANS, _MAX_LABEL_CHARS, _MAX_ROLES = 1024, 1024, 32
 _MAX_NAME_CHARS, _MAX_PATH_CHARS = 64, 512
-_LABELS: tuple[str, ...] = ("route", "model", "provider", "team")
 # Who may be the author of a text in an answer.
 _ANSWERING = ("assistant", "")
 
@@ -144,28 +143,19 @@ class GuardEngine:
         # Many models, few sets of rules: what a set needs is built once.
         self._by_rules: dict[tuple[tuple[int, ...], tuple[int, ...]], GuardPlan] = {}
 
-    def plan(self, *, route: str, model: str, provider: str, team: str) -> GuardPlan:
-        """Return the rules that apply to an exchange.
-
-        Args:
-            route: The path's template.
-            model: As the client wrote it.
-            provider: Who will answer.
-            team: The caller's.
-        """
-        key = (route, model, provider, team)
+    def plan(self, facts: CallFacts) -> GuardPlan:
+        """Return the rules that apply to an exchange."""
+        key = (facts.route, facts.model, facts.provider, facts.team)
         known = self._plans.get(key)
-        return known if known is not None else self._make(key)
+        return known if known is not None else self._make(key, facts)
 
-    def _make(self, key: tuple[str, str, str, str]) -> GuardPlan:
-        labels: dict[str, str] = dict(zip(_LABELS, key, strict=True))
+    def _make(self, key: tuple[str, str, str, str], facts: CallFacts) -> GuardPlan:
         rules = self._rules
-        request = [number for number, rule in enumerate(rules) if applies(rule.spec, "request", labels)]
+        request = [number for number, rule in enumerate(rules) if applies(rule.spec, "request", facts)]
         response = [
             number
             for number, rule in enumerate(rules)
-            if applies(rule.spec, "response", labels)
-            and any(matches(rule.spec.match.role, role) for role in _ANSWERING)
+            if applies(rule.spec, "response", facts) and any(matches(rule.spec.match.role, role) for role in _ANSWERING)
         ]
         chosen = (tuple(request), tuple(response))
         plan = self._by_rules.get(chosen)

@@ -20,7 +20,18 @@ from gateway.core.verdict import Action, Screened
 MAX_EVENTS = 256
 _STRENGTH: dict[str, int] = {"allow": 0, "annotate": 1, "edit": 2, "redact": 2, "hold": 3, "block": 4}
 # What the record and the answer's header call an action.
-_VERDICTS: dict[Action, str] = {"allow": "allow", "annotate": "annotate", "redact": "edit", "block": "block"}
+_VERDICTS: dict[Action, str] = {
+    "allow": "allow",
+    "annotate": "annotate",
+    "taint": "annotate",
+    "score": "annotate",
+    "route": "annotate",
+    "rewrite": "edit",
+    "mask": "edit",
+    "redact": "edit",
+    "hold": "hold",
+    "block": "block",
+}
 
 
 class Plan(Protocol):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
+from typing import get_args
 
 import msgspec
 
 from gateway.core.segments import Direction
-from gateway.core.verdict import Action, RuleSpec, When
+from gateway.core.verdict import Action, CallFacts, Globs, RuleSpec, When
 
-STRENGTH: dict[Action, int] = {"allow": 0, "annotate": 1, "redact": 2, "block": 3}
+STRENGTH: dict[Action, int] = {action: strength for strength, action in enumerate(get_args(Action))}
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -78,29 +79,31 @@ def named(when: When) -> set[str]:
     return {name for part in when.parts for name in named(part)}
 
 
-def applies(spec: RuleSpec, direction: Direction, labels: dict[str, str]) -> bool:
+def applies(spec: RuleSpec, direction: Direction, facts: CallFacts) -> bool:
     """Whether a rule applies to an exchange.
 
     Args:
         spec: The rule.
         direction: Request or response.
-        labels: What the exchange is: route, model, provider, team.
+        facts: What the exchange is.
     """
     match = spec.match
     if match.direction and direction not in match.direction:
         return False
     wanted = (
-        (match.route, "route"),
-        (match.model, "model"),
-        (match.provider, "provider"),
-        (match.team, "team"),
+        (match.route, facts.route),
+        (match.model, facts.model),
+        (match.provider, facts.provider),
+        (match.team, facts.team),
     )
-    return all(matches(globs, labels[label]) for globs, label in wanted)
+    return all(matches(globs, value) for globs, value in wanted)
 
 
-def matches(globs: tuple[str, ...], value: str) -> bool:
-    """Whether a value is one of those meant; no globs mean all."""
-    return not globs or any(fnmatchcase(value, glob) for glob in globs)
+def matches(globs: Globs, value: str) -> bool:
+    """Whether a value is one of those meant."""
+    if globs.include and not any(fnmatchcase(value, glob) for glob in globs.include):
+        return False
+    return not any(fnmatchcase(value, glob) for glob in globs.exclude)
 
 
 def stronger(one: Action, other: Action) -> Action:

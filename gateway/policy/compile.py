@@ -12,7 +12,7 @@ from gateway.config.validation import suggestion
 from gateway.core.pattern_width import PatternRefused, bound_gaps, shape
 from gateway.core.secret_patterns import SECRETS
 from gateway.core.segments import Direction
-from gateway.core.verdict import Action, Bundle, DetectorSpec, Match, PatternSpec, RuleSpec
+from gateway.core.verdict import Action, Bundle, DetectorSpec, Globs, Match, PatternSpec, RuleSpec, Step
 from gateway.policy.expression import detectors_of, finds_something
 from gateway.policy.model import DetectorSpecification, MatchSpec, PolicySpec, RuleSpecification, TestSpec
 from gateway.policy.templates import Templates
@@ -168,7 +168,13 @@ class _Compiler:
         if spec.do == "redact" and not finds_something(spec.when):
             self._problem(file, (*path, "when"), "redact needs a hit to redact; this also holds when nothing was found")
         self.rules.append(
-            RuleSpec(id=spec.id, match=_match(spec.match), when=spec.when, action=spec.do, mode=spec.mode)
+            RuleSpec(
+                id=spec.id,
+                match=_match(spec.match),
+                when=spec.when,
+                steps=(Step(action=spec.do),),
+                mode=spec.mode,
+            )
         )
 
     def _take_test(self, file: PolicyFile, index: int, spec: TestSpec) -> None:
@@ -204,9 +210,9 @@ class _Compiler:
 def _match(spec: MatchSpec) -> Match:
     return Match(
         direction=spec.direction,
-        role=spec.role,
-        route=spec.route,
-        model=spec.model,
-        provider=spec.provider,
-        team=spec.team,
+        role=Globs(include=spec.role),
+        route=Globs(include=spec.route),
+        model=Globs(include=spec.model),
+        provider=Globs(include=spec.provider),
+        team=Globs(include=spec.team),
     )

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.app.policies import PolicyFault, load_guards
 from gateway.config.shipped import shipped_policies_dir
+from gateway.core.verdict import CallFacts
 
 HEAD = """\
 apiVersion: weighbridge/v1
@@ -38,7 +39,7 @@ def test_the_shipped_policy_passes_its_own_tests() -> None:
 
 
 def test_no_file_is_a_bundle_without_rules() -> None:
-    plan = load_guards(()).plan(route="/v1/chat/completions", model="m", provider="p", team="")
+    plan = load_guards(()).plan(CallFacts(route="/v1/chat/completions", model="m", provider="p"))
     assert not plan.request_active
 
 

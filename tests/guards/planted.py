@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.core.secret_patterns import SECRETS
-from gateway.core.verdict import Bundle, DetectorSpec, Match, PatternSpec, RuleSpec, When
+from gateway.core.verdict import Bundle, DetectorSpec, Match, PatternSpec, RuleSpec, Step, When
 from gateway.guards.matcher import Matcher
 
 _PARSER: Any = importlib.import_module("re._parser")
@@ -137,7 +137,9 @@ def rule(
     when: When | str, action: Any = "redact", mode: Any = "enforce", *, name: str = "", match: Match | None = None
 ) -> RuleSpec:
     expression = detects(when) if isinstance(when, str) else when
-    return RuleSpec(id=name or f"{action}-{mode}", match=match or Match(), when=expression, action=action, mode=mode)
+    return RuleSpec(
+        id=name or f"{action}-{mode}", match=match or Match(), when=expression, steps=(Step(action=action),), mode=mode
+    )
 
 
 def bundle(*rules: RuleSpec) -> Bundle:

@@ -6,16 +6,17 @@ from typing import Any, cast
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from gateway.core.errors import Misconfigured
 from gateway.core.ports import Dialect
 from gateway.core.segments import Path, Segment, walk_leaves
-from gateway.core.verdict import Bundle, DetectorSpec, Match, PatternSpec, RuleSpec, When
+from gateway.core.verdict import Bundle, CallFacts, DetectorSpec, Globs, Match, PatternSpec, RuleSpec, When
 from gateway.guards.engine import GuardEngine, GuardPlan
 from tests.guards.planted import SECRETS, bundle, detects, document, plant, rule
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
-WHERE = {"route": "/v1/chat/completions", "model": "gpt-4o", "provider": "openai", "team": "support"}
+WHERE = CallFacts(route="/v1/chat/completions", model="gpt-4o", provider="openai", team="support")
 
 
 class Chat:
@@ -40,8 +41,8 @@ class Chat:
 CHAT = cast("Dialect", Chat())
 
 
-def plan(*rules: RuleSpec, **where: str) -> GuardPlan:
-    return GuardEngine(bundle(*rules), lambda: 0).plan(**{**WHERE, **where})
+def plan(*rules: RuleSpec, **where: Any) -> GuardPlan:
+    return GuardEngine(bundle(*rules), lambda: 0).plan(replace(WHERE, **where))
 
 
 def say(*texts: str, role: str = "user") -> dict[str, Any]:
@@ -101,7 +102,7 @@ def test_annotating_is_an_action_of_its_own() -> None:
 
 
 def test_rules_apply_by_role() -> None:
-    users_only = plan(rule("keys", match=Match(role=("user",))))
+    users_only = plan(rule("keys", match=Match(role=Globs(include=("user",)))))
     assert users_only.screen_request(CHAT, say(KEY, role="tool")).action == "allow"
     assert users_only.screen_request(CHAT, say(KEY, role="user")).action == "redact"
     assert users_only.request_active
@@ -117,19 +118,21 @@ def test_rules_apply_by_direction() -> None:
 
 
 def test_rules_apply_by_what_the_exchange_is() -> None:
-    engine = GuardEngine(bundle(rule("keys", match=Match(model=("gpt-*",), team=("support",)))))
-    assert engine.plan(**WHERE).request_active
-    assert not engine.plan(**{**WHERE, "model": "claude"}).request_active
-    assert not engine.plan(**{**WHERE, "team": "sales"}).request_active
+    engine = GuardEngine(
+        bundle(rule("keys", match=Match(model=Globs(include=("gpt-*",)), team=Globs(include=("support",)))))
+    )
+    assert engine.plan(WHERE).request_active
+    assert not engine.plan(replace(WHERE, model="claude")).request_active
+    assert not engine.plan(replace(WHERE, team="sales")).request_active
 
 
 def test_plans_are_remembered_and_bounded() -> None:
     engine = GuardEngine(bundle(rule("keys")))
-    first = engine.plan(**WHERE)
-    assert engine.plan(**WHERE) is first
+    first = engine.plan(WHERE)
+    assert engine.plan(WHERE) is first
     for number in range(3000):
-        assert engine.plan(**{**WHERE, "model": f"m{number}"}) is first
-    assert engine.plan(**{**WHERE, "model": "m" * 100_000}) is first
+        assert engine.plan(replace(WHERE, model=f"m{number}")) is first
+    assert engine.plan(replace(WHERE, model="m" * 100_000)) is first
     assert len(engine._plans) <= 1024
     assert max(len(model) for _, model, _, _ in engine._plans) < 1024
 
@@ -173,14 +176,17 @@ def test_renamed_members_hide_no_other_and_paths_show_no_secret() -> None:
 def test_numbers_are_texts_too() -> None:
     pin = DetectorSpec(name="pin", use="pattern", patterns=(PatternSpec(name="PIN", expression="4711", label="PIN"),))
     engine = GuardEngine(Bundle(revision="r", detectors=(pin,), rules=(rule("pin"),)))
-    assert engine.plan(**WHERE).screen_request(CHAT, {"n": 47110, "m": 1}).document == {"n": "[PIN]0", "m": 1}
+    assert engine.plan(WHERE).screen_request(CHAT, {"n": 47110, "m": 1}).document == {
+        "n": "[PIN]0",
+        "m": 1,
+    }
 
 
 def test_expressions_are_judged_text_by_text() -> None:
     both = plan(rule(When(op="all", parts=(detects("keys"), detects("words"))), "block"))
     assert both.screen_request(CHAT, say(KEY, "opal")).action == "allow"
     assert both.screen_request(CHAT, say(f"{KEY} opal")).action == "block"
-    missing = plan(rule(When(op="not", parts=(detects("words"),)), "block", match=Match(role=("user",))))
+    missing = plan(rule(When(op="not", parts=(detects("words"),)), "block", match=Match(role=Globs(include=("user",)))))
     assert missing.screen_request(CHAT, say("opal")).action == "allow"
     assert missing.screen_request(CHAT, say("plain")).action == "block"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.verdict import Match, RuleSpec, When
+from gateway.core.verdict import CallFacts, Globs, Match, RuleSpec, Step, When
 from gateway.guards.rules import applies, holds, matches, named, prepare, stronger
 from tests.guards.planted import detects, rule
 
@@ -58,7 +58,7 @@ def test_only_enforced_rules_edit_and_block() -> None:
     assert not prepare(rule(A, "block", "audit")).blocks
 
 
-LABELS = {"route": "/v1/chat/completions", "model": "gpt-4o", "provider": "openai", "team": "support"}
+FACTS = CallFacts(route="/v1/chat/completions", model="gpt-4o", provider="openai", team="support")
 
 
 @pytest.mark.parametrize(
@@ -66,19 +66,21 @@ LABELS = {"route": "/v1/chat/completions", "model": "gpt-4o", "provider": "opena
     [
         (Match(), True),
         (Match(direction=("request",)), True), (Match(direction=("response",)), False),
-        (Match(route=("/v1/*",)), True), (Match(route=("/v2/*", "/v1/chat/*")), True), (Match(route=("/v2/*",)), False),
-        (Match(model=("gpt-*",)), True), (Match(model=("GPT-*",)), False),
-        (Match(team=("support",), provider=("azure",)), False),
+        (Match(route=Globs(include=("/v1/*",))), True),
+        (Match(route=Globs(include=("/v2/*", "/v1/chat/*"))), True),
+        (Match(route=Globs(include=("/v2/*",))), False),
+        (Match(model=Globs(include=("gpt-*",))), True), (Match(model=Globs(include=("GPT-*",))), False),
+        (Match(team=Globs(include=("support",)), provider=Globs(include=("azure",))), False),
     ],
 )  # fmt: skip
 def test_every_part_of_a_match_must_agree(match: Match, *, applies_: bool) -> None:
-    spec = RuleSpec(id="r", match=match, when=A, action="block", mode="enforce")
-    assert applies(spec, "request", LABELS) is applies_
+    spec = RuleSpec(id="r", match=match, when=A, steps=(Step(action="block"),), mode="enforce")
+    assert applies(spec, "request", FACTS) is applies_
 
 
 def test_no_globs_mean_everything() -> None:
-    assert matches((), "x")
-    assert not matches(("y",), "x")
+    assert matches(Globs(), "x")
+    assert not matches(Globs(include=("y",)), "x")
 
 
 def test_actions_are_ordered_by_strength() -> None:

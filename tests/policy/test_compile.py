@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.secret_patterns import SECRETS
-from gateway.core.verdict import Match, RuleSpec, When
+from gateway.core.verdict import Globs, Match, RuleSpec, Step, When
 from gateway.policy.compile import compile_bundle, revision_of
 from gateway.policy.load import LoadedBundle, bundle_of
 
@@ -51,9 +51,9 @@ def test_a_rule_is_compiled_whole():
     assert loaded.bundle.rules == (
         RuleSpec(
             id="r",
-            match=Match(direction=("response",), model=("a", "b-*")),
+            match=Match(direction=("response",), model=Globs(include=("a", "b-*"))),
             when=When(op="detector", name="keys"),
-            action="block",
+            steps=(Step(action="block"),),
             mode="audit",
         ),
     )

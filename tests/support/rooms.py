@@ -22,7 +22,7 @@ from gateway.core.ports import AnswerSink
 from gateway.core.prices import PriceRow
 from gateway.core.record import ExchangeRecord
 from gateway.core.usage import Usage
-from gateway.core.verdict import Bundle, DetectorSpec, Match, PatternSpec, RuleSpec, When
+from gateway.core.verdict import Bundle, DetectorSpec, Match, PatternSpec, RuleSpec, Step, When
 from gateway.guards.engine import GuardEngine
 from gateway.identity.open import OpenIdentity
 from gateway.listener.drive import Drive
@@ -111,7 +111,7 @@ def guards(*rules: RuleSpec) -> GuardEngine:
 def rule(word: str, action: Any, direction: Any, mode: Any = "enforce") -> RuleSpec:
     when = When(op="detector", name=word)
     match = Match(direction=(direction,))
-    return RuleSpec(id=f"{action}-{word}", match=match, when=when, action=action, mode=mode)
+    return RuleSpec(id=f"{action}-{word}", match=match, when=when, steps=(Step(action=action),), mode=mode)
 
 
 class Rooms:
