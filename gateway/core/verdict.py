@@ -212,7 +212,9 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         rules: In the order of the files.
         request_scoring: Thresholds for requests.
         response_scoring: Thresholds for answers.
-        max_chars: Longer texts are not scanned as a whole, and count as a detector's error; 0 for no bound.
+        max_chars: Longer texts are not given to detectors that judge a text as a whole, and count as their error; 0 for
+            no bound. Patterns take texts of any length.
+        unscannable: What holds for a body that nobody here can read: forms, audio, files.
     """
 
     revision: str
@@ -221,6 +223,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     request_scoring: Thresholds = Thresholds()
     response_scoring: Thresholds = Thresholds()
     max_chars: int = 0
+    unscannable: Literal["block", "allow", "annotate"] = "allow"
 
 
 class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,6 +243,13 @@ class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
     strict: bool = False
 
 
+class Masked(msgspec.Struct, frozen=True):
+    """A value that a placeholder stands for in one call, and the kinds of text in which it comes back."""
+
+    value: str
+    restore_in: tuple[str, ...] = ()
+
+
 class Screened(msgspec.Struct, kw_only=True):
     """What guards made of a whole document.
 
@@ -252,6 +262,8 @@ class Screened(msgspec.Struct, kw_only=True):
         taint: A rule taints the session.
         events: Every hit, audit ones included.
         coverage: Segments scanned over segments present.
+        score: Sum of the points of rules that act.
+        masks: By placeholder, what was masked; kept for this call alone, for the way back.
     """
 
     action: Action = "allow"
@@ -262,3 +274,5 @@ class Screened(msgspec.Struct, kw_only=True):
     taint: bool = False
     events: list[GuardEvent] = []
     coverage: float = 1.0
+    score: float = 0.0
+    masks: dict[str, Masked] = {}
