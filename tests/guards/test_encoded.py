@@ -15,7 +15,7 @@ from gateway.guards.rules import prepare
 from gateway.guards.screening import Screening
 from tests.guards.planted import MATCHER, SECRETS, detects, plant, rule
 
-KEY = "AKIAIOSFODNN7EXAMPLE"
+KEY = "AKIAIOSFODNN7EXAMPLQ"
 
 
 def screening(*specs: RuleSpec) -> Screening:

@@ -15,7 +15,7 @@ from gateway.core.verdict import Bundle, CallFacts, DetectorSpec, Globs, Match, 
 from gateway.guards.engine import GuardEngine, GuardPlan
 from tests.guards.planted import SECRETS, bundle, detects, document, plant, rule
 
-KEY = "AKIAIOSFODNN7EXAMPLE"
+KEY = "AKIAIOSFODNN7EXAMPLQ"
 WHERE = CallFacts(route="/v1/chat/completions", model="gpt-4o", provider="openai", team="support")
 
 
@@ -152,14 +152,14 @@ def test_answers_lose_what_repeats_an_edited_text() -> None:
 
 
 def test_tool_arguments_stay_valid_json() -> None:
-    document = {"messages": [{"role": "assistant", "arguments": f'{{"t": "{KEY}", "\\u0041KIAIOSFODNN7EXAMPLE": 1}}'}]}
+    document = {"messages": [{"role": "assistant", "arguments": f'{{"t": "{KEY}", "\\u0041KIAIOSFODNN7EXAMPLQ": 1}}'}]}
     screened = plan(rule("keys")).screen_request(CHAT, document)
     arguments = screened.document["messages"][0]["arguments"]
     assert orjson.loads(arguments) == {"t": "[AWS_KEY]", "[AWS_KEY]": 1}
 
 
 def test_escaped_tool_arguments_alone_are_noticed() -> None:
-    document = {"messages": [{"role": "assistant", "arguments": '{"t":"\\u0041KIAIOSFODNN7EXAMPLE"}'}]}
+    document = {"messages": [{"role": "assistant", "arguments": '{"t":"\\u0041KIAIOSFODNN7EXAMPLQ"}'}]}
     assert plan(rule("keys")).screen_request(CHAT, document).edited
 
 

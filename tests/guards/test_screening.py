@@ -5,7 +5,7 @@ from gateway.guards.rules import prepare
 from gateway.guards.screening import MAX_EVENTS, Screening, Tally
 from tests.guards.planted import MATCHER, detects, rule
 
-KEY = "AKIAIOSFODNN7EXAMPLE"
+KEY = "AKIAIOSFODNN7EXAMPLQ"
 NO_KEYS = When(op="not", parts=(detects("keys"),))
 
 

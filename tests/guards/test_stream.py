@@ -19,7 +19,7 @@ from gateway.guards.stream import MAX_CHANNELS, MAX_HELD_CHARS, StreamPlan, Stre
 from gateway.guards.validators import BLOCK_CHARS
 from tests.guards.planted import MATCHER, NEAR, PROSE, SECRETS, cuts, detects, document, plant, rule
 
-KEY = "AKIAIOSFODNN7EXAMPLE"
+KEY = "AKIAIOSFODNN7EXAMPLQ"
 TEXT = (0, "text")
 BOTH = When(op="all", parts=(detects("keys"), detects("words")))
 EITHER = When(op="any", parts=(detects("keys"), detects("words")))
@@ -114,7 +114,7 @@ def test_no_cut_changes_what_comes_out(parts: list[str], sizes: list[int]) -> No
 
 
 def test_a_key_in_three_pieces_is_one_marker() -> None:
-    released, guard = stream(["AKIA", "IOSFODNN", "7EXAMPLE ok."])
+    released, guard = stream(["AKIA", "IOSFODNN", "7EXAMPLQ ok."])
     assert released == ["", "", "[AWS_KEY] ok.", "[AWS_KEY] ok."]
     assert (guard.action, guard.rule) == ("redact", "")
     event = guard.events[0]
@@ -186,8 +186,8 @@ def test_an_unclosed_private_key_swallows_the_rest() -> None:
 def test_choices_and_kinds_do_not_mix() -> None:
     guard = screen()
     assert guard.feed((0, "text"), "AKIAIOSF") == ""
-    assert guard.feed((1, "text"), "ODNN7EXAMPLE ") == "ODNN7EXAMPLE "
-    assert guard.feed((0, "reasoning"), "ODNN7EXAMPLE ") == "ODNN7EXAMPLE "
+    assert guard.feed((1, "text"), "ODNN7EXAMPLQ ") == "ODNN7EXAMPLQ "
+    assert guard.feed((0, "reasoning"), "ODNN7EXAMPLQ ") == "ODNN7EXAMPLQ "
     assert guard.finish((0, "text")) == "AKIAIOSF"
     assert guard.finish((5, "text")) == ""
 
@@ -214,7 +214,7 @@ def test_a_block_raises_and_goes_on_raising() -> None:
     guard = screen(StreamPlan(screening(rule("words"), rule("keys", "block", name="stop"))))
     assert guard.feed(TEXT, "an opal and AKIAIOSFOD") == "an [OP] and "
     with pytest.raises(Blocked) as blocked:
-        guard.feed(TEXT, "NN7EXAMPLE and more")
+        guard.feed(TEXT, "NN7EXAMPLQ and more")
     assert blocked.value.rule == "stop"
     assert (guard.action, guard.rule) == ("block", "stop")
     assert KEY not in repr(blocked.value) + repr(guard.events)
