@@ -113,11 +113,11 @@ def test_transparent_mode_passes_everything_with_the_callers_credential(tmp_path
 
 def test_what_callers_have_taken_outlives_a_reload_with_the_same_limits(tmp_path: Path) -> None:
     async def run() -> None:
-        rules = good(load(tmp_path, KEYS, **SECRETS)).limits
-        other = good(load(tmp_path, KEYS.replace("max: 5", "max: 6"), **SECRETS)).limits
+        rules = good(load(tmp_path, KEYS, None, **SECRETS)).limits
+        other = good(load(tmp_path, KEYS.replace("max: 5", "max: 6"), None, **SECRETS)).limits
         async with shared(tmp_path) as whole:
             first = whole.limits_for(rules)
-            assert whole.limits_for(good(load(tmp_path, KEYS, **SECRETS)).limits) is first
+            assert whole.limits_for(good(load(tmp_path, KEYS, None, **SECRETS)).limits) is first
             assert whole.limits_for(other) is not first
             prices = whole.prices_for(())
             assert whole.prices_for(()) is prices

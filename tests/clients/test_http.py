@@ -21,7 +21,7 @@ from gateway.core.errors import (
     TotalTimeout,
 )
 from gateway.core.exchange import Headers, Timeouts
-from tests.support.provider import CLOSE, END, EVENTS, RESET, chunk, scripted, whole
+from tests.support.provider import CLOSE, END, EVENTS, RESET, Step, chunk, scripted, whole
 
 REQUEST = b"POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}"
 PATIENT = Timeouts(connect_s=5, first_token_s=5, idle_s=5, total_s=10)
@@ -235,7 +235,7 @@ def test_cancelling_closes_the_connection_and_silences_the_sink():
 
 def test_a_paused_call_reads_nothing_more_until_it_is_resumed():
     async def main() -> None:
-        flood = [EVENTS] + [chunk(b"x" * 65536)] * 400 + [END]
+        flood: list[Step] = [EVENTS, *[chunk(b"x" * 65536)] * 400, END]
         async with scripted(flood) as provider:
             client = HttpClient()
             sink = Sink()

@@ -170,11 +170,13 @@ def test_what_the_server_cannot_do_fails_as_it_does_there(client, server):
 
 
 def test_cancelled_stream_frees_the_servers_slot(client, gateway):
+    cancelled = []
     for _ in range(3):
         raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=HELLO, max_tokens=900, stream=True)
         with raw.parse() as stream:
             next(iter(stream))
+        cancelled.append(raw.headers["x-weighbridge-id"])
     # Three long answers on two slots: had they gone on, this one would wait for seconds.
-    record = gateway.exchange(raw.headers["x-weighbridge-id"])
+    record = gateway.exchange(cancelled[-1])
     assert (record["status"], record["error_code"], record["usage_source"]) == (499, "client_closed", "estimated")
     assert client.chat.completions.create(model=MODEL, messages=HELLO, max_tokens=2, timeout=5).choices

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from gateway.listener.drive import Drive
 class Case:
     """A drive, and the order in which things happened."""
 
-    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+    def __init__(self, work: CoroutineType[Any, Any, None]) -> None:
         self.ended: list[Drive] = []
         self.drive = Drive(work, asyncio.get_running_loop(), self.ended.append)
 

@@ -147,6 +147,7 @@ def test_unknown_model(client):
     with pytest.raises(openai.NotFoundError) as caught:
         client.chat.completions.create(model="nobody/nothing", messages=HELLO)
     assert caught.value.code == "model_not_found"
+    assert isinstance(caught.value.body, dict)
     assert caught.value.body["type"] == "invalid_request_error"
 
 
