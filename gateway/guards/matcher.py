@@ -16,6 +16,7 @@ from gateway.clients.hyperscan import Expression, Found, PatternDatabase
 from gateway.core.errors import Misconfigured
 from gateway.core.pattern_width import OTHER, PatternRefused, Shape, bound_gaps, shape
 from gateway.core.verdict import DetectorSpec, PatternSpec
+from gateway.guards.nearby import REACH, Nearby
 from gateway.guards.pending import Opening, Pending
 from gateway.guards.validators import CHECKS, LOOK_BACK, NO_CHECK, Check, Closer, Growth, free
 
@@ -90,6 +91,7 @@ class _Pattern(msgspec.Struct, frozen=True):
 
     Attributes:
         inner: Finds the other beginnings of a match, where there may be several for one end.
+        nearby: Finds the words of which one must stand before it.
     """
 
     detector: int
@@ -98,6 +100,13 @@ class _Pattern(msgspec.Struct, frozen=True):
     growth: Growth | None
     shape: Shape
     inner: re.Pattern[str] | None
+    nearby: Nearby | None
+
+    def narrow(self, text: str, begin: int, end: int) -> tuple[int, int] | None:
+        """Return what is secret in a candidate, or ``None`` when it does not stand."""
+        if self.nearby is not None and not self.nearby.before(text, begin):
+            return None
+        return self.check.narrow(text, begin, end)
 
     def begin(self, text: str, start: int, end: int) -> int:
         """Return where a candidate begins.
@@ -137,7 +146,7 @@ class Matcher:
         )
         longest = max((max(p.shape.longest, len(p.spec.closes)) for p in self._patterns), default=0)
         # A scan that begins this far to the left of a place sees every match that goes beyond it from its true start.
-        self.context = longest + LOOK_BACK
+        self.context = longest + max(LOOK_BACK, REACH if any(pattern.nearby for pattern in self._patterns) else 0)
 
     def quick(self, text: str) -> bool:
         """Return whether there is any candidate; false is certain."""
@@ -171,7 +180,7 @@ class Matcher:
         for number, start, end in found:
             pattern = self._patterns[number]
             begin = pattern.begin(text, start, end)
-            secret = pattern.check.narrow(text, begin, end) if low <= begin < high else None
+            secret = pattern.narrow(text, begin, end) if low <= begin < high else None
             if secret is not None:
                 cover = Cover(secret[0] + base, secret[1] + base, number, pattern.growth)
                 cover.extend(text, base, final=final)
@@ -241,7 +250,8 @@ def _compile(number: int, detector: DetectorSpec, spec: PatternSpec) -> _Pattern
         raise Misconfigured(f"Pattern {name}: it opens a secret that nothing closes.")
     # Only the catalogue's expressions have checks; all of them mean the same to the standard library.
     inner = re.compile(bound_gaps(spec.expression), re.ASCII) if check.before and not known.fixed else None
-    return _Pattern(number, spec, check, Closer(spec.closes) if spec.opens else check.tail, known, inner)
+    growth = Closer(spec.closes) if spec.opens else check.tail
+    return _Pattern(number, spec, check, growth, known, inner, Nearby(spec.context) if spec.context else None)
 
 
 def _expression(pattern: _Pattern) -> Expression:
