@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gateway.clients.chdb_recovery import strike_unfinished
 from gateway.clients.clickhouse_rules import (
     GUEST_SETTINGS,
     INSERT_SETTINGS,
@@ -25,6 +27,7 @@ from gateway.clients.clickhouse_rules import (
 )
 from gateway.core.errors import GatewayFault, Misconfigured, StoreUnavailable
 
+log = logging.getLogger("weighbridge.chdb")
 _T = TypeVar("_T")
 _MAX_WAITING = 64
 
@@ -103,8 +106,11 @@ class ChdbClient:
         """
         try:
             self._path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            struck = await asyncio.to_thread(strike_unfinished, self._path)
         except OSError as error:
             raise StoreUnavailable(f"The trace store at {self._path} cannot be made: {error.strerror}.") from None
+        if struck:
+            log.info("the trace store was killed while it wrote; %d tables will be given their rows again", struck)
         await self._run(self._write, lambda _: None, lambda text: _opening(self._path, text))
 
     async def close(self) -> None:
