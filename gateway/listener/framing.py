@@ -11,6 +11,7 @@ from gateway.core.exchange import Headers
 
 MAX_HEAD_BYTES = 65_536
 MAX_HEADER_LINES = 128
+_VERSIONS = (b" HTTP/1.1", b" HTTP/1.0")
 # Credentials and framing may not come twice: joined by a comma they would mean something else.
 _SINGLE = frozenset(
     {
@@ -41,6 +42,10 @@ def check_head(head: bytes) -> GatewayError | None:
     lines = head.count(b"\r\n")
     if lines != head.count(b"\n") or lines != head.count(b"\r"):
         return MalformedRequest("Bare CR or LF in the request head.")
+    line = head[: head.find(b"\r\n")]
+    # HTTP/2's preface and HTTP/0.9 too; a blank more, and readers differ on where the target ends.
+    if line.count(b" ") != 2 or not line.endswith(_VERSIONS):
+        return MalformedRequest("The request line is not a method, a target and HTTP/1.1, one blank between.")
     if b"\r\n " in head or b"\r\n\t" in head:
         return MalformedRequest("Folded header lines are not accepted.")
     if b"\0" in head:

@@ -6,6 +6,7 @@ mostly sends the same head again and again; equal bytes are not read twice.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httptools
@@ -19,6 +20,7 @@ _CHUNKED = -1
 # Where the value of Content-Length stands, whatever the case of its first letters.
 _LENGTH = b"ength: "
 _NAME = b"\r\ncontent-l"
+_UPGRADE = re.compile(rb"\r\nupgrade:[^\r]*", re.IGNORECASE)
 
 
 class Head:
@@ -161,7 +163,10 @@ class RequestReader:
         try:
             parser.feed_data(raw)
         except httptools.HttpParserUpgrade:
-            return MalformedRequest("Upgrade is not possible on this connection.")
+            # An offer of another protocol (RFC 9110 §7.8). Java's client makes one with its first call, and does
+            # without when it is not taken up.
+            plain = _UPGRADE.sub(b"", raw)
+            return MalformedRequest("CONNECT is not possible.") if plain == raw else self._parse_head(plain, 0, 0)
         except httptools.HttpParserError:
             return self._fault or MalformedRequest("The request is not valid HTTP/1.1.")
         if self._fault is not None:

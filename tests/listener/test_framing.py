@@ -46,6 +46,20 @@ def test_a_folded_line_is_refused(fold: bytes):
     assert isinstance(check_head(head(b"a: b", fold + b"c: d")), MalformedRequest)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [b"POST /v1/x", b"POST /v1/x HTTP/2.0", b"PRI * HTTP/2.0", b"POST /v1/x HTTP/1.2", b"POST  /v1/x HTTP/1.1",
+     b"POST /v1/x  HTTP/1.1", b"POST /v1/x y HTTP/1.1", b"POST\t/v1/x HTTP/1.1", b"POST /v1/x http/1.1", b" HTTP/1.1",
+     b"POST /v1/x HTTP/1.1 ", b""],
+)  # fmt: skip
+def test_a_request_line_has_three_parts_and_a_known_version(line: bytes):
+    assert isinstance(check_head(line + b"\r\nHost: a\r\n\r\n"), MalformedRequest)
+
+
+def test_the_version_before_is_known():
+    assert check_head(b"POST /v1/x HTTP/1.0\r\n\r\n") is None
+
+
 def test_the_bounds_are_what_they_say():
     assert check_head(head(*[b"a: b"] * MAX_HEADER_LINES)) is None
     assert isinstance(check_head(head(*[b"a: b"] * (MAX_HEADER_LINES + 1))), HeadersTooLarge)

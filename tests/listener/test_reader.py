@@ -38,3 +38,16 @@ def test_a_remembered_head_does_not_excuse_a_bad_length():
     read(reader, PLAIN % b"1" + b"x")
     assert type(read(reader, PLAIN % b"+1" + b"x").fault) is MalformedRequest
     assert type(read(reader, PLAIN % b"101" + b"x").fault) is RequestTooLarge
+
+
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+
+
+def test_an_offer_of_another_protocol_is_not_taken_up():
+    reader = RequestReader("peer", 100)
+    for _ in range(2):
+        got = read(reader, (PLAIN % b"3")[:-2] + OFFER + b"abc")
+        assert (got.fault, got.body, got.path) == (None, b"abc", "/v1/chat/completions")
+        assert b"upgrade" not in got.headers
+    start = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+    assert read(reader, start + OFFER + b"3\r\nabc\r\n0\r\n\r\n").body == b"abc"
