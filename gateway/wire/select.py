@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.core.errors import GatewayError, MethodNotAllowed, NotAvailable, RouteNotFound
+from gateway.core.errors import GatewayError, MalformedRequest, MethodNotAllowed, NotAvailable, RouteNotFound
 from gateway.core.exchange import Incoming, Request
 from gateway.core.ports import Dialect
 from gateway.wire import openai_chat, openai_completions, openai_embeddings, openai_models, passthrough
+from gateway.wire.extent import check_extent
+from gateway.wire.media_type import check_json
 from gateway.wire.request_target import check_query, check_target, plain_path
 from gateway.wire.strict_json import parse_body
 
@@ -20,6 +22,9 @@ _BY_PATH: dict[str, Dialect] = {
     "/v1/completions": openai_completions.DIALECT,
     "/v1/embeddings": openai_embeddings.DIALECT,
 }
+# Where integers are tokens, by dialect.
+_TOKENS = {openai_completions.DIALECT.name: "prompt", openai_embeddings.DIALECT.name: "input"}
+_CACHE = b"x-weighbridge-cache"
 _MODELS = "/v1/models"
 _PASSED_THROUGH = ("/v1/", "/providers/")
 # TRACE would hand credentials back, CONNECT is a tunnel.
@@ -46,12 +51,15 @@ def select(incoming: Incoming) -> tuple[Dialect, Request]:
         RouteNotFound: No such path.
         MethodNotAllowed: The path takes other methods.
         NotAvailable: The path is part of the contract and not built yet.
+        RequestTooLarge: The body has too many values.
         GatewayError: The listener's own finding, ``incoming.fault``.
     """
     if incoming.fault is not None:
         raise incoming.fault
     if b"x-weighbridge-policy" in incoming.headers:
         raise NotAvailable("The header x-weighbridge-policy is not yet available.")
+    if _CACHE in incoming.headers and incoming.headers[_CACHE].lower() not in (b"off", b"refresh"):
+        raise MalformedRequest("The header x-weighbridge-cache must be 'off' or 'refresh'.")
     dialect = _BY_PATH.get(incoming.path)
     if dialect is None:
         return _elsewhere(incoming)
@@ -59,7 +67,10 @@ def select(incoming: Incoming) -> tuple[Dialect, Request]:
         raise _takes("POST")
     if incoming.query:
         check_query(incoming.query)
-    return dialect, dialect.parse(incoming, parse_body(incoming.body))
+    check_json(incoming.headers)
+    document = parse_body(incoming.body)
+    check_extent(incoming.body, document, tokens=_TOKENS.get(dialect.name, ""))
+    return dialect, dialect.parse(incoming, document)
 
 
 def error_dialect(path: str) -> Dialect:
@@ -81,7 +92,10 @@ def _elsewhere(incoming: Incoming) -> tuple[Dialect, Request]:
             raise _takes("GET")
     elif not path.startswith(_PASSED_THROUGH):
         raise RouteNotFound("No such path. OpenAI's paths are below /v1, a provider's own below /providers/{name}.")
-    document: Any = parse_body(incoming.body) if passthrough.carries_json(incoming) else None
+    document: Any = None
+    if passthrough.carries_json(incoming):
+        document = parse_body(incoming.body)
+        check_extent(incoming.body, document)
     return passthrough.DIALECT, passthrough.DIALECT.parse(incoming, document)
 
 

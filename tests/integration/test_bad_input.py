@@ -289,6 +289,26 @@ def test_bad_framing_is_400_and_the_connection_ends(gateway, connection, data):
     assert connection.closed()
 
 
+def test_offer_of_http_2_is_not_taken_up(connection):
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+    for _ in range(3):
+        connection.request(GOOD, head=offer)
+        assert connection.answer().status == 200
+
+
+def test_too_many_values_is_413_and_the_connection_goes_on(gateway, connection):
+    connection.request(GOOD[:-1] + b',"x":[' + b",".join([b"{}"] * 100_000) + b"]}")
+    refused(gateway, connection.answer(), 413, "request_too_large")
+    still_works(connection)
+
+
+@pytest.mark.parametrize("head", [b"Content-Encoding: deflate\r\n", b"x-weighbridge-cache: maybe\r\n"])
+def test_header_that_promises_something_else_is_400(gateway, connection, head):
+    connection.request(GOOD, head=head)
+    refused(gateway, connection.answer(), 400, "invalid_request")
+    still_works(connection)
+
+
 def test_too_many_headers_is_431(gateway, connection):
     lines = b"".join(b"X-%d: 1\r\n" % number for number in range(300))
     connection.send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n" + lines + b"Content-Length: 2\r\n\r\n{}")

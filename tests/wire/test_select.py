@@ -13,9 +13,11 @@ from gateway.core.errors import (
     MalformedRequest,
     MethodNotAllowed,
     NotAvailable,
+    RequestTooLarge,
     RouteNotFound,
 )
-from gateway.core.exchange import Incoming
+from gateway.core.exchange import Headers, Incoming
+from gateway.wire.extent import MAX_VALUES
 from gateway.wire.select import error_dialect, select
 from tests.support.incoming import JSON, incoming, json_incoming
 
@@ -47,6 +49,39 @@ def test_known_routes_go_to_their_own_dialect(path: str) -> None:
 def test_known_routes_refuse_bodies_that_are_not_theirs(path: str, body: bytes) -> None:
     with pytest.raises(MalformedRequest):
         select(incoming("POST", path, body=body, headers=JSON))
+
+
+@pytest.mark.parametrize("path", [*NAMES, "/v1/responses"])
+@pytest.mark.parametrize(
+    "headers",
+    [{b"content-type": b"application/json; charset=utf-7"}, JSON | {b"content-encoding": b"deflate"}],
+)
+def test_a_body_that_a_provider_would_decode_to_something_else_is_refused(path: str, headers: Headers) -> None:
+    with pytest.raises(MalformedRequest):
+        select(incoming("POST", path, body=b'{"model":"m","messages":[],"prompt":"","input":""}', headers=headers))
+
+
+@pytest.mark.parametrize("path", [*NAMES, "/v1/responses", "/providers/a/b"])
+def test_a_body_of_too_many_values_is_too_large(path: str) -> None:
+    document = {"model": "m", "messages": [], "prompt": "a", "input": "a", "x": [{}] * MAX_VALUES}
+    with pytest.raises(RequestTooLarge):
+        select(json_incoming(path, document))
+
+
+@pytest.mark.parametrize(("path", "name"), [("/v1/embeddings", "input"), ("/v1/completions", "prompt")])
+def test_texts_may_come_as_many_tokens(path: str, name: str) -> None:
+    _, request = select(json_incoming(path, {"model": "m", name: [[7] * 2048] * 100}))
+    assert request.model == "m"
+
+
+@pytest.mark.parametrize(("value", "taken"), [(b"off", True), (b"Refresh", True), (b"on", False), (b"", False)])
+def test_the_cache_header_is_understood_or_refused(value: bytes, *, taken: bool) -> None:
+    asked = incoming("POST", "/v1/completions", body=b'{"model":"m"}', headers=JSON | {b"x-weighbridge-cache": value})
+    if taken:
+        assert select(asked)[1].model == "m"
+    else:
+        with pytest.raises(MalformedRequest, match="x-weighbridge-cache"):
+            select(asked)
 
 
 @pytest.mark.parametrize("path", NAMES)

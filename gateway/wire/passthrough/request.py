@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway.core.errors import MalformedRequest, RouteNotFound
-from gateway.core.exchange import Headers, Incoming, Request
+from gateway.core.errors import RouteNotFound
+from gateway.core.exchange import Incoming, Request
+from gateway.wire.media_type import check_json, is_json
 from gateway.wire.shapes import is_integer, is_object, is_text
 
 # Routes are names in policies, records and metrics: a bounded set, whatever paths clients make up.
@@ -17,8 +18,6 @@ FAMILIES = frozenset({
 })  # fmt: skip
 _OF_A_PROVIDER = "/providers/"
 _PROVIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_JSON_TYPES = frozenset((b"application/json", b"text/json"))
-_UTF8 = frozenset((b"utf-8", b"utf8"))
 # What clients call the most tokens that a model may write.
 _MOST_TOKENS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
 
@@ -55,35 +54,20 @@ def parse(incoming: Incoming, document: Any) -> Request:
 
 
 def carries_json(incoming: Incoming) -> bool:
-    """Say whether the body is to be read as JSON: its type says so, or it has none and looks like it.
+    """Say whether the body is to be read as JSON.
 
     Raises:
         MalformedRequest: The type says JSON in a character set other than UTF-8, or in a content coding.
     """
-    headers, body = incoming.headers, incoming.body
-    if not body:
+    if not is_json(incoming.headers, incoming.body):
         return False
-    media, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
-    media = media.strip()
-    if not media:
-        return body.lstrip(b" \t\r\n")[:1] in (b"{", b"[")
-    if media not in _JSON_TYPES and not media.endswith(b"+json"):
-        return False
-    _, _, charset = parameters.replace(b" ", b"").partition(b"charset=")
-    if charset and charset.strip(b'"') not in _UTF8:
-        raise MalformedRequest("A JSON body must be UTF-8.")
-    if _is_coded(headers):
-        raise MalformedRequest("A JSON body must come without a content coding.")
+    check_json(incoming.headers)
     return True
 
 
 def unscanned(request: Request) -> bool:
     """Say whether the request has a body that no guard can read: forms, audio, files."""
     return request.document is None and bool(request.body)
-
-
-def _is_coded(headers: Headers) -> bool:
-    return headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b"")
 
 
 def _target(path: str) -> tuple[str, str, str]:
