@@ -1,8 +1,8 @@
 """How many values a request body may have.
 
-A body is read by its texts, each with the way to it: that costs by the value, not by the byte. Megabytes of ``{}`` or of
-one-letter members would keep a worker from everybody else for most of a minute, so their number is bounded as their
-size is. Nobody's conversation, tools included, comes near the bound.
+A body is read by its texts, each with the way to it: that costs by the value, not by the byte. Megabytes of ``{}`` or
+of one-letter members would keep a worker from everybody else for most of a minute, so their number is bounded as
+their size is. Nobody's conversation, tools included, comes near the bound.
 """
 
 from __future__ import annotations
