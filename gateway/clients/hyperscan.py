@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import hyperscan
 import msgspec
@@ -19,10 +20,13 @@ class Expression(msgspec.Struct, frozen=True):
     Attributes:
         text: Hyperscan/PCRE syntax, flags inline.
         unicode: A match may hold characters outside ASCII. Costly to compile with ``(?i)``: only where needed.
+        once: Only whether there is a match is asked: one is reported, its start is 0, and letters of both cases are
+            the same.
     """
 
     text: str
     unicode: bool = False
+    once: bool = False
 
 
 class PatternDatabase:
@@ -35,7 +39,7 @@ class PatternDatabase:
         Misconfigured: An expression does not compile; the message names it by position and says why.
     """
 
-    __slots__ = ("_database", "_found", "_keep")
+    __slots__ = ("_database", "_found", "_keep", "_scratch")
 
     def __init__(self, expressions: Sequence[Expression]) -> None:
         found: list[Found] = []
@@ -46,11 +50,12 @@ class PatternDatabase:
         self._found = found
         self._keep = keep
         try:
-            self._database = _compile(expressions)
+            self._database = _compile(tuple(expressions))
         except hyperscan.error as problem:
             for number, expression in enumerate(expressions):
                 _check(number, expression)
             raise Misconfigured(f"The patterns do not compile together: {problem}") from None
+        self._scratch = hyperscan.Scratch(self._database)
 
     def scan(self, data: bytes) -> list[Found]:
         """Find all matches, in the order of their ends; for every end of a pattern its leftmost start only.
@@ -68,17 +73,21 @@ class PatternDatabase:
         if found:
             found.clear()
         try:
-            self._database.scan(data, self._keep)
+            self._database.scan(data, self._keep, scratch=self._scratch)
         except hyperscan.error as problem:
             raise Misconfigured(f"Pattern matching failed: {problem}") from None
         return found
 
 
 def _flags(expression: Expression) -> int:
+    if expression.once:
+        return hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL
     return hyperscan.HS_FLAG_SOM_LEFTMOST | (hyperscan.HS_FLAG_UTF8 if expression.unicode else 0)
 
 
-def _compile(expressions: Sequence[Expression]) -> hyperscan.Database:
+# What is compiled never changes and serves any number of threads, each with a scratch space of its own.
+@lru_cache(maxsize=8)
+def _compile(expressions: tuple[Expression, ...]) -> hyperscan.Database:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
         expressions=[expression.text.encode() for expression in expressions],
@@ -90,6 +99,6 @@ def _compile(expressions: Sequence[Expression]) -> hyperscan.Database:
 
 def _check(number: int, expression: Expression) -> None:
     try:
-        _compile([expression])
+        _compile((expression,))
     except hyperscan.error as problem:
         raise Misconfigured(f"Pattern {number} does not compile: {problem}") from None
