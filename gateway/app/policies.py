@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
 
 from gateway.config.source import Problem
+from gateway.config.validation import NOT_YET
 from gateway.core.errors import Blocked, GatewayError
 from gateway.core.record import GuardEvent
-from gateway.core.verdict import Action, CallFacts
+from gateway.core.verdict import Action, Bundle
 from gateway.guards.engine import GuardEngine
-from gateway.policy.compile import PolicyTest
-from gateway.policy.load import load_bundle
+from gateway.policy.cases import PolicyTest
+from gateway.policy.load import LoadedBundle, load_bundle
 from gateway.wire.openai_chat import DIALECT
 
 _CHANNEL = (0, "text")
+# What this version's guards can run; the language is larger.
+_USES = frozenset({"secrets", "pattern"})
+_ACTIONS = frozenset({"redact", "block", "annotate"})
+_MODES = frozenset({"audit", "enforce"})
 
 
 class PolicyFault(Exception):
@@ -29,7 +38,26 @@ class PolicyFault(Exception):
         self.problems = problems
 
 
+class InForce(msgspec.Struct, frozen=True, kw_only=True):
+    """Policies that may be put in force: their tests pass.
+
+    Attributes:
+        engine: Applies them.
+        bundle: What they are.
+        paths: Every file they were read from.
+    """
+
+    engine: GuardEngine
+    bundle: Bundle
+    paths: tuple[Path, ...]
+
+
 def load_guards(files: tuple[tuple[str, Path], ...]) -> GuardEngine:
+    """Load a bundle of policy files; see :func:`load_policies`."""
+    return load_policies(files).engine
+
+
+def load_policies(files: tuple[tuple[str, Path], ...]) -> InForce:
     """Load a bundle of policy files.
 
     Args:
@@ -41,44 +69,100 @@ def load_guards(files: tuple[tuple[str, Path], ...]) -> GuardEngine:
     loaded = load_bundle(files)
     if loaded.bundle is None:
         raise PolicyFault(loaded.problems)
-    try:
-        engine = GuardEngine(loaded.bundle)
-    except GatewayError as error:
-        raise PolicyFault((Problem(files[0][0] if files else "policies", 0, error.public_message),)) from error
+    engine = build_engine(loaded, files[0][0] if files else "policies")
     failed = tuple(problem for test in loaded.tests for problem in run_test(engine, test))
     if failed:
         raise PolicyFault(failed)
-    return engine
+    return InForce(engine=engine, bundle=loaded.bundle, paths=loaded.paths)
+
+
+def build_engine(loaded: LoadedBundle, name: str) -> GuardEngine:
+    """Make guards of a bundle that is sound.
+
+    Args:
+        loaded: The bundle.
+        name: What messages call the whole of it.
+
+    Raises:
+        PolicyFault: A part of it cannot run.
+    """
+    bundle = loaded.bundle or Bundle(revision="")
+    if unbuilt := tuple(_unbuilt(loaded)):
+        raise PolicyFault(unbuilt)
+    try:
+        return GuardEngine(bundle)
+    except GatewayError as error:
+        raise PolicyFault((Problem(name, 0, error.public_message),)) from error
+
+
+def _unbuilt(loaded: LoadedBundle) -> Iterator[Problem]:
+    bundle, places = loaded.bundle or Bundle(revision=""), loaded.compiled.places
+    for detector in bundle.detectors:
+        if detector.use not in _USES:
+            place = places["detector", detector.name]
+            yield Problem(place.file, place.line, f"detectors.{detector.name}: use: {detector.use} is {NOT_YET}")
+    for rule in bundle.rules:
+        place = places["rule", rule.id]
+        for step in rule.steps:
+            if step.action not in _ACTIONS:
+                yield Problem(place.file, place.line, f"rule '{rule.id}': action {step.action} is {NOT_YET}")
+        if rule.mode not in _MODES:
+            yield Problem(place.file, place.line, f"rule '{rule.id}': mode {rule.mode} is {NOT_YET}")
+
+
+class _Outcome(msgspec.Struct):
+    """What came of a test's text."""
+
+    action: Action
+    rules: set[str]
+    left: Any
+    route: str = ""
 
 
 def run_test(engine: GuardEngine, test: PolicyTest) -> Iterator[Problem]:
     """Run one test of a policy file; yields what is not as it should be, without quoting the text."""
-    action, rule, events, output = _streamed(engine, test) if test.stream else _whole(engine, test)
-    rules = {event.rule for event in events} | ({rule} if rule else set[str]())
+    outcome = _streamed(engine, test) if test.stream else _whole(engine, test)
     said = f"test '{test.name}': "
-    if test.action is not None and action != test.action:
-        yield Problem(test.file, test.line, f"{said}expected {test.action}, got {action}")
-    if test.rule and test.rule not in rules:
-        got = ", ".join(sorted(rules)) or "no rule"
+    if test.action is not None and outcome.action != test.action:
+        yield Problem(test.file, test.line, f"{said}expected {test.action}, got {outcome.action}")
+    if test.rule and test.rule not in outcome.rules:
+        got = ", ".join(sorted(outcome.rules)) or "no rule"
         yield Problem(test.file, test.line, f"{said}expected rule '{test.rule}', got {got}")
-    if test.output is not None and output != test.output:
+    if test.route and outcome.route != test.route:
+        yield Problem(test.file, test.line, f"{said}expected route '{test.route}', got {outcome.route or 'none'}")
+    if test.output is not None and not _same(test.output, outcome.left):
         yield Problem(test.file, test.line, f"{said}the text that is left is not the expected one")
+    if test.restored is not None:
+        yield Problem(test.file, test.line, f"{said}restored is {NOT_YET}")
 
 
-def _whole(engine: GuardEngine, test: PolicyTest) -> tuple[Action, str, list[GuardEvent], str]:
-    plan = engine.plan(CallFacts(route="/v1/chat/completions"))
-    message = {"role": test.role, "content": test.text}
-    if test.direction == "request":
-        screened = plan.screen_request(DIALECT, {"model": "m", "messages": [message]})
-        left = screened.document["messages"][0]["content"]
+def _same(expected: str | dict[str, Any], left: Any) -> bool:
+    if isinstance(expected, str):
+        return left == expected
+    try:
+        return orjson.loads(left) == expected
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _rules(events: list[GuardEvent], rule: str) -> set[str]:
+    return {event.rule for event in events} | ({rule} if rule else set[str]())
+
+
+def _whole(engine: GuardEngine, test: PolicyTest) -> _Outcome:
+    plan = engine.plan(test.facts)
+    if test.answer is None:
+        screened = plan.screen_request(DIALECT, test.request)
     else:
-        screened = plan.screen_answer(DIALECT, {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
-        left = screened.document["choices"][0]["message"]["content"]
-    return screened.action, screened.rule, screened.events, left
+        screened = plan.screen_answer(DIALECT, test.answer)
+    left: Any = screened.document
+    for step in test.target:
+        left = left[step]
+    return _Outcome(screened.action, _rules(screened.events, screened.rule), left, screened.route)
 
 
-def _streamed(engine: GuardEngine, test: PolicyTest) -> tuple[Action, str, list[GuardEvent], str]:
-    plan = engine.plan(CallFacts(route="/v1/chat/completions"))
+def _streamed(engine: GuardEngine, test: PolicyTest) -> _Outcome:
+    plan = engine.plan(test.facts)
     screen = plan.stream_screen()
     left = ""
     try:
@@ -86,5 +170,5 @@ def _streamed(engine: GuardEngine, test: PolicyTest) -> tuple[Action, str, list[
             left += screen.feed(_CHANNEL, piece)
         left += screen.finish(_CHANNEL)
     except Blocked as blocked:
-        return "block", blocked.rule, screen.events, left
-    return screen.action, screen.rule, screen.events, left
+        return _Outcome("block", _rules(screen.events, blocked.rule), left)
+    return _Outcome(screen.action, _rules(screen.events, screen.rule), left)

@@ -8,11 +8,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from gateway.config.addresses import Address
+from gateway.core.verdict import Globs
 
 
 class _Generator(GenerateJsonSchema):
     def encode_default(self, dft: Any) -> Any:
-        """Write an address as the file does."""
+        """Write an address as the file does; no globs are no default worth showing."""
+        if isinstance(dft, Globs):
+            return None
         return str(dft) if isinstance(dft, Address) else super().encode_default(dft)
 
 
@@ -39,4 +42,7 @@ def _tidied(node: Any) -> Any:
         # Durations are numbers of seconds inside and text with a unit in the file.
         seconds = key == "default" and isinstance(value, float) and entries.get("type") == "string"
         kept[key] = f"{value:g}s" if seconds else _tidied(value)
+    if "patternProperties" in kept:
+        # What is no name is refused, as is a key that nobody knows.
+        kept.setdefault("additionalProperties", False)
     return kept

@@ -7,7 +7,8 @@ follow (references, policies, prices) see everything that could be read.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from types import NoneType
 from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin
@@ -115,9 +116,10 @@ def validated(model: type[M], document: Document) -> Checked[M]:
             value = model.model_validate(document.data)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
+            paths = [_located(model, detail)[0] for detail in details]
             if number == 0:
-                problems += (document.problem(_path(d["loc"]), _message(model, d)) for d in details)
-            smaller = _cut(document, {_path(d["loc"]) for d in details})
+                problems += _problems(model, document, details)
+            smaller = _cut(document, set(paths))
             if smaller is None:
                 break
             document = smaller
@@ -134,6 +136,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 _PLAIN = {
     "missing": "required",
+    "union_tag_not_found": "required",
     "model_type": "should be a mapping",
     "dict_type": "should be a mapping",
     "tuple_type": "should be a list",
@@ -147,19 +150,34 @@ _PLAIN = {
 }
 
 
-def _message(model: type[BaseModel], error: ErrorDetails) -> str:
+def _problems(model: type[BaseModel], document: Document, details: list[ErrorDetails]) -> Iterator[Problem]:
+    located = [_located(model, detail) for detail in details]
+    for (path, _), detail in zip(located, details, strict=True):
+        # A list whose items are all wrong is not also too short.
+        within = any(other[: len(path)] == path and other != path for other, _ in located)
+        if not (within and detail["type"] == "too_short"):
+            yield document.problem(path, _message(model, path, detail))
+
+
+def _message(model: type[BaseModel], path: NodePath, error: ErrorDetails) -> str:
     kind = error["type"]
+    context = error.get("ctx", {})
     if kind in _PLAIN:
         return _PLAIN[kind]
     if kind == "extra_forbidden":
-        path = _path(error["loc"])
         # A key that is not built has no type but None.
-        known = [key for key, kind in _keys_at(model, path[:-1]).items() if kind is not NoneType]
+        holder = _model_in(_located(model, {**error, "loc": error["loc"][:-1]})[1])
+        known = [key for key, kind in (_keys(holder) if holder else {}).items() if kind is not NoneType]
         return f"unknown key{suggestion(str(path[-1]), known)}"
+    if kind == "union_tag_invalid":
+        known = re.findall(r"'([^']*)'", context["expected_tags"])
+        return f"there is none called '{context['tag']}'{suggestion(str(context['tag']), known)}"
     if kind == "literal_error":
-        return f"should be {error.get('ctx', {}).get('expected', 'something else')}"
+        return f"should be {context.get('expected', 'something else')}"
+    if kind == "not_yet_available":
+        return error["msg"]
     if kind == "value_error":
-        return str(error.get("ctx", {}).get("error", "not valid"))
+        return str(context.get("error", "not valid"))
     message = error["msg"]
     for lead in ("Input should be ", "String should ", "Value should "):
         if message.startswith(lead):
@@ -167,9 +185,39 @@ def _message(model: type[BaseModel], error: ErrorDetails) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _path(loc: tuple[int | str, ...]) -> NodePath:
-    # An error in a mapping's key ends in this marker; the key itself is what the line belongs to.
-    return loc[:-1] if loc and loc[-1] == "[key]" else loc
+def _located(model: type[BaseModel], error: ErrorDetails) -> tuple[NodePath, Any]:
+    """Where in the document an error is, and what stands there by the model.
+
+    Pydantic puts into a location which of several models was tried; the document has no such step.
+    """
+    annotation: Any = model
+    path: NodePath = ()
+    for step in error["loc"]:
+        meant = _model_called(annotation, step)
+        if meant is not None:
+            annotation = meant
+        # An error in a mapping's key ends in this marker; the key itself is what the line belongs to.
+        elif step != "[key]":
+            path += (step,)
+            annotation = _below(annotation, step)
+    if error["type"].startswith("union_tag_"):
+        # The whole is named; what is wrong is the word that should say which one it is.
+        path += (str(error.get("ctx", {}).get("discriminator", "")).strip("'"),)
+    return path, annotation
+
+
+def _below(annotation: Any, step: int | str) -> Any:
+    found = _model_in(annotation)
+    if found is not None:
+        return _keys(found).get(str(step))
+    arguments = get_args(_container_in(annotation))
+    return arguments[-1 if isinstance(step, str) else 0] if arguments else None
+
+
+def _has(node: Any, step: int | str) -> bool:
+    if isinstance(node, dict):
+        return step in node
+    return isinstance(node, list) and isinstance(step, int) and step < len(cast("list[Any]", node))
 
 
 @cache
@@ -180,19 +228,6 @@ def _keys(model: type[BaseModel]) -> dict[str, Any]:
 @cache
 def _sections(model: type[BaseModel]) -> tuple[str, ...]:
     return tuple(key for key, kind in _keys(model).items() if isinstance(kind, type) and issubclass(kind, Strict))
-
-
-def _keys_at(model: type[BaseModel], path: NodePath) -> dict[str, Any]:
-    annotation: Any = model
-    for step in path:
-        found = _model_in(annotation)
-        if found is not None:
-            annotation = _keys(found).get(str(step))
-        else:
-            arguments = get_args(_container_in(annotation))
-            annotation = arguments[-1 if isinstance(step, str) else 0] if arguments else None
-    found = _model_in(annotation)
-    return _keys(found) if found is not None else {}
 
 
 def _parts(annotation: Any) -> Iterable[Any]:
@@ -209,6 +244,14 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
         if isinstance(part, type) and issubclass(part, BaseModel):
             return part
     return None
+
+
+def _model_called(annotation: Any, tag: int | str) -> type[BaseModel] | None:
+    """Which of several models has a field that can only be this word."""
+    models = [part for part in _parts(annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+    if len(models) < 2:
+        return None
+    return next((m for m in models if any(tag in get_args(kind) for kind in _keys(m).values())), None)
 
 
 def _container_in(annotation: Any) -> Any:
@@ -246,11 +289,7 @@ def _cut(document: Document, paths: set[NodePath]) -> Document | None:
 def _existing(data: Any, path: NodePath) -> NodePath:
     node = data
     for depth, step in enumerate(path):
-        if isinstance(node, dict):
-            there = step in node
-        else:
-            there = isinstance(node, list) and isinstance(step, int) and step < len(cast("list[Any]", node))
-        if not there:
+        if not _has(node, step):
             return path[:depth]
-        node = cast("Any", node)[step]
+        node = node[step]
     return path

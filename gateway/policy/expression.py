@@ -38,6 +38,14 @@ def detectors_of(when: When) -> Iterator[str]:
         yield from detectors_of(part)
 
 
+def speaking(when: When, *, negated: bool = False) -> Iterator[str]:
+    """Yield the detectors whose findings a rule acts on: those that stand under no ``not``."""
+    if when.op == "detector" and not negated:
+        yield when.name
+    for part in when.parts:
+        yield from speaking(part, negated=negated ^ (when.op == "not"))
+
+
 def finds_something(when: When) -> bool:
     """Whether a hit of some detector is needed for the expression to hold: only then there is something to redact."""
     if when.op == "detector":

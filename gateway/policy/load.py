@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
 
 import msgspec
 
-from gateway.config.source import Document, Problem, load_yaml, read_text
-from gateway.config.validation import validated
+from gateway.config.source import Problem
 from gateway.core.verdict import Bundle
-from gateway.policy.compile import PolicyFile, PolicyTest, compile_bundle
-from gateway.policy.model import PolicySpec
+from gateway.policy.cases import PolicyTest
+from gateway.policy.compile import Compiled, compile_bundle, revision_of
+from gateway.policy.sources import PolicyFile, Sources
 
 
 class LoadedBundle(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,58 +21,55 @@ class LoadedBundle(msgspec.Struct, frozen=True, kw_only=True):
         bundle: Ready for guards; ``None`` when anything is wrong.
         tests: The tests of its files; the bundle may be put in force when they pass.
         problems: Everything that is wrong, file by file, by line.
+        files: What was read, for whoever looks closer.
+        paths: Every file that it was read from; a change in one is a change of the bundle.
+        compiled: What was made of it, even when something is wrong.
     """
 
     bundle: Bundle | None
     tests: tuple[PolicyTest, ...]
     problems: tuple[Problem, ...]
+    files: tuple[PolicyFile, ...]
+    paths: tuple[Path, ...]
+    compiled: Compiled
 
 
 def load_bundle(files: Iterable[tuple[str, Path]]) -> LoadedBundle:
-    """Load the policy files of a bundle.
+    """Load the policy files of a bundle, with everything they extend and refer to.
 
     Args:
         files: Each file's name in messages, and the file, in order. No file at all is a bundle without rules.
     """
-    sources: list[tuple[str, str]] = []
-    unreadable: list[Problem] = []
+    sources = Sources()
     for name, path in files:
-        text, problem = read_text(path, name)
-        if problem is None:
-            sources.append((name, text))
-        else:
-            unreadable.append(problem)
-    loaded = bundle_of(sources)
-    if not unreadable:
-        return loaded
-    return LoadedBundle(bundle=None, tests=loaded.tests, problems=(*unreadable, *loaded.problems))
+        sources.take(name, path)
+    return _loaded(sources)
 
 
-def bundle_of(sources: Iterable[tuple[str, str]]) -> LoadedBundle:
-    """Load a bundle from texts.
+def bundle_of(texts: Iterable[tuple[str, str]]) -> LoadedBundle:
+    """Load a bundle from texts, which can extend shipped packs only.
 
     Args:
-        sources: Each file's name in messages, and its text, in order.
+        texts: Each file's name in messages, and its text, in order.
     """
-    problems: list[Problem] = []
-    files: list[PolicyFile] = []
-    names: list[str] = []
-    for name, text in sources:
-        names.append(name)
-        document = load_yaml(text, name)
-        checked = validated(PolicySpec, document)
-        problems += checked.problems
-        if checked.value is not None:
-            files.append(
-                PolicyFile(text=text, document=checked.document, spec=checked.value, rule_ids=_rule_ids(document))
-            )
-    compiled = compile_bundle(files)
-    problems += compiled.problems
-    problems.sort(key=lambda problem: (names.index(problem.file), problem.line))
-    return LoadedBundle(bundle=None if problems else compiled.bundle, tests=compiled.tests, problems=tuple(problems))
+    sources = Sources()
+    for name, text in texts:
+        sources.take_text(name, text)
+    return _loaded(sources)
 
 
-def _rule_ids(document: Document) -> frozenset[str]:
-    rules = document.data.get("rules")
-    listed = cast("list[object]", rules) if isinstance(rules, list) else []
-    return frozenset(str(cast("dict[str, object]", rule).get("id")) for rule in listed if isinstance(rule, dict))
+def _loaded(sources: Sources) -> LoadedBundle:
+    compiled = compile_bundle(sources.files, revision_of(sources.texts))
+    order = {name: number for number, name in reversed(list(enumerate(sources.names)))}
+    problems = sorted(
+        dict.fromkeys((*sources.problems, *compiled.problems)),
+        key=lambda problem: (order.get(problem.file, len(order)), problem.line),
+    )
+    return LoadedBundle(
+        bundle=None if problems else compiled.bundle,
+        tests=compiled.tests,
+        problems=tuple(problems),
+        files=tuple(sources.files),
+        paths=tuple(sources.paths),
+        compiled=compiled,
+    )

@@ -1,60 +1,63 @@
 """A policy file as typed models: what each key may hold. Names that lead to other parts are checked by the compiler.
 
-What the language names and is not built yet is listed as :data:`NotYet`, so that it is refused by name.
+What the language names and is not built yet is refused by name.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, cast
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
-from gateway.config.validation import Many, NotYet, Strict, not_yet
-from gateway.core.segments import Direction
-from gateway.core.verdict import When
+from gateway.config.validation import Many, Strict, not_yet, suggestion
+from gateway.core.verdict import Action, OnError, Step, When
+from gateway.policy.detectors import AnyDetector, Text
 from gateway.policy.expression import parse_when
+from gateway.policy.given import GivenSpec, SampleText
+from gateway.policy.lists import ListSpec
+from gateway.policy.matching import MatchSpec
+from gateway.policy.steps import LATER, MODE_SCHEMA, STEPS_SCHEMA, ModeSpec, parse_mode, parse_steps
 
-_LATER_DETECTORS = frozenset({"pii", "injection", "toxicity", "url_egress", "classifier", "ruleset", "judge"})
-_LATER_ACTIONS = frozenset({"hold", "mask", "rewrite", "route", "score", "taint"})
-_LATER_MODES = frozenset({"shadow", "canary"})
-
-Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 # As an expression can name it, and none of its words.
 DetectorName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
-SampleText = Annotated[str, Field(max_length=100_000)]
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ACTIONS = tuple(action for action in get_args(Action) if action not in LATER)
 
-
-def _words(later: frozenset[str], what: str) -> BeforeValidator:
-    """Refuse words that the language has and this version has not, and forms that are not a word."""
-
-    def check(value: object) -> object:
-        if isinstance(value, (dict, list)):
-            name = _first_key(cast("object", value))
-            raise not_yet(f"{what} '{name}'" if name in later else f"this form of {what}")
-        if isinstance(value, str) and value in later:
-            raise not_yet(f"{what} '{value}'")
-        return value
-
-    return BeforeValidator(check)
-
-
-def _first_key(value: object) -> str:
-    if isinstance(value, list):
-        value = next(iter(cast("list[object]", value)), None)
-    return next(iter(cast("dict[str, object]", value)), "") if isinstance(value, dict) else ""
-
-
-def _one_or_more(value: object) -> object:
-    if isinstance(value, dict):
-        raise not_yet("'not'")
-    return (value,) if isinstance(value, str) else value
-
-
-Globs = Annotated[
-    Many[Text], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]), Field(min_length=1)
-]
 Expression = Annotated[InstanceOf[When], BeforeValidator(parse_when), WithJsonSchema({"type": "string"})]
+Steps = Annotated[tuple[InstanceOf[Step], ...], BeforeValidator(parse_steps), WithJsonSchema(STEPS_SCHEMA)]
+Mode = Annotated[InstanceOf[ModeSpec], BeforeValidator(parse_mode), WithJsonSchema(MODE_SCHEMA)]
+
+
+def _day(value: object) -> int:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("should be a day such as 2027-01-31; from that day on it does not count")
+    try:
+        return int(datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        raise ValueError("is no day of any calendar") from None
+
+
+def _expected_action(value: object) -> object:
+    if value in LATER:
+        raise not_yet(f"action '{value}'")
+    if value not in _ACTIONS:
+        hint = suggestion(value, _ACTIONS) if isinstance(value, str) else ""
+        raise ValueError(f"should be one of {', '.join(_ACTIONS)}{hint}")
+    return value
+
+
+def _output(value: object) -> object:
+    if isinstance(value, dict) or (isinstance(value, str) and len(value) <= 100_000):
+        return cast("object", value)
+    raise ValueError("should be the text that is left, or the arguments as a mapping")
+
+
+Day = Annotated[int, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Reason = Annotated[str, Field(min_length=1, max_length=1000)]
+Threshold = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
 class MetadataSpec(Strict):
@@ -66,97 +69,69 @@ class MetadataSpec(Strict):
     description: str = ""
 
 
-class DetectorSpecification(Strict):
-    """What to look for."""
+class ThresholdsSpec(Strict):
+    """From how many points on a request or answer is annotated or blocked."""
 
-    use: Annotated[Literal["secrets", "pattern"], _words(_LATER_DETECTORS, "detector")]
-    patterns: Many[Text] = ()
-    allow: NotYet = None
-    entities: NotYet = None
-    require: NotYet = None
-    min_score: NotYet = None
-    target_fpr: NotYet = None
-    timeout: NotYet = None
-    surfaces: NotYet = None
-    model: NotYet = None
+    annotate: Threshold | None = None
+    block: Threshold | None = None
 
     @model_validator(mode="after")
-    def _patterns_belong_to_pattern(self) -> DetectorSpecification:
-        if self.use == "pattern" and not self.patterns:
-            raise ValueError("use: pattern needs patterns")
-        if self.use != "pattern" and self.patterns:
-            raise ValueError("patterns go with use: pattern only")
+    def _in_order(self) -> ThresholdsSpec:
+        if self.annotate is not None and self.block is not None and self.annotate > self.block:
+            raise ValueError("annotate should not be more than block")
         return self
 
 
-Role = Literal["system", "developer", "user", "assistant", "tool"]
-Roles = Annotated[
-    Many[Role], BeforeValidator(_one_or_more, json_schema_input_type=Role | list[Role]), Field(min_length=1)
-]
-Directions = Annotated[
-    Many[Direction],
-    BeforeValidator(_one_or_more, json_schema_input_type=Direction | list[Direction]),
-    Field(min_length=1),
-]
+class ScoringSpec(Strict):
+    """What points add up to."""
+
+    request: ThresholdsSpec | None = None
+    response: ThresholdsSpec | None = None
 
 
-class MatchSpec(Strict):
-    """Where a rule applies; what is not said is everywhere. Route, model, provider and team are globs."""
+class NormalizeSpec(Strict):
+    """How texts are prepared."""
 
-    direction: Directions = ()
-    role: Roles = ()
-    route: Globs = ()
-    model: Globs = ()
-    provider: Globs = ()
-    team: Globs = ()
-    key: NotYet = None
-    tag: NotYet = None
-    tool: NotYet = None
-    stream: NotYet = None
+    max_chars: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
 
 
 class RuleSpecification(Strict):
     """What to do about what was found."""
 
     id: Identifier
+    description: str = ""
     match: MatchSpec
     when: Expression
-    do: Annotated[Literal["redact", "block", "annotate"], _words(_LATER_ACTIONS, "action")]
-    mode: Annotated[Literal["audit", "enforce"], _words(_LATER_MODES, "mode")]
+    do: Steps
+    mode: Mode
 
 
-class GivenSpec(Strict):
-    """The text of a test: one that the role wrote, or an answer that arrives in pieces."""
+class ExclusionSpec(Strict):
+    """Where a rule does not apply, for a while. Who, why and until when are part of it."""
 
-    role: Role | None = None
-    text: SampleText | None = None
-    stream: Many[SampleText] = ()
-    tool_args: NotYet = None
-    call: NotYet = None
-    args: NotYet = None
-
-    @model_validator(mode="after")
-    def _text_or_stream(self) -> GivenSpec:
-        if (self.text is None) == (not self.stream):
-            raise ValueError("give either role and text, or stream")
-        if self.text is not None and self.role is None:
-            raise ValueError("text needs the role that wrote it")
-        if self.stream and self.role not in (None, "assistant"):
-            raise ValueError("only the assistant streams")
-        return self
+    id: Identifier
+    rule: Identifier
+    match: MatchSpec
+    detector: DetectorName | None = None
+    field: Text | None = None
+    reason: Reason
+    ticket: Reason
+    expires: Day
 
 
 class ExpectSpec(Strict):
     """What must come of it."""
 
-    action: Annotated[Literal["allow", "annotate", "redact", "block"], _words(_LATER_ACTIONS, "action")] | None = None
+    action: Annotated[Action, BeforeValidator(_expected_action), WithJsonSchema({"enum": list(_ACTIONS)})] | None = None
     rule: Identifier | None = None
-    output: SampleText | None = None
+    output: Annotated[Any, BeforeValidator(_output), WithJsonSchema({"type": ["string", "object"]})] = None
+    route: Text | None = None
+    restored: SampleText | None = None
 
     @model_validator(mode="after")
     def _expects_something(self) -> ExpectSpec:
-        if self.action is None and self.rule is None and self.output is None:
-            raise ValueError("expects nothing; give action, rule or output")
+        if all(getattr(self, name) is None for name in type(self).model_fields):
+            raise ValueError("expects nothing; give action, rule, output, route or restored")
         return self
 
 
@@ -174,13 +149,12 @@ class PolicySpec(Strict):
     api_version: Literal["weighbridge/v1"] = Field(validation_alias="apiVersion")
     kind: Literal["Policy"]
     metadata: MetadataSpec
-    detectors: dict[DetectorName, DetectorSpecification] = {}
+    extends: Many[Text] = ()
+    lists: dict[DetectorName, ListSpec] = {}
+    detectors: dict[DetectorName, AnyDetector] = {}
+    on_error: dict[DetectorName, OnError] = {}
+    scoring: ScoringSpec
+    normalize: NormalizeSpec
     rules: Many[RuleSpecification] = ()
+    exclusions: Many[ExclusionSpec] = ()
     tests: Many[TestSpec] = ()
-    extends: NotYet = None
-    lists: NotYet = None
-    on_error: NotYet = None
-    scoring: NotYet = None
-    exclusions: NotYet = None
-    normalize: NotYet = None
-    tools: NotYet = None

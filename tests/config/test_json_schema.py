@@ -44,5 +44,16 @@ def test_what_is_not_built_is_never_valid():
 
 def test_one_name_or_many_may_be_matched():
     match = json_schema(PolicySpec)["$defs"]["MatchSpec"]["properties"]
-    assert [option["type"] for option in match["team"]["anyOf"]] == ["string", "array"]
+    assert [option["type"] for option in match["team"]["anyOf"]] == ["string", "array", "object"]
     assert match["direction"]["anyOf"][0]["enum"] == ["request", "response"]
+
+
+def test_a_detector_is_described_by_its_use():
+    schema = json_schema(PolicySpec)
+    (by_name,) = schema["properties"]["detectors"]["patternProperties"].values()
+    assert by_name["discriminator"]["propertyName"] == "use"
+    assert len(by_name["oneOf"]) == len({option["$ref"] for option in by_name["oneOf"]}) > 10
+    pattern = schema["$defs"]["PatternDetector"]
+    assert pattern["properties"]["use"]["const"] == "pattern"
+    assert pattern["required"] == ["use", "patterns"]
+    assert schema["properties"]["detectors"]["additionalProperties"] is False

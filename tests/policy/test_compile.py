@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.secret_patterns import SECRETS
-from gateway.core.verdict import Globs, Match, RuleSpec, Step, When
+from gateway.core.verdict import Globs, Match, RuleSpec, Step, Thresholds, When
 from gateway.policy.compile import compile_bundle, revision_of
 from gateway.policy.load import LoadedBundle, bundle_of
 
@@ -74,8 +74,8 @@ def test_an_unknown_detector_is_an_error_with_a_suggestion():
 
 
 def test_a_detector_that_is_wrong_in_itself_is_one_error():
-    assert problems("detectors: {ids: {use: pii}}\nrules: [{id: r, when: ids, do: block, mode: audit}]") == [
-        "1.yaml:4: detectors.ids.use: detector 'pii' is not yet available"
+    assert problems("detectors: {ids: {use: toxicity}}\nrules: [{id: r, when: ids, do: block, mode: audit}]") == [
+        "1.yaml:4: detectors.ids.use: detector 'toxicity' is not yet available"
     ]
 
 
@@ -107,7 +107,7 @@ def test_redacting_nothing_is_an_error():
 
 
 def test_a_detector_cannot_be_called_as_the_expression_language():
-    assert "is a word of the expression language" in problems("detectors: {and: {use: secrets}}")[0]
+    assert "is a word of the language" in problems("detectors: {and: {use: secrets}}")[0]
 
 
 def test_tests_are_kept_with_their_made_up_text():
@@ -119,13 +119,17 @@ def test_tests_are_kept_with_their_made_up_text():
     )
     assert loaded.problems == ()
     first, second, third = loaded.tests
-    assert (first.file, first.line, first.direction, first.role, first.stream) == ("1.yaml", 7, "request", "user", ())
-    assert first.text[:2] == "x "
-    assert first.text[2:].isdigit()
+    assert (first.file, first.line, first.direction, first.answer, first.stream) == ("1.yaml", 7, "request", None, ())
+    (message,) = first.request["messages"]
+    assert message["role"] == "user"
+    assert message["content"][:2] == "x "
+    assert message["content"][2:].isdigit()
     assert (first.action, first.rule, first.output) == ("redact", "r", None)
-    assert (second.direction, len(second.stream), second.text) == ("response", 2, "".join(second.stream))
+    assert (second.direction, len(second.stream), second.stream[0]) == ("response", 2, "AK")
     assert (second.action, second.output) == (None, "[X]")
-    assert (third.direction, third.role, third.text) == ("response", "assistant", "hi")
+    assert third.direction == "response"
+    assert third.answer
+    assert third.answer["choices"][0]["message"] == {"role": "assistant", "content": "hi"}
 
 
 def test_a_test_of_an_unknown_rule_is_an_error_and_one_of_a_rule_that_is_wrong_is_not():
@@ -133,8 +137,8 @@ def test_a_test_of_an_unknown_rule_is_an_error_and_one_of_a_rule_that_is_wrong_i
     assert problems(DETECTOR + RULE + test % "rr") == [
         "1.yaml:6: tests[0].expect.rule: no rule is named 'rr'; did you mean 'r'?"
     ]
-    assert problems("rules: [{id: r, when: a, do: mask, mode: audit}]\n" + test % "r") == [
-        "1.yaml:4: rules[0].do: action 'mask' is not yet available"
+    assert problems("rules: [{id: r, when: a, do: hold, mode: audit}]\n" + test % "r") == [
+        "1.yaml:4: rules[0].do: action 'hold' is not yet available"
     ]
 
 
@@ -145,10 +149,11 @@ def test_tests_may_name_rules_of_another_file():
 
 def test_a_test_name_is_there_once_and_its_templates_exist():
     test = "{name: a, given: {role: user, text: 'x{{foo:1}}'}, expect: {action: allow}}"
-    assert problems(f"tests: [{test}, {test}]") == [
-        "1.yaml:4: tests[0].given: no template is called 'foo'; there are rand, upper, digits",
-        "1.yaml:4: tests[1].name: test 'a' is there already, at 1.yaml:4",
-        "1.yaml:4: tests[1].given: no template is called 'foo'; there are rand, upper, digits",
+    found = problems(f"tests: [{test}, {test}]")
+    assert [said.partition(";")[0] for said in found] == [
+        "1.yaml:4: tests[0].given: no template is called 'foo'",
+        "1.yaml:4: tests[1].name: test 'a' is there already, on line 4",
+        "1.yaml:4: tests[1].given: no template is called 'foo'",
     ]
 
 
@@ -159,5 +164,23 @@ def test_the_revision_is_of_the_sources_in_order():
 
 
 def test_no_file_is_a_bundle_without_rules():
-    compiled = compile_bundle([])
+    compiled = compile_bundle([], revision_of([]))
     assert (compiled.bundle.revision, compiled.bundle.rules, compiled.problems) == (revision_of([]), (), [])
+
+
+def test_thresholds_and_bounds_are_the_bundle_s():
+    loaded = bundle("scoring: {request: {annotate: 3, block: 5}, response: {block: 4}}\nnormalize: {max_chars: 9}")
+    assert loaded.bundle
+    assert loaded.bundle.request_scoring == Thresholds(annotate=3.0, block=5.0)
+    assert loaded.bundle.response_scoring == Thresholds(block=4.0)
+    assert loaded.bundle.max_chars == 9
+
+
+def test_two_files_must_agree_unless_one_extends_the_other():
+    assert problems("scoring: {request: {block: 5}}", "scoring: {request: {block: 6}}\nnormalize: {max_chars: 1}") == [
+        "2.yaml:4: scoring.request: other thresholds than in 1.yaml"
+    ]
+    assert problems("normalize: {max_chars: 1}", "normalize: {max_chars: 2}") == [
+        "2.yaml:4: normalize.max_chars: not as in 1.yaml"
+    ]
+    assert bundle("scoring: {request: {block: 5}}", "scoring: {request: {block: 5}}").problems == ()

@@ -1,0 +1,372 @@
+"""``detectors``: what to look for, one model for each ``use``. Lists and files are looked up by the compiler."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeGuard, cast
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from gateway.config.references import SecretReference
+from gateway.config.units import parse_duration
+from gateway.config.validation import NOT_YET, Many, NotYet, Strict, not_yet
+from gateway.policy.lists import parse_host
+
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Country = Annotated[str, Field(pattern=r"^[A-Za-z]{2}$"), WithJsonSchema({"type": "string", "examples": ["DE"]})]
+LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+_VIEW = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_LIST_NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
+ListName = Annotated[str, Field(pattern=_LIST_NAME)]
+
+Entity = Literal[
+    "CARD", "IBAN", "BIC", "EMAIL", "PHONE", "IP", "MAC", "IMEI", "CRYPTO", "US_SSN", "NATIONAL_ID", "PASSPORT",
+    "MEDICAL_ID",
+]  # fmt: skip
+_NEEDS_MODEL = ("PERSON", "ADDRESS")
+
+
+def _entity(value: object) -> object:
+    if value in _NEEDS_MODEL:
+        raise not_yet(f"{value}, which needs a model,")
+    return value
+
+
+def _is_level(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 4
+
+
+def _level(value: object) -> object:
+    """Read ``2`` or ``{enforce: 1, detect: 3}``."""
+    if isinstance(value, dict):
+        written = cast("dict[str, object]", value)
+        enforce, detect = written.get("enforce"), written.get("detect")
+        if set(written) == {"enforce", "detect"} and _is_level(enforce) and _is_level(detect) and enforce <= detect:
+            return written
+    elif _is_level(value):
+        return value
+    raise ValueError("should be 1, 2, 3 or 4, or {enforce: 1, detect: 3}, where detect is at least enforce")
+
+
+def _views(value: object) -> object:
+    """Read ``all``, or names of views."""
+    names = cast("list[object]", value) if isinstance(value, list) else [value]
+    if value == "all" or (names and all(isinstance(name, str) and _VIEW.fullmatch(name) for name in names)):
+        return "all" if value == "all" else names
+    raise ValueError("should be all, or a list of views")
+
+
+def _hosts(value: object) -> object:
+    """Read the name of a list, or hosts."""
+    if isinstance(value, str):
+        if not re.match(_LIST_NAME, value):
+            raise ValueError("should be the name of a list, or a list of hosts")
+        return value
+    hosts = cast("list[object]", value) if isinstance(value, list) else []
+    if not hosts or not all(isinstance(host, str) for host in hosts):
+        raise ValueError("should be the name of a list, or a list of hosts")
+    return [parse_host(host) for host in cast("list[str]", hosts)]
+
+
+def _tool(value: object) -> object:
+    return {"tool": value} if isinstance(value, str) else value
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        port_is_one = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_one, parts = False, urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or not port_is_one:
+        raise ValueError("should be an http or https URL without a user name")
+    return value
+
+
+def _schema_or_file(value: object) -> object:
+    if isinstance(value, dict) or (isinstance(value, str) and 0 < len(value) <= 1000):
+        return cast("object", value)
+    raise ValueError("should be a JSON Schema, or the name of a file that holds one")
+
+
+_LEVEL_NUMBER = {"type": "integer", "minimum": 1, "maximum": 4}
+Level = Annotated[
+    Any,
+    BeforeValidator(_level),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _LEVEL_NUMBER,
+                {
+                    "type": "object",
+                    "description": "What acts, and what is only recorded.",
+                    "properties": {"enforce": _LEVEL_NUMBER, "detect": _LEVEL_NUMBER},
+                    "required": ["enforce", "detect"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+Seconds = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    Field(gt=0, le=60),
+    WithJsonSchema({"type": "string", "examples": ["300ms", "2s"]}),
+]
+Views = Annotated[
+    Any,
+    BeforeValidator(_views),
+    WithJsonSchema(
+        {"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "string"}]}
+    ),
+]
+HostsOrList = Annotated[
+    Any,
+    BeforeValidator(_hosts),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": _LIST_NAME}, {"type": "array", "items": {"type": "string"}}]}
+    ),
+]
+
+
+class Detector(Strict):
+    """What every detector has, beside ``use``."""
+
+    def options(self) -> dict[str, Any]:
+        """What is written in the file, by the names of the file, as plain values."""
+        return {key: value for key, value in plain(self).items() if key not in ("use", "min_score", "timeout")}
+
+    @property
+    def least_score(self) -> float:
+        """Findings below do not count."""
+        return float(getattr(self, "min_score", 0.0))
+
+    @property
+    def time_limit_s(self) -> float:
+        """How long it may take; 0 for what waits for nobody."""
+        return float(getattr(self, "timeout_s", 0.0))
+
+
+def plain(value: Any) -> Any:
+    """Return a model as mappings and lists, without what is not written."""
+    if isinstance(value, Strict):
+        fields = type(value).model_fields
+        return {
+            str(fields[name].validation_alias or name): plain(getattr(value, name))
+            for name in fields
+            if name in value.model_fields_set and getattr(value, name) is not None
+        }
+    if isinstance(value, (tuple, list)):
+        return [plain(each) for each in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in cast("dict[str, Any]", value).items()}
+    return value
+
+
+class SecretsDetector(Detector):
+    """Credentials of known formats."""
+
+    use: Literal["secrets"]
+    rules: Text = "secrets"
+    require: Many[Literal["prefix", "entropy"]] = ()
+    allow: Many[Text] = ()
+    kinds: Many[Text] = ()
+    except_: Many[Text] = Field((), validation_alias="except")
+
+
+class PiiDetector(Detector):
+    """Identifiers of persons, accounts and devices."""
+
+    use: Literal["pii"]
+    entities: Annotated[Many[Annotated[Entity, BeforeValidator(_entity)]], Field(min_length=1)]
+    countries: Many[Country] = ()
+    regions: Many[Country] = ()
+    require: Literal["checksum_or_context", "checksum", "any"] = "checksum_or_context"
+    private_ips: bool = False
+    allow: Many[Text] = ()
+    min_score: Share = 0.0
+    model: NotYet = None
+
+
+class PatternDetector(Detector):
+    """Expressions of one's own."""
+
+    use: Literal["pattern"]
+    patterns: Annotated[Many[Text], Field(min_length=1)]
+    views: Views = ("raw",)
+
+
+class InjectionDetector(Detector):
+    """Attempts to give orders to the model, by rules over many views of a text."""
+
+    use: Literal["injection"]
+    rules: Text = "injection"
+    level: Level = 1
+    views: Views = "all"
+    min_score: Share = 0.0
+    target_fpr: NotYet = None
+    model: NotYet = None
+    timeout: NotYet = None
+
+
+class UnicodeDetector(Detector):
+    """Characters that nobody sees."""
+
+    use: Literal["unicode"]
+    classes: Annotated[
+        Many[Literal["zero_width", "bidi", "tag", "variation", "filler", "control", "private_use"]],
+        Field(min_length=1),
+    ] = ("zero_width", "bidi", "tag", "variation", "filler", "control", "private_use")
+
+
+class LanguageDetector(Detector):
+    """Texts in other languages than those wanted."""
+
+    use: Literal["language"]
+    allow: Many[LanguageCode] = ()
+    deny: Many[LanguageCode] = ()
+    min_chars: Count = 20
+    min_score: Share = 0.0
+
+    @model_validator(mode="after")
+    def _one_side(self) -> LanguageDetector:
+        if bool(self.allow) == bool(self.deny):
+            raise ValueError("give either allow or deny")
+        return self
+
+
+class UrlEgressDetector(Detector):
+    """Links and images that lead to hosts that nobody allowed."""
+
+    use: Literal["url_egress"]
+    allow: HostsOrList = ()
+    surfaces: Annotated[
+        Many[Literal["md_image", "md_link", "md_reference", "html", "bare_url"]], Field(min_length=1)
+    ] = ("md_image", "md_link", "md_reference", "html", "bare_url")
+    redirectors: Literal["deny", "allow"] = "deny"
+    lookalikes: Literal["deny", "allow"] = "deny"
+
+
+class LimitsDetector(Detector):
+    """Calls that are larger than they should be."""
+
+    use: Literal["limits"]
+    max_chars: Count | None = None
+    max_turns: Count | None = None
+    max_attachments: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    max_tools: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> LimitsDetector:
+        if not self.options():
+            raise ValueError("limits nothing; give max_chars, max_turns, max_attachments or max_tools")
+        return self
+
+
+class JsonSchemaDetector(Detector):
+    """Answers that are not the JSON that was asked for."""
+
+    use: Literal["json_schema"]
+    # The attribute's plain name belongs to the base class.
+    schema_: Annotated[
+        Any,
+        BeforeValidator(_schema_or_file),
+        Field(validation_alias="schema"),
+        WithJsonSchema({"type": ["object", "string"]}),
+    ]
+
+
+class ArgumentSpec(Strict):
+    """What one argument of a tool may be."""
+
+    # The attribute's plain name is a word of Python.
+    in_: ListName | None = Field(None, validation_alias="in")
+    all_in: ListName | None = None
+    max_chars: Count | None = None
+    min: float | None = None
+    max: float | None = None
+    pattern: Text | None = None
+    type: Literal["string", "number", "integer", "boolean", "array", "object", "null"] | None = None
+    enum: Annotated[tuple[Any, ...], Field(strict=False, min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> ArgumentSpec:
+        if not plain(self):
+            raise ValueError("says nothing of the argument")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is larger than max")
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise ValueError(f"pattern cannot be read: {error.msg}") from None
+        return self
+
+
+class ToolSpec(Strict):
+    """A tool that may be called, and with what."""
+
+    tool: Text
+    args: dict[Text, ArgumentSpec] = {}
+
+
+class ToolsDetector(Detector):
+    """Tools that may not be offered or called."""
+
+    use: Literal["tools"]
+    default: Literal["allow", "deny"] = "allow"
+    allow: Many[Annotated[ToolSpec, BeforeValidator(_tool, json_schema_input_type=str | ToolSpec)]] = ()
+    deny: Many[Text] = ()
+
+    @model_validator(mode="after")
+    def _forbids_something(self) -> ToolsDetector:
+        if self.default == "allow" and not self.deny and not any(each.args for each in self.allow):
+            raise ValueError("forbids nothing; say default: deny, deny, or args of an allowed tool")
+        return self
+
+
+class WebhookDetector(Detector):
+    """A judge of one's own, asked over HTTP."""
+
+    use: Literal["webhook"]
+    url: Annotated[str, AfterValidator(_url)]
+    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")], SecretReference] = {}
+    send: Literal["text", "hash"] = "text"
+    timeout_s: Seconds = Field(1.0, validation_alias="timeout")
+    min_score: Share = 0.0
+
+
+def _later(value: str) -> str:
+    raise not_yet(f"detector '{value}'")
+
+
+class LaterDetector(Detector):
+    """What the language will have; refused by name, whatever else is written there."""
+
+    model_config = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
+    use: Annotated[
+        Literal["toxicity", "classifier", "judge", "moderation", "ruleset"],
+        AfterValidator(_later),
+        WithJsonSchema({"not": {}, "description": NOT_YET}),
+    ]
+
+
+AnyDetector = Annotated[
+    SecretsDetector
+    | PiiDetector
+    | PatternDetector
+    | InjectionDetector
+    | UnicodeDetector
+    | LanguageDetector
+    | UrlEgressDetector
+    | LimitsDetector
+    | JsonSchemaDetector
+    | ToolsDetector
+    | WebhookDetector
+    | LaterDetector,
+    Field(discriminator="use"),
+]

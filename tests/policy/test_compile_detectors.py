@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.core.verdict import DetectorSpec
+from gateway.policy.load import LoadedBundle, bundle_of
+
+HEAD = "apiVersion: weighbridge/v1\nkind: Policy\nmetadata: {name: n}\n"
+
+
+def bundle(*texts: str) -> LoadedBundle:
+    return bundle_of([(f"{number}.yaml", HEAD + text) for number, text in enumerate(texts, start=1)])
+
+
+def detectors(*texts: str) -> dict[str, DetectorSpec]:
+    loaded = bundle(*texts)
+    assert loaded.problems == ()
+    return {detector.name: detector for detector in loaded.compiled.bundle.detectors}
+
+
+def problems(*texts: str) -> list[str]:
+    return [str(problem) for problem in bundle(*texts).problems]
+
+
+def test_lists_are_looked_up_where_they_are_named():
+    found = detectors(
+        "lists: {egress: {type: host, values: [A.example]}, ours: {type: mail_domain, values: [acme.example]}}\n"
+        "detectors:\n"
+        "  links: {use: url_egress, allow: egress}\n"
+        "  here: {use: url_egress, allow: [b.example]}\n"
+        "  none: {use: url_egress}\n"
+        "  tools: {use: tools, default: deny, allow: [{tool: t, args: {to: {all_in: ours}}}]}\n"
+    )
+    assert found["links"].options == {"allow": {"type": "host", "values": ["a.example"]}}
+    assert found["here"].options == {"allow": {"type": "host", "values": ["b.example"]}}
+    assert found["none"].options == {"allow": {"type": "host", "values": []}}
+    assert found["tools"].options["allow"] == [
+        {"tool": "t", "args": {"to": {"all_in": {"type": "mail_domain", "values": ["acme.example"]}}}}
+    ]
+
+
+def test_a_list_that_is_not_there_or_of_another_type_is_told():
+    assert problems(
+        "lists: {ours: {type: mail_domain, values: [a.example]}}\n"
+        "detectors:\n"
+        "  a: {use: url_egress, allow: oours}\n"
+        "  b: {use: url_egress, allow: ours}\n"
+        "  c: {use: tools, default: deny, allow: [{tool: t, args: {to: {in: theirs}}}]}\n"
+    ) == [
+        "1.yaml:6: detectors.a.allow: no list of this file is named 'oours'; did you mean 'ours'?",
+        "1.yaml:7: detectors.b.allow: 'ours' is a list of type mail_domain; one of hosts is needed",
+        "1.yaml:8: detectors.c.allow[0].args.to.in: no list of this file is named 'theirs'",
+    ]
+
+
+def test_a_value_that_is_none_is_told():
+    assert problems("lists: {e: {type: cidr, values: [10.0.0.0/8, 10.0.0.1/8]}}") == [
+        "1.yaml:4: lists.e.values[1]: should be a network such as 10.0.0.0/8, without bits behind the mask"
+    ]
+
+
+def test_a_failing_detector_blocks_unless_it_is_said_otherwise():
+    words = "detectors: {a: {use: secrets}, b: {use: pattern, patterns: [x]}}\n"
+    assert {name: found.on_error for name, found in detectors(words).items()} == {"a": "block", "b": "block"}
+    found = detectors(words + "on_error: {default: allow, b: annotate}")
+    assert {name: each.on_error for name, each in found.items()} == {"a": "allow", "b": "annotate"}
+
+
+def test_a_default_is_for_the_detectors_of_its_file_and_who_extends_has_the_last_word():
+    found = detectors("on_error: {default: allow}", "detectors: {b: {use: pattern, patterns: [x]}}")
+    assert found["b"].on_error == "block"
+    found = detectors("extends: [baseline]\non_error: {default: allow, keys: annotate}")
+    assert found["keys"].on_error == "annotate"
+    assert detectors("extends: [baseline]\non_error: {default: allow}")["keys"].on_error == "block"
+
+
+def test_what_is_said_of_no_detector_is_told():
+    assert problems("detectors: {keys: {use: secrets}}\non_error: {kyes: allow}") == [
+        "1.yaml:5: on_error.kyes: no detector is named 'kyes'; did you mean 'keys'?"
+    ]
+    assert problems(
+        "detectors: {keys: {use: secrets}, inj: {use: injection}}\non_error: {keys: rules_only, inj: rules_only}"
+    ) == ["1.yaml:5: on_error.keys: rules_only goes with use: injection; say block, allow or annotate"]
+
+
+@pytest.mark.parametrize("name", ["and", "or", "not", "default"])
+def test_words_of_the_language_name_no_detector(name: str):
+    assert problems(f"detectors: {{{name}: {{use: secrets}}}}") == [
+        f"1.yaml:4: detectors.{name}: '{name}' is a word of the language; choose another name"
+    ]
+
+
+def test_patterns_over_views_are_the_detector_s_own():
+    found = detectors("detectors: {w: {use: pattern, patterns: [osprey], views: [leet]}}")["w"]
+    assert found.patterns == ()
+    assert found.options == {"patterns": ["osprey"], "views": ["leet"]}
+    plain = detectors("detectors: {w: {use: pattern, patterns: [osprey]}}")["w"]
+    assert [pattern.expression for pattern in plain.patterns] == ["osprey"]
+    assert plain.options == {}
