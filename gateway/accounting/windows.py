@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-# A window is counted in this many slots and the one in progress. An amount is held against the limit for the window's
-# length and up to one slot more: never admitting too much costs a twentieth of the window in patience.
+# A window is counted in this many slots and the one in progress. A slot's amounts leave together, when the last of them
+# is a window old: the first of them is held a twentieth of the window longer at most, the last not a moment.
 _SLOTS = 20
 _RING = _SLOTS + 1
 # What a refused call is told when only other calls' ends can make room: nobody knows when that will be.
@@ -22,14 +22,19 @@ class Window:
         per_s: The stretch's length in seconds.
     """
 
-    __slots__ = ("_at", "_ring", "_slot_ns", "limit", "total")
+    __slots__ = ("_at", "_gone", "_last", "_per_ns", "_ring", "_slot_ns", "limit", "total")
 
     def __init__(self, limit: int, per_s: float) -> None:
         self.limit = limit
         self.total = 0
         self._slot_ns = math.ceil(per_s * 1e9 / _SLOTS)
+        self._per_ns = self._slot_ns * _SLOTS
         self._ring = [0] * _RING
+        # When something was counted in each slot last.
+        self._last = [0] * _RING
         self._at = 0
+        # The newest slot that has left.
+        self._gone = -_RING
 
     def take(self, now_ns: int, amount: int) -> bool:
         """Count an amount, unless that would exceed the limit."""
@@ -38,9 +43,13 @@ class Window:
             self._advance(slot)
         total = self.total + amount
         if total > self.limit:
-            return False
+            self._expire(now_ns)
+            total = self.total + amount
+            if total > self.limit:
+                return False
         self.total = total
         self._ring[slot % _RING] += amount
+        self._last[slot % _RING] = now_ns
         return True
 
     def correct(self, taken_ns: int, difference: int, now_ns: int) -> None:
@@ -55,11 +64,12 @@ class Window:
         if slot > self._at:
             self._advance(slot)
         taken = taken_ns // self._slot_ns
-        if taken <= self._at - _RING:
+        if taken <= self._gone:
             # It has been forgotten: there is nothing to give back, but an excess was used up to now.
             if difference <= 0:
                 return
             taken = self._at
+            self._last[taken % _RING] = now_ns
         self.total += difference
         self._ring[taken % _RING] += difference
 
@@ -68,14 +78,24 @@ class Window:
         slot = now_ns // self._slot_ns
         if slot > self._at:
             self._advance(slot)
+        self._expire(now_ns)
         excess = self.total + amount - self.limit
-        oldest = self._at - _SLOTS
-        while excess > 0 and oldest <= self._at:
+        if excess <= 0:
+            return 0
+        for oldest in range(self._at - _SLOTS, self._at + 1):
             excess -= self._ring[oldest % _RING]
-            oldest += 1
             if excess <= 0:
-                return (oldest + _SLOTS) * self._slot_ns - now_ns
-        return 0 if excess <= 0 else _RING * self._slot_ns
+                return self._last[oldest % _RING] + self._per_ns - now_ns
+        return self._per_ns
+
+    def _expire(self, now_ns: int) -> None:
+        """Let the oldest slot go when the last of it is a window old: sooner than its place is needed."""
+        oldest = self._at - _SLOTS
+        place = oldest % _RING
+        if oldest > self._gone and self._last[place] + self._per_ns <= now_ns:
+            self.total -= self._ring[place]
+            self._ring[place] = 0
+            self._gone = oldest
 
     def _advance(self, slot: int) -> None:
         ring = self._ring
@@ -87,6 +107,7 @@ class Window:
                 self.total -= ring[passed % _RING]
                 ring[passed % _RING] = 0
         self._at = slot
+        self._gone = max(self._gone, slot - _RING)
 
 
 class Seats:
