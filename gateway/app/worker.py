@@ -118,10 +118,10 @@ class Worker:
         self._install(settings, self.options.guards)
         health = Health(lambda: self._report)
         listen = settings.listen
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if listen.tls else None
+        self._read_certificate()
         options = ListenerOptions(
-            max_body_bytes=listen.max_body_bytes,
-            header_timeout_s=listen.header_timeout_s,
-            tls=_tls(listen.tls.cert, listen.tls.key) if listen.tls else None,
+            max_body_bytes=listen.max_body_bytes, header_timeout_s=listen.header_timeout_s, tls=self._tls
         )
         self.server = Server(lambda: self.pipeline, health, options, clock.monotonic_ns)
         await self.server.start(self.options.sockets)
@@ -148,8 +148,11 @@ class Worker:
         if result.settings is not None and not faults:
             try:
                 guards = await asyncio.to_thread(load_guards, result.settings.policies.files)
+                self._read_certificate()
             except PolicyFault as error:
                 faults = [str(problem) for problem in error.problems]
+            except OSError as error:
+                faults = [f"listen.tls: {error.strerror}"]
             else:
                 self._install(result.settings, guards)
         self.metrics.reloaded("rejected" if faults else "applied")
@@ -158,6 +161,16 @@ class Worker:
             log.error("reload: %s", fault)
         if not faults:
             log.info("reloaded: configuration %s, policies %s", self.settings.config_hash, self.metrics.policy_revision)
+
+    def _read_certificate(self) -> None:
+        """Read the certificate, anew at a reload: connections made from then on are given it.
+
+        Raises:
+            OSError: The files are not there or do not belong together.
+        """
+        tls = self.settings.listen.tls
+        if self._tls is not None and tls is not None:
+            self._tls.load_cert_chain(tls.cert, tls.key)
 
     def _install(self, settings: Settings, guards: GuardEngine) -> None:
         self.pipeline = build_pipeline(settings, guards, self.shared)
@@ -254,16 +267,12 @@ def warm_up(prices: PriceBook) -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _tls(cert: Path, key: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    return context
-
-
 def stamps(settings: Settings) -> dict[Path, tuple[int, int]]:
     """When each file of the configuration was last written, and its size."""
     files = [path for _, path in settings.policies.files]
     files += [path for path in (settings.file, settings.prices.path) if path is not None]
+    if settings.listen.tls is not None:
+        files += [settings.listen.tls.cert, settings.listen.tls.key]
     found: dict[Path, tuple[int, int]] = {}
     for path in files:
         with contextlib.suppress(OSError):

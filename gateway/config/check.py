@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Iterator
 
 from gateway.config.environment import Outside
@@ -34,6 +35,15 @@ def check_file(spec: FileSpec, document: Document) -> Iterator[Problem]:
 
 def check_settings(settings: Settings, document: Document, outside: Outside) -> Iterator[Problem]:
     """Check that the whole can work together."""
+    tls = settings.listen.tls
+    # That one of them is missing has been said.
+    if tls is not None and tls.cert.is_file() and tls.key.is_file():
+        try:
+            # Nobody is there to be asked for a password.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.cert, tls.key, lambda: "")
+        except OSError:
+            message = "the certificate and the key are no PEM files, or do not belong together, or the key is encrypted"
+            yield document.problem(("listen", "tls"), message)
     if settings.workers > 1 and settings.limits:
         override = outside.get("workers")
         message = (

@@ -176,7 +176,7 @@ def running(cwd: Path, *arguments: str, operator: bool = False, config: str = ""
     try:
         base = process.stdout.readline().decode().strip()
         assert base, log.read_text()
-        port = int(base.removeprefix("http://127.0.0.1:").removesuffix("/v1"))
+        port = int(base.rpartition(":")[2].removesuffix("/v1"))
         yield Gateway(process, home, port, operator, base, log)
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
