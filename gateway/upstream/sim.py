@@ -161,7 +161,7 @@ async def _stream(path: str, document: Json, sink: AnswerSink, call: SimCall) ->
     count = _choices(document)
     envelope = _envelope(document, "chat.completion.chunk" if chat else "text_completion")
     usage = answers.obj(document.get("stream_options")).get("include_usage") is True
-    delay_s = answers.number(answers.split_model(document["model"])[1], "delay_ms", 0, 60_000) / 1000
+    delay_s = answers.number(answers.split_model(document["model"])[1], "delay_ms", 0, (0, 60_000)) / 1000
     sink.on_head(200, dict(_EVENTS))
     extra: Json = {"usage": None} if usage else {}
 

@@ -56,6 +56,8 @@ WORDS = [
 ]
 MODELS = ("sim/echo", "sim/lorem", "sim/embed")
 MAX_TOKENS = 1_000_000
+# An answer with another status would be no error to the client.
+ERRORS = (400, 599)
 MAX_DEPTH = 20
 DIMENSIONS = 256
 CREATED = 1_700_000_000
@@ -73,7 +75,8 @@ class SimError(Exception):
     def __init__(self, status: int, message: str, code: str) -> None:
         super().__init__(message)
         self.status = status
-        self.body: Json = {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
+        kind = "invalid_request_error" if status < 500 else "server_error"
+        self.body: Json = {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
 def split_model(name: str) -> tuple[str, dict[str, str]]:
@@ -82,10 +85,19 @@ def split_model(name: str) -> tuple[str, dict[str, str]]:
     return base, dict(parse_qsl(query))
 
 
-def number(options: dict[str, str], key: str, default: int, most: int) -> int:
-    """Read a parameter of a model name."""
-    text = options.get(key, "")
-    return min(int(text), most) if text.isdecimal() else default
+def number(options: dict[str, str], key: str, default: int, bounds: tuple[int, int]) -> int:
+    """Read a parameter of a model name.
+
+    Raises:
+        SimError: It is no number, or not within its bounds.
+    """
+    text = options.get(key)
+    if text is None:
+        return default
+    least, most = bounds
+    if not text.isdecimal() or not least <= int(text[:20]) <= most:
+        raise SimError(400, f"'{key}' in the model's name must be a number from {least} to {most}.", "invalid_request")
+    return int(text)
 
 
 def words(text: str) -> list[str]:
@@ -137,9 +149,9 @@ def answer_text(document: Json) -> str:
     """
     base, options = split_model(str(document.get("model", "")))
     if base == "error":
-        raise SimError(number(options, "status", 500, 599), "sim fails as asked.", "sim_error")
+        raise SimError(number(options, "status", 500, ERRORS), "sim fails as asked.", "sim_error")
     if base == "lorem":
-        count = number(options, "tokens", 16, MAX_TOKENS)
+        count = number(options, "tokens", 16, (0, MAX_TOKENS))
         return " ".join(WORDS[i % len(WORDS)] for i in range(count))
     if base != "echo":
         raise SimError(404, f"The model '{base}' does not exist.", "model_not_found")

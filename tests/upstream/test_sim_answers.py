@@ -49,9 +49,16 @@ def test_a_model_name_carries_its_parameters(name: str, base: str, options: dict
     assert split_model(name) == (base, options)
 
 
-@pytest.mark.parametrize(("text", "value"), [("7", 7), ("", 3), ("-1", 3), ("x", 3), ("1e9", 3), ("9999999", 100)])
-def test_a_parameter_is_a_bounded_number_or_its_default(text: str, value: int):
-    assert number({"tokens": text}, "tokens", 3, 100) == value
+def test_a_parameter_is_a_number_within_its_bounds_or_its_default():
+    assert number({}, "tokens", 3, (1, 100)) == 3
+    assert [number({"tokens": text}, "tokens", 3, (1, 100)) for text in ("1", "7", "100")] == [1, 7, 100]
+
+
+@pytest.mark.parametrize("text", ["", "-1", "x", "1e9", "0", "101", "9" * 10_000])
+def test_another_parameter_is_an_error_that_names_it(text: str):
+    with pytest.raises(SimError, match="'tokens'") as failed:
+        number({"tokens": text}, "tokens", 3, (1, 100))
+    assert failed.value.status == 400
 
 
 def test_echo_repeats_the_last_text_of_the_user():
@@ -80,7 +87,8 @@ def test_lorem_writes_as_many_words_as_it_is_told():
     [
         ("sim/error?status=429", 429, "sim_error"),
         ("sim/error", 500, "sim_error"),
-        ("sim/error?status=700", 599, "sim_error"),
+        ("sim/error?status=700", 400, "invalid_request"),
+        ("sim/error?status=204", 400, "invalid_request"),
         ("sim/unknown", 404, "model_not_found"),
         ("", 404, "model_not_found"),
     ],
@@ -89,7 +97,8 @@ def test_models_that_fail_say_how(model: str, status: int, code: str):
     with pytest.raises(SimError) as failed:
         answer_text(chat(model, "x"))
     assert failed.value.status == status
-    assert failed.value.body["error"]["code"] == code
+    error = failed.value.body["error"]
+    assert (error["code"], error["type"]) == (code, "server_error" if status >= 500 else "invalid_request_error")
 
 
 @pytest.mark.parametrize(
