@@ -142,6 +142,8 @@ class ColdConnection(RequestHandler):
         self._payload: StreamReader | None = None
         # Requests in a row that the hot side would serve.
         self._hot_run = 0
+        # When the request that is being read began to arrive.
+        self.received_ns = 0
         # The body that is being read is not framed in valid chunks.
         self.broken = False
         # What was pipelined behind the request being served.
@@ -157,6 +159,7 @@ class ColdConnection(RequestHandler):
             data = data.lstrip(b"\r\n")
             if not data:
                 return
+            self.received_ns = self.listener.now_ns()
             self._hot_run = self._hot_run + 1 if data.startswith(HOT) else 0
             if self._hot_run > 1 and not self._request_in_progress:
                 self._leave(data)
@@ -321,7 +324,7 @@ class ColdSide(web.Server):
     async def _read(self, request: web.BaseRequest, connection: ColdConnection, path: str, query: str) -> Incoming:
         headers: Headers = {}
         fault: GatewayError | None = None
-        received_ns = self._listener.now_ns()
+        received_ns = connection.received_ns
         for name, value in request.raw_headers:
             fault = framing.add_header(headers, bytes(name), bytes(value)) or fault
         http_1_0 = request.version < (1, 1)
@@ -330,8 +333,9 @@ class ColdSide(web.Server):
             path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
         body = bytearray()
         if fault is None and request.can_read_body:
+            spent_s = (self._listener.now_ns() - received_ns) / 1e9
             try:
-                async with asyncio.timeout(self._body_timeout_s):
+                async with asyncio.timeout(max(0.0, self._body_timeout_s - spent_s)):
                     async for piece in request.content.iter_any():
                         body += piece
                         if len(body) > self._max_body_bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from gateway.core.exchange import Incoming
 from gateway.core.ports import Reply
@@ -36,5 +37,23 @@ def test_a_connection_that_settles_for_hot_requests_goes_back_to_the_hot_side():
             writer.close()
             while server.connections():
                 await asyncio.sleep(0.005)
+
+    asyncio.run(main())
+
+
+def test_a_request_counts_from_its_first_byte_and_not_from_the_end_of_its_head():
+    async def main() -> None:
+        handler = Watching()
+        async with listening(handler) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for _ in range(2):
+                whole = post(COLD, b"x")
+                writer.write(whole[:20])
+                await asyncio.sleep(0.01)
+                later_ns = time.monotonic_ns()
+                writer.write(whole[20:])
+                await asyncio.wait_for(reader.readuntil(b"\r\n\r\nx"), 5)
+                assert handler.seen[-1].received_ns < later_ns
+            writer.close()
 
     asyncio.run(main())
