@@ -26,8 +26,9 @@ ROOT = Path(__file__).parents[2]
 STARTS = 5
 READY_MS = 1000
 RESIDENT_KB = 80_000
-# On a machine that is busy with other tests the clock measures them too; on a quiet one the product alone.
-BUSY = 1 if os.environ.get("WEIGHBRIDGE_SOAK") else 4
+# What a start takes of the processor is known on any machine; what it takes of the clock only on one with nothing else
+# to do, and beside others even the processor's time is longer: caches and cores are shared.
+BUSY = 1 if os.getloadavg()[0] < (os.cpu_count() or 1) * 0.6 else 4
 CHOICE = b'"index":0,"%b":{"content":"hello"},"finish_reason":"stop"'
 USAGE = b'"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}'
 WHOLE = b'{"id":"c","object":"chat.completion","model":"m","choices":[{%b}],%b}' % (CHOICE % b"message", USAGE)
@@ -62,8 +63,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(program: Path, folder: Path, upstream: str) -> Iterator[tuple[int, float]]:
-    """Start the installed command; gives its port and the seconds until it said that it is ready."""
+def serving(program: Path, folder: Path, upstream: str) -> Iterator[tuple[int, int, int]]:
+    """Start the installed command; gives its port and the milliseconds until it was ready: the clock's, and its own."""
     port = free_port()
     line = [program, "serve", "--upstream", upstream, "--no-operator", "--listen", f"127.0.0.1:{port}"]
     began = time.monotonic()
@@ -72,7 +73,7 @@ def serving(program: Path, folder: Path, upstream: str) -> Iterator[tuple[int, f
     ) as process:
         try:
             until(lambda: process.poll() is None and ready(port))
-            yield port, time.monotonic() - began
+            yield port, round((time.monotonic() - began) * 1000), spent_ms(process.pid)
         finally:
             process.terminate()
             assert process.wait(20) == 0
@@ -84,19 +85,34 @@ def ready(port: int) -> bool:
     return False
 
 
+def spent_ms(pid: int) -> int:
+    """The processor time that a process and its children have taken."""
+    total = 0
+    for each in members_of(pid):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(") ")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total * 1000 // os.sysconf("SC_CLK_TCK")
+
+
+def members_of(pid: int) -> list[int]:
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
 def worker(folder: Path) -> int:
     return orjson.loads((folder / "home" / "run" / "worker-0.metrics.json").read_bytes())["pid"]
 
 
 def test_the_bare_install_is_ready_within_a_second_and_small(installed: Path, tmp_path: Path) -> None:
-    took_s: list[float] = []
+    took_ms: list[int] = []
+    used_ms: list[int] = []
     sizes_kb: list[int] = []
     with provider_in_thread(answer) as provider:
         for number in range(STARTS):
             folder = tmp_path / str(number)
             folder.mkdir()
-            with serving(installed / "weighbridge", folder, provider.url) as (port, start_s):
-                took_s.append(start_s)
+            with serving(installed / "weighbridge", folder, provider.url) as (port, start_ms, own_ms):
+                took_ms.append(start_ms)
+                used_ms.append(own_ms)
                 for turn in range(20):
                     got = ask(port, CHAT, chat("m", stream=turn % 2 == 0))
                     assert got.status == 200
@@ -104,15 +120,18 @@ def test_the_bare_install_is_ready_within_a_second_and_small(installed: Path, tm
                 pid = worker(folder)
                 until(lambda pid=pid: resident_kb(pid) <= RESIDENT_KB, 10)
                 sizes_kb.append(resident_kb(pid))
-    measured("ready ms", sorted(round(each * 1000) for each in took_s))
+    measured("ready ms", sorted(took_ms))
+    measured("processor ms until ready", sorted(used_ms))
     measured("worker VmRSS kB", sizes_kb)
-    assert statistics.median(took_s) * 1000 <= READY_MS * BUSY
+    assert statistics.median(used_ms) <= READY_MS * BUSY
+    if BUSY == 1:
+        assert statistics.median(took_ms) <= READY_MS
     assert max(sizes_kb) <= RESIDENT_KB
 
 
 def test_the_shipped_policies_are_in_the_wheel_and_in_force(installed: Path, tmp_path: Path) -> None:
     with provider_in_thread(answer) as provider:
-        with serving(installed / "weighbridge", tmp_path, provider.url) as (port, _):
+        with serving(installed / "weighbridge", tmp_path, provider.url) as (port, _, _):
             secret = "ghp_" + "a1B2" * 9
             assert ask(port, CHAT, chat("m", f"my token is {secret}")).headers["x-weighbridge-verdict"] == "edit"
         assert secret.encode() not in provider.asked[0].body
