@@ -17,6 +17,7 @@ from gateway.core.verdict import Action, Bundle
 from gateway.guards.engine import GuardEngine
 from gateway.policy.cases import PolicyTest
 from gateway.policy.load import LoadedBundle, load_bundle
+from gateway.policy.refused import refused_patterns
 from gateway.wire.openai_chat import DIALECT
 
 _CHANNEL = (0, "text")
@@ -92,7 +93,8 @@ def build_engine(loaded: LoadedBundle, name: str) -> GuardEngine:
     try:
         return GuardEngine(bundle)
     except GatewayError as error:
-        raise PolicyFault((Problem(name, 0, error.public_message),)) from error
+        refused = tuple(refused_patterns(loaded.files))
+        raise PolicyFault(refused or (Problem(name, 0, error.public_message),)) from error
 
 
 def _unbuilt(loaded: LoadedBundle) -> Iterator[Problem]:

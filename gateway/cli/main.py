@@ -15,11 +15,12 @@ from gateway.cli.output import USAGE, complain
 COMMANDS = {
     "serve": ("gateway.cli.serve", "run the gateway"),
     "check": ("gateway.cli.check", "check configuration, policies and prices"),
+    "policy": ("gateway.cli.policy", "look policies over, run their tests, explain a verdict"),
     "schema": ("gateway.cli.schema", "print the JSON Schema of a file, for editors"),
     "traces": ("gateway.cli.traces", "follow, show, query and export recorded calls"),
     "spend": ("gateway.cli.spend", "what calls have cost"),
 }
-LATER = ("explain-route", "policy", "keys", "cache", "models", "ca", "bench")
+LATER = ("explain-route", "policy diff", "policy tune", "keys", "cache", "models", "ca", "bench")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,9 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done, 1 the thing checked is wrong, 2 usage, 3 a server could not be reached.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    if words and words[0] in LATER:
-        complain(f"'{words[0]}' is not yet available")
-        return USAGE
+    for later in LATER:
+        if words[: later.count(" ") + 1] == later.split():
+            complain(f"'{later}' is not yet available")
+            return USAGE
     parser = argparse.ArgumentParser(
         prog="weighbridge",
         description="A gateway between programs and language models: weighs, inspects and records every call.",

@@ -22,6 +22,7 @@ class LoadedBundle(msgspec.Struct, frozen=True, kw_only=True):
         tests: The tests of its files; the bundle may be put in force when they pass.
         problems: Everything that is wrong, file by file, by line.
         files: What was read, for whoever looks closer.
+        named: Numbers of the files that were asked for.
         paths: Every file that it was read from; a change in one is a change of the bundle.
         compiled: What was made of it, even when something is wrong.
     """
@@ -30,6 +31,7 @@ class LoadedBundle(msgspec.Struct, frozen=True, kw_only=True):
     tests: tuple[PolicyTest, ...]
     problems: tuple[Problem, ...]
     files: tuple[PolicyFile, ...]
+    named: frozenset[int]
     paths: tuple[Path, ...]
     compiled: Compiled
 
@@ -70,6 +72,7 @@ def _loaded(sources: Sources) -> LoadedBundle:
         tests=compiled.tests,
         problems=tuple(problems),
         files=tuple(sources.files),
+        named=frozenset(sources.named),
         paths=tuple(sources.paths),
         compiled=compiled,
     )

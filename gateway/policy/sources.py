@@ -59,6 +59,7 @@ class Sources:
         paths: Every file that was read, or should have been.
         names: How messages call the files, in order.
         texts: What the revision is a digest of.
+        named: Numbers of the files that were asked for, and are not there only because others extend them.
     """
 
     def __init__(self) -> None:
@@ -67,17 +68,22 @@ class Sources:
         self.paths: list[Path] = []
         self.names: list[str] = []
         self.texts: list[str] = []
+        self.named: set[int] = set()
         # Numbers of files by path; None while a file is being read, or when nothing could be made of it.
         self._known: dict[Path, int | None] = {}
         self._open: list[Path] = []
 
     def take(self, name: str, path: Path) -> None:
         """Read a file that the configuration names."""
-        self._take(name, path)
+        number = self._take(name, path)
+        if number is not None:
+            self.named.add(number)
 
     def take_text(self, name: str, text: str) -> None:
         """Take a file that is not on disk; it can extend shipped packs only."""
-        self._read(name, text, None)
+        number = self._read(name, text, None)
+        if number is not None:
+            self.named.add(number)
 
     def _take(self, name: str, path: Path) -> int | None:
         resolved = path.resolve()
