@@ -242,17 +242,21 @@ def _scalar(text: str, *, plain: bool) -> Any:
     return text
 
 
-def _events(text: str) -> Iterator[yaml.Event]:
+def _events(text: str, *, fast: bool) -> Iterator[yaml.Event]:
     # The one call into the library, whose stubs leave the iterator untyped.
-    return cast("Iterator[yaml.Event]", cast("Any", yaml).parse(text, Loader=yaml.SafeLoader))
+    untyped = cast("Any", yaml)
+    loader = getattr(untyped, "CSafeLoader", yaml.SafeLoader) if fast else yaml.SafeLoader
+    return cast("Iterator[yaml.Event]", untyped.parse(text, Loader=loader))
 
 
-def load_yaml(text: str, name: str) -> Document:
+def load_yaml(text: str, name: str, *, fast: bool = False) -> Document:
     """Read one YAML document.
 
     Args:
         text: The file's text.
         name: The file as messages shall name it.
+        fast: Read it with libyaml where it is installed: ten times as fast, for long files. What is wrong with a file
+            is said by the other reader, which says it better.
 
     Returns:
         The document; what is wrong with it is in ``problems``, and then ``data`` holds what could be read.
@@ -261,16 +265,22 @@ def load_yaml(text: str, name: str) -> Document:
         return Document(name, None, {}, (Problem(name, 0, f"larger than {MAX_FILE_BYTES} characters"),))
     composer = _Composer(name)
     try:
-        for event in _events(text):
+        for event in _events(text, fast=fast):
             composer.take(event)
-    except _Malformed as error:
-        composer.problems.append(Problem(name, error.line + 1, error.message))
-        return Document(name, None, composer.lines, tuple(composer.problems))
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        # ValueError and OverflowError: escapes and directives beyond what the scanner's int() and chr() take.
-        composer.problems.append(_syntax_problem(text, name, error))
-        return Document(name, None, composer.lines, tuple(composer.problems))
+    except (_Malformed, yaml.YAMLError, ValueError, OverflowError) as error:
+        if fast:
+            return load_yaml(text, name)
+        return _unreadable(composer, text, error)
     return Document(name, composer.root, composer.lines, tuple(composer.problems))
+
+
+def _unreadable(composer: _Composer, text: str, error: Exception) -> Document:
+    # ValueError and OverflowError: escapes and directives beyond what the scanner's int() and chr() take.
+    if isinstance(error, _Malformed):
+        problem = Problem(composer.name, error.line + 1, error.message)
+        return Document(composer.name, None, composer.lines, (*composer.problems, problem))
+    problem = _syntax_problem(text, composer.name, error)
+    return Document(composer.name, None, composer.lines, (*composer.problems, problem))
 
 
 def _syntax_problem(text: str, name: str, error: Exception) -> Problem:

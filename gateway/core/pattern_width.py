@@ -13,6 +13,7 @@ import importlib
 import re
 import warnings
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -24,11 +25,13 @@ OTHER = 1 << 128
 EVERY = (OTHER << 1) - 1
 _ASCII = OTHER - 1
 _MAX_EXPRESSION_CHARS = 4096
-_MAX_PREFIX, _MAX_PREFIXES = 12, 32
+_MAX_PREFIX, _MAX_PREFIXES, _WIDE = 12, 32, 8
 # Longer matches would make a stream hold back more than a reader forgives.
 LONGEST = 1024
 _IGNORES_CASE = re.compile(r"\(\?[a-z]*i")
 _GAP = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.)([+*])?", re.DOTALL)
+# As plain numbers: the library's flags are objects, slow to ask.
+_IGNORECASE, _DOTALL, _MULTILINE = int(re.IGNORECASE), int(re.DOTALL), int(re.MULTILINE)
 _REPEATS = ("MAX_REPEAT", "MIN_REPEAT")
 _DIFFERS = re.compile(r"\\(?:[vuUN]|x\{)|\[[.:=][\w^]+[.:=]\]|\{,\d")
 
@@ -83,6 +86,8 @@ def longest_match(expression: str) -> int | None:
         return None
 
 
+# A rule file is analysed when it is read and again when it is compiled.
+@lru_cache(maxsize=1024)
 def shape(expression: str) -> Shape:
     """Analyse an expression.
 
@@ -103,15 +108,22 @@ def shape(expression: str) -> Shape:
         raise PatternRefused("the expression matches an empty text")
     flags = int(tree.state.flags)
     heads = _begin(tree, flags, (_Head(),))
-    rest = 0
-    for head in heads:
-        rest |= head.rest
+    rest = _rests(heads)
     consumed = _consumed(tree, flags)
     if consumed & OTHER and _IGNORES_CASE.search(expression):
         # Some ASCII letters have case variants outside ASCII (k, s).
         heads = tuple(_Head(tuple(mask | OTHER for mask in head.prefix)) for head in heads)
         rest |= OTHER
-    return Shape(int(high), tuple(head.prefix for head in heads), rest, consumed, low == high)
+    heads = tuple(_trimmed(head) for head in heads)
+    prefixes = tuple(dict.fromkeys(head.prefix for head in heads))
+    return Shape(int(high), prefixes, rest | _rests(heads), consumed, low == high)
+
+
+def _rests(heads: Iterable[_Head]) -> int:
+    mask = 0
+    for head in heads:
+        mask |= head.rest
+    return mask
 
 
 def _parse(expression: str) -> Any:
@@ -138,14 +150,14 @@ def _mask(name: str, argument: Any, flags: int) -> int | None:
     if name == "NOT_LITERAL":
         return EVERY & ~(_char(argument, 0) & _ASCII)
     if name == "ANY":
-        return EVERY if flags & re.DOTALL else EVERY & ~(1 << 10)
+        return EVERY if flags & _DOTALL else EVERY & ~(1 << 10)
     if name == "IN":
         return _class(argument, flags)
     return None
 
 
 def _char(code: int, flags: int) -> int:
-    if not flags & re.IGNORECASE:
+    if not flags & _IGNORECASE:
         return 1 << min(code, 128)
     char = chr(code)
     mask = 0
@@ -165,15 +177,19 @@ def _class(items: Iterable[tuple[Any, Any]], flags: int) -> int:
         elif name == "LITERAL":
             mask |= _char(argument, flags)
         elif name == "RANGE":
-            low, high = argument
-            for code in range(low, min(high, 127) + 1):
-                mask |= _char(code, flags)
-            if high > 127:
-                mask |= OTHER
+            mask |= _range(*argument, flags)
         else:
             mask |= _category(str(argument))
     # What a negated class leaves out is left out for certain only within ASCII.
     return EVERY & ~(mask & _ASCII) if negated else mask
+
+
+@lru_cache(maxsize=512)
+def _range(low: int, high: int, flags: int) -> int:
+    mask = OTHER if high > 127 else 0
+    for code in range(low, min(high, 127) + 1):
+        mask |= _char(code, flags)
+    return mask
 
 
 def _category(name: str) -> int:
@@ -198,7 +214,7 @@ def _inner(name: str, argument: Any, flags: int) -> list[tuple[Any, int]]:
         return [(argument[2], flags)]
     if name == "AT":
         where = str(argument)
-        if "BOUNDARY" not in where and (where.endswith("STRING") or not flags & re.MULTILINE):
+        if "BOUNDARY" not in where and (where.endswith("STRING") or not flags & _MULTILINE):
             raise PatternRefused("anchors of the whole text have no meaning on a stream; use (?m)^, (?m)$ or \\b")
         return []
     raise PatternRefused(f"{name.lower().replace('_', ' ')} is not supported")
@@ -254,6 +270,15 @@ def _grow(head: _Head, mask: int, low: int, high: int) -> _Head:
     if kept == high:
         return _Head(prefix, head.rest)
     return _Head(prefix, head.rest | mask, open=False)
+
+
+def _trimmed(head: _Head) -> _Head:
+    """Leave out the end of a beginning where many characters may stand: it says little, and all its places cost."""
+    prefix, rest = head.prefix, head.rest
+    while len(prefix) > 1 and prefix[-1].bit_count() >= _WIDE:
+        rest |= prefix[-1]
+        prefix = prefix[:-1]
+    return _Head(prefix, rest, open=False)
 
 
 def _close(head: _Head, mask: int) -> _Head:

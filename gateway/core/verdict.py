@@ -29,6 +29,7 @@ class PatternSpec(msgspec.Struct, frozen=True, kw_only=True):
         context: Lower-case words of which one must stand shortly before a match; none means that it needs none.
         allow: Globs; what matches one as a whole is not reported (documented samples).
         score: How sure a match is, 0 to 1; ``None`` for one that is certain.
+        entropy: Bits that each character of a match must be worth on average; 0 for a check that asks for none.
     """
 
     name: str
@@ -41,6 +42,7 @@ class PatternSpec(msgspec.Struct, frozen=True, kw_only=True):
     context: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     score: float | None = None
+    entropy: float = 0.0
 
 
 class DetectorSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from gateway.core.pattern_width import OTHER, PatternRefused, Shape, bound_gaps,
 from gateway.core.verdict import DetectorSpec, PatternSpec
 from gateway.guards.nearby import REACH, Nearby
 from gateway.guards.pending import Opening, Pending
-from gateway.guards.validators import CHECKS, LOOK_BACK, NO_CHECK, Check, Closer, Growth, free
+from gateway.guards.validators import BOUNDED, CHECKS, LOOK_BACK, NO_CHECK, Check, Closer, Growth, free, with_entropy
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -227,7 +227,7 @@ class Matcher:
     def pending(self, detectors: frozenset[int]) -> Pending:
         """Build what tells how much of a stream's tail these detectors need."""
         wanted = [pattern for pattern in self._patterns if pattern.detector in detectors]
-        return Pending(Opening(pattern.shape, pattern.check.before == "alnum") for pattern in wanted)
+        return Pending(Opening(pattern.shape, pattern.check.before in BOUNDED) for pattern in wanted)
 
 
 def in_order(cover: Cover) -> tuple[int, int]:
@@ -246,6 +246,7 @@ def _compile(number: int, detector: DetectorSpec, spec: PatternSpec) -> _Pattern
     check = CHECKS.get(spec.validator) if spec.validator else NO_CHECK
     if check is None:
         raise Misconfigured(f"Pattern {name}: there is no validator '{spec.validator}'.")
+    check = with_entropy(check, spec.entropy)
     if spec.opens and not spec.closes:
         raise Misconfigured(f"Pattern {name}: it opens a secret that nothing closes.")
     # Only the catalogue's expressions have checks; all of them mean the same to the standard library.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -90,20 +91,27 @@ def _compile(bounded: _Node, free: _Node, boundary: str) -> re.Pattern[str] | No
     return re.compile("|".join(ways)) if ways else None
 
 
+@lru_cache(maxsize=512)
 def _set(mask: int) -> str:
     """A set of characters as a class."""
     codes = [code for code in range(128) if mask >> code & 1]
     if len(codes) == 1 and not mask & OTHER:
-        return re.escape(chr(codes[0]))
+        return _char(codes[0])
     parts: list[str] = []
     at = 0
     while at < len(codes):
         last = at
         while last + 1 < len(codes) and codes[last + 1] == codes[last] + 1:
             last += 1
-        low, high = f"\\x{codes[at]:02x}", f"\\x{codes[last]:02x}"
+        low, high = _char(codes[at]), _char(codes[last])
         parts.append(low if last == at else f"{low}-{high}")
         at = last + 1
     if mask & OTHER:
         parts.append("\\x80-\\U0010ffff")
     return f"[{''.join(parts)}]"
+
+
+def _char(code: int) -> str:
+    # The shorter an expression is, the sooner it is compiled.
+    char = chr(code)
+    return char if char.isalnum() or char in "_:=/@" else f"\\x{code:02x}"

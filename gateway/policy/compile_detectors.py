@@ -11,7 +11,6 @@ import orjson
 from gateway.config.source import NodePath
 from gateway.config.validation import suggestion
 from gateway.core.pattern_width import PatternRefused, bound_gaps, shape
-from gateway.core.secret_patterns import SECRETS
 from gateway.core.verdict import DetectorSpec, OnError, PatternSpec
 from gateway.policy.detectors import (
     AnyDetector,
@@ -24,6 +23,7 @@ from gateway.policy.detectors import (
 )
 from gateway.policy.lists import lines_of, parse_values
 from gateway.policy.report import Report
+from gateway.policy.rulesets import choose, rules_named, unknown
 from gateway.policy.sources import PolicyFile
 
 _WORDS = frozenset({"and", "or", "not"})
@@ -158,11 +158,28 @@ class DetectorCompiler:
 
     def _patterns(self, file: PolicyFile, path: NodePath, spec: AnyDetector) -> Iterator[PatternSpec]:
         if isinstance(spec, SecretsDetector):
-            yield from SECRETS
+            yield from self._secrets(file, path, spec)
         if isinstance(spec, PatternDetector):
             yield from self._own_patterns(file, path, spec)
-        if isinstance(spec, (SecretsDetector, InjectionDetector)) and spec.rules != spec.use:
+        if isinstance(spec, InjectionDetector) and spec.rules != spec.use:
             self._report.problem(file, (*path, "rules"), "a rule file of one's own is not yet available")
+
+    def _secrets(self, file: PolicyFile, path: NodePath, spec: SecretsDetector) -> Iterator[PatternSpec]:
+        attached = file.attached.get((*path, "rules"))
+        loaded = rules_named(spec.rules, *((attached.name, attached.text) if attached is not None else ("", "")))
+        if loaded is None:
+            # A file that cannot be read has been reported.
+            if not spec.rules.endswith((".yaml", ".yml")):
+                message = f"should be secrets, or a file of your own{suggestion(spec.rules, ['secrets'])}"
+                self._report.problem(file, (*path, "rules"), message)
+            return
+        self._report.problems += loaded.problems
+        if loaded.rules is None:
+            return
+        for option, globs in (("kinds", spec.kinds), ("except", spec.except_)):
+            for glob, hint in unknown(loaded.rules, globs):
+                self._report.problem(file, (*path, option, globs.index(glob)), f"no kind matches '{glob}'{hint}")
+        yield from choose(loaded.rules, kinds=spec.kinds, besides=spec.except_, require=spec.require, allow=spec.allow)
 
     def _own_patterns(self, file: PolicyFile, path: NodePath, spec: PatternDetector) -> Iterator[PatternSpec]:
         label = str(path[1]).upper().replace("-", "_")

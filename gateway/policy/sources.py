@@ -18,6 +18,7 @@ from gateway.config.source import Document, NodePath, Problem, load_yaml, read_t
 from gateway.config.validation import suggestion, validated
 from gateway.policy.detectors import InjectionDetector, JsonSchemaDetector, SecretsDetector
 from gateway.policy.model import PolicySpec
+from gateway.policy.rulesets import SECRETS, shipped_secrets
 
 _PACK = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _SUFFIXES = (".yaml", ".yml")
@@ -116,6 +117,10 @@ class Sources:
             return None
         number = len(self.files)
         attached = dict(self._attachments(checked.value, checked.document, folder))
+        if any(
+            isinstance(each, SecretsDetector) and each.rules == SECRETS for each in checked.value.detectors.values()
+        ):
+            self.texts.append(shipped_secrets().text)
         self.files.append(
             PolicyFile(
                 text=text,

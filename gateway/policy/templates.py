@@ -21,6 +21,7 @@ _ALPHABETS = {
     "lower": string.ascii_lowercase,
     "digits": string.digits,
     "hex": "0123456789abcdef",
+    "base58": "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz",
     "base64": string.ascii_letters + string.digits + "+/",
 }
 _MAX_CHARS = 4096

@@ -8,12 +8,16 @@ import string
 from collections.abc import Iterator
 from typing import Any
 
-from gateway.core.secret_patterns import SECRETS
 from gateway.core.verdict import Bundle, DetectorSpec, Match, PatternSpec, RuleSpec, Step, When
 from gateway.guards.matcher import Matcher
+from gateway.guards.validators import CHECKS
+from gateway.policy.rulesets import choose, shipped_secrets
+from gateway.policy.templates import Templates
 
 _PARSER: Any = importlib.import_module("re._parser")
 
+SECRETS = choose(shipped_secrets())
+SAMPLES = {kind.pattern.name: kind.sample for kind in shipped_secrets().kinds}
 KEYS = DetectorSpec(name="keys", use="secrets", patterns=SECRETS)
 WORDS = DetectorSpec(
     name="words",
@@ -85,18 +89,27 @@ def _members(items: Any) -> str:
 def plant(random_: random.Random, spec: PatternSpec) -> tuple[str, str]:
     """Draw a text of a format, and twelve characters of its secret, which must never be seen."""
     tree = _PARSER.parse(spec.expression)
-    while True:
-        text = sample(random_, tree)
+    for turn in range(40):
+        # What a name to the left decides is drawn from the format's own sample, and what an expression seldom hits.
+        text = sample(random_, tree) if turn < 4 else _written(random_, spec)
         if spec.opens:
             body = "\n".join(["".join(random_.choices(string.ascii_letters + "+/", k=64)) for _ in range(3)])
             text += f"\n{body}\n-----END {spec.closes}"
         hits = [hit for hit in MATCHER.find(text) if hit.detector == "keys"]
         if hits and spec.opens:
             return text, text.splitlines()[-2][:12]
-        if hits:
-            secret = text[hits[0].start : hits[0].end]
-            # Some formats begin with a long name that is no secret and that near misses have too.
-            return text, secret[-12:] if "/" in secret[:24] or "SECRET" in secret[:12] else secret[:12]
+        if hits and hits[0].end - hits[0].start >= 12:
+            return text, text[hits[0].end - 12 : hits[0].end]
+    raise AssertionError(spec.name)
+
+
+def _written(random_: random.Random, spec: PatternSpec) -> str:
+    text = Templates(str(random_.random())).expand(SAMPLES[spec.name])
+    letters = "".join(random_.choices(string.ascii_letters + string.digits, k=12))
+    # A longer one than the shortest: what is looked for later must not come about by chance.
+    if text.endswith("@"):
+        return f"{text[:-1]}{letters}@"
+    return text + letters if spec.max_chars < 24 or "PASSWORD" in spec.name else text
 
 
 def document(random_: random.Random, pieces: int) -> tuple[str, list[str]]:
@@ -106,9 +119,12 @@ def document(random_: random.Random, pieces: int) -> tuple[str, list[str]]:
     for _ in range(pieces):
         kind = random_.random()
         if kind < 0.12:
-            text, secret = plant(random_, random_.choice(SECRETS))
+            spec = random_.choice(SECRETS)
+            text, secret = plant(random_, spec)
+            # Some formats never stand inside base64.
+            lone = spec.validator and CHECKS[spec.validator].before == "run"
             # What follows must not be a letter or digit: some formats have an exact length.
-            parts += (random_.choice(BEFORE), text, random_.choice(GAPS[:-1]))
+            parts += (random_.choice(BEFORE[:-3] if lone else BEFORE), text, random_.choice(GAPS[:-1]))
             secrets.append(secret)
         elif kind < 0.22:
             parts += (random_.choice(NEAR), random_.choice(GAPS))

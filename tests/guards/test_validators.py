@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from gateway.core.secret_patterns import SECRETS
 from gateway.guards.validators import BLOCK_CHARS, CHECKS, Check, Closer, Tail
+from tests.guards.planted import SECRETS
 
 KEY = "aB3dE6gH9jK2mN5p"
 

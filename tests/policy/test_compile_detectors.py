@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gateway.core.verdict import DetectorSpec
-from gateway.policy.load import LoadedBundle, bundle_of
+from gateway.policy.load import LoadedBundle, bundle_of, load_bundle
 
 HEAD = "apiVersion: weighbridge/v1\nkind: Policy\nmetadata: {name: n}\n"
 
@@ -97,3 +99,46 @@ def test_patterns_over_views_are_the_detector_s_own():
     plain = detectors("detectors: {w: {use: pattern, patterns: [osprey]}}")["w"]
     assert [pattern.expression for pattern in plain.patterns] == ["osprey"]
     assert plain.options == {}
+
+
+def names(spec: DetectorSpec) -> list[str]:
+    return [pattern.name for pattern in spec.patterns]
+
+
+def test_kinds_of_secrets_are_chosen():
+    found = detectors(
+        "detectors:\n"
+        "  all: {use: secrets}\n"
+        "  some: {use: secrets, kinds: [GITHUB_*, AWS_*], except: ['*_PAT'], require: [prefix], allow: ['ghp_A*']}\n"
+    )
+    assert len(names(found["all"])) > 200
+    assert names(found["some"])[-1] == "GITHUB_TOKEN"
+    assert "AWS_SECRET" not in names(found["some"])
+    assert "ghp_A*" in found["some"].patterns[-1].allow
+
+
+def test_what_names_no_kind_of_secret_is_told():
+    kinds = "  a: {use: secrets, kinds: [GITHUB_TOKEN, GITHUB_TOKN]}\n"
+    assert problems(f"detectors:\n{kinds}  b: {{use: secrets, rules: secret}}\n") == [
+        "1.yaml:5: detectors.a.kinds[1]: no kind matches 'GITHUB_TOKN'; did you mean 'GITHUB_TOKEN'?",
+        "1.yaml:6: detectors.b.rules: should be secrets, or a file of your own; did you mean 'secrets'?",
+    ]
+
+
+def test_a_rule_file_of_ones_own_is_read_beside_the_policy(tmp_path: Path):
+    policy = tmp_path / "ours.yaml"
+    policy.write_text(HEAD + "detectors: {keys: {use: secrets, rules: ours/keys.yaml}}\n")
+    rules = tmp_path / "ours" / "keys.yaml"
+    rules.parent.mkdir()
+    head = (
+        "apiVersion: weighbridge/v1\nkind: SecretRules\nmetadata: {name: ours}\ngroups:\n  - name: Ours\n    kinds:\n"
+    )
+    rules.write_text(head + "      - {id: OURS, expression: 'ours_[a-z]{20}', check: word}\n")
+    loaded = load_bundle([("policies/ours.yaml", policy)])
+    assert loaded.problems == ()
+    assert names(loaded.compiled.bundle.detectors[0]) == ["OURS"]
+    assert rules in loaded.paths
+    rules.write_text(head + "      - {id: OURS, expression: 'ours_[a-z]*', check: word}\n")
+    changed = load_bundle([("policies/ours.yaml", policy)])
+    (problem,) = map(str, changed.problems)
+    assert problem.startswith("policies/ours/keys.yaml:7: groups[0].kinds[0].expression: a match has no longest length")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gateway.config.shipped import shipped_policies_dir
 from gateway.policy.compile import revision_of
 from gateway.policy.load import bundle_of, load_bundle
+from gateway.policy.rulesets import shipped_secrets
 
 GOOD = """\
 apiVersion: weighbridge/v1
@@ -23,7 +24,10 @@ def test_files_are_read(tmp_path: Path):
     loaded = load_bundle([("policies/a.yaml", tmp_path / "a.yaml")])
     assert loaded.problems == ()
     assert loaded.bundle
-    assert (loaded.bundle.revision, [rule.id for rule in loaded.bundle.rules]) == (revision_of([GOOD]), ["r"])
+    assert (loaded.bundle.revision, [rule.id for rule in loaded.bundle.rules]) == (
+        revision_of([GOOD, shipped_secrets().text]),
+        ["r"],
+    )
 
 
 def test_every_problem_of_every_file_comes_at_once_in_their_order(tmp_path: Path):
