@@ -14,7 +14,7 @@ import uvloop
 from gateway.app.policies import PolicyFault, load_guards
 from gateway.app.supervisor import Child, Supervisor, listening_sockets
 from gateway.app.worker import WorkerOptions, run_worker
-from gateway.clients.chdb import has_engine
+from gateway.clients.chdb import NO_ENGINE, has_engine
 from gateway.config.addresses import Address
 from gateway.config.load import LoadResult
 from gateway.config.settings import ChdbStore, ClickHouseStore, Operator, Settings
@@ -22,11 +22,6 @@ from gateway.core.errors import Misconfigured
 from gateway.operator.process import ADDRESS_FILE, OperatorOptions, run_operator
 
 log = logging.getLogger("weighbridge.launch")
-
-_NO_ENGINE = (
-    "stores.traces: chdb:// needs the extra: pip install 'weighbridge[embedded]'; "
-    "or name a clickhouse:// server, or give --no-operator"
-)
 
 
 class LaunchFault(Exception):
@@ -62,7 +57,7 @@ class Launch:
         if settings is None:
             raise LaunchFault(problems)
         if settings.operator is not None and isinstance(settings.traces, ChdbStore) and not has_engine():
-            raise LaunchFault([_NO_ENGINE])
+            raise LaunchFault([NO_ENGINE])
         self.notices = result.notices
         self._settings = settings
         self._sockets = self._bind(settings)

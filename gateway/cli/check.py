@@ -8,8 +8,10 @@ from pathlib import Path
 
 from gateway.app.policies import PolicyFault, load_guards
 from gateway.cli import output
+from gateway.clients.chdb import NO_ENGINE, has_engine
 from gateway.config.environment import Options
 from gateway.config.load import load_settings
+from gateway.config.settings import ChdbStore
 
 
 def register(subparsers: output.Subparsers) -> None:
@@ -37,14 +39,18 @@ def check(args: argparse.Namespace) -> int:
     except PolicyFault as fault:
         problems = (*problems, *fault.problems)
     config_hash = result.settings.config_hash if result.settings else ""
+    notices = list(result.notices)
+    if result.settings is not None and isinstance(result.settings.traces, ChdbStore) and not has_engine():
+        # Not wrong: with --no-operator it is not needed.
+        notices.append(NO_ENGINE)
     if args.json:
         listed = [{"file": p.file, "line": p.line, "message": p.message} for p in problems]
-        document = {"ok": not problems, "problems": listed, "notices": list(result.notices)}
+        document = {"ok": not problems, "problems": listed, "notices": notices}
         output.write_json(document | {"config_hash": config_hash, "policy_revision": revision})
         return output.WRONG if problems else output.DONE
     for problem in problems:
         output.write(output.visible(str(problem)) + "\n")
-    for notice in result.notices:
+    for notice in notices:
         output.complain(f"note: {notice}")
     if problems:
         return output.WRONG

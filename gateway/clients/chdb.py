@@ -169,6 +169,13 @@ class ChdbClient:
             raise failure(str(error)) from None
 
 
+# For whoever has the default store and not the package.
+NO_ENGINE = (
+    "stores.traces: chdb:// needs the extra: pip install 'weighbridge[embedded]'; "
+    "or name a clickhouse:// server, or give --no-operator"
+)
+
+
 def has_engine() -> bool:
     """Whether the optional package with the engine is installed; nothing is loaded."""
     return importlib.util.find_spec("chdb") is not None

@@ -148,3 +148,9 @@ def test_embedded_traces_without_the_extra_are_refused_by_name(installed: Path, 
     assert "--no-operator" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "home").exists()
+    checked = subprocess.run(
+        [installed / "weighbridge", "check"],
+        cwd=tmp_path, env=without_checkout(tmp_path / "home"), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (checked.returncode, checked.stdout[:3]) == (0, "ok:")
+    assert "note: stores.traces: chdb:// needs the extra" in checked.stderr
