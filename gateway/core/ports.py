@@ -12,8 +12,9 @@ from gateway.core.segments import Segment
 from gateway.core.usage import Usage
 from gateway.core.verdict import Action
 
-# Which text of a stream: the choice's index and what it is, e.g. (0, "text"), (1, "reasoning"), (0, "tool_argument/2").
-Channel = tuple[int, str]
+# Which text of a stream: the choice's index and what it is, e.g. (0, "text"), (1, "reasoning"), (0, "tool_argument/2");
+# and, for a tool's arguments, the tool's name.
+Channel = tuple[int, str] | tuple[int, str, str]
 
 
 class Reply(Protocol):
@@ -194,6 +195,10 @@ class StreamVerdicts(TextScreen, Protocol):
     """A :class:`TextScreen` that tells what it has done so far."""
 
     events: list[GuardEvent]
+    # Characters that have left so far; texts that a detector could not judge; the session is to be tainted.
+    released: int
+    failures: int
+    taint: bool
 
     @property
     def action(self) -> Action:

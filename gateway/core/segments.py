@@ -6,7 +6,7 @@ never changed in place: the same request may be sent several times.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from typing import Any, Literal, cast
 
@@ -155,3 +155,34 @@ def replace_leaves(document: Any, edits: Mapping[Path, str]) -> Any:
         holder.clear()
         holder.update(items)
     return copied[()]
+
+
+def without_paths(document: Any, paths: Iterable[Path]) -> Any:
+    """Copy a document without some list members and fields; what is not there is left out of account.
+
+    A list of which nothing is left is taken out of the object that holds it: providers refuse empty ones.
+    """
+    for path in sorted(paths, key=lambda path: [(0, step) if isinstance(step, int) else (1, step) for step in path])[
+        ::-1
+    ]:
+        document = _without(document, path)
+    return document
+
+
+def _without(value: Any, path: Path) -> Any:
+    step: Any = path[0]
+    left: Any = value
+    if isinstance(value, dict):
+        held = cast("dict[Any, Any]", value)
+        if step in held:
+            rest = _without(held[step], path[1:]) if len(path) > 1 else None
+            if len(path) == 1 or (rest == [] and held[step] != []):
+                left = {name: item for name, item in held.items() if name != step}
+            else:
+                left = {**held, step: rest}
+    elif isinstance(value, list) and isinstance(step, int):
+        items = cast("list[Any]", value)
+        if 0 <= step < len(items):
+            inner: list[Any] = [] if len(path) == 1 else [_without(items[step], path[1:])]
+            left = items[:step] + inner + items[step + 1 :]
+    return left

@@ -7,12 +7,16 @@ included, stays as it was. Text that is not JSON is screened as plain text.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 
 import msgspec
 import orjson
 
-from gateway.guards.matcher import Cover, Hit
-from gateway.guards.screening import Finding, Screening
+from gateway.guards.cover import Cover, Hit
+from gateway.guards.redaction import Edit, Edits, redact
+from gateway.guards.runner import Runner
+from gateway.guards.screening import Finding, Look, PlainLook, Screening, conclude, hits_of
+from gateway.guards.vault import Masks
 
 # Strings and numbers of a text that is known to be JSON.
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?[0-9][0-9.eE+-]*')
@@ -53,31 +57,78 @@ def leaves(text: str) -> str | None:
     return "\n".join([_content(found.group()) for found in _TOKEN.finditer(text)])
 
 
-def screen_encoded(screening: Screening, text: str) -> Finding | None:
-    """Judge a JSON text by its strings, names and numbers, and by itself; ``None`` when no rule holds.
+class JsonLook:
+    """A look at a JSON text: its strings, names and numbers, and itself."""
 
-    Offsets of hits are those of the JSON text; a hit in a string with escapes stands for the whole string.
+    __slots__ = ("_across", "_numbers", "_starts", "_text", "_tokens", "failed", "hits")
+
+    def __init__(self, screening: Screening, text: str, tokens: list[_Token]) -> None:
+        self._numbers = screening.matcher.numbers
+        self._text = text
+        self._tokens = tokens
+        self._starts = [token.start for token in tokens]
+        self.failed: list[tuple[Runner, str]] = []
+        hits: list[Hit] = []
+        known: set[tuple[str, int]] = set()
+        for token in tokens:
+            token.covers, points, failed = screening.covers(token.text)
+            if token.covers:
+                found = hits_of(token.covers)
+                known.update([(hit.detector, token.start) for hit in found])
+                hits += [_placed(hit, token) for hit in found]
+            hits += [_placed(hit, token) for hit in points]
+            self.failed += failed
+        # What the JSON text itself shows and no single token does: a name and its value taken together.
+        self._across = [
+            hit
+            for hit in hits_of([cover for cover in screening.matcher.covers(text) if screening.wants(cover)])
+            if not any((hit.detector, token.start) in known for token in self._inside(hit))
+        ]
+        self.hits = sorted(hits + self._across, key=lambda hit: hit.start)
+
+    def add(self, covers: list[Cover], points: list[Hit]) -> None:
+        """Add what somebody else found in the JSON text as it stands."""
+        found = hits_of(covers)
+        self._across = self._across + found
+        self.hits = sorted([*self.hits, *found, *points], key=lambda hit: hit.start)
+
+    def edit(self, edits: Edits, masks: Masks) -> str | None:
+        """Return the text as it becomes, valid JSON again; ``None`` when nothing in it is edited."""
+        for token in self._tokens:
+            if any(cover.mark.number in edits for cover in token.covers):
+                token.edit = redact(token.text, token.covers, edits, masks)
+        for hit in self._across:
+            edit = edits.get(self._numbers[hit.detector])
+            if edit is not None:
+                inside = self._inside(hit)
+                for token in [token for token in inside if not token.key] or inside:
+                    token.edit = _clipped(token, hit, edit, masks)
+        return _written(self._text, self._tokens)
+
+    def _inside(self, hit: Hit) -> list[_Token]:
+        """Return the tokens that a hit touches."""
+        at = max(0, bisect_right(self._starts, hit.start) - 1)
+        last = bisect_right(self._starts, hit.end - 1)
+        return [token for token in self._tokens[at:last] if hit.start < token.end]
+
+
+def look_encoded(screening: Screening, text: str) -> Look:
+    """Look at a JSON text by its strings, names and numbers, and by itself.
+
+    Offsets of hits are those of the JSON text; a hit in a string with escapes stands for the whole string. Text that is
+    not JSON is looked at as plain text.
     """
     if not _is_json(text):
-        return screening.screen(text)
+        return screening.look(text)
     tokens = _tokens(text)
     if screening.quiet("\n".join([token.text for token in tokens])) and screening.quiet(text):
-        return None
-    hits: list[Hit] = []
-    for token in tokens:
-        token.covers = screening.matcher.covers(token.text)
-        if token.covers:
-            hits += [_placed(hit, token) for hit in screening.hits(token.covers)]
-    across = _across(screening, text, tokens, hits)
-    fired = screening.fired(hits + across)
-    if not fired:
-        return None
-    finding = Finding(sorted(hits + across, key=lambda hit: hit.start), fired)
-    if edited := screening.edited(fired):
-        finding.text = _edit(
-            screening, text, tokens, [hit for hit in across if _number(screening, hit) in edited], edited
-        )
-    return finding
+        return PlainLook(text, [], [], [])
+    return JsonLook(screening, text, tokens)
+
+
+def screen_encoded(screening: Screening, text: str, shown: str = "", masks: Masks | None = None) -> Finding | None:
+    """Judge a JSON text; ``None`` when no rule holds and nothing failed."""
+    return conclude(screening, look_encoded(screening, text), shown, masks)
 
 
 def _is_json(text: str) -> bool:
@@ -110,35 +161,18 @@ def _placed(hit: Hit, token: _Token) -> Hit:
     return msgspec.structs.replace(hit, start=hit.start + token.start, end=hit.end + token.start)
 
 
-def _across(screening: Screening, text: str, tokens: list[_Token], hits: list[Hit]) -> list[Hit]:
-    """What the JSON text itself shows and no single token does: a name and its value taken together."""
-    across: list[Hit] = []
-    for hit in screening.hits(screening.matcher.covers(text)):
-        inside = [token for token in tokens if token.start < hit.end and hit.start < token.end]
-        known = any(
-            other.detector == hit.detector and token.start <= other.start < token.end
-            for other in hits
-            for token in inside
-        )
-        if not known:
-            across.append(hit)
-    return across
+def _clipped(token: _Token, hit: Hit, edit: Edit, masks: Masks) -> str:
+    """Edit the part of a token in which a hit lies that goes beyond it."""
+    whole = token.edit is not None or token.escaped or not token.quoted
+    if whole:
+        return edit.replace(hit.label, token.text, hit.replacement, masks)
+    first, last = max(0, hit.start - token.start), min(hit.end - token.start, len(token.text))
+    return (
+        token.text[:first] + edit.replace(hit.label, token.text[first:last], hit.replacement, masks) + token.text[last:]
+    )
 
 
-def _number(screening: Screening, hit: Hit) -> int:
-    return screening.matcher.numbers[hit.detector]
-
-
-def _edit(
-    screening: Screening, text: str, tokens: list[_Token], across: list[Hit], edited: frozenset[int]
-) -> str | None:
-    for token in tokens:
-        if any(screening.matcher.detector(cover.rank) in edited for cover in token.covers):
-            token.edit = screening.redact(token.text, token.covers, edited)
-    for hit in across:
-        inside = [token for token in tokens if token.start < hit.end and hit.start < token.end]
-        for token in [token for token in inside if not token.key] or inside:
-            token.edit = _clipped(token, hit) if token.edit is None else f"[{hit.label}]"
+def _written(text: str, tokens: list[_Token]) -> str | None:
     parts: list[str] = []
     names: set[str] = {token.text for token in tokens if token.key}
     at = 0
@@ -151,14 +185,6 @@ def _edit(
         return None
     parts.append(text[at:])
     return "".join(parts)
-
-
-def _clipped(token: _Token, hit: Hit) -> str:
-    marker = f"[{hit.label}]"
-    if token.escaped or not token.quoted:
-        return marker
-    first, last = max(0, hit.start - token.start), hit.end - token.start
-    return token.text[:first] + marker + token.text[last:]
 
 
 def _unused(name: str, names: set[str]) -> str:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from fnmatch import translate
+from importlib import import_module
+from importlib.util import find_spec
 
 import msgspec
 
@@ -16,74 +19,15 @@ from gateway.clients.hyperscan import Expression, Found, PatternDatabase
 from gateway.core.errors import Misconfigured
 from gateway.core.pattern_width import OTHER, PatternRefused, Shape, bound_gaps, shape
 from gateway.core.verdict import DetectorSpec, PatternSpec
+from gateway.guards.cover import Cover, Hit, Mark, clusters, in_order
 from gateway.guards.nearby import REACH, Nearby
 from gateway.guards.pending import Opening, Pending
 from gateway.guards.validators import BOUNDED, CHECKS, LOOK_BACK, NO_CHECK, Check, Closer, Growth, free, with_entropy
 
-
-class Hit(msgspec.Struct, frozen=True):
-    """A stretch ``[start, end)`` of a text, in code points, that a detector has found."""
-
-    detector: str
-    pattern: str
-    label: str
-    start: int
-    end: int
-
-
-class Cover:
-    """One match that stands, in a text that may go on.
-
-    Attributes:
-        start: First character, counted from the beginning of the whole text.
-        end: Character after the last, as far as is known.
-        rank: The pattern's number.
-        growth: How it goes on; ``None`` once its end is known.
-    """
-
-    __slots__ = ("_origin", "end", "growth", "rank", "start")
-
-    def __init__(self, start: int, end: int, rank: int, growth: Growth | None) -> None:
-        self.start = start
-        self.end = self._origin = end
-        self.rank = rank
-        self.growth = growth
-
-    def extend(self, text: str, base: int, *, final: bool) -> None:
-        """Go on over a text whose first character is number ``base`` of the whole, and which ends here if final."""
-        if self.growth is not None:
-            end, settled = self.growth.reach(text, self.end - base, self._origin - base)
-            self.end = end + base
-            if settled or final:
-                self.growth = None
-
-
-class Cluster:
-    """Matches that overlap."""
-
-    __slots__ = ("_growing", "end", "rank", "start")
-
-    def __init__(self, cover: Cover) -> None:
-        self.start = cover.start
-        self.rank = cover.rank
-        self.end = cover.end
-        self._growing = [cover] if cover.growth is not None else []
-
-    def takes(self, cover: Cover) -> bool:
-        """Add a match that begins inside; say no when it begins behind."""
-        if cover.start >= self.end and not self._growing:
-            return False
-        self.end = max(self.end, cover.end)
-        if cover.growth is not None:
-            self._growing.append(cover)
-        return True
-
-    def refresh(self) -> bool:
-        """Take over the ends of matches that went on; return whether some still may."""
-        if self._growing:
-            self.end = max(self.end, *[cover.end for cover in self._growing])
-            self._growing = [cover for cover in self._growing if cover.growth is not None]
-        return bool(self._growing)
+# A sample that a policy allows is not longer; the rest of a longer token is not read to find out.
+ALLOW_CHARS = 256
+# Checks of personal data: a room of their own, loaded when a bundle first names one.
+_PII_CHECKS = "gateway.guards.pii.checks"
 
 
 class _Pattern(msgspec.Struct, frozen=True):
@@ -92,15 +36,17 @@ class _Pattern(msgspec.Struct, frozen=True):
     Attributes:
         inner: Finds the other beginnings of a match, where there may be several for one end.
         nearby: Finds the words of which one must stand before it.
+        allow: Matches what is not to be reported.
     """
 
-    detector: int
+    mark: Mark
     spec: PatternSpec
     check: Check
     growth: Growth | None
     shape: Shape
     inner: re.Pattern[str] | None
     nearby: Nearby | None
+    allow: re.Pattern[str] | None
 
     def narrow(self, text: str, begin: int, end: int) -> tuple[int, int] | None:
         """Return what is secret in a candidate, or ``None`` when it does not stand."""
@@ -122,6 +68,15 @@ class _Pattern(msgspec.Struct, frozen=True):
                     return at
         return start
 
+    def stands(self, cover: Cover, text: str, base: int) -> bool:
+        """Say whether a match is none of the samples that a policy allows; where it has no end yet, it waits."""
+        if self.allow is not None and cover.end - cover.start < ALLOW_CHARS:
+            if cover.growth is not None:
+                cover.waits = True
+            elif self.allow.match(text[cover.start - base : cover.end - base]):
+                return False
+        return True
+
 
 class Matcher:
     """All patterns of some detectors, compiled. Belongs to one thread.
@@ -133,20 +88,21 @@ class Matcher:
         Misconfigured: A pattern cannot run; the message names it.
     """
 
-    __slots__ = ("_database", "_patterns", "context", "detectors", "numbers")
+    __slots__ = ("_database", "_patterns", "_pending", "context", "detectors", "numbers", "ranks")
 
     def __init__(self, detectors: Sequence[DetectorSpec]) -> None:
         self.detectors = tuple(spec.name for spec in detectors)
         self.numbers = {name: number for number, name in enumerate(self.detectors)}
-        self._patterns = tuple(
-            _compile(number, detector, spec) for number, detector in enumerate(detectors) for spec in detector.patterns
-        )
+        self._patterns = _compiled(detectors)
+        self._pending: dict[frozenset[int], Pending] = {}
         self._database = (
             PatternDatabase([_expression(pattern) for pattern in self._patterns]) if self._patterns else None
         )
         longest = max((max(p.shape.longest, len(p.spec.closes)) for p in self._patterns), default=0)
         # A scan that begins this far to the left of a place sees every match that goes beyond it from its true start.
         self.context = longest + max(LOOK_BACK, REACH if any(pattern.nearby for pattern in self._patterns) else 0)
+        # Ranks from here on are free for what other detectors find.
+        self.ranks = len(self._patterns)
 
     def quick(self, text: str) -> bool:
         """Return whether there is any candidate; false is certain."""
@@ -182,9 +138,11 @@ class Matcher:
             begin = pattern.begin(text, start, end)
             secret = pattern.narrow(text, begin, end) if low <= begin < high else None
             if secret is not None:
-                cover = Cover(secret[0] + base, secret[1] + base, number, pattern.growth)
+                cover = Cover(secret[0] + base, secret[1] + base, pattern.mark, pattern.growth)
+                cover.begin = begin + base
                 cover.extend(text, base, final=final)
-                covers.append(cover)
+                if pattern.allow is None or pattern.stands(cover, text, base):
+                    covers.append(cover)
         if len(covers) > 1:
             covers.sort(key=in_order)
         return covers
@@ -194,56 +152,45 @@ class Matcher:
         found = self.scan(text)
         return self.stand(text, found, 0, (0, len(text)), final=True) if found else []
 
-    def hits(self, covers: list[Cover], detector: int) -> list[Hit]:
-        """Return the hits that one detector's matches make, given all matches in order."""
-        clusters: list[Cluster] = []
-        for cover in covers:
-            if self._patterns[cover.rank].detector == detector and not (clusters and clusters[-1].takes(cover)):
-                clusters.append(Cluster(cover))
-        return [self.hit(cluster) for cluster in clusters]
-
-    def hit(self, cluster: Cluster) -> Hit:
-        """Describe a cluster."""
-        pattern = self._patterns[cluster.rank]
-        cluster.refresh()
-        return Hit(self.detectors[pattern.detector], pattern.spec.name, pattern.spec.label, cluster.start, cluster.end)
-
     def find(self, text: str) -> list[Hit]:
         """Return all hits in a text, by start."""
         covers = self.covers(text)
-        if not covers:
-            return []
-        hits = [hit for detector in range(len(self.detectors)) for hit in self.hits(covers, detector)]
+        hits = [cluster.hit() for joined in clusters(covers).values() for cluster in joined]
         return sorted(hits, key=lambda hit: hit.start)
 
     def detector(self, rank: int) -> int:
         """Return the number of the detector that a pattern belongs to."""
-        return self._patterns[rank].detector
-
-    def marker(self, rank: int) -> str:
-        """Return what replaces a hit of a pattern."""
-        return f"[{self._patterns[rank].spec.label}]"
+        return self._patterns[rank].mark.number
 
     def pending(self, detectors: frozenset[int]) -> Pending:
-        """Build what tells how much of a stream's tail these detectors need."""
-        wanted = [pattern for pattern in self._patterns if pattern.detector in detectors]
-        return Pending(Opening(pattern.shape, pattern.check.before in BOUNDED) for pattern in wanted)
+        """Give what tells how much of a stream's tail these detectors need."""
+        known = self._pending.get(detectors)
+        if known is None:
+            wanted = [pattern for pattern in self._patterns if pattern.mark.number in detectors]
+            known = Pending(Opening(pattern.shape, pattern.check.before in BOUNDED) for pattern in wanted)
+            self._pending[detectors] = known
+        return known
 
 
-def in_order(cover: Cover) -> tuple[int, int]:
-    """Order matches by where they begin, then by their patterns' priority."""
-    return cover.start, cover.rank
+def _compiled(detectors: Sequence[DetectorSpec]) -> tuple[_Pattern, ...]:
+    made: list[_Pattern] = []
+    for number, detector in enumerate(detectors):
+        for spec in detector.patterns:
+            if spec.score is None or spec.score >= detector.min_score:
+                mark = Mark(number, detector.name, spec.name, spec.label, len(made), spec.score)
+                made.append(_compile(mark, spec))
+    return tuple(made)
 
 
-def _compile(number: int, detector: DetectorSpec, spec: PatternSpec) -> _Pattern:
-    name = f"{detector.name}/{spec.name}"
+def _compile(mark: Mark, spec: PatternSpec) -> _Pattern:
+    name = f"{mark.detector}/{spec.name}"
     try:
         known = shape(spec.expression)
     except PatternRefused as refused:
         raise Misconfigured(f"Pattern {name}: {refused}.") from None
     if known.longest > spec.max_chars:
         raise Misconfigured(f"Pattern {name}: a match may have {known.longest} characters, not {spec.max_chars}.")
-    check = CHECKS.get(spec.validator) if spec.validator else NO_CHECK
+    check = _check(spec.validator)
     if check is None:
         raise Misconfigured(f"Pattern {name}: there is no validator '{spec.validator}'.")
     check = with_entropy(check, spec.entropy)
@@ -251,8 +198,25 @@ def _compile(number: int, detector: DetectorSpec, spec: PatternSpec) -> _Pattern
         raise Misconfigured(f"Pattern {name}: it opens a secret that nothing closes.")
     # Only the catalogue's expressions have checks; all of them mean the same to the standard library.
     inner = re.compile(bound_gaps(spec.expression), re.ASCII) if check.before and not known.fixed else None
-    growth = Closer(spec.closes) if spec.opens else check.tail
-    return _Pattern(number, spec, check, growth, known, inner, Nearby(spec.context) if spec.context else None)
+    return _Pattern(
+        mark,
+        spec,
+        check,
+        Closer(spec.closes) if spec.opens else check.tail,
+        known,
+        inner,
+        Nearby(spec.context) if spec.context else None,
+        re.compile("|".join(map(translate, spec.allow))) if spec.allow else None,
+    )
+
+
+def _check(name: str) -> Check | None:
+    if not name:
+        return NO_CHECK
+    known = CHECKS.get(name)
+    if known is None and find_spec(_PII_CHECKS.rpartition(".")[0]) is not None:
+        known = import_module(_PII_CHECKS).PII_CHECKS.get(name)
+    return known
 
 
 def _expression(pattern: _Pattern) -> Expression:

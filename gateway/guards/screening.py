@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import msgspec
 
 from gateway.core.record import GuardEvent
 from gateway.core.segments import Direction
-from gateway.core.verdict import Action
-from gateway.guards.matcher import Cover, Hit, Matcher
-from gateway.guards.redaction import redact
+from gateway.core.verdict import Action, Thresholds
+from gateway.guards.cover import Cover, Hit, Mark, clusters, in_order
+from gateway.guards.matcher import Matcher
+from gateway.guards.redaction import Edit, Edits, redact
 from gateway.guards.rules import Rule, stronger
+from gateway.guards.runner import Runner
+from gateway.guards.vault import PLACEHOLDER, Masks, defused
+from gateway.plugin.guard import About
 
 MAX_EVENTS = 256
+# Stands for the detectors that are none: look-alikes of placeholders.
+LOOKALIKE = -1
+_DEFUSE = Edit(action="rewrite")
+_TRUSTED = ("assistant",)
 
 
 class Finding(msgspec.Struct):
@@ -22,12 +31,57 @@ class Finding(msgspec.Struct):
     Attributes:
         hits: Everything found by detectors that a rule names.
         fired: The rules that hold.
-        text: The redacted text; ``None`` when nothing is to be redacted.
+        text: The text as it becomes; ``None`` when nothing changes.
+        failed: Detectors that could not judge, and why.
     """
 
     hits: list[Hit]
     fired: list[Rule]
     text: str | None = None
+    failed: list[tuple[Runner, str]] = []
+
+
+class Look(Protocol):
+    """What was found in a text, before any rule has judged."""
+
+    hits: list[Hit]
+    failed: list[tuple[Runner, str]]
+
+    def add(self, covers: list[Cover], points: list[Hit]) -> None:
+        """Add what somebody else found."""
+        ...
+
+    def edit(self, edits: Edits, masks: Masks) -> str | None:
+        """Return the text as it becomes; ``None`` when it stays."""
+        ...
+
+
+class PlainLook:
+    """A look at text that is nothing but text."""
+
+    __slots__ = ("_covers", "_text", "failed", "hits")
+
+    def __init__(self, text: str, covers: list[Cover], hits: list[Hit], failed: list[tuple[Runner, str]]) -> None:
+        self._text = text
+        self._covers = covers
+        self.hits = hits
+        self.failed = failed
+
+    def add(self, covers: list[Cover], points: list[Hit]) -> None:
+        """Add what somebody else found."""
+        self._covers = sorted(self._covers + covers, key=in_order)
+        self.hits = self.hits + hits_of(covers) + points
+
+    def edit(self, edits: Edits, masks: Masks) -> str | None:
+        """Return the text as it becomes; ``None`` when nothing in it is edited."""
+        if not any(cover.mark.number in edits for cover in self._covers):
+            return None
+        return redact(self._text, self._covers, edits, masks)
+
+
+def hits_of(covers: list[Cover]) -> list[Hit]:
+    """Join matches to hits, detector by detector."""
+    return [cluster.hit() for joined in clusters(covers).values() for cluster in joined]
 
 
 class Tally:
@@ -36,55 +90,146 @@ class Tally:
     Args:
         direction: Request or response, for the events.
         now_ns: Monotonic clock.
+        thresholds: Sums of points from which on something comes of them.
     """
 
-    __slots__ = ("_began_ns", "_direction", "_now_ns", "action", "events", "rule")
+    __slots__ = (
+        "_began_ns", "_direction", "_now_ns", "_shadow", "_thresholds", "action", "events", "route", "rule", "score",
+        "taint",
+    )  # fmt: skip
 
-    def __init__(self, direction: Direction, now_ns: Callable[[], int]) -> None:
-        self._direction = direction
+    def __init__(self, direction: Direction, now_ns: Callable[[], int], thresholds: Thresholds | None = None) -> None:
+        self._direction: Direction = direction
         self._now_ns = now_ns
         self._began_ns = now_ns()
+        self._thresholds = thresholds
+        # What the sum would be if rules in shadow mode acted.
+        self._shadow = 0.0
         self.events: list[GuardEvent] = []
         self.action: Action = "allow"
         self.rule = ""
+        self.route = ""
+        self.taint = False
+        self.score = 0.0
 
     def begin(self) -> None:
         """Start the clock for what is found from now on."""
         self._began_ns = self._now_ns()
 
-    def add(self, rule: Rule, hits: Iterable[Hit], path: str) -> None:
-        """Count a rule that holds, with the hits that speak for it."""
+    def add(self, rule: Rule, hits: Iterable[Hit], path: str, *, weigh: bool = True) -> None:
+        """Count a rule that holds, with the hits that speak for it.
+
+        Args:
+            rule: The rule.
+            hits: As said.
+            path: Where, as it is shown.
+            weigh: Its points have not been counted for this text yet.
+        """
         spec = rule.spec
-        if spec.mode == "enforce":
+        if rule.acts:
             self.action = stronger(self.action, spec.action)
-        if rule.blocks and not self.rule:
-            self.rule = spec.id
+            self.route = self.route or rule.route
+            self.taint = self.taint or rule.taints
         latency_us = (self._now_ns() - self._began_ns) // 1000
         spoken = False
         for hit in hits:
             spoken = True
-            self._event(rule, f"{hit.detector}/{hit.pattern}", path, hit.start, hit.end, latency_us)
+            detector = f"{hit.detector}/{hit.pattern}"
+            self._event(rule, detector, path, (hit.start, hit.end), latency_us, hit.score)
         if not spoken:
-            self._event(rule, "", path, 0, 0, latency_us)
+            self._event(rule, "", path, (0, 0), latency_us)
+        if rule.blocks and not self.rule:
+            self.rule = spec.id
+        if weigh and rule.points:
+            self.weigh(rule, path)
 
-    def block(self, rule: Rule) -> None:
+    def weigh(self, rule: Rule, path: str = "") -> None:
+        """Add a rule's points to the sum, and see what comes of that."""
+        points = rule.points
+        if rule.acts:
+            before, self.score = self.score, self.score + points
+            self._cross(before, self.score, path, "enforce")
+        if rule.acts or rule.mode == "shadow":
+            before, self._shadow = self._shadow, self._shadow + points
+            if self._shadow != self.score:
+                self._cross(before, self._shadow, path, "shadow")
+
+    def fail(self, detector: str, on_error: str, path: str, *, acts: bool) -> None:
+        """Count a detector that could not judge.
+
+        Args:
+            detector: Its name.
+            on_error: What the policy makes of that.
+            path: Where, as it is shown.
+            acts: A rule that acts would have asked it.
+        """
+        action: Action = "block" if on_error == "block" else "annotate" if on_error == "annotate" else "allow"
+        rule = f"on_error:{detector}"
+        self._append(rule, detector, action, "enforce" if acts else "audit", path)
+        if acts:
+            self.action = stronger(self.action, action)
+            if action == "block" and not self.rule:
+                self.rule = rule
+
+    def block(self, rule: str) -> None:
         """Let a rule have the last word."""
         self.action = "block"
-        self.rule = rule.spec.id
+        self.rule = rule
 
     def count(self, finding: Finding, path: str) -> None:
         """Count all rules that hold for a text."""
         for rule in finding.fired:
-            self.add(rule, [hit for hit in finding.hits if hit.detector in rule.detectors], path)
+            speaking = rule.speaking(path) if rule.exempts else rule.detectors
+            self.add(rule, [hit for hit in finding.hits if hit.detector in speaking], path)
 
-    def _event(self, rule: Rule, detector: str, path: str, start: int, end: int, latency_us: int) -> None:
-        if len(self.events) >= MAX_EVENTS:
+    def defused(self, rule: Rule, path: str) -> None:
+        """Count a text in which look-alikes of placeholders were made harmless for a rule that masks."""
+        self.action = stronger(self.action, "rewrite")
+        self._append(rule.spec.id, "placeholder", "rewrite", rule.mode, path)
+
+    def _cross(self, before: float, after: float, path: str, mode: str) -> None:
+        thresholds = self._thresholds
+        if thresholds is None:
             return
-        spec = rule.spec
+        steps: tuple[tuple[Action, float | None], ...] = (
+            ("annotate", thresholds.annotate),
+            ("block", thresholds.block),
+        )
+        for action, at in steps:
+            if at is not None and before < at <= after:
+                rule = f"scoring:{self._direction}"
+                self._append(rule, "", action, mode, path, score=after)
+                if mode == "enforce":
+                    self.action = stronger(self.action, action)
+                    if action == "block" and not self.rule:
+                        self.rule = rule
+
+    def _event(
+        self,
+        rule: Rule,
+        detector: str,
+        path: str,
+        place: tuple[int, int],
+        latency_us: int,
+        score: float | None = None,
+    ) -> None:
+        if len(self.events) < MAX_EVENTS:
+            spec = rule.spec
+            self.events.append(
+                GuardEvent(
+                    rule=spec.id, detector=detector, action=spec.action, mode=rule.mode, direction=self._direction,
+                    path=path, start=place[0], end=place[1], score=score, latency_us=latency_us,
+                )
+            )  # fmt: skip
+
+    def _append(self, rule: str, detector: str, action: str, mode: str, path: str, score: float | None = None) -> None:
+        # What decides must be on the record, whatever else is.
+        if len(self.events) >= MAX_EVENTS:
+            self.events.pop()
         self.events.append(
             GuardEvent(
-                rule=spec.id, detector=detector, action=spec.action, mode=spec.mode, direction=self._direction,
-                path=path, start=start, end=end, latency_us=latency_us,
+                rule=rule, detector=detector, action=action, mode=mode, direction=self._direction, path=path, start=0,
+                end=0, score=score,
             )
         )  # fmt: skip
 
@@ -93,51 +238,117 @@ class Screening:
     """The rules that apply to one kind of text.
 
     Args:
-        matcher: Finds.
+        matcher: Finds patterns.
         rules: In the order of the policy.
+        about: What kind of text.
+        runners: The bundle's other detectors that find in one text.
+        watched: Further detectors whose hits somebody wants.
     """
 
-    __slots__ = ("_numbers", "idle", "matcher", "rules")
+    __slots__ = ("_numbers", "_runners", "about", "exempt", "idle", "masking", "matcher", "names", "rules")
 
-    def __init__(self, matcher: Matcher, rules: tuple[Rule, ...]) -> None:
+    def __init__(
+        self,
+        matcher: Matcher,
+        rules: tuple[Rule, ...],
+        *,
+        about: About | None = None,
+        runners: Sequence[Runner] = (),
+        watched: frozenset[str] = frozenset(),
+    ) -> None:
         self.matcher = matcher
         self.rules = rules
-        self._numbers = tuple(sorted({matcher.numbers[name] for rule in rules for name in rule.names}))
+        self.about = about or About("response")
+        self.names = watched.union(*[rule.names for rule in rules])
+        self._numbers = frozenset(matcher.numbers[name] for name in self.names)
+        self._runners = tuple(runner for runner in runners if runner.name in self.names)
         self.idle = any(rule.idle for rule in rules)
+        # Somebody's exclusions ask where a text stands.
+        self.exempt = any(rule.exempts for rule in rules)
+        masking = [rule for rule in rules if rule.edit is not None and rule.edit.action == "mask"]
+        # The rule in whose name look-alikes of placeholders are made harmless.
+        self.masking = masking[0] if masking and self.about.role not in _TRUSTED else None
+
+    @property
+    def runners(self) -> tuple[Runner, ...]:
+        """The detectors here that are no patterns."""
+        return self._runners
 
     def quiet(self, text: str) -> bool:
         """Whether no rule can hold for a text; says no when in doubt."""
-        return not self.idle and not self.matcher.quick(text)
+        return not self.idle and not self._runners and not self.matcher.quick(text)
 
-    def hits(self, covers: list[Cover]) -> list[Hit]:
-        """Return what the detectors of these rules make of the matches in a text."""
-        return [hit for number in self._numbers for hit in self.matcher.hits(covers, number)]
+    def covers(self, text: str) -> tuple[list[Cover], list[Hit], list[tuple[Runner, str]]]:
+        """Return all matches of these rules' detectors, what is about the text as a whole, and what failed."""
+        numbers = self._numbers
+        covers = [cover for cover in self.matcher.covers(text) if cover.mark.number in numbers]
+        points: list[Hit] = []
+        failed: list[tuple[Runner, str]] = []
+        patterns = len(covers)
+        for runner in self._runners:
+            found = runner.run(text, self.about)
+            covers += found.covers
+            points += found.points
+            if found.error:
+                failed.append((runner, found.error))
+        if len(covers) > patterns:
+            covers.sort(key=in_order)
+        return covers, points, failed
 
-    def fired(self, hits: Iterable[Hit]) -> list[Rule]:
+    def wants(self, cover: Cover) -> bool:
+        """Whether a rule here asks for the detector of a match."""
+        return cover.mark.number in self._numbers
+
+    def look(self, text: str) -> PlainLook:
+        """Look at a text."""
+        covers, points, failed = self.covers(text)
+        hits = hits_of(covers) + points if covers else points
+        if self.masking is not None and ":" in text:
+            covers = self.with_lookalikes(text, covers)
+        return PlainLook(text, covers, hits, failed)
+
+    def with_lookalikes(self, text: str, covers: list[Cover]) -> list[Cover]:
+        """Add look-alikes of placeholders in a text to the matches."""
+        found = [
+            Cover(match.start(), match.end(), _lookalike(match.group())) for match in PLACEHOLDER.finditer(text)
+        ]  # fmt: skip
+        return sorted(covers + found, key=in_order) if found else covers
+
+    def fired(self, hits: Iterable[Hit], shown: str = "") -> list[Rule]:
         """Return the rules that hold for a text with these hits."""
         found = {hit.detector for hit in hits}
-        return [rule for rule in self.rules if rule.fires(found)]
+        if not found and not self.idle:
+            return []
+        return [rule for rule in self.rules if rule.fires(rule.heard(found, shown))]
 
-    def edited(self, fired: Iterable[Rule]) -> frozenset[int]:
-        """Return the detectors whose hits the rules redact."""
+    def edits(self, fired: Iterable[Rule], shown: str = "") -> dict[int, Edit]:
+        """Return what the rules do to the hits of each detector: the strongest edit, the first of several."""
+        chosen: dict[int, Edit] = {}
         numbers = self.matcher.numbers
-        return frozenset(numbers[name] for rule in fired if rule.edits for name in rule.detectors)
+        for rule in fired:
+            if rule.edit is not None:
+                for name in rule.speaking(shown):
+                    known = chosen.get(numbers[name])
+                    if known is None or rule.edit.strength > known.strength:
+                        chosen[numbers[name]] = rule.edit
+        if self.masking is not None:
+            chosen[LOOKALIKE] = _DEFUSE
+        return chosen
 
-    def redact(self, text: str, covers: list[Cover], edited: frozenset[int]) -> str:
-        """Redact the matches of some detectors."""
-        detector = self.matcher.detector
-        return redact(text, [cover for cover in covers if detector(cover.rank) in edited], self.matcher.marker)
+    def screen(self, text: str, shown: str = "", masks: Masks | None = None) -> Finding | None:
+        """Judge a text; ``None`` when no rule holds and nothing failed."""
+        return conclude(self, self.look(text), shown, masks)
 
-    def screen(self, text: str) -> Finding | None:
-        """Judge a text; ``None`` when no rule holds."""
-        covers = self.matcher.covers(text)
-        if not covers and not self.idle:
-            return None
-        hits = self.hits(covers)
-        fired = self.fired(hits)
-        if not fired:
-            return None
-        finding = Finding(hits, fired)
-        if edited := self.edited(fired):
-            finding.text = self.redact(text, covers, edited)
-        return finding
+
+def conclude(screening: Screening, look: Look, shown: str, masks: Masks | None) -> Finding | None:
+    """Let rules judge what was found in a text; ``None`` when none holds and nothing failed."""
+    fired = screening.fired(look.hits, shown)
+    edits = screening.edits(fired, shown) if fired or screening.masking else None
+    text = look.edit(edits, masks or Masks()) if edits else None
+    if not fired and not look.failed and text is None:
+        return None
+    return Finding(look.hits, fired, text, look.failed)
+
+
+def _lookalike(text: str) -> Mark:
+    return Mark(LOOKALIKE, "placeholder", "placeholder", "PLACEHOLDER", -1, replacement=defused(text))

@@ -101,7 +101,10 @@ class Channels:
         times = self._ended.get(channel, 0)
         if not times and len(self._open) + len(self._ended) >= MAX_CHANNELS:
             raise InvalidAnswer(f"The provider's stream has more than {MAX_CHANNELS} texts side by side.")
-        return (channel[0], f"{channel[1]}/{times}") if times else channel
+        if not times:
+            return channel
+        name = f"{channel[1]}/{times}"
+        return (channel[0], name) if len(channel) == 2 else (channel[0], name, channel[2])
 
 
 class ChoiceScreen(Protocol):

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.segments import KEY, Path, Segment, Span, apply_spans, pointer, replace_leaves, walk_leaves
+from gateway.core.segments import (
+    KEY,
+    Path,
+    Segment,
+    Span,
+    apply_spans,
+    pointer,
+    replace_leaves,
+    walk_leaves,
+    without_paths,
+)
 
 SCALARS = st.one_of(st.text(max_size=6), st.integers(), st.floats(allow_nan=False), st.booleans(), st.none())
 DOCUMENTS = st.recursive(
@@ -225,3 +235,12 @@ def test_keys_and_what_lies_below_them_are_edited_together_in_any_order(order: t
     edited = replace_leaves(KEYED, {path: ALL_EDITS[path] for path in order})
     assert edited == {"k1": {"k2": ["v0", {"k3": "v4"}]}, "plain": "b"}
     assert before == KEYED
+
+
+def test_members_and_fields_are_taken_out_of_a_copy() -> None:
+    document = {"a": [{"n": 0}, {"n": 1}, {"n": 2}], "b": {"c": [1]}, "d": 1}
+    before = deepcopy(document)
+    left = without_paths(document, {("a", 0), ("a", 2), ("b", "c", 0), ("d",), ("x", 1), ("a", 9), ("d", "e")})
+    assert left == {"a": [{"n": 1}], "b": {}}
+    assert document == before
+    assert without_paths(document, ()) is document

@@ -22,6 +22,8 @@ WHERE = CallFacts(route="/v1/chat/completions", model="gpt-4o", provider="openai
 class Chat:
     """A dialect that knows messages with roles and walks the rest; arguments are JSON in text."""
 
+    name = "chat"
+
     def segments(self, document: Any) -> Iterator[Segment]:
         for index, message in enumerate(document.get("messages", ())):
             for name, value in message.items():
@@ -127,21 +129,39 @@ def test_rules_apply_by_what_the_exchange_is() -> None:
 
 
 def test_plans_are_remembered_and_bounded() -> None:
-    engine = GuardEngine(bundle(rule("keys")))
+    asking = rule("keys", match=Match(model=Globs(exclude=("private-*",))))
+    engine = GuardEngine(bundle(asking))
     first = engine.plan(WHERE)
     assert engine.plan(WHERE) is first
-    for number in range(3000):
+    for number in range(6000):
         assert engine.plan(replace(WHERE, model=f"m{number}")) is first
     assert engine.plan(replace(WHERE, model="m" * 100_000)) is first
-    assert len(engine._plans) <= 1024
-    assert max(len(model) for _, model, _, _ in engine._plans) < 1024
+    assert len(engine._plans) <= 4096
+    assert max(len(model) for model in engine._plans) < 1024
+    assert engine.plan(replace(WHERE, model="private-1")) is not first
+
+
+def test_plans_are_remembered_by_what_rules_ask_alone() -> None:
+    engine = GuardEngine(bundle(rule("keys")))
+    for number in range(100):
+        facts = replace(WHERE, model=f"m{number}", session=f"s{number}", key=f"k{number}", tags={"n": str(number)})
+        assert engine.plan(facts) is engine.plan(WHERE)
+    assert len(engine._plans) == 1
+    tagged = GuardEngine(bundle(rule("keys", match=Match(tag=Globs(include=("env=prod",))))))
+    plans = [
+        tagged.plan(replace(WHERE, tags={"env": "prod" if odd else f"e{number}"}))
+        for number in range(50)
+        for odd in (0, 1)
+    ]
+    assert {plan.request_active for plan in plans} == {True, False}
+    assert len(tagged._plans) == 2
 
 
 def test_roles_a_client_makes_up_are_not_remembered_without_end() -> None:
     rules = plan(rule("keys"))
     for number in range(100):
         assert rules.screen_request(CHAT, say(KEY, role=f"role{number}")).action == "redact"
-    assert len(rules._screenings) <= 32
+    assert len(rules.request._screenings) <= 64
 
 
 def test_answers_lose_what_repeats_an_edited_text() -> None:

@@ -75,7 +75,7 @@ FACTS = CallFacts(route="/v1/chat/completions", model="gpt-4o", provider="openai
 )  # fmt: skip
 def test_every_part_of_a_match_must_agree(match: Match, *, applies_: bool) -> None:
     spec = RuleSpec(id="r", match=match, when=A, steps=(Step(action="block"),), mode="enforce")
-    assert applies(spec, "request", FACTS) is applies_
+    assert applies(spec.match, "request", FACTS) is applies_
 
 
 def test_no_globs_mean_everything() -> None:

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from gateway.core.errors import Blocked
 from gateway.core.record import GuardEvent
 from gateway.core.verdict import DetectorSpec, PatternSpec, RuleSpec, When
+from gateway.guards.channel import MAX_HELD_CHARS, Piecewise
 from gateway.guards.matcher import Matcher
 from gateway.guards.rules import prepare
 from gateway.guards.screening import Screening
-from gateway.guards.stream import MAX_CHANNELS, MAX_HELD_CHARS, StreamPlan, StreamScreen, _Piecewise
+from gateway.guards.stream import MAX_CHANNELS, StreamScreen
+from gateway.guards.stream_plan import StreamPlan
 from gateway.guards.validators import BLOCK_CHARS
 from tests.guards.planted import MATCHER, NEAR, PROSE, SECRETS, cuts, detects, document, plant, rule
 
@@ -169,7 +171,7 @@ def test_memory_stays_small_on_an_endless_token() -> None:
     for _ in range(200):
         guard.feed(TEXT, "aB3dE6gH9jK2mN5pQ8rS" * 50)
     channel = guard._channels[TEXT]
-    assert isinstance(channel, _Piecewise)
+    assert isinstance(channel, Piecewise)
     assert len(channel._text) < 4096
 
 

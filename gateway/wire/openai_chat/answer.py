@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.core.segments import Segment
 from gateway.wire.grammar import Found, base64_media, constant, each, fields, figures, leaves, nothing, text, url
+from gateway.wire.openai_chat.tool_names import name_tools
 
 _NUMBER = constant()
 _ROLE = constant("assistant")
@@ -77,6 +78,7 @@ def answer_segments(document: Any) -> Iterator[Segment]:
     """Every text of a whole chat answer, in the order in which it stands there."""
     found: Found = []
     _ANSWER((), "assistant", document, found)
+    name_tools(document, found)
     return iter(found)
 
 

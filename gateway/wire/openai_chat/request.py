@@ -22,6 +22,7 @@ from gateway.wire.grammar import (
     text,
     url,
 )
+from gateway.wire.openai_chat.tool_names import name_tools
 from gateway.wire.openai_request import body_object, read_request
 from gateway.wire.shapes import is_array, is_object, is_text
 
@@ -170,4 +171,5 @@ def segments(document: Any) -> Iterator[Segment]:
     """Every text of a chat request, in the order in which it stands there."""
     found: Found = []
     _REQUEST((), "", document, found)
+    name_tools(document, found)
     return iter(found)

@@ -124,12 +124,20 @@ class ToolCalls:
             released = once((index, channel), segment.text)
             if released != segment.text:
                 edits[path] = released
+        named = entry
         entry = replace_leaves(entry, edits) if edits else entry
         for holder, name in _INPUTS:
             if holder in call.inputs:
-                given = once((index, f"tool_argument/{call.number}"), "".join(call.inputs[holder]))
+                channel = (index, f"tool_argument/{call.number}", _name_of(named, holder))
+                given = once(channel, "".join(call.inputs[holder]))
                 entry[holder] = {**entry.get(holder, {}), name: given}
         return entry
+
+
+def _name_of(entry: dict[str, Any], holder: str) -> str:
+    body = entry.get(holder)
+    name = body.get("name") if is_object(body) else None
+    return name if is_text(name) else ""
 
 
 def _starts_another(call: OpenCall, number: int, entry: dict[str, Any]) -> bool:

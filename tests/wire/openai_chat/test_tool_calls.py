@@ -39,7 +39,7 @@ def test_call_is_held_until_the_next_one_starts() -> None:
         {"tool_calls": [{"index": 1, "id": "b", "type": "function", "function": {"name": "[X]", "arguments": "{}"}}]}
     ]
     assert held.finish(0) == []
-    assert screen.given[0, "tool_argument/0"] == '{"k":"SECRET"}'
+    assert screen.given[0, "tool_argument/0", "look"] == '{"k":"SECRET"}'
     assert screen.given[0, "tool_name/1"] == "SECRET"
 
 
@@ -97,7 +97,7 @@ def test_custom_tools_and_unknown_fields_are_screened() -> None:
             ]
         }
     ]
-    assert screen.given[0, "tool_argument/2"] == "SECRET!"
+    assert screen.given[0, "tool_argument/2", "run"] == "SECRET!"
 
 
 def test_legacy_call_is_held_to_the_end() -> None:

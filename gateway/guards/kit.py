@@ -1,0 +1,113 @@
+"""The detectors of one bundle, built: what all plans of an engine share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import msgspec
+
+from gateway.core.errors import Misconfigured
+from gateway.core.segments import Direction, Path, pointer
+from gateway.core.verdict import Bundle, DetectorSpec, Thresholds
+from gateway.guards.detectors.registry import Builder, build, form_of, runs_as_pattern
+from gateway.guards.matcher import Matcher
+from gateway.guards.memo import Memo
+from gateway.guards.redaction import REDACT, redact
+from gateway.guards.rules import named
+from gateway.guards.runner import Holder, Named, Runner
+from gateway.plugin.guard import CallDetector, OutsideDetector
+
+_MAX_NAME_CHARS, _MAX_PATH_CHARS = 64, 512
+
+
+class Judge(msgspec.Struct, frozen=True):
+    """A detector that judges a whole request or answer."""
+
+    holder: Holder
+    detector: CallDetector
+
+
+class Asker(msgspec.Struct, frozen=True):
+    """A detector that asks someone else."""
+
+    holder: Holder
+    detector: OutsideDetector
+
+
+class Kit:
+    """The detectors that rules of a bundle name. Belongs to one thread.
+
+    Args:
+        bundle: Checked by the policy room.
+        now_ns: Monotonic clock.
+        plugins: Builders of detectors that plugins bring.
+
+    Raises:
+        Misconfigured: A detector cannot be built, or a rule names one that there is none of.
+    """
+
+    def __init__(self, bundle: Bundle, now_ns: Callable[[], int], plugins: Mapping[str, Builder] | None = None) -> None:
+        wanted = {name for spec in bundle.rules for name in named(spec.when)}
+        known = {detector.name for detector in bundle.detectors}
+        if missing := sorted(wanted - known):
+            raise Misconfigured(f"A rule names detectors that there are none of: {', '.join(missing)}.")
+        self.bundle = bundle
+        self.now_ns = now_ns
+        self.specs = tuple(detector for detector in bundle.detectors if detector.name in wanted)
+        self.matcher = Matcher([spec if runs_as_pattern(spec) else _without_patterns(spec) for spec in self.specs])
+        self.memo = Memo()
+        self.forms: dict[str, str] = {}
+        self.runners: tuple[Runner, ...] = ()
+        self.judges: dict[str, Judge] = {}
+        self.askers: dict[str, Asker] = {}
+        for number, spec in enumerate(self.specs):
+            self._take(number, spec, plugins)
+        self._everything = dict.fromkeys(range(len(self.specs)), REDACT)
+
+    def thresholds(self, direction: Direction) -> Thresholds:
+        """Return what sums of points lead to."""
+        return self.bundle.request_scoring if direction == "request" else self.bundle.response_scoring
+
+    def whole(self, name: str) -> bool:
+        """Say whether a detector judges requests and answers as a whole."""
+        return name in self.judges or name in self.askers
+
+    def shown(self, path: Path) -> str:
+        """Show a path; a member's name on the way to a hit may itself be a secret."""
+        names = [
+            redact(step, self.matcher.covers(step), self._everything)[:_MAX_NAME_CHARS]
+            if isinstance(step, str)
+            else step
+            for step in path
+        ]
+        return pointer(tuple(names))[:_MAX_PATH_CHARS]
+
+    async def close(self) -> None:
+        """Let go of what outside detectors hold."""
+        for asker in self.askers.values():
+            await asker.detector.close()
+
+    def _take(self, number: int, spec: DetectorSpec, plugins: Mapping[str, Builder] | None) -> None:
+        if runs_as_pattern(spec):
+            self.forms[spec.name] = "pattern"
+            return
+        detector = build(spec, plugins)
+        if detector is None:
+            # There is nothing that it could find.
+            self.forms[spec.name] = "pattern"
+            return
+        form = form_of(detector)
+        self.forms[spec.name] = form
+        rank = self.matcher.ranks + number
+        if form in ("piece", "text"):
+            runner = Runner(Named(number, rank, spec, form, detector), self.bundle.max_chars, self.memo)
+            self.runners = (*self.runners, runner)
+        elif form == "call":
+            self.judges[spec.name] = Judge(Holder(spec, number, rank), cast("CallDetector", detector))
+        else:
+            self.askers[spec.name] = Asker(Holder(spec, number, rank), cast("OutsideDetector", detector))
+
+
+def _without_patterns(spec: DetectorSpec) -> DetectorSpec:
+    return msgspec.structs.replace(spec, patterns=())
