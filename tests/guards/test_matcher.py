@@ -9,7 +9,8 @@ from gateway.core.errors import Misconfigured
 from gateway.core.pattern_width import bound_gaps
 from gateway.core.segments import Span, apply_spans
 from gateway.core.verdict import DetectorSpec, PatternSpec
-from gateway.guards.matcher import Hit, Matcher
+from gateway.guards.cover import Hit
+from gateway.guards.matcher import Matcher
 from gateway.guards.validators import BLOCK_CHARS, CHECKS, NO_CHECK, Closer
 from tests.guards.planted import KEYS, MATCHER, NEAR, SECRETS, WORDS, document, plant
 
