@@ -109,7 +109,7 @@ class Worker:
             clock=clock,
             http=HttpClient(),
             sim=SimProvider(),
-            recorder=Recorder(self.spool, msgspec.json.Encoder()),
+            recorder=Recorder(self.spool, msgspec.json.Encoder(), loop.call_soon),
             metrics=self.metrics,
             ids=IdSource(os.urandom),
             tokenizers=Tokenizers(),
@@ -123,7 +123,7 @@ class Worker:
         options = ListenerOptions(
             max_body_bytes=listen.max_body_bytes, header_timeout_s=listen.header_timeout_s, tls=self._tls
         )
-        self.server = Server(lambda: self.pipeline, health, options, clock.monotonic_ns)
+        self.server = Server(lambda: self.pipeline, health, options, clock.monotonic_ns, self.shared.recorder.commit)
         await self.server.start(self.options.sockets)
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._asked.set)
@@ -225,6 +225,7 @@ class Worker:
         await self.shared.http.close()
         self.shared.tokenizers.close()
         self._snapshot()
+        self.shared.recorder.commit()
         self.spool.close()
 
 

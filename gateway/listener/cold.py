@@ -35,6 +35,7 @@ class Owner(Protocol):
 
     draining: bool
     now_ns: Callable[[], int]
+    commit: Callable[[], None]
 
     def expect(self, connection: ColdConnection) -> None:
         """A request head has begun to arrive."""
@@ -95,7 +96,9 @@ class ColdReply:
 
     def send(self, status: int, headers: bytes, body: bytes) -> None:
         """Send a whole answer in one write."""
-        self.close |= self._connection.listener.draining
+        listener = self._connection.listener
+        self.close |= listener.draining
+        listener.commit()
         if not self.gone:
             self._transport.write(reply.whole(status, headers, body, close=self.close, head_only=self._head_only))
 
@@ -113,6 +116,7 @@ class ColdReply:
 
     def finish(self, tail: bytes) -> None:
         """Send the last piece and end the stream."""
+        self._connection.listener.commit()
         self.write(tail)
         if self._chunked and not self.gone:
             self._transport.write(reply.LAST_CHUNK)

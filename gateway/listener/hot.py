@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 from typing import Protocol, cast
 
 from gateway.core.errors import GatewayError, RequestTimeout
@@ -21,6 +22,7 @@ HOT = (b"POST /v1/chat/completions ", b"POST /v1/completions ", b"POST /v1/embed
 # A client that pipelines more than this while it waits is not read until it has its answer.
 MAX_PIPELINED_BYTES = 262_144
 WRITE_HIGH_BYTES = 262_144
+NEVER = inf
 
 
 class Owner(Protocol):
@@ -28,7 +30,10 @@ class Owner(Protocol):
 
     max_body_bytes: int
     draining: bool
+    # Until when a connection that falls idle now may stay so.
+    idle_until_s: float
     now_ns: Callable[[], int]
+    commit: Callable[[], None]
 
     def opened(self, connection: HotConnection) -> None:
         """A connection was made."""
@@ -40,10 +45,6 @@ class Owner(Protocol):
 
     def expect_request(self, connection: HotConnection, received_ns: int) -> None:
         """A request has begun to arrive and is not whole."""
-        ...
-
-    def answered(self, connection: HotConnection) -> None:
-        """An answer is out; the connection may idle for a while."""
         ...
 
     def linger(self, connection: HotConnection) -> None:
@@ -62,18 +63,27 @@ class Owner(Protocol):
         """Start serving a request."""
         ...
 
+    def leave(self, connection: HotConnection, wire: bytes) -> None:
+        """Let an answer go when the records of this turn of the loop are written."""
+        ...
+
 
 class HotConnection(asyncio.Protocol):
-    """One client connection; also the :class:`~gateway.core.ports.Reply` of the request it is serving."""
+    """One client connection; also the :class:`~gateway.core.ports.Reply` of the request it is serving.
+
+    Attributes:
+        due_s: When, by the loop's clock, it has waited long enough for bytes.
+    """
 
     __slots__ = (
-        "_backlog", "_close", "_drive", "_head", "_lingers", "_pause", "_reader", "_resume", "_server", "busy", "gone",
-        "started", "transport",
+        "_backlog", "_close", "_drive", "_head", "_lingers", "_pause", "_reader", "_resume", "_server", "busy", "due_s",
+        "gone", "started", "transport",
     )  # fmt: skip
 
     def __init__(self, server: Owner) -> None:
         self._server = server
         self.gone = False
+        self.due_s = NEVER
         # A request is with the pipeline; what arrives meanwhile waits in the backlog.
         self.busy = False
         self.started = False
@@ -104,19 +114,22 @@ class HotConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes into the request that is arriving, or keep them while another is served."""
-        if self._lingers:
-            return
-        if self.busy:
-            self._backlog += data
-            if len(self._backlog) > MAX_PIPELINED_BYTES:
-                self.transport.pause_reading()
+        if self.busy or self._lingers:
+            self._keep(data)
             return
         reader = self._reader
         if not reader.arriving:
+            received_ns = self._server.now_ns()
+            incoming = reader.again(data, received_ns)
+            if incoming is not None:
+                self._head = head = reader.known
+                self._close = head is None or head.close
+                self._serve(incoming)
+                return
             if not data.startswith(HOT):
                 self._server.hand_over(self, data)
                 return
-            reader.received_ns = self._server.now_ns()
+            reader.received_ns = received_ns
         incoming = reader.feed(data)
         if incoming is not None:
             self._take(incoming)
@@ -125,6 +138,12 @@ class HotConnection(asyncio.Protocol):
         if reader.wants_continue:
             reader.wants_continue = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _keep(self, data: bytes) -> None:
+        if not self._lingers:
+            self._backlog += data
+            if len(self._backlog) > MAX_PIPELINED_BYTES:
+                self.transport.pause_reading()
 
     def pause_writing(self) -> None:
         """The client reads too slowly: whoever feeds it must wait."""
@@ -161,7 +180,11 @@ class HotConnection(asyncio.Protocol):
             self._close = self._lingers = True
         elif reader.rest:
             self._backlog, reader.rest = reader.rest, b""
+        self._serve(incoming)
+
+    def _serve(self, incoming: Incoming) -> None:
         self.busy = True
+        self.due_s = NEVER
         drive = self._server.serve(incoming, self)
         # The answer may be out already.
         self._drive = None if drive.ended else drive
@@ -175,8 +198,10 @@ class HotConnection(asyncio.Protocol):
         elif self._close or self.gone:
             self.transport.close()
         else:
-            self._reader.reset()
-            self._server.answered(self)
+            reader = self._reader
+            if reader.arriving:
+                reader.reset()
+            self.due_s = self._server.idle_until_s
             if self._backlog:
                 # In a turn of its own: a client that pipelines thousands of requests must not nest thousands of calls.
                 self._server.soon(self._take_backlog)
@@ -204,14 +229,18 @@ class HotConnection(asyncio.Protocol):
     # --- Reply
 
     def send(self, status: int, headers: bytes, body: bytes) -> None:
-        """Send a whole answer in one write."""
+        """Send a whole answer in one write, when its record is on disk."""
         self._close |= self._server.draining
-        if self.gone:
-            pass
-        elif status == 200 and not self._close:
-            self.transport.write(b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b" % (headers, len(body), body))
+        if status == 200 and not self._close:
+            wire = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b" % (headers, len(body), body)
         else:
-            self.transport.write(reply.whole(status, headers, body, close=self._close))
+            wire = reply.whole(status, headers, body, close=self._close)
+        self._server.leave(self, wire)
+
+    def left(self, wire: bytes) -> None:
+        """The answer may go."""
+        if not self.gone:
+            self.transport.write(wire)
         self._done()
 
     def start(self, status: int, headers: bytes) -> None:
@@ -228,6 +257,7 @@ class HotConnection(asyncio.Protocol):
 
     def finish(self, tail: bytes) -> None:
         """Send the last piece and end the stream."""
+        self._server.commit()
         if not self.gone:
             last = reply.chunk(tail) if tail and self._chunked else tail
             self.transport.write(last + reply.LAST_CHUNK if self._chunked else last)

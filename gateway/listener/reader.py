@@ -21,15 +21,24 @@ _CHUNKED = -1
 _LENGTH = b"ength: "
 _NAME = b"\r\ncontent-l"
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r]*", re.IGNORECASE)
+_MAX_DIGITS = 9
 
 
 class Head:
-    """A request head that was read: equal bytes, the length's digits left out, need not be read again."""
+    """A request head that was read: equal bytes, the length's digits left out, need not be read again.
 
-    __slots__ = ("chunked", "close", "headers", "key", "memo", "method", "path", "query")
+    Attributes:
+        before: The bytes up to the length's digits.
+        after: The bytes behind them, blank line included.
+    """
 
-    def __init__(self, key: bytes, parser: httptools.HttpRequestParser, target: bytes, headers: Headers) -> None:
-        self.key = key
+    __slots__ = ("after", "before", "chunked", "close", "headers", "memo", "method", "path", "query")
+
+    def __init__(
+        self, before: bytes, after: bytes, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
+    ) -> None:
+        self.before = before
+        self.after = after
         self.method = parser.get_method().decode("ascii")
         self.path, _, self.query = target.decode("latin-1").partition("?")
         self.headers = headers
@@ -48,21 +57,23 @@ class RequestReader:
         max_body_bytes: Largest body.
 
     Attributes:
+        arriving: A part of a request has arrived.
         head: Of the request that :meth:`feed` gave last, or is gathering; ``None`` before it is whole.
+        known: The head that :meth:`again` knows.
         rest: What came behind the request that :meth:`feed` gave last.
         wants_continue: The client waits for "100 Continue" before it sends the body.
         received_ns: When the request began to arrive.
     """
 
     __slots__ = (
-        "_body", "_complete", "_fault", "_gathered", "_headers", "_known", "_left", "_max_body_bytes", "_overrun",
-        "_parser", "_peer", "_size", "_url", "head", "received_ns", "rest", "wants_continue",
+        "_body", "_complete", "_fault", "_gathered", "_headers", "_left", "_max_body_bytes", "_overrun", "_parser",
+        "_peer", "_size", "_url", "arriving", "head", "known", "received_ns", "rest", "wants_continue",
     )  # fmt: skip
 
     def __init__(self, peer: str, max_body_bytes: int) -> None:
         self._peer = peer
         self._max_body_bytes = max_body_bytes
-        self._known: Head | None = None
+        self.known: Head | None = None
         self._headers: Headers = {}
         self._url = b""
         self._gathered = b""
@@ -74,6 +85,7 @@ class RequestReader:
 
     def reset(self) -> None:
         """Be ready for the next request."""
+        self.arriving = False
         self.head: Head | None = None
         self._body: list[bytes] = []
         # Bytes of the body still to come; _CHUNKED while only the parser knows, _HEAD before the head is whole.
@@ -82,14 +94,29 @@ class RequestReader:
         self._fault: GatewayError | None = None
 
     @property
-    def arriving(self) -> bool:
-        """Whether a part of a request has arrived."""
-        return self._left != _HEAD or bool(self._gathered)
-
-    @property
     def overrun(self) -> bool:
         """Bytes behind a chunked body were dropped: their head was never checked, so the connection must end."""
         return self._overrun
+
+    def again(self, data: bytes, received_ns: int) -> Incoming | None:
+        """Read the usual request: the head of the one before it, and all of its body, in one piece.
+
+        For a reader at rest, and it stays at rest. What is anything else is none the worse for it: feed it.
+        """
+        head = self.known
+        if head is None or not data.startswith(head.before):
+            return None
+        at = len(head.before)
+        until = data.find(b"\r", at, at + _MAX_DIGITS + 1)
+        digits = data[at:until]
+        if not data.startswith(head.after, until) or not digits.isdigit():
+            return None
+        body = data[until + len(head.after) :]
+        if int(digits) != len(body) or len(body) > self._max_body_bytes:
+            return None
+        return Incoming(
+            head.method, head.path, head.query, head.headers, body, self._peer, received_ns, None, head.memo
+        )
 
     def feed(self, data: bytes) -> Incoming | None:
         """Take bytes.
@@ -97,6 +124,7 @@ class RequestReader:
         Returns:
             The request when it is whole, or when it cannot be believed (``fault`` is set then); ``None`` before that.
         """
+        self.arriving = True
         left = self._left
         if left == _HEAD:
             return self._feed_head(data)
@@ -125,18 +153,9 @@ class RequestReader:
         raw, body = data[:end], data[end:]
         at = raw.find(_LENGTH) + 7
         until = raw.find(b"\r", at)
-        known = self._known
-        if known is not None and at >= 7 and raw[:at] + raw[until:] == known.key:
-            digits = raw[at:until]
-            size = len(body)
-            if digits.isdigit() and len(digits) <= 9 and int(digits) == size <= self._max_body_bytes:
-                # The usual case: the head of the request before it, and all of the body.
-                self.head = known
-                return Incoming(
-                    known.method, known.path, known.query, known.headers, body, self._peer, self.received_ns, None,
-                    known.memo,
-                )  # fmt: skip
-            fault = self._same_head(known, digits)
+        known = self.known
+        if known is not None and raw[:at] == known.before and raw[until:] == known.after:
+            fault = self._same_head(known, raw[at:until])
         else:
             fault = framing.check_head(raw) or self._parse_head(raw, at, until)
         if fault is not None:
@@ -171,7 +190,7 @@ class RequestReader:
             return self._fault or MalformedRequest("The request is not valid HTTP/1.1.")
         if self._fault is not None:
             return self._fault
-        self.head = head = Head(raw[:at] + raw[until:], parser, self._url, headers)
+        self.head = head = Head(raw[:at], raw[until:], parser, self._url, headers)
         fault = framing.check_length(headers, http_1_0=not head.chunked, max_body_bytes=self._max_body_bytes)
         if fault is not None:
             return fault
@@ -182,7 +201,7 @@ class RequestReader:
         self._left = int(headers.pop(b"content-length", b"0"))
         # Only where the digits that were left out are those of Content-Length itself.
         plain = head.chunked and not self.wants_continue and raw[max(0, at - 18) : max(0, at - 7)].lower() == _NAME
-        self._known = head if plain else None
+        self.known = head if plain else None
         return None
 
     def _feed_body(self, data: bytes, left: int) -> Incoming | None:

@@ -17,7 +17,7 @@ from gateway.core.ports import Reply
 from gateway.listener.cold import ColdSide
 from gateway.listener.drive import Drive
 from gateway.listener.health import Health
-from gateway.listener.hot import HotConnection
+from gateway.listener.hot import NEVER, HotConnection
 
 log = logging.getLogger("weighbridge.listener")
 SWEEP_S = 0.25
@@ -67,11 +67,18 @@ class Server:
         handler: Gives the present handler; a reload puts another in its place, requests on their way keep theirs.
         health: Answers the probes.
         now_ns: Monotonic clock in nanoseconds.
+        commit: Puts the records of finished calls on disk; called before the last bytes of any of their answers leave.
     """
 
     def __init__(
-        self, handler: Callable[[], Handler], health: Health, options: ListenerOptions, now_ns: Callable[[], int]
+        self,
+        handler: Callable[[], Handler],
+        health: Health,
+        options: ListenerOptions,
+        now_ns: Callable[[], int],
+        commit: Callable[[], None],
     ) -> None:
+        self.commit = commit
         self._handler = handler
         self._health = health
         self._options = options
@@ -79,7 +86,10 @@ class Server:
         self.max_body_bytes = options.max_body_bytes
         self.draining = False
         self._loop = asyncio.get_running_loop()
+        self.idle_until_s = self._loop.time() + KEEPALIVE_S
+        # Of the cold side; hot connections carry theirs.
         self._deadlines: dict[Connection, float] = {}
+        self._leaving: list[tuple[HotConnection, bytes]] = []
         self._connections: set[HotConnection] = set()
         self._drives: set[Drive] = set()
         self._servers: list[asyncio.Server] = []
@@ -116,6 +126,7 @@ class Server:
         for drive in list(self._drives):
             drive.cancel(Draining())
         await self._ended(CUT_S)
+        self._leave()
         self._sweeper.cancel()
         for connection in list(self._connections):
             connection.transport.close()
@@ -142,25 +153,20 @@ class Server:
     def opened(self, connection: HotConnection) -> None:
         """A connection was made; its first request must come in time."""
         self._connections.add(connection)
-        self._deadlines[connection] = self._loop.time() + self._options.header_timeout_s
+        connection.due_s = self._loop.time() + self._options.header_timeout_s
 
     def closed(self, connection: HotConnection) -> None:
         """A connection is gone."""
         self._connections.discard(connection)
-        self._deadlines.pop(connection, None)
 
     def expect_request(self, connection: HotConnection, received_ns: int) -> None:
         """A request has begun to arrive; it keeps the deadline that its first byte set."""
         spent_s = (self.now_ns() - received_ns) / 1e9
-        self._deadlines[connection] = self._loop.time() + max(0.0, self._options.header_timeout_s - spent_s)
-
-    def answered(self, connection: HotConnection) -> None:
-        """An answer is out; the connection may idle for a while."""
-        self._deadlines[connection] = self._loop.time() + KEEPALIVE_S
+        connection.due_s = self._loop.time() + max(0.0, self._options.header_timeout_s - spent_s)
 
     def linger(self, connection: HotConnection) -> None:
         """An answer went out before its request was read; give the client time to see it."""
-        self._deadlines[connection] = self._loop.time() + LINGER_S
+        connection.due_s = self._loop.time() + LINGER_S
 
     def expect(self, connection: Connection) -> None:
         """A request head has begun to arrive on the cold side."""
@@ -192,14 +198,24 @@ class Server:
 
     def serve(self, incoming: Incoming, reply: Reply) -> Drive:
         """Serve a request up to its first wait, and go on when that is over."""
-        if isinstance(reply, HotConnection):
-            self._deadlines.pop(reply, None)
         if self.draining and incoming.fault is None:
             incoming.fault = Draining()
         drive = Drive(self._run(incoming, reply), self._loop, self._drives.discard)
         self._drives.add(drive)
         drive.start()
         return drive
+
+    def leave(self, connection: HotConnection, wire: bytes) -> None:
+        """Let an answer go when the records of this turn of the loop are written: many of them in one write."""
+        if not self._leaving:
+            self._loop.call_soon(self._leave)
+        self._leaving.append((connection, wire))
+
+    def _leave(self) -> None:
+        leaving, self._leaving = self._leaving, []
+        self.commit()
+        for connection, wire in leaving:
+            connection.left(wire)
 
     async def _run(self, incoming: Incoming, reply: Reply) -> None:
         """Serve a request; the edge that no exception crosses."""
@@ -221,7 +237,11 @@ class Server:
 
     def _sweep(self) -> None:
         now_s = self._loop.time()
+        self.idle_until_s = now_s + KEEPALIVE_S
         for connection in [c for c, due in self._deadlines.items() if due <= now_s]:
             del self._deadlines[connection]
             connection.expire()
+        for hot in [c for c in self._connections if c.due_s <= now_s]:
+            hot.due_s = NEVER
+            hot.expire()
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)

@@ -8,8 +8,8 @@ Cells are bounded: model names come from clients, and a client must not be able 
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,12 +21,15 @@ VERSION = 1
 # Label sets a family may have before further ones are counted under OTHER.
 MAX_LABEL_SETS = 500
 OTHER = "other"
-# Finished exchanges that wait to be counted; each may hold its captured bodies.
-BATCH = 32
+# Rows of a cell that wait to be added up.
+BATCH = 64
 
 Number = int | float
 # dialect, provider, model, status, error_code
 CellKey = tuple[str, str, str, int, str]
+# Tokens in, out, cached and of reasoning; the cost, and 1 where something was used and nobody knows it; duration, time to
+# the first token where there was one, overhead.
+Row = tuple[int, int, int, int, int, int, float, float | None, float]
 # rule, action, mode
 GuardKey = tuple[str, str, str]
 
@@ -62,7 +65,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     written_ms: int = 0
     started_ms: int = 0
     cells: list[tuple[CellKey, list[Number]]] = []
-    overhead: list[int] = []
+    overhead: list[Number] = []
     overhead_sum_ms: float = 0.0
     guard_events: list[tuple[GuardKey, int]] = []
     spool_dropped_lines: int = 0
@@ -114,6 +117,74 @@ def cpu_seconds() -> float:
     return times.user + times.system
 
 
+class Overhead:
+    """The one histogram that is not kept apart by labels."""
+
+    __slots__ = ("counts", "sum_ms")
+
+    def __init__(self) -> None:
+        self.counts: list[Number] = [0] * (len(OVERHEAD_BOUNDS_MS) + 1)
+        self.sum_ms = 0.0
+
+
+class Cell:
+    """What is counted for one set of labels.
+
+    Rows wait until there are enough of them to be added up column by column: one by one costs three times as much.
+    """
+
+    __slots__ = ("_overhead", "_rows", "counts")
+
+    def __init__(self, counts: list[Number], overhead: Overhead) -> None:
+        self.counts = counts
+        self._overhead = overhead
+        self._rows: list[Row] = []
+
+    def add(self, row: Row) -> None:
+        """Count one exchange."""
+        rows = self._rows
+        rows.append(row)
+        if len(rows) >= BATCH:
+            self.settle()
+
+    def settle(self) -> None:
+        """Add up what waits."""
+        rows, self._rows = self._rows, []
+        if not rows:
+            return
+        inputs, outputs, cached, reasoning, costs, unpriced, durations, ttfts, overheads = zip(*rows, strict=True)
+        counts = self.counts
+        counts[EXCHANGES] += len(rows)
+        counts[INPUT] += sum(inputs)
+        counts[OUTPUT] += sum(outputs)
+        counts[CACHED_INPUT] += sum(cached)
+        counts[REASONING] += sum(reasoning)
+        counts[COST] += sum(costs)
+        counts[UNPRICED] += sum(unpriced)
+        counts[DURATION_SUM] += sum(durations)
+        _fill(counts, DURATION_AT, DURATION_BOUNDS_MS, durations)
+        if ttfts.count(None) < len(ttfts):
+            known = [ttft for ttft in ttfts if ttft is not None]
+            counts[TTFT_SUM] += sum(known)
+            _fill(counts, TTFT_AT, TTFT_BOUNDS_MS, known)
+        self._overhead.sum_ms += sum(overheads)
+        _fill(self._overhead.counts, 0, OVERHEAD_BOUNDS_MS, overheads)
+
+
+def _fill(counts: list[Number], at: int, bounds: Sequence[float], values: Sequence[float]) -> None:
+    """Count values into the buckets of a histogram that starts at an index."""
+    ordered = sorted(values)
+    start, size = 0, len(ordered)
+    for bound in bounds:
+        end = bisect_right(ordered, bound, start)
+        counts[at] += end - start
+        at += 1
+        start = end
+        if start == size:
+            return
+    counts[at] += size - start
+
+
 class Metrics:
     """What one worker counts.
 
@@ -138,61 +209,40 @@ class Metrics:
         self._unix_ms = unix_ms
         self._max_label_sets = max_label_sets
         self._started_ms = unix_ms()
-        self._pending: list[ExchangeRecord] = []
-        self._cells: dict[CellKey, list[Number]] = {}
-        self._overhead = [0] * (len(OVERHEAD_BOUNDS_MS) + 1)
-        self._overhead_sum_ms = 0.0
+        self._cells: dict[CellKey, Cell] = {}
+        self._overhead = Overhead()
         self._guard_events: dict[GuardKey, int] = {}
         self._config_reloads: dict[str, int] = {}
         self._before = Snapshot()
 
     def observe(self, record: ExchangeRecord) -> None:
         """Count one finished exchange; at the latest when the next snapshot is made."""
-        pending = self._pending
-        pending.append(record)
-        if len(pending) >= BATCH:
-            self._count_pending()
-
-    def _count_pending(self) -> None:
-        # Many at a time: the same few lines run again and again cost half of what they cost one by one.
-        pending, self._pending = self._pending, []
-        for record in pending:
-            self._count(record)
-
-    def _count(self, record: ExchangeRecord) -> None:
-        provider = record.provider
+        provider, status = record.provider, record.status
         # What no provider was chosen for has a model name straight from the client: only the alias is bounded.
         model = record.model_requested if provider else record.alias
-        key = (record.dialect, provider, model, record.status, record.error_code)
-        cell = self._cells.get(key)
-        if cell is None:
-            cell = self._new_cell(key)
-        cell[EXCHANGES] += 1
-        tokens = record.input_tokens
-        cost = record.cost_nanousd
-        if tokens is not None:
-            cell[INPUT] += tokens
-            cell[OUTPUT] += record.output_tokens or 0
-            if record.cached_input_tokens:
-                cell[CACHED_INPUT] += record.cached_input_tokens
-            if record.reasoning_tokens:
-                cell[REASONING] += record.reasoning_tokens
-        if cost:
-            cell[COST] += cost
-        elif cost is None and (tokens is not None or (record.status < 400 and model)):
-            cell[UNPRICED] += 1
-        duration = record.duration_ms
-        cell[DURATION_SUM] += duration
-        cell[DURATION_AT + bisect_left(DURATION_BOUNDS_MS, duration)] += 1
-        ttft = record.ttft_ms
-        if ttft is not None:
-            cell[TTFT_SUM] += ttft
-            cell[TTFT_AT + bisect_left(TTFT_BOUNDS_MS, ttft)] += 1
-        overhead = record.overhead_ms
-        self._overhead_sum_ms += overhead
-        self._overhead[bisect_left(OVERHEAD_BOUNDS_MS, overhead)] += 1
+        tokens, cost = record.input_tokens, record.cost_nanousd
+        used = tokens is not None or (status < 400 and model != "")
+        self.cell(record.dialect, provider, model, status, record.error_code).add(
+            (
+                tokens or 0,
+                0 if tokens is None else record.output_tokens or 0,
+                0 if tokens is None else record.cached_input_tokens or 0,
+                0 if tokens is None else record.reasoning_tokens or 0,
+                cost or 0,
+                int(cost is None and used),
+                record.duration_ms,
+                record.ttft_ms,
+                record.overhead_ms,
+            )
+        )
         if record.guard_events:
             self._count_guard_events(record.guard_events)
+
+    def cell(self, dialect: str, provider: str, model: str, status: int, code: str) -> Cell:
+        """Where exchanges with these labels are counted; for good, so that it may be remembered."""
+        key = (dialect, provider, model, status, code)
+        cell = self._cells.get(key)
+        return self._new_cell(key) if cell is None else cell
 
     def reloaded(self, result: str) -> None:
         """Count one reload of the configuration; ``result`` is ``applied`` or ``rejected``."""
@@ -210,9 +260,9 @@ class Metrics:
         if before is None:
             return False
         for key, counts in before.cells:
-            self._cells[key] = counts
-        self._overhead = before.overhead
-        self._overhead_sum_ms = before.overhead_sum_ms
+            self._cells[key] = Cell(counts, self._overhead)
+        self._overhead.counts[:] = before.overhead
+        self._overhead.sum_ms = before.overhead_sum_ms
         self._guard_events = dict(before.guard_events)
         self._config_reloads = dict(before.config_reloads)
         self._before = before
@@ -220,16 +270,17 @@ class Metrics:
 
     def snapshot(self) -> Snapshot:
         """The present counts and gauges, predecessors' included."""
-        self._count_pending()
+        for cell in self._cells.values():
+            cell.settle()
         before = self._before
         return Snapshot(
             index=self._index,
             pid=os.getpid(),
             written_ms=self._unix_ms(),
             started_ms=self._started_ms,
-            cells=list(self._cells.items()),
-            overhead=self._overhead,
-            overhead_sum_ms=self._overhead_sum_ms,
+            cells=[(key, cell.counts) for key, cell in self._cells.items()],
+            overhead=self._overhead.counts,
+            overhead_sum_ms=self._overhead.sum_ms,
             guard_events=list(self._guard_events.items()),
             spool_dropped_lines=before.spool_dropped_lines + self.spool_dropped_lines,
             spool_dropped_bodies=before.spool_dropped_bodies + self.spool_dropped_bodies,
@@ -257,7 +308,7 @@ class Metrics:
             return False
         return True
 
-    def _new_cell(self, key: CellKey) -> list[Number]:
+    def _new_cell(self, key: CellKey) -> Cell:
         cells = self._cells
         if len(cells) >= self._max_label_sets:
             dialect, provider, _, status, code = key
@@ -265,7 +316,10 @@ class Metrics:
             # Statuses and codes come from providers; once they too run away, one cell takes the rest.
             if key not in cells and len(cells) >= 2 * self._max_label_sets:
                 key = (OTHER, OTHER, OTHER, 0, OTHER)
-        return cells.setdefault(key, [0] * CELL_SIZE)
+        cell = cells.get(key)
+        if cell is None:
+            cell = cells[key] = Cell([0] * CELL_SIZE, self._overhead)
+        return cell
 
     def _count_guard_events(self, events: list[GuardEvent]) -> None:
         counts = self._guard_events

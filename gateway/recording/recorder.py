@@ -19,23 +19,39 @@ class Encoder(Protocol):
         ...
 
 
+def at_once(callback: Callable[[], None]) -> None:
+    """Wait for no turn of any loop: each line is a write of its own."""
+    callback()
+
+
 class Recorder:
-    """Writes records to the spool.
+    """Writes records to the spool: those of one turn of the loop in one ``write(2)``.
+
+    Whoever lets the last bytes of an answer go calls :meth:`commit` first.
 
     Args:
         spool: Takes the lines.
         encoder: Makes them.
+        soon: Calls back in the next turn of the loop, for lines that nobody commits.
     """
 
-    __slots__ = ("_encode", "_spool")
+    __slots__ = ("_encode", "_lines", "_soon", "_spool")
 
-    def __init__(self, spool: SpoolWriter, encoder: Encoder) -> None:
+    def __init__(
+        self, spool: SpoolWriter, encoder: Encoder, soon: Callable[[Callable[[], None]], object] = at_once
+    ) -> None:
         self._spool = spool
         self._encode: Callable[[ExchangeRecord], bytes] = encoder.encode
+        self._soon = soon
+        self._lines: list[bytes] = []
 
     def append(self, record: ExchangeRecord) -> None:
         """Write a record. Whatever becomes of it, nothing is raised: a full disk is a drop, not a failed call."""
         spool = self._spool
+        if record.request_body is None and not spool.untold:
+            self._add(self._line(record))
+            return
+        self.commit()
         dropped = spool.take_dropped()
         if dropped:
             record.dropped_before = dropped
@@ -45,6 +61,19 @@ class Recorder:
             written = spool.append(self._line(record), lambda: self._lean(record))
         if dropped and not written:
             spool.give_back_dropped(dropped)
+
+    def commit(self) -> None:
+        """Write what waits to be written."""
+        lines = self._lines
+        if lines:
+            self._lines = []
+            for line in lines[self._spool.append_all(lines) :]:
+                self._spool.append(line)
+
+    def _add(self, line: bytes) -> None:
+        self._lines.append(line)
+        if len(self._lines) == 1:
+            self._soon(self.commit)
 
     def _line(self, record: ExchangeRecord) -> bytes:
         try:

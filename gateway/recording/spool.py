@@ -1,4 +1,4 @@
-"""The spool's writing side: one ``write(2)`` a line, bounded, and never a reason for a call to fail.
+"""The spool's writing side: whole lines, one or many a ``write(2)``, bounded, and never a reason for a call to fail.
 
 The directory holds the segments of all workers. A writer starts a segment of its own and never touches an older one,
 so a torn last line of a crash stays the last line of its file. A line that did not fit whole is cut off again.
@@ -39,6 +39,7 @@ class SpoolWriter:
     Attributes:
         dropped_lines: Lines that could not be written at all.
         dropped_bodies: Lines that were written without their bodies.
+        untold: Dropped lines that no line in the spool tells of yet.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class SpoolWriter:
         self._lean_bytes = int(max_bytes * _LEAN_SHARE)
         self._segment_bytes = segment_bytes
         self._fsync_s = fsync_s
-        self._pending_drops = 0
+        self.untold = 0
         self._number = 0
         self._fd = -1
         self._size = 0
@@ -113,17 +114,40 @@ class SpoolWriter:
                 self.dropped_bodies += 1
                 return True
         self.dropped_lines += 1
-        self._pending_drops += 1
+        self.untold += 1
         return False
+
+    def append_all(self, lines: list[bytes]) -> int:
+        """Write many lines at once, where there is room for all of them.
+
+        Returns:
+            How many are in the spool now; the others are still to be appended, one by one.
+        """
+        data = b"\n".join(lines) + b"\n"
+        size = len(data)
+        if self._fd < 0 or self._torn or self._size + size > self._segment_bytes or self._used + size > self._max_bytes:
+            return 0
+        try:
+            written = os.write(self._fd, data)
+        except OSError:
+            return 0
+        if written == size:
+            self._size += size
+            self._used += size
+            self._unsynced = True
+            return len(lines)
+        self._account(written)
+        # What could not be cut off again is there.
+        return data.count(b"\n", 0, written) if self._torn else 0
 
     def take_dropped(self) -> int:
         """How many lines were dropped since the last call; the next line shall say so."""
-        dropped, self._pending_drops = self._pending_drops, 0
+        dropped, self.untold = self.untold, 0
         return dropped
 
     def give_back_dropped(self, dropped: int) -> None:
         """The line that was to tell of these drops was dropped itself."""
-        self._pending_drops += dropped
+        self.untold += dropped
 
     def tick(self) -> None:
         """Look at the directory again, and finish a segment that has grown old. Call it each second."""

@@ -27,6 +27,10 @@ class Echo:
         self.cancelled = asyncio.Event()
         self.release = asyncio.Event()
         self.flow: list[str] = []
+        self.commits = 0
+
+    def commit(self) -> None:
+        self.commits += 1
 
     async def handle(self, incoming: Incoming, reply: Reply) -> None:
         self.seen.append(incoming)
@@ -65,7 +69,7 @@ class Echo:
 async def listening(handler: Echo, *, header_timeout_s: float = 2.0) -> AsyncIterator[tuple[Server, int]]:
     """A server on a free port that takes bodies of 1000 bytes."""
     options = ListenerOptions(max_body_bytes=1000, header_timeout_s=header_timeout_s)
-    server = Server(lambda: handler, Health(dict), options, time.monotonic_ns)
+    server = Server(lambda: handler, Health(dict), options, time.monotonic_ns, handler.commit)
     sockets = listening_sockets("127.0.0.1", 0, 1)
     await server.start(sockets)
     try:
