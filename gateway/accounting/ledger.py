@@ -8,6 +8,7 @@ from gateway.accounting.limits import Lease
 from gateway.accounting.meter import Accounting
 from gateway.core.call import Call
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request
+from gateway.core.record import ExchangeRecord
 from gateway.core.usage import Usage
 
 # Operations whose answers have tokens worth estimating; a list of models has none.
@@ -34,10 +35,22 @@ class Ledger:
         """
         return self._accounting.reserve(principal, request, deployment)
 
-    def settle(self, call: Call, facts: AnswerFacts) -> None:
+    def settle_ordinary(self, call: Call, deployment: Deployment, facts: AnswerFacts, at_us: int) -> int | None:
+        """Charge what a call used that has no record to write it into; gives what it cost."""
+        lease, call.lease = call.lease, None
+        usage, template = facts.usage, call.template
+        if lease is not None:
+            lease.settle(usage)
+        if usage is None or template is None:
+            return None
+        return self._accounting.cost_nanousd(
+            deployment, usage, at_us, model=template.model_requested, served=facts.model_served
+        )
+
+    def settle(self, call: Call, record: ExchangeRecord, facts: AnswerFacts) -> None:
         """Write what a call used and cost into its record, and charge it."""
         if call.deployment is not None:
-            self._accounting.settle(call.record, facts, call.deployment)
+            self._accounting.settle(record, facts, call.deployment)
         lease, call.lease = call.lease, None
         if lease is not None:
             lease.settle(facts.usage)

@@ -103,7 +103,8 @@ class Lease:
         Args:
             usage: ``None`` when nobody knows; what was reserved then stays counted.
         """
-        self._close(None if usage is None else usage.input_tokens + usage.output_tokens)
+        if self._open:
+            self._close(None if usage is None else usage.input_tokens + usage.output_tokens)
 
     def void(self) -> None:
         """End a call that never reached a provider: no tokens were used. It still counts as a request."""

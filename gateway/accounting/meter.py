@@ -53,6 +53,10 @@ class Accounting:
         tokens = likely_tokens(request) if limits.count_tokens else 0
         return limits.take(principal, request.model, deployment.provider, tokens)
 
+    def cost_nanousd(self, deployment: Deployment, usage: Usage, at_us: int, *, model: str, served: str) -> int | None:
+        """Price a call; ``None`` when nobody knows its price."""
+        return self._prices.cost_nanousd(deployment, usage, at_us, model=model, served=served)
+
     def settle(
         self,
         record: ExchangeRecord,

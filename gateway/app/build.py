@@ -22,6 +22,7 @@ from gateway.core.keys import DeclaredKey, digest_secret
 from gateway.core.limits import LimitRule
 from gateway.core.ports import Identity
 from gateway.core.prices import PriceRow
+from gateway.course import Courses
 from gateway.guards.engine import GuardEngine
 from gateway.identity.keys import KeyIdentity
 from gateway.identity.open import OpenIdentity
@@ -86,16 +87,16 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
     router = Router(entries, providers | ({catalog.PROVIDER: own} if listing else {}))
     capture = Capture(bodies=settings.capture.bodies, max_body_bytes=settings.capture.max_body_bytes)
     names = router.names() + (() if settings.transparent else _sim_names(settings))
+    journal = Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash)
     return Pipeline(
-        identity=_identity(settings),
-        router=router,
-        provider_of=listing,
+        courses=Courses(
+            identity=_identity(settings), router=router, provider_of=listing, guards=guards, journal=journal
+        ),
         ledger=Ledger(
             Accounting(shared.prices_for(settings.prices.rows), shared.tokenizers, shared.limits_for(settings.limits))
         ),
-        guards=guards,
         dispatcher=Dispatcher(shared.http, {"sim": shared.sim, "catalog": CatalogProvider(names)}),
-        journal=Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash),
+        journal=journal,
         head=AnswerHead(),
         loop=asyncio.get_running_loop(),
         endings=shared.endings,

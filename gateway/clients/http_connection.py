@@ -23,6 +23,7 @@ from gateway.core.errors import (
 )
 from gateway.core.exchange import Headers, Timeouts
 from gateway.core.ports import AnswerSink
+from gateway.wire.known_head import KnownHead, remember
 
 MAX_HEADER_BYTES = 65_536
 MAX_HEADERS = 256
@@ -172,7 +173,7 @@ class UpstreamConnection(asyncio.Protocol):
     """A keep-alive HTTP/1.1 connection that carries one call at a time."""
 
     __slots__ = (
-        "_body", "_complete", "_head_bytes", "_headers", "_interim", "_keep", "_now", "_parser", "_poisoned",
+        "_body", "_complete", "_head_bytes", "_headers", "_interim", "_keep", "_known", "_now", "_parser", "_poisoned",
         "_received", "_transport", "_until_eof", "call", "client", "idle_since_s", "origin", "served",
     )  # fmt: skip
 
@@ -186,6 +187,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._now = client.now
         self._transport: asyncio.Transport = _UNMADE
         self._parser = httptools.HttpResponseParser(self)
+        self._known: KnownHead | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -240,6 +242,18 @@ class UpstreamConnection(asyncio.Protocol):
             self.drop()
             return
         call.last_s = self._now()
+        known = self._known
+        if known is not None and not self._received and not call.head_only:
+            answer = known.read(data)
+            if answer is not None:
+                # The parser stays between two answers, where it was.
+                self._received = True
+                if self._release(call, keep=True):
+                    call.sink.on_whole(known.status, *answer)
+                return
+        self._parse(call, data, first=not self._received)
+
+    def _parse(self, call: HttpCall, data: bytes, *, first: bool) -> None:
         self._received = True
         try:
             self._parser.feed_data(data)
@@ -247,22 +261,33 @@ class UpstreamConnection(asyncio.Protocol):
             call.fail(InvalidAnswer("The provider tried to switch protocols."))
             return
         except httptools.HttpParserError:
-            call.fail(InvalidAnswer("The provider's answer is not valid HTTP."))
-            return
+            self._poisoned = True
         if call.waiting:
             self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEADER_BYTES:
-                self._poisoned = True
-        if self._poisoned:
-            if self.call is call:
-                call.fail(InvalidAnswer("The provider's answer is not valid HTTP."))
+            self._poisoned |= self._head_bytes > MAX_HEADER_BYTES
+        # The sink may have given the call up in a callback.
+        if self.call is not call:
             return
+        if self._poisoned:
+            call.fail(InvalidAnswer("The provider's answer is not valid HTTP."))
+            return
+        self._pass_on(call)
+        if self._complete and self.call is call:
+            keep = self._keep and not call.head_only
+            if keep and first:
+                self._remember(data)
+            if self._release(call, keep=keep):
+                call.sink.on_end()
+
+    def _pass_on(self, call: HttpCall) -> None:
         body = self._body
-        if body and self.call is call:
+        if body:
             self._body = []
             call.sink.on_data(body[0] if len(body) == 1 else b"".join(body))
-        if self._complete and self.call is call:
-            self._finish(call)
+
+    def _remember(self, data: bytes) -> None:
+        head = data.partition(b"\r\n\r\n")[0]
+        self._known = remember(self._parser.get_status_code(), head, self._headers) or self._known
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits; resend once when a kept-alive connection died before it answered anything."""
@@ -287,18 +312,18 @@ class UpstreamConnection(asyncio.Protocol):
         if self.client.forget(call):
             call.sink.on_fail(error)
 
-    def _finish(self, call: HttpCall) -> None:
+    def _release(self, call: HttpCall, *, keep: bool) -> bool:
+        """Part from a call whose answer is whole; returns whether anybody still waits for it."""
         self.call = call.connection = None
         self.served += 1
         if call.paused:
             self.resume()
-        if self._keep and not call.head_only and self.usable():
+        if keep and not self._transport.is_closing():
             self._reset()
             self.client.release(self)
         else:
             self.drop()
-        if self.client.forget(call):
-            call.sink.on_end()
+        return self.client.forget(call)
 
     # --- httptools callbacks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.core.exchange import Deployment, Incoming, Request
+from gateway.core.exchange import Deployment, Incoming, Labels, Request
 from gateway.core.ports import AttemptView, Dialect, Lease, Reply, StreamVerdicts
 from gateway.core.record import ExchangeRecord
 
@@ -16,9 +16,11 @@ class Call:
     Attributes:
         incoming: The request as the listener read it.
         reply: The client.
-        record: What will be filed.
+        record: What will be filed, once somebody has something to put on it; the journal makes it.
         dialect: Whose shape answers and errors have.
         request: The request understood, once it is.
+        labels: What its headers say of it, where they say anything.
+        template: What the record has in common with others, once that is planned.
         deployment: Who answers, once that is planned.
         lease: What is reserved for the call.
         attempt: The try at the provider, once it has begun.
@@ -31,9 +33,11 @@ class Call:
 
     incoming: Incoming
     reply: Reply
-    record: ExchangeRecord
+    record: ExchangeRecord | None
     dialect: Dialect
     request: Request | None = None
+    labels: Labels | None = None
+    template: ExchangeRecord | None = None
     deployment: Deployment | None = None
     lease: Lease | None = None
     attempt: AttemptView | None = None

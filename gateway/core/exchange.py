@@ -87,6 +87,15 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     consumed: frozenset[bytes] = frozenset()
 
 
+class Labels(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request says of itself in its headers, for the record."""
+
+    tags: dict[str, str] = {}
+    trace_id: str = ""
+    span_id: str = ""
+    session_id: str = ""
+
+
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """The four timers of an attempt, in seconds."""
 
@@ -124,12 +133,17 @@ class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnswerFacts(msgspec.Struct, kw_only=True):
-    """What an answer says about itself. ``usage`` is ``None`` when the provider reported none."""
+    """What an answer says about itself. ``usage`` is ``None`` when the provider reported none.
+
+    Attributes:
+        text_only: The usage is known to be of text alone.
+    """
 
     model_served: str = ""
     finish_reason: str = ""
     usage: Usage | None = None
     chunks: int = 0
+    text_only: bool = False
 
 
 class WholeAnswer(msgspec.Struct, kw_only=True):

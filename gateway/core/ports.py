@@ -68,6 +68,10 @@ class AnswerSink(Protocol):
         """The body is whole."""
         ...
 
+    def on_whole(self, status: int, headers: Headers, block: bytes, body: bytes) -> None:
+        """All of the above at once, for an answer that came in one piece. ``block``: the headers as the client's."""
+        ...
+
     def on_fail(self, error: GatewayError) -> None:
         """No more will come. Called at most once, and never after ``on_end``."""
         ...

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Literal, Protocol
 
 import msgspec
 
 from gateway.core.call import Call
-from gateway.core.exchange import AnswerFacts, Deployment, Headers, Incoming, Principal, Request, RoutePlan
+from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request, RoutePlan
 from gateway.core.ports import AttemptView
 from gateway.core.record import AttemptRecord, ExchangeRecord
-from gateway.wire.headers import parse_tags, parse_traceparent
+from gateway.recording.metrics import Cell
+from gateway.recording.ordinary import Ordinary, Outcome, Try
 
-MAX_SESSION_CHARS = 128
 RESET_NS = 1_000_000_000
 MAX_MODEL_CHARS = 256
 MAX_ROUTE_CHARS = 256
@@ -47,12 +48,20 @@ class Filing(Protocol):
         """Write it down."""
         ...
 
+    def append_line(self, line: bytes) -> None:
+        """Write down a record that is a line already."""
+        ...
+
 
 class Counting(Protocol):
     """Who counts finished records."""
 
     def observe(self, record: ExchangeRecord) -> None:
         """Count it."""
+        ...
+
+    def cell(self, dialect: str, provider: str, model: str, status: int, code: str) -> Cell:
+        """Where records with these labels are counted."""
         ...
 
 
@@ -84,57 +93,73 @@ class Journal:
         self._set_ns = -RESET_NS
         self._offset_us = 0
         self._config_hash = config_hash
+        self._encode = msgspec.json.Encoder().encode
         self._bodies = capture.bodies
         self._max_body_bytes = capture.max_body_bytes
         self.now_ns = clock.monotonic_ns
 
-    def open(self, incoming: Incoming) -> ExchangeRecord:
-        """Start a record."""
-        received_ns = incoming.received_ns
+    def template(
+        self, request: Request, principal: Principal, plan: RoutePlan, deployment: Deployment, revision: str
+    ) -> ExchangeRecord:
+        """Make what the records of one caller's calls of one model have in common."""
+        model = request.model[:MAX_MODEL_CHARS]
+        return ExchangeRecord(
+            dialect=request.dialect,
+            route=request.route,
+            model_requested=model,
+            key_id=principal.key_id,
+            tenant=principal.tenant,
+            team=principal.team,
+            tags=principal.tags,
+            alias=plan.alias,
+            provider=deployment.provider,
+            deployment=f"{deployment.provider}/{deployment.model or model}",
+            policy_revision=revision,
+            config_hash=self._config_hash,
+        )
+
+    def ordinary(self, template: ExchangeRecord) -> Ordinary | None:
+        """What writes the lines of ordinary calls; ``None`` where bodies are kept."""
+        if self._bodies != "none":
+            return None
+        cell = self._counting.cell(template.dialect, template.provider, template.model_requested, 200, "")
+        return Ordinary(template, self._encode, cell)
+
+    def record(self, call: Call) -> ExchangeRecord:
+        """Give the record of a call, started when somebody first asks for it."""
+        record = call.record
+        if record is None:
+            record = call.record = self._open(call)
+        return record
+
+    def _open(self, call: Call) -> ExchangeRecord:
+        incoming, request, template = call.incoming, call.request, call.template
+        if template is not None:
+            record = copy(template)
+        else:
+            record = ExchangeRecord(route=incoming.path[:MAX_ROUTE_CHARS], config_hash=self._config_hash)
+        record.started_us = started_us = self.started_us(incoming.received_ns)
+        record.id = self._new_id(started_us // 1000)
+        record.bytes_in = len(incoming.body)
+        if request is not None:
+            record.stream = request.stream
+            if template is None:
+                record.dialect = request.dialect
+                record.route = request.route
+                record.model_requested = request.model[:MAX_MODEL_CHARS]
+        labels = call.labels
+        if labels is not None:
+            record.tags = {**labels.tags, **record.tags}
+            record.trace_id, record.span_id, record.session_id = labels.trace_id, labels.span_id, labels.session_id
+        return record
+
+    def started_us(self, received_ns: int) -> int:
+        """Microseconds since 1970 at a moment of the monotonic clock."""
         if not 0 <= received_ns - self._set_ns < RESET_NS:
             # The wall clock, as an offset to the monotonic one: read again every second, since it may be set.
             self._set_ns = self.now_ns()
             self._offset_us = self._unix_us() - self._set_ns // 1000
-        started_us = received_ns // 1000 + self._offset_us
-        return ExchangeRecord(
-            id=self._new_id(started_us // 1000),
-            started_us=started_us,
-            bytes_in=len(incoming.body),
-            route=incoming.path[:MAX_ROUTE_CHARS],
-            config_hash=self._config_hash,
-        )
-
-    def understood(self, record: ExchangeRecord, request: Request, headers: Headers) -> None:
-        """Note what was asked."""
-        record.dialect = request.dialect
-        record.route = request.route
-        record.model_requested = request.model[:MAX_MODEL_CHARS]
-        record.stream = request.stream
-        if b"traceparent" in headers or b"x-weighbridge-tags" in headers or b"x-weighbridge-session" in headers:
-            self._labelled(record, headers)
-
-    def _labelled(self, record: ExchangeRecord, headers: Headers) -> None:
-        tags = headers.get(b"x-weighbridge-tags")
-        if tags:
-            record.tags = parse_tags(tags)
-        trace = headers.get(b"traceparent")
-        joined = parse_traceparent(trace) if trace else None
-        if joined is not None:
-            record.trace_id, record.span_id = joined
-        session = headers.get(b"x-weighbridge-session")
-        if session:
-            record.session_id = session[:MAX_SESSION_CHARS].decode("utf-8", "replace")
-
-    def planned(self, record: ExchangeRecord, principal: Principal, plan: RoutePlan, deployment: Deployment) -> None:
-        """Note who asked, and who is to answer."""
-        record.key_id = principal.key_id
-        record.tenant = principal.tenant
-        record.team = principal.team
-        if principal.tags:
-            record.tags = {**record.tags, **principal.tags}
-        record.alias = plan.alias
-        record.provider = deployment.provider
-        record.deployment = f"{deployment.provider}/{deployment.model or record.model_requested}"
+        return received_ns // 1000 + self._offset_us
 
     def answered(self, record: ExchangeRecord, facts: AnswerFacts) -> None:
         """Note what the answer says about itself."""
@@ -143,6 +168,39 @@ class Journal:
         record.finish_reason = reason if len(reason) <= MAX_MODEL_CHARS else reason[:MAX_MODEL_CHARS]
         if facts.chunks:
             record.chunks = facts.chunks
+
+    def file_ordinary(
+        self, call: Call, ordinary: Ordinary, facts: AnswerFacts, started_us: int, cost_nanousd: int | None
+    ) -> Outcome | None:
+        """Finish an ordinary call and file it, before its last byte leaves.
+
+        Returns:
+            What was filed; ``None`` when the call is no ordinary one after all, and nothing was.
+        """
+        attempt, usage, incoming = call.attempt, facts.usage, call.incoming
+        served, reason = facts.model_served, facts.finish_reason
+        if attempt is None or usage is None or len(served) > MAX_MODEL_CHARS or len(reason) > MAX_MODEL_CHARS:
+            return None
+        now_ns, received_ns, sent_ns = self.now_ns(), incoming.received_ns, attempt.sent_ns
+        took_ns, tried_ns = now_ns - received_ns, attempt.ended_ns - sent_ns
+        cached, reasoning = usage.cache_read_tokens, usage.reasoning_tokens
+        tokens_in, tokens_out = usage.input_fresh_tokens + cached, usage.output_text_tokens + reasoning
+        outcome = Outcome(
+            self._new_id(started_us // 1000), started_us, served, reason, tokens_in, tokens_out, cached, reasoning,
+            cost_nanousd, took_ns / 1e6, (took_ns - tried_ns) / 1e6, len(incoming.body), len(call.answer),
+        )  # fmt: skip
+        tried = Try(
+            started_us + (sent_ns - received_ns) // 1000, (attempt.answered_ns - sent_ns) / 1e6, tried_ns / 1e6,
+            tokens_in, tokens_out, cost_nanousd,
+        )  # fmt: skip
+        try:
+            line = ordinary.line(outcome, tried)
+        except UnicodeEncodeError:
+            return None
+        call.filed = True
+        self._filing.append_line(line)
+        ordinary.count(outcome)
+        return outcome
 
     def overhead_ms(self, call: Call) -> float:
         """The gateway's own share of the time so far: all of it but what the provider took."""
@@ -162,7 +220,7 @@ class Journal:
             code: Our code of what went wrong; empty when all went well.
             last: The last bytes of the answer, about to leave.
         """
-        record = call.record
+        record = self.record(call)
         attempt = call.attempt
         received_ns = call.incoming.received_ns
         now_ns = self.now_ns()
@@ -177,7 +235,7 @@ class Journal:
             took_ns -= ended_ns - attempt.sent_ns
             self._attempted(record, attempt, code, received_ns, ended_ns)
             if self._bodies != "none":
-                self._captured(call)
+                self._captured(call, record)
         record.overhead_ms = took_ns / 1e6
         self._filing.append(record)
         self._counting.observe(record)
@@ -204,9 +262,9 @@ class Journal:
             )
         ]
 
-    def _captured(self, call: Call) -> None:
+    def _captured(self, call: Call, record: ExchangeRecord) -> None:
         most = self._max_body_bytes
         reader = call.attempt.reader if call.attempt is not None else None
         answer = call.answer if reader is None else call.dialect.stream_transcript(reader.kept)
-        call.record.request_body = call.body[:most].decode("utf-8", "replace")
-        call.record.response_body = answer[:most].decode("utf-8", "replace")
+        record.request_body = call.body[:most].decode("utf-8", "replace")
+        record.response_body = answer[:most].decode("utf-8", "replace")

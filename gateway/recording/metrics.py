@@ -27,8 +27,8 @@ BATCH = 64
 Number = int | float
 # dialect, provider, model, status, error_code
 CellKey = tuple[str, str, str, int, str]
-# Tokens in, out, cached and of reasoning; the cost, and 1 where something was used and nobody knows it; duration, time to
-# the first token where there was one, overhead.
+# Tokens in, out, cached and of reasoning; the cost, and 1 where something was used and nobody knows it; duration, time
+# to the first token where there was one, overhead.
 Row = tuple[int, int, int, int, int, int, float, float | None, float]
 # rule, action, mode
 GuardKey = tuple[str, str, str]

@@ -62,6 +62,13 @@ class Recorder:
         if dropped and not written:
             spool.give_back_dropped(dropped)
 
+    def append_line(self, line: bytes) -> None:
+        """Write the line of a record that was never made."""
+        if self._spool.untold:
+            self.append(msgspec.json.decode(line, type=ExchangeRecord))
+        else:
+            self._add(line)
+
     def commit(self) -> None:
         """Write what waits to be written."""
         lines = self._lines

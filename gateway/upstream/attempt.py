@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Protocol
 
 from gateway.core.call import Call
@@ -16,6 +16,7 @@ MAX_WHOLE_BYTES = 64 * 1024 * 1024
 # An error answer is small; what is longer is not worth waiting for.
 MAX_ERROR_BYTES = 1024 * 1024
 _JSON = b"application/json"
+_NONE: Headers = {}
 
 
 class Running(Protocol):
@@ -46,7 +47,8 @@ class Attempt:
 
     __slots__ = (
         "_call", "_decoder", "_head", "_held", "_limit", "_now_ns", "_opaque", "_over", "_parts", "_size",
-        "answered_ns", "ended_ns", "first_ns", "headers", "out_bytes", "reader", "running", "sent_ns", "status",
+        "answered_ns", "block", "ended_ns", "first_ns", "headers", "out_bytes", "reader", "running", "sent_ns",
+        "status",
     )  # fmt: skip
 
     def __init__(
@@ -69,19 +71,21 @@ class Attempt:
         self._decoder: ContentDecoder | None = None
         self.running: Running | None = None
         self.reader: StreamReader | None = None
-        self.headers: Headers = {}
+        self.headers: Headers = _NONE
+        # The headers as the client's, where that was known without asking.
+        self.block: bytes | None = None
         # Monotonic: request sent, first byte of the answer, first byte that the client may see, answer whole.
         self.sent_ns = now_ns()
         self.status = self.out_bytes = self.answered_ns = self.first_ns = self.ended_ns = 0
 
-    async def outcome(self) -> None:
+    def __await__(self) -> Generator[Signal, None, None]:
         """Wait until the answer is whole, or a stream's own end was seen.
 
         Raises:
             GatewayError: The attempt failed; :attr:`started` tells whether the client has seen a part of it.
         """
         try:
-            await self._over
+            yield from self._over.__await__()
         finally:
             # Whoever holds the exchange holds the attempt; letting go here leaves no ring for the collector.
             self._call = None
@@ -133,6 +137,20 @@ class Attempt:
             except GatewayError as error:
                 self._end(error)
         self._end(None)
+
+    def on_whole(self, status: int, headers: Headers, block: bytes, body: bytes) -> None:
+        """Take an answer that came in one piece; mostly there is nothing to decide about it."""
+        plain = status < 400 and b"content-encoding" not in headers and headers.get(b"content-type") == _JSON
+        if plain and len(body) <= self._limit:
+            self.status, self.headers, self.block = status, headers, block
+            self._parts = [body]
+            self.answered_ns = self._now_ns()
+            self._end(None)
+            return
+        self.on_head(status, headers.copy())
+        if body:
+            self.on_data(body)
+        self.on_end()
 
     def on_fail(self, error: GatewayError) -> None:
         """No more will come."""

@@ -40,7 +40,21 @@ class AnswerHead:
             attempts: Tries at providers so far.
             cost: Name the cost when it is known; not on streams, where it is known only at the end.
         """
-        model = record.model_served or record.model_requested
+        constant = self.constant(record, record.model_served or record.model_requested, attempts)
+        return self.encode(record.id, overhead_ms, constant, record.cost_nanousd if cost else None)
+
+    def encode(self, exchange_id: str, overhead_ms: float, constant: bytes, cost_nanousd: int | None) -> bytes:
+        """Encode the lines of one exchange, given those that many have in common."""
+        if cost_nanousd is not None:
+            constant += b"x-weighbridge-cost-usd: %b\r\n" % usd(cost_nanousd).encode()
+        return b"x-weighbridge-id: %b\r\nx-weighbridge-overhead-ms: %.3f\r\n%b" % (
+            exchange_id.encode(),
+            overhead_ms,
+            constant,
+        )
+
+    def constant(self, record: ExchangeRecord, model: str, attempts: int) -> bytes:
+        """Give the lines that exchanges with the same ends have in common."""
         key = (record.provider, model, record.verdict, record.policy_revision, record.cache, attempts)
         constant = self._constant.get(key)
         if constant is None:
@@ -49,13 +63,7 @@ class AnswerHead:
             if len(self._constant) >= MAX_REMEMBERED:
                 self._constant.clear()
             self._constant[key] = constant
-        if cost and record.cost_nanousd is not None:
-            constant += b"x-weighbridge-cost-usd: %b\r\n" % usd(record.cost_nanousd).encode()
-        return b"x-weighbridge-id: %b\r\nx-weighbridge-overhead-ms: %.3f\r\n%b" % (
-            record.id.encode(),
-            overhead_ms,
-            constant,
-        )
+        return constant
 
     def _encode(self, record: ExchangeRecord, model: str, attempts: int) -> bytes:
         shown = {"cache": record.cache, "verdict": record.verdict}

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 
 from gateway.core.errors import InvalidAnswer, MalformedRequest
-from gateway.core.exchange import Headers
+from gateway.core.exchange import Headers, Labels
 
+MAX_SESSION_CHARS = 128
 MAX_TAGS = 16
 MAX_TAG_NAME_CHARS = 64
 MAX_TAG_VALUE_CHARS = 256
@@ -92,10 +93,21 @@ def answer_headers(headers: Headers) -> bytes:
     return block
 
 
-def _lines(headers: Headers, stays: frozenset[bytes]) -> list[bytes]:
+def forwarded_to_client(headers: Headers) -> frozenset[bytes]:
+    """The names that :func:`answer_headers` lets through."""
+    stays = _NOT_ANSWERED | _named_by_connection(headers)
+    return frozenset(name for name in headers if name not in stays and not name.startswith(_PREFIXES))
+
+
+def _named_by_connection(headers: Headers) -> frozenset[bytes]:
     connection = headers.get(b"connection", b"")
-    if connection not in _PLAIN_CONNECTION:
-        stays |= {name.strip().lower() for name in connection.split(b",")}
+    if connection in _PLAIN_CONNECTION:
+        return frozenset()
+    return frozenset(name.strip().lower() for name in connection.split(b","))
+
+
+def _lines(headers: Headers, stays: frozenset[bytes]) -> list[bytes]:
+    stays |= _named_by_connection(headers)
     return [b"%b: %b" % item for item in headers.items() if item[0] not in stays and not item[0].startswith(_PREFIXES)]
 
 
@@ -107,6 +119,24 @@ def _block(lines: list[bytes]) -> bytes | None:
     if block.count(b"\r") != breaks or block.count(b"\n") != breaks or b"\0" in block:
         return None
     return block
+
+
+def read_labels(headers: Headers) -> Labels | None:
+    """Read the headers by which a request labels itself; ``None`` when there are none.
+
+    Raises:
+        MalformedRequest: See :func:`parse_tags`.
+    """
+    if not (b"traceparent" in headers or b"x-weighbridge-tags" in headers or b"x-weighbridge-session" in headers):
+        return None
+    trace_id, span_id = parse_traceparent(headers.get(b"traceparent", b"")) or ("", "")
+    session = headers.get(b"x-weighbridge-session", b"")
+    return Labels(
+        tags=parse_tags(headers.get(b"x-weighbridge-tags", b"")),
+        trace_id=trace_id,
+        span_id=span_id,
+        session_id=session[:MAX_SESSION_CHARS].decode("utf-8", "replace"),
+    )
 
 
 def parse_tags(value: bytes) -> dict[str, str]:

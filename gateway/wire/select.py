@@ -11,7 +11,7 @@ from gateway.core.errors import GatewayError, MalformedRequest, MethodNotAllowed
 from gateway.core.exchange import Incoming, Request
 from gateway.core.ports import Dialect
 from gateway.wire import openai_chat, openai_completions, openai_embeddings, openai_models, passthrough
-from gateway.wire.extent import check_extent
+from gateway.wire.extent import MAX_VALUES, check_extent
 from gateway.wire.media_type import check_json
 from gateway.wire.request_target import check_query, check_target, plain_path
 from gateway.wire.strict_json import parse_body
@@ -25,6 +25,7 @@ _BY_PATH: dict[str, Dialect] = {
 # Where integers are tokens, by dialect.
 _TOKENS = {openai_completions.DIALECT.name: "prompt", openai_embeddings.DIALECT.name: "input"}
 _CACHE = b"x-weighbridge-cache"
+_MEMO = "dialect"
 _MODELS = "/v1/models"
 _PASSED_THROUGH = ("/v1/", "/providers/")
 # TRACE would hand credentials back, CONNECT is a tunnel.
@@ -56,21 +57,33 @@ def select(incoming: Incoming) -> tuple[Dialect, Request]:
     """
     if incoming.fault is not None:
         raise incoming.fault
-    if b"x-weighbridge-policy" in incoming.headers:
+    dialect = incoming.memo.get(_MEMO)
+    if dialect is None:
+        dialect = _by_head(incoming)
+        if dialect is None:
+            return _elsewhere(incoming)
+        incoming.memo[_MEMO] = dialect
+    document = parse_body(incoming.body)
+    if len(incoming.body) > MAX_VALUES:
+        check_extent(incoming.body, document, tokens=_TOKENS.get(dialect.name, ""))
+    return dialect, dialect.parse(incoming, document)
+
+
+def _by_head(incoming: Incoming) -> Dialect | None:
+    """Everything that the head alone decides; ``None`` for paths without a dialect of their own."""
+    headers = incoming.headers
+    if b"x-weighbridge-policy" in headers:
         raise NotAvailable("The header x-weighbridge-policy is not yet available.")
-    if _CACHE in incoming.headers and incoming.headers[_CACHE].lower() not in (b"off", b"refresh"):
+    if _CACHE in headers and headers[_CACHE].lower() not in (b"off", b"refresh"):
         raise MalformedRequest("The header x-weighbridge-cache must be 'off' or 'refresh'.")
     dialect = _BY_PATH.get(incoming.path)
-    if dialect is None:
-        return _elsewhere(incoming)
-    if incoming.method != "POST":
-        raise _takes("POST")
-    if incoming.query:
-        check_query(incoming.query)
-    check_json(incoming.headers)
-    document = parse_body(incoming.body)
-    check_extent(incoming.body, document, tokens=_TOKENS.get(dialect.name, ""))
-    return dialect, dialect.parse(incoming, document)
+    if dialect is not None:
+        if incoming.method != "POST":
+            raise _takes("POST")
+        if incoming.query:
+            check_query(incoming.query)
+        check_json(headers)
+    return dialect
 
 
 def error_dialect(path: str) -> Dialect:

@@ -73,7 +73,7 @@ def built(folder: Path, check, text: str = "version: 1\n", **environ: str) -> No
 
 def test_a_model_goes_to_its_provider_with_our_credential(tmp_path: Path) -> None:
     def check(pipeline: Pipeline) -> None:
-        (deployment,) = pipeline.router.plan("fast").candidates
+        (deployment,) = pipeline.courses.router.plan("fast").candidates
         assert (deployment.provider, deployment.model) == ("real", "quick-1")
         assert deployment.credential == b"authorization: Bearer real-secret\r\n"
         assert deployment.timeouts.idle_s == 7
@@ -84,29 +84,29 @@ def test_a_model_goes_to_its_provider_with_our_credential(tmp_path: Path) -> Non
 def test_keys_are_asked_for_where_the_configuration_says_so(tmp_path: Path) -> None:
     def check(pipeline: Pipeline) -> None:
         bearer = b"Bearer " + SECRETS["KEY_ONE"].encode()
-        assert pipeline.identity.identify({b"authorization": bearer}).team == "red"
+        assert pipeline.courses.identity.identify({b"authorization": bearer}).team == "red"
         with pytest.raises(AuthenticationFailed):
-            pipeline.identity.identify({b"authorization": b"Bearer wb-other"})
+            pipeline.courses.identity.identify({b"authorization": b"Bearer wb-other"})
 
     built(tmp_path, check, KEYS, **SECRETS)
 
 
 def test_without_any_configuration_sim_answers_and_lists_its_models(tmp_path: Path) -> None:
     def check(pipeline: Pipeline) -> None:
-        assert pipeline.identity.identify({}).key_id == ""
-        assert pipeline.router.plan("sim/echo").candidates[0].kind == "sim"
-        assert list(pipeline.provider_of) == ["openai_models"]
+        assert pipeline.courses.identity.identify({}).key_id == ""
+        assert pipeline.courses.router.plan("sim/echo").candidates[0].kind == "sim"
+        assert list(pipeline.courses.provider_of) == ["openai_models"]
         with pytest.raises(ModelNotFound):
-            pipeline.router.plan("gpt-nobody")
+            pipeline.courses.router.plan("gpt-nobody")
 
     built(tmp_path, check)
 
 
 def test_transparent_mode_passes_everything_with_the_callers_credential(tmp_path: Path) -> None:
     def check(pipeline: Pipeline) -> None:
-        (deployment,) = pipeline.router.plan("anything").candidates
+        (deployment,) = pipeline.courses.router.plan("anything").candidates
         assert (deployment.base_url, deployment.credential) == ("http://models.example/v1", None)
-        assert pipeline.provider_of == {}
+        assert pipeline.courses.provider_of == {}
 
     built(tmp_path, check, "", WEIGHBRIDGE_UPSTREAM="http://models.example/v1")
 

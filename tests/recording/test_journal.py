@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from gateway.core.call import Call
 from gateway.core.exchange import AnswerFacts
 from gateway.core.record import ExchangeRecord
 from gateway.recording.journal import MAX_MODEL_CHARS, Capture, Journal
+from gateway.wire import openai_chat
 from tests.support.clock import ManualClock
 from tests.support.incoming import incoming
+from tests.support.sinks import ListReply
 
 
 class Sink:
@@ -24,7 +27,9 @@ def test_a_record_starts_when_its_first_byte_came_and_its_id_says_so():
     journal = Journal(Sink(), Sink(), clock, lambda ms: f"id at {ms}", Capture(), "hash")
     request = incoming()
     request.received_ns = clock.monotonic_ns()
-    record = journal.open(request)
+    call = Call(request, ListReply(), None, openai_chat.DIALECT)
+    record = journal.record(call)
+    assert journal.record(call) is record
     assert record.started_us == clock.unix_us()
     assert (record.id, record.config_hash) == (f"id at {clock.unix_ms()}", "hash")
 

@@ -119,7 +119,7 @@ class Case:
 
 
 async def waited(attempt: Attempt) -> None:
-    work = attempt.outcome()
+    work = attempt.__await__()
     while True:
         try:
             signal: Any = work.send(None)

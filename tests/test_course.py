@@ -1,0 +1,133 @@
+"""What is remembered of callers and models: the same answer as without, and nothing beyond a reload."""
+
+from __future__ import annotations
+
+import msgspec
+import orjson
+import pytest
+
+from gateway.core.call import Call
+from gateway.core.errors import AuthenticationFailed
+from gateway.core.exchange import Headers, Incoming, Principal, Request
+from gateway.course import MAX_COURSES
+from gateway.routing.table import RouteEntry, Router
+from gateway.wire import openai_chat
+from tests.support.rooms import PROVIDER, USAGE, Rooms, answer, chat, rule, run, whole
+from tests.support.sinks import ListReply
+
+
+class Keys:
+    """Two callers, told apart by their credential; each may name one model."""
+
+    def __init__(self) -> None:
+        self._known = {
+            key: Principal(key_id=key.decode(), team=f"team-{key.decode()}", models=("m",)) for key in (b"a", b"b")
+        }
+
+    def identify(self, headers: Headers) -> Principal:
+        found = self._known.get(headers.get(b"authorization", b""))
+        if found is None:
+            raise AuthenticationFailed("no")
+        return found
+
+
+def with_courses(rooms: Rooms, **changes: object) -> Rooms:
+    """The same rooms after a reload."""
+    courses = msgspec.structs.replace(rooms.pipeline.courses, known={}, **changes)
+    rooms.pipeline = msgspec.structs.replace(rooms.pipeline, courses=courses)
+    return rooms
+
+
+def same_head(first: Incoming, model: str) -> Incoming:
+    """Another request with an equal head."""
+    body = orjson.dumps({**orjson.loads(first.body), "model": model})
+    return Incoming(first.method, first.path, first.query, first.headers, body, "", first.received_ns, None, first.memo)
+
+
+def test_two_models_on_one_connection_go_their_own_ways():
+    async def test() -> None:
+        other = msgspec.structs.replace(PROVIDER, provider="q", model="renamed")
+        table = (RouteEntry(alias="m", deployment=PROVIDER), RouteEntry(alias="n", deployment=other))
+        rooms = with_courses(Rooms(whole(answer(usage=USAGE))), router=Router(table, {"p": PROVIDER, "q": other}))
+        first = chat()
+        for model in ("m", "n", "m", "n"):
+            await rooms.serve(same_head(first, model))
+        seen = [(record.provider, record.model_requested, record.deployment) for record in rooms.records]
+        assert seen == [("p", "m", "p/m"), ("q", "n", "q/renamed")] * 2
+        assert [orjson.loads(wire.sent.partition(b"\r\n\r\n")[2])["model"] for wire in rooms.wires] == [
+            "m",
+            "renamed",
+        ] * 2
+
+    run(test)
+
+
+def test_a_reload_changes_the_next_call_of_a_connection():
+    async def test() -> None:
+        rooms = Rooms(whole(answer(usage=USAGE)))
+        first = chat("osprey")
+        await rooms.serve(same_head(first, "m"))
+        strict = Rooms(None, rule("osprey", "block", "request")).pipeline.courses.guards
+        reply = await with_courses(rooms, guards=strict).serve(same_head(first, "m"))
+        assert (rooms.records[0].verdict, rooms.records[1].verdict, reply.status) == ("allow", "block", 400)
+        moved = Router((RouteEntry(alias="n", deployment=PROVIDER),))
+        assert (await with_courses(rooms, router=moved).serve(same_head(first, "m"))).status == 404
+        assert (await with_courses(rooms, identity=Keys()).serve(same_head(first, "m"))).status == 401
+
+    run(test)
+
+
+def test_another_key_is_another_caller():
+    async def test() -> None:
+        rooms = with_courses(Rooms(whole(answer(usage=USAGE))), identity=Keys())
+        for key in (b"a", b"b", b"a"):
+            asked = chat()
+            asked.headers = {**asked.headers, b"authorization": key}
+            assert (await rooms.serve(asked)).status == 200
+        assert [(record.key_id, record.team) for record in rooms.records] == [
+            ("a", "team-a"), ("b", "team-b"), ("a", "team-a"),
+        ]  # fmt: skip
+        asked = same_head(chat(), "forbidden")
+        asked.headers = {**asked.headers, b"authorization": b"a"}
+        for _ in range(2):
+            assert (await rooms.serve(asked)).status == 403
+
+    run(test)
+
+
+@pytest.mark.parametrize("usage", [USAGE, None])
+def test_what_a_request_says_of_itself_is_on_its_own_record_alone(usage):
+    async def test() -> None:
+        rooms = Rooms(whole(answer(usage=usage)))
+        trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+        labels: tuple[Headers, ...] = (
+            {},
+            {b"x-weighbridge-tags": b"a=1", b"x-weighbridge-session": b"s1"},
+            {b"x-weighbridge-tags": b"a=2", b"traceparent": f"00-{trace}-{span}-01".encode()},
+            {},
+        )
+        for each in labels:
+            asked = chat()
+            asked.headers = {**asked.headers, **each}
+            # Twice over one head: remembered is what was read.
+            await rooms.serve(asked)
+            await rooms.serve(same_head(asked, "m"))
+        seen = [(record.tags, record.session_id, record.trace_id, record.span_id) for record in rooms.records]
+        once = [({}, "", "", ""), ({"a": "1"}, "s1", "", ""), ({"a": "2"}, "", trace, span), ({}, "", "", "")]
+        assert seen == [each for each in once for _ in range(2)]
+
+    run(test)
+
+
+def test_names_that_clients_invent_do_not_fill_the_memory():
+    async def test() -> None:
+        rooms = with_courses(Rooms(None), router=Router((RouteEntry(alias="*", deployment=PROVIDER),)))
+        courses = rooms.pipeline.courses
+        request = Request(dialect="openai_chat", operation="chat", route="/v1/chat/completions", upstream_path="/x")
+        for model in (*(f"m-{number}" for number in range(MAX_COURSES + 10)), "m" * 5000):
+            call = Call(chat(), ListReply(), None, openai_chat.DIALECT)
+            found = courses.find(call, msgspec.structs.replace(request, model=model))
+            assert found.template.model_requested == model[:256]
+            assert len(courses.known) <= MAX_COURSES
+
+    run(test)
