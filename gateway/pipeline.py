@@ -22,6 +22,7 @@ from gateway.core.ports import Reply
 from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.recording.journal import Journal
+from gateway.recording.ordinary import is_ordinary
 from gateway.upstream.attempt import Attempt
 from gateway.upstream.dispatch import Dispatcher
 from gateway.wire import passthrough
@@ -95,7 +96,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             return False
         call.answer = answer = attempt.body
         facts = call.dialect.skim(answer)
-        if facts.usage is None or not facts.text_only:
+        if facts.usage is None or not is_ordinary(facts.usage):
             return False
         at_us = self.journal.started_us(call.incoming.received_ns)
         cost = self.ledger.settle_ordinary(call, course.deployment, facts, at_us)

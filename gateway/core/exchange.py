@@ -133,17 +133,12 @@ class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnswerFacts(msgspec.Struct, kw_only=True):
-    """What an answer says about itself. ``usage`` is ``None`` when the provider reported none.
-
-    Attributes:
-        text_only: The usage is known to be of text alone.
-    """
+    """What an answer says about itself. ``usage`` is ``None`` when the provider reported none."""
 
     model_served: str = ""
     finish_reason: str = ""
     usage: Usage | None = None
     chunks: int = 0
-    text_only: bool = False
 
 
 class WholeAnswer(msgspec.Struct, kw_only=True):

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from gateway.core.record import AttemptRecord, ExchangeRecord
+from gateway.core.usage import Usage
 from gateway.recording.metrics import Cell
 
 MAX_SHOWN = 64
@@ -53,6 +54,17 @@ _SAME: dict[str, Any] = {
     "status": 200, "usage_source": "reported", "cache_write_tokens": 0, "audio_input_tokens": 0,
     "audio_output_tokens": 0, "image_input_tokens": 0,
 }  # fmt: skip
+
+
+def is_ordinary(usage: Usage) -> bool:
+    """Say whether a usage has no more to it than an :class:`Outcome` can say."""
+    return not (
+        usage.cache_write_tokens
+        or usage.audio_input_tokens
+        or usage.audio_output_tokens
+        or usage.image_input_tokens
+        or usage.source != "reported"
+    )
 
 
 class Ordinary:

@@ -66,32 +66,26 @@ def skim(body: bytes) -> AnswerFacts:
         reason = choices[0].finish_reason or ""
     else:
         reason = ",".join(dict.fromkeys(choice.finish_reason for choice in choices if choice.finish_reason))
-    text = _text(usage)
-    if text is None:
-        return AnswerFacts(
-            model_served=answer.model, finish_reason=reason, usage=openai_usage(msgspec.to_builtins(usage))
-        )
-    return AnswerFacts(model_served=answer.model, finish_reason=reason, usage=text, text_only=True)
+    return AnswerFacts(model_served=answer.model, finish_reason=reason, usage=_usage(usage))
 
 
-def _text(usage: _Usage) -> Usage | None:
-    """Convert a usage of nothing but text, as nearly all are; ``None`` for others."""
+def _usage(usage: _Usage) -> Usage | None:
     fresh, text = usage.prompt_tokens, usage.completion_tokens
     into, out = usage.prompt_tokens_details, usage.completion_tokens_details
     cached = usage.prompt_cache_hit_tokens or 0
     reasoning = 0
     if into is not None:
         if into.cache_write_tokens or into.audio_tokens or into.image_tokens:
-            return None
+            return openai_usage(msgspec.to_builtins(usage))
         if into.cached_tokens is not None:
             cached = into.cached_tokens
     if out is not None:
         if out.audio_tokens:
-            return None
+            return openai_usage(msgspec.to_builtins(usage))
         reasoning = out.reasoning_tokens or 0
     if 0 <= cached <= fresh and 0 <= reasoning <= text:
         return Usage(fresh - cached, cached, 0, text - reasoning, reasoning)
-    return None
+    return openai_usage(msgspec.to_builtins(usage))
 
 
 def _tolerant(body: bytes) -> AnswerFacts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from gateway.core.errors import (
     TotalTimeout,
 )
 from gateway.core.exchange import Headers, Timeouts
+from gateway.wire.headers import answer_headers
 from tests.support.provider import CLOSE, END, EVENTS, RESET, Step, chunk, scripted, whole
 
 REQUEST = b"POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}"
@@ -36,6 +38,7 @@ class Sink:
         self.parts: list[bytes] = []
         self.error: GatewayError | None = None
         self.ended = 0
+        self.at_once = False
         self.done = asyncio.Event()
         self.some = asyncio.Event()
 
@@ -49,6 +52,13 @@ class Sink:
     def on_end(self) -> None:
         self.ended += 1
         self.done.set()
+
+    def on_whole(self, status: int, headers: Headers, block: bytes, body: bytes) -> None:
+        assert block == answer_headers(headers)
+        self.at_once = True
+        self.on_head(status, headers)
+        self.on_data(body)
+        self.on_end()
 
     def on_fail(self, error: GatewayError) -> None:
         assert self.error is None
@@ -74,6 +84,65 @@ def test_a_whole_answer_arrives_and_the_connection_serves_the_next_call():
             assert provider.connections == 1
             assert client.counts() == (1, 1)
             assert client.active() == 0
+            await client.close()
+
+    asyncio.run(main())
+
+
+def dated(second: int, body: bytes, length: int | None = None) -> bytes:
+    size = len(body) if length is None else length
+    head = b"HTTP/1.1 200 OK\r\ndate: %d\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    return head % (second, size) + body
+
+
+def test_a_head_like_the_one_before_it_is_not_parsed_again_and_everything_else_is():
+    async def main() -> None:
+        gate = asyncio.Event()
+        streamed = [EVENTS, chunk(b"data: 1\n\n") + END]
+        scripts: list[Any] = [[dated(1, b"{}")], [dated(2, b"[1]")], streamed, [dated(4, b"{}")]]
+        scripts += [[b"HTTP/1.1 100 Continue\r\n\r\n" + dated(5, b"{}")], [dated(6, b"1")], [dated(7, b"{}")]]
+        scripts += [[dated(8, b"[1,2]")[:-1], gate, b"]"]]
+        async with scripted(*scripts) as provider:
+            client = HttpClient()
+            sinks: list[Sink] = []
+            for _ in scripts:
+                sinks.append(Sink())
+                client.send(Origin.parse(f"http://127.0.0.1:{provider.port}"), REQUEST, sinks[-1], PATIENT)
+                # The last one comes in two pieces.
+                await asyncio.wait_for(sinks[-1].some.wait(), 10)
+                if not sinks[-1].done.is_set():
+                    gate.set()
+                await asyncio.wait_for(sinks[-1].done.wait(), 10)
+            assert [sink.at_once for sink in sinks] == [False, True, False, True, False, True, True, False]
+            bodies = [b"{}", b"[1]", b"data: 1\n\n", b"{}", b"{}", b"1", b"{}", b"[1,2]"]
+            assert [b"".join(sink.parts) for sink in sinks] == bodies
+            assert [sink.headers.get(b"date") for sink in sinks] == [b"1", b"2", None, b"4", b"5", b"6", b"7", b"8"]
+            assert [sink.ended for sink in sinks] == [1] * len(scripts)
+            assert (provider.connections, client.active()) == (1, 0)
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_what_comes_behind_an_answer_with_a_known_head_is_an_error():
+    async def main() -> None:
+        async with scripted([dated(1, b"{}")], [dated(2, b"{}") + dated(3, b"{}")]) as provider:
+            client = HttpClient()
+            assert (await ask(client, provider.port)).error is None
+            assert type((await ask(client, provider.port)).error) is InvalidAnswer
+            assert client.counts() == (0, 0)
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_an_answer_to_head_has_no_body_however_well_its_head_is_known():
+    async def main() -> None:
+        async with scripted([dated(1, b"{}")], [dated(2, b"", 2)], [dated(3, b"{}")]) as provider:
+            client = HttpClient()
+            assert (await ask(client, provider.port)).error is None
+            sink = await ask(client, provider.port, wire=b"HEAD /v1/x HTTP/1.1\r\nhost: a\r\n\r\n")
+            assert (sink.error, sink.parts, sink.headers[b"date"]) == (None, [], b"2")
             await client.close()
 
     asyncio.run(main())

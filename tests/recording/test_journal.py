@@ -6,6 +6,7 @@ from gateway.core.call import Call
 from gateway.core.exchange import AnswerFacts
 from gateway.core.record import ExchangeRecord
 from gateway.recording.journal import MAX_MODEL_CHARS, Capture, Journal
+from gateway.recording.metrics import Cell
 from gateway.wire import openai_chat
 from tests.support.clock import ManualClock
 from tests.support.incoming import incoming
@@ -20,6 +21,12 @@ class Sink:
         self.records.append(record)
 
     observe = append
+
+    def append_line(self, line: bytes) -> None:
+        raise AssertionError
+
+    def cell(self, dialect: str, provider: str, model: str, status: int, code: str) -> Cell:
+        raise AssertionError
 
 
 def test_a_record_starts_when_its_first_byte_came_and_its_id_says_so():

@@ -10,6 +10,7 @@ import orjson
 
 from gateway.core.errors import GatewayError
 from gateway.core.exchange import Headers
+from gateway.wire.headers import answer_headers
 
 
 class KeepingSink:
@@ -52,6 +53,12 @@ class KeepingSink:
         assert not self.done.is_set()
         self.ended += 1
         self.done.set()
+
+    def on_whole(self, status: int, headers: Headers, block: bytes, body: bytes) -> None:
+        assert block == answer_headers(headers)
+        self.on_head(status, headers)
+        self.on_data(body)
+        self.on_end()
 
     def on_fail(self, error: GatewayError) -> None:
         assert not self.done.is_set()
