@@ -11,7 +11,7 @@ from urllib.parse import quote
 import orjson
 import uvloop
 
-from gateway.app.policies import PolicyFault, load_guards
+from gateway.app.policies import PolicyFault, load_policies
 from gateway.app.supervisor import Child, Supervisor, listening_sockets
 from gateway.app.worker import WorkerOptions, run_worker
 from gateway.clients.chdb import NO_ENGINE, has_engine
@@ -50,7 +50,7 @@ class Launch:
         result = load()
         problems = [str(problem) for problem in result.problems]
         try:
-            guards = load_guards(result.policies)
+            policies = load_policies(result.policies, result.settings)
         except PolicyFault as fault:
             raise LaunchFault([*problems, *(str(problem) for problem in fault.problems)]) from fault
         settings = result.settings
@@ -65,7 +65,8 @@ class Launch:
             Child(
                 f"worker {index}",
                 partial(
-                    run_worker, WorkerOptions(index=index, settings=settings, guards=guards, reload=load, sockets=[s])
+                    run_worker,
+                    WorkerOptions(index=index, settings=settings, policies=policies, reload=load, sockets=[s]),
                 ),
                 sockets=[s],
             )

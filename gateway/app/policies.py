@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import orjson
 
+from gateway.config.settings import Settings
 from gateway.config.source import Problem
-from gateway.config.validation import NOT_YET
+from gateway.config.validation import NOT_YET, suggestion
 from gateway.core.errors import Blocked, GatewayError
 from gateway.core.record import GuardEvent
 from gateway.core.verdict import Action, Bundle
@@ -19,6 +21,8 @@ from gateway.policy.cases import PolicyTest
 from gateway.policy.load import LoadedBundle, load_bundle
 from gateway.policy.refused import refused_patterns
 from gateway.wire.openai_chat import DIALECT
+
+Files = tuple[tuple[str, Path], ...]
 
 _CHANNEL = (0, "text")
 # What this version's guards can run; the language is larger.
@@ -32,11 +36,13 @@ class PolicyFault(Exception):
 
     Args:
         problems: Everything that is wrong with it.
+        paths: Every file that it was read from, or should have been.
     """
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Problem, ...], paths: tuple[Path, ...] = ()) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+        self.paths = paths
 
 
 class InForce(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,35 +52,66 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
         engine: Applies them.
         bundle: What they are.
         paths: Every file they were read from.
+        files: The policies among them, as messages name them.
+        places: Where each rule stands.
+        tests: How many tests they have passed.
     """
 
     engine: GuardEngine
     bundle: Bundle
     paths: tuple[Path, ...]
+    files: tuple[str, ...]
+    places: dict[str, Problem]
+    tests: int
 
 
-def load_guards(files: tuple[tuple[str, Path], ...]) -> GuardEngine:
+def load_guards(files: Files) -> GuardEngine:
     """Load a bundle of policy files; see :func:`load_policies`."""
     return load_policies(files).engine
 
 
-def load_policies(files: tuple[tuple[str, Path], ...]) -> InForce:
+def load_policies(files: Files, settings: Settings | None = None) -> InForce:
     """Load a bundle of policy files.
 
     Args:
         files: Each file's name in messages, and the file, in order.
+        settings: The configuration that the bundle must fit into, when there is one.
 
     Raises:
         PolicyFault: A file is wrong, an expression does not compile, or a test of the bundle fails.
     """
     loaded = load_bundle(files)
-    if loaded.bundle is None:
-        raise PolicyFault(loaded.problems)
-    engine = build_engine(loaded, files[0][0] if files else "policies")
+    misfits = () if settings is None else tuple(_misfits(loaded, settings))
+    if loaded.bundle is None or misfits:
+        raise PolicyFault((*loaded.problems, *misfits), loaded.paths)
+    try:
+        engine = build_engine(loaded, files[0][0] if files else "policies")
+    except PolicyFault as fault:
+        raise PolicyFault(fault.problems, loaded.paths) from fault
     failed = tuple(problem for test in loaded.tests for problem in run_test(engine, test))
     if failed:
-        raise PolicyFault(failed)
-    return InForce(engine=engine, bundle=loaded.bundle, paths=loaded.paths)
+        raise PolicyFault(failed, loaded.paths)
+    places = loaded.compiled.places
+    return InForce(
+        engine=engine,
+        bundle=loaded.bundle,
+        paths=loaded.paths,
+        files=tuple(file.document.name for file in loaded.files),
+        places={rule.id: places["rule", rule.id] for rule in loaded.bundle.rules},
+        tests=len(loaded.tests),
+    )
+
+
+def _misfits(loaded: LoadedBundle, settings: Settings) -> Iterator[Problem]:
+    """Find what a bundle asks of a configuration that is not there: model aliases that calls are sent to."""
+    aliases = [model.alias for model in settings.models]
+    for rule in loaded.compiled.bundle.rules:
+        for step in rule.steps:
+            if step.route and not any(fnmatchcase(step.route, alias) for alias in aliases):
+                place = loaded.compiled.places["rule", rule.id]
+                hint = suggestion(step.route, aliases)
+                message = f"rule '{rule.id}': no model alias is named '{step.route}'{hint}"
+                yield Problem(place.file, place.line, message)
 
 
 def build_engine(loaded: LoadedBundle, name: str) -> GuardEngine:

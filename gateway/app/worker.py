@@ -21,18 +21,19 @@ import uvloop
 
 from gateway.accounting.prices import PriceBook
 from gateway.app.build import Shared, build_pipeline
-from gateway.app.policies import PolicyFault, load_guards
+from gateway.app.policies import InForce
+from gateway.app.reloading import last_reload, prepare, report_of, stamps
 from gateway.clients.clock import SystemClock
 from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
 from gateway.config.load import LoadResult
 from gateway.config.settings import Settings
 from gateway.core.ids import IdSource
-from gateway.guards.engine import GuardEngine
 from gateway.listener.health import Health
 from gateway.listener.server import ListenerOptions, Server
 from gateway.pipeline import Pipeline
 from gateway.recording.metrics import Metrics
+from gateway.recording.policy_report import report_path, write_report
 from gateway.recording.recorder import Recorder
 from gateway.recording.spool import DEFAULT_SEGMENT_BYTES, SpoolWriter
 from gateway.upstream.sim import SimProvider
@@ -48,14 +49,14 @@ class WorkerOptions:
     Attributes:
         index: Its number; the next one with this number goes on counting where it stopped.
         settings: The configuration, checked.
-        guards: The policies, checked and compiled.
+        policies: Checked and compiled.
         reload: Loads the configuration again, from the same places.
         sockets: Listening already.
     """
 
     index: int
     settings: Settings
-    guards: GuardEngine
+    policies: InForce
     reload: Callable[[], LoadResult]
     sockets: list[socket.socket]
 
@@ -84,6 +85,7 @@ class Worker:
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
     _seen: dict[Path, tuple[int, int]] = field(default_factory=dict[Path, tuple[int, int]])
+    _watched: tuple[Path, ...] = ()
     _report: dict[str, Any] = field(default_factory=dict[str, Any])
 
     async def run(self, lifeline_fd: int, ready_fd: int) -> int:
@@ -115,7 +117,9 @@ class Worker:
             tokenizers=Tokenizers(),
             endings=set(),
         )
-        self._install(settings, self.options.guards)
+        self._policy_path = report_path(run_dir, self.options.index)
+        self._install(settings, self.options.policies)
+        write_report(self._policy_path, self._policy_report)
         health = Health(lambda: self._report)
         listen = settings.listen
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if listen.tls else None
@@ -140,23 +144,23 @@ class Worker:
 
     async def reload(self) -> None:
         """Load the configuration and the policies again; what does not check leaves the last good ones running."""
-        # Reading, checking and compiling take long enough to be felt: they are done beside the loop.
-        result = await asyncio.to_thread(self.options.reload)
-        faults = [str(problem) for problem in result.problems]
-        if result.settings is not None:
-            faults += needs_restart(self.settings, result.settings)
-        if result.settings is not None and not faults:
+        began_ms = self.shared.clock.unix_ms()
+        prepared = await asyncio.to_thread(
+            prepare, self.options.reload, lambda settings: needs_restart(self.settings, settings)
+        )
+        faults = list(prepared.problems)
+        self._watched = (*self._policies.paths, *prepared.paths)
+        if prepared.settings is not None and prepared.policies is not None:
             try:
-                guards = await asyncio.to_thread(load_guards, result.settings.policies.files)
                 self._read_certificate()
-            except PolicyFault as error:
-                faults = [str(problem) for problem in error.problems]
             except OSError as error:
-                faults = [f"listen.tls: {error.strerror}"]
+                faults.append(f"listen.tls: {error.strerror}")
             else:
-                self._install(result.settings, guards)
+                self._install(prepared.settings, prepared.policies)
         self.metrics.reloaded("rejected" if faults else "applied")
         self._report["last_reload"] = {"result": "rejected" if faults else "applied", "problems": faults}
+        self._policy_report.last_reload = last_reload(faults, began_ms, prepared.seconds)
+        await asyncio.to_thread(write_report, self._policy_path, self._policy_report)
         for fault in faults:
             log.error("reload: %s", fault)
         if not faults:
@@ -172,28 +176,41 @@ class Worker:
         if self._tls is not None and tls is not None:
             self._tls.load_cert_chain(tls.cert, tls.key)
 
-    def _install(self, settings: Settings, guards: GuardEngine) -> None:
-        self.pipeline = build_pipeline(settings, guards, self.shared)
+    def _install(self, settings: Settings, policies: InForce) -> None:
+        self.pipeline = build_pipeline(settings, policies.engine, self.shared)
         # The public price list takes a fifth of a second to load: not on the loop, and not in the first call.
         prices = self.shared.prices_for(settings.prices.rows)
         self._warming = asyncio.get_running_loop().run_in_executor(None, warm_up, prices)
         self.settings = settings
+        self._policies = policies
         self.metrics.config_hash = settings.config_hash
-        self.metrics.policy_revision = guards.revision
-        self._report |= {"config_hash": settings.config_hash, "policy_revision": guards.revision}
-        self._seen = self._seen or stamps(settings)
+        self.metrics.policy_revision = policies.bundle.revision
+        self._report |= {"config_hash": settings.config_hash, "policy_revision": policies.bundle.revision}
+        self._policy_report = report_of(policies)
+        self._policy_report.index = self.options.index
+        self._policy_report.pid = os.getpid()
+        self._policy_report.config_hash = settings.config_hash
+        self._policy_report.since_ms = self.shared.clock.unix_ms()
+        self._watched = policies.paths
+        self._seen = self._seen or self._stamps()
+
+    def _stamps(self) -> dict[Path, tuple[int, int]]:
+        settings = self.settings
+        return stamps(
+            (*self._watched, *(path for _, path in settings.policies.files), settings.file, settings.prices.path)
+        )
 
     async def _watch(self) -> None:
         """Reload on SIGHUP, or when a file of the configuration has changed."""
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), self.settings.policies.reload_s)
-            now = stamps(self.settings)
+            now = self._stamps()
             if self._asked.is_set() or now != self._seen:
                 self._asked.clear()
                 await self.reload()
                 # What changed while it was being read counts as not read; files that are new were read just now.
-                self._seen = {path: now.get(path, stamp) for path, stamp in stamps(self.settings).items()}
+                self._seen = {path: now.get(path, stamp) for path, stamp in self._stamps().items()}
 
     async def _count(self) -> None:
         while True:
@@ -266,17 +283,3 @@ def warm_up(prices: PriceBook) -> None:
     with contextlib.suppress(AttributeError):
         # C libraries other than glibc have no such call and need none.
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def stamps(settings: Settings) -> dict[Path, tuple[int, int]]:
-    """When each file of the configuration was last written, and its size."""
-    files = [path for _, path in settings.policies.files]
-    files += [path for path in (settings.file, settings.prices.path) if path is not None]
-    if settings.listen.tls is not None:
-        files += [settings.listen.tls.cert, settings.listen.tls.key]
-    found: dict[Path, tuple[int, int]] = {}
-    for path in files:
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            found[path] = (status.st_mtime_ns, status.st_size)
-    return found

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from gateway.app.policies import PolicyFault, load_guards
+from gateway.app.policies import PolicyFault, load_policies
 from gateway.cli import output
 from gateway.clients.chdb import NO_ENGINE, has_engine
 from gateway.config.environment import Options
@@ -35,7 +35,7 @@ def check(args: argparse.Namespace) -> int:
     result = load_settings(Options(config=args.config), os.environ, Path.cwd())
     problems, revision = result.problems, ""
     try:
-        revision = load_guards(result.policies).revision
+        revision = load_policies(result.policies, result.settings).bundle.revision
     except PolicyFault as fault:
         problems = (*problems, *fault.problems)
     config_hash = result.settings.config_hash if result.settings else ""

@@ -86,8 +86,8 @@ def longest_match(expression: str) -> int | None:
         return None
 
 
-# A rule file is analysed when it is read and again when it is compiled.
-@lru_cache(maxsize=1024)
+# An expression is analysed when its file is read and again when it is compiled.
+@lru_cache(maxsize=4096)
 def shape(expression: str) -> Shape:
     """Analyse an expression.
 

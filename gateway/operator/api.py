@@ -17,6 +17,7 @@ from gateway.operator.edge import json_answer, read_json
 from gateway.operator.export import FORMATS, export
 from gateway.operator.metrics import CONTENT_TYPE, is_fresh, operator_families, read_workers, render, worker_families
 from gateway.operator.plane import Plane
+from gateway.operator.policies import policies_in_force
 from gateway.operator.queries import Filters, Row
 from gateway.operator.store import Feedback
 from gateway.operator.tail import Feed, events
@@ -107,6 +108,11 @@ class Api:
                 },
             }
         )
+
+    async def policies(self, request: web.Request) -> web.StreamResponse:
+        """Which policies are in force, rule by rule, and what came of the last try to change them."""
+        plane = self._plane
+        return json_answer(await asyncio.to_thread(policies_in_force, plane.run_dir, plane.clock.unix_ms()))
 
     async def exchanges(self, request: web.Request) -> web.StreamResponse:
         """A page of exchanges, newest first."""

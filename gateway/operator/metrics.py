@@ -285,7 +285,13 @@ def _gauges(fresh: Sequence[Snapshot]) -> list[Family]:
     )
     for pair in sorted({(one.config_hash, one.policy_revision) for one in fresh}):
         info.add(1, *pair)
-    return [in_flight, clients, upstream, info]
+    sound = Family(
+        "weighbridge_config_last_reload_ok",
+        "gauge",
+        "0 while a worker runs the last good configuration or policies because newer ones were rejected.",
+    )
+    sound.add(int(all(one.last_reload_ok for one in fresh)))
+    return [in_flight, clients, upstream, info, sound]
 
 
 def _processes(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Family]:

@@ -138,6 +138,13 @@ def _about_the_process(api: Api) -> tuple[Operation, ...]:
             media=("text/plain",),
         ),
         Operation(
+            path="/api/policies",
+            name="policies",
+            summary="The policy bundle in force: rules, modes, revision, and what the last reload said.",
+            handle=api.policies,
+            answer=OBJECT,
+        ),
+        Operation(
             path="/api/status",
             name="status",
             summary="Workers, configuration in force, how far behind the trace store is.",
@@ -227,5 +234,5 @@ def _about_money_and_more(api: Api) -> tuple[Operation, ...]:
 def _later(api: Api) -> tuple[Operation, ...]:
     return tuple(
         Operation(path=f"/api/{name}", name=name, summary=summary, handle=api.later, available=False)
-        for name, summary in (("keys", "Virtual keys."), ("policies", "The policy bundle in force."))
+        for name, summary in (("keys", "Virtual keys."),)
     )

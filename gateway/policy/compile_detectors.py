@@ -196,15 +196,7 @@ class DetectorCompiler:
 
 def names_in(files: Sequence[PolicyFile], file: PolicyFile, section: str) -> set[str]:
     """Return what a file may name of a section: its own and that of what it extends."""
-    return {name for number in file.sees for name in written_in(files[number], section)}
-
-
-def written_in(file: PolicyFile, section: str) -> set[str]:
-    """Return the names that a file gives in a section.
-
-    As written: what is wrong in itself has been reported, and still exists for those who name it.
-    """
-    return {str(where[1]) for where in file.document.lines if len(where) == 2 and where[0] == section}
+    return {name for number in file.sees for name in files[number].names[section]}
 
 
 def reads_text_as_it_is(spec: PatternDetector) -> bool:

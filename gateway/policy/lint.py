@@ -9,7 +9,6 @@ import msgspec
 
 from gateway.config.source import NodePath, Problem
 from gateway.core.verdict import Match, RuleSpec
-from gateway.policy.compile_detectors import written_in
 from gateway.policy.expression import detectors_of, speaking
 from gateway.policy.load import LoadedBundle
 from gateway.policy.model import ExclusionSpec
@@ -133,7 +132,7 @@ class _Linter:
                 ("detectors", "detector", used),
                 ("lists", "list", self._loaded.compiled.used_lists),
             ):
-                for name in sorted(written_in(file, section) - needed):
+                for name in sorted(file.names[section] - needed):
                     path: NodePath = (section, name)
                     by = "no rule" if what == "detector" else "no detector"
                     message = f"{what} '{name}' is used by {by}"

@@ -38,6 +38,7 @@ class PolicyFile(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         rule_ids: Every rule's id as written; one that is wrong in itself still exists for tests that name it.
         sees: Numbers of the files whose detectors, lists and rules it may name: those it extends, and its own.
+        names: What names it gives, by section; what is wrong in itself still exists for those who name it.
         attached: What it refers to, by where it does.
         shipped: It came with the product.
     """
@@ -47,6 +48,7 @@ class PolicyFile(msgspec.Struct, frozen=True, kw_only=True):
     spec: PolicySpec
     rule_ids: frozenset[str]
     sees: tuple[int, ...]
+    names: dict[str, frozenset[str]]
     attached: dict[NodePath, Attachment] = {}
     shipped: bool = False
 
@@ -103,7 +105,7 @@ class Sources:
         return self._known[resolved]
 
     def _read(self, name: str, text: str, folder: Path | None) -> int | None:
-        written = load_yaml(text, name)
+        written = load_yaml(text, name, fast=True)
         checked = validated(PolicySpec, written)
         sees: dict[int, None] = {}
         problems = list(checked.problems)
@@ -128,6 +130,7 @@ class Sources:
                 spec=checked.value,
                 rule_ids=_rule_ids(written),
                 sees=(*sees, number),
+                names=_names(written),
                 attached=attached,
                 shipped=folder is not None and folder.resolve() == shipped_policies_dir().resolve(),
             )
@@ -196,6 +199,14 @@ def _beside(written: str, name: str, folder: Path | None) -> tuple[Path | None, 
     if folder is None or relative.is_absolute() or ".." in relative.parts:
         return None, ""
     return folder / relative, str(PurePosixPath(name).parent / relative)
+
+
+def _names(document: Document) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {"detectors": set(), "lists": set()}
+    for where in document.lines:
+        if len(where) == 2 and where[0] in found:
+            found[str(where[0])].add(str(where[1]))
+    return {section: frozenset(names) for section, names in found.items()}
 
 
 def _rule_ids(document: Document) -> frozenset[str]:

@@ -71,6 +71,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     spool_dropped_lines: int = 0
     spool_dropped_bodies: int = 0
     config_reloads: dict[str, int] = {}
+    last_reload_ok: bool = True
     cpu_s: float = 0.0
     in_flight: int = 0
     client_connections: int = 0
@@ -213,6 +214,7 @@ class Metrics:
         self._overhead = Overhead()
         self._guard_events: dict[GuardKey, int] = {}
         self._config_reloads: dict[str, int] = {}
+        self._last_reload_ok = True
         self._before = Snapshot()
 
     def observe(self, record: ExchangeRecord) -> None:
@@ -247,6 +249,7 @@ class Metrics:
     def reloaded(self, result: str) -> None:
         """Count one reload of the configuration; ``result`` is ``applied`` or ``rejected``."""
         self._config_reloads[result] = self._config_reloads.get(result, 0) + 1
+        self._last_reload_ok = result == "applied"
 
     def resume(self, path: Path) -> bool:
         """Go on counting where the predecessor's last snapshot stopped, so that no sum ever falls back.
@@ -285,6 +288,7 @@ class Metrics:
             spool_dropped_lines=before.spool_dropped_lines + self.spool_dropped_lines,
             spool_dropped_bodies=before.spool_dropped_bodies + self.spool_dropped_bodies,
             config_reloads=self._config_reloads,
+            last_reload_ok=self._last_reload_ok,
             cpu_s=before.cpu_s + cpu_seconds(),
             in_flight=self.in_flight,
             client_connections=self.client_connections,

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import gc
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from gateway.app.worker import needs_restart, stamps
+from gateway.app.worker import needs_restart
 from tests.support.gateway_run import environment
 from tests.support.settings import good, load
 
@@ -46,24 +45,6 @@ def test_what_a_reload_cannot_give_asks_for_a_restart(tmp_path: Path, changed: s
 )
 def test_everything_else_can_be_reloaded(tmp_path: Path, changed: str) -> None:
     assert needs_restart(good(load(tmp_path, BASE)), good(load(tmp_path, changed))) == []
-
-
-def test_the_files_of_a_configuration_are_watched(tmp_path: Path) -> None:
-    (tmp_path / "prices.yaml").write_text("[]\n")
-    settings = good(load(tmp_path, BASE + "    prices: {overrides: prices.yaml}\n"))
-    before = stamps(settings)
-    assert {path.name for path in before} == {"weighbridge.yaml", "prices.yaml", "baseline.yaml"}
-    (tmp_path / "prices.yaml").write_text("# none\n[]\n")
-    assert stamps(settings) != before
-    (tmp_path / "prices.yaml").unlink()
-    assert {path.name for path in stamps(settings)} == {"weighbridge.yaml", "baseline.yaml"}
-
-
-def test_a_file_replaced_by_one_of_equal_size_is_seen(tmp_path: Path) -> None:
-    settings = good(load(tmp_path, BASE))
-    before = stamps(settings)
-    os.utime(tmp_path / "weighbridge.yaml", ns=(1, 1))
-    assert stamps(settings) != before
 
 
 def test_loading_the_price_list_leaves_little_behind(tmp_path: Path) -> None:

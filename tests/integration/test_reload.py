@@ -164,3 +164,32 @@ def test_metrics_tell_how_reloads_went(tmp_path: Path) -> None:
         hang_up(gateway, "rejected")
         for result in ("applied", "rejected"):
             assert gateway.metric(f'weighbridge_config_reloads_total{{result="{result}"}}') == 1
+
+
+def test_the_operator_lists_what_is_in_force_and_what_was_rejected(tmp_path: Path) -> None:
+    policy(tmp_path, "osprey")
+    with running(tmp_path, operator=True, config=BY_SIGNAL) as gateway:
+        before = until(lambda: found if (found := gateway.ask_operator("/api/policies").json())["workers"] else None)
+        assert before["last_reload"]["result"] == "none"
+        (rule,) = before["rules"]
+        assert (rule["id"], rule["mode"], rule["actions"], rule["line"]) == ("no-word", "enforce", ["block"], 7)
+        policy(tmp_path, "osprey", sample="kestrel")
+        hang_up(gateway, "rejected")
+        after = gateway.ask_operator("/api/policies").json()
+        assert (after["revision"], after["rules"]) == (before["revision"], before["rules"])
+        assert after["last_reload"]["result"] == "rejected"
+        assert "the word" in after["last_reload"]["problems"][0]
+        until(lambda: gateway.metric("weighbridge_config_last_reload_ok") == 0)
+
+
+def test_a_file_that_a_policy_refers_to_is_watched(tmp_path: Path) -> None:
+    base = POLICY % ("osprey", "osprey")
+    write(tmp_path / "rules" / "base.yaml", base)
+    write(
+        tmp_path / "rules" / "words.yaml",
+        "apiVersion: weighbridge/v1\nkind: Policy\nmetadata: {name: w}\nextends: [base.yaml]\n",
+    )
+    with running(tmp_path, config=CONFIG) as gateway:
+        assert blocked(gateway, "an osprey")
+        write(tmp_path / "rules" / "base.yaml", base.replace("osprey", "kestrel"))
+        until(lambda: blocked(gateway, "a kestrel"), 5)

@@ -57,7 +57,6 @@ def test_an_exchange_is_there_with_all_that_hangs_on_it(plane: OperatorPlane) ->
         ("/api/sql", 400, "invalid_request"),
         ("/api/sql?query=DROP+TABLE+exchanges", 400, "store_rejected"),
         ("/api/keys", 501, "not_yet_available"),
-        ("/api/policies", 501, "not_yet_available"),
         ("/api/nothing", 404, "not_found"),
     ],
 )

@@ -95,6 +95,10 @@ class Gateway:
         """What a worker says of itself once a second."""
         return orjson.loads((self.home / "run" / f"worker-{index}.metrics.json").read_bytes())
 
+    def policies(self, index: int = 0) -> dict[str, Any]:
+        """What a worker says of the policies it has in force."""
+        return orjson.loads((self.home / "run" / f"worker-{index}.policies.json").read_bytes())
+
     def next_counts(self, index: int = 0) -> dict[str, Any]:
         """What the worker says the next time."""
         before = self.counts(index)["written_ms"]
