@@ -172,7 +172,7 @@ def test_the_operator_lists_what_is_in_force_and_what_was_rejected(tmp_path: Pat
         before = until(lambda: found if (found := gateway.ask_operator("/api/policies").json())["workers"] else None)
         assert before["last_reload"]["result"] == "none"
         (rule,) = before["rules"]
-        assert (rule["id"], rule["mode"], rule["actions"], rule["line"]) == ("no-word", "enforce", ["block"], 7)
+        assert (rule["id"], rule["mode"], rule["actions"], rule["line"]) == ("no-word", "enforce", ["block"], 8)
         policy(tmp_path, "osprey", sample="kestrel")
         hang_up(gateway, "rejected")
         after = gateway.ask_operator("/api/policies").json()
