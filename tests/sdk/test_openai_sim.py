@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import openai
@@ -159,9 +158,8 @@ def test_cancelled_stream_is_recorded_with_what_was_said(client, gateway):
         for number, _ in enumerate(stream):
             if number == 5:
                 break
-    gone = time.monotonic()
+    # Had it gone on, it would be on record after 100 s with all its words.
     record = gateway.exchange(raw.headers["x-weighbridge-id"])
-    assert time.monotonic() - gone < 3
     assert (record["status"], record["error_code"]) == (499, "client_closed")
     assert record["usage_source"] == "estimated"
     assert 1 <= record["output_tokens"] < 500
