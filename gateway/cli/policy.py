@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.app.policies import PolicyFault, build_engine, run_test
+from gateway.app.policies import PolicyFault, build_engine
+from gateway.app.trials import run_test
 from gateway.cli import output
 from gateway.clients.clock import SystemClock
 from gateway.config.environment import Options, shown
@@ -124,14 +125,19 @@ def run_lint(args: argparse.Namespace) -> int:
 
 def _linted(files: Files, now_s: float) -> Iterator[Finding]:
     loaded = load_bundle(files)
-    findings = lint(loaded, now_s)
-    yield from findings
-    if loaded.bundle is not None and not any(finding.code == "pattern" for finding in findings):
+    forms: dict[str, str] = {}
+    faults: tuple[Problem, ...] = ()
+    if loaded.bundle is not None:
         try:
-            build_engine(loaded, files[0][0])
+            forms = build_engine(loaded, files[0][0]).kit.forms
         except PolicyFault as fault:
-            for problem in fault.problems:
-                yield Finding(problem.file, problem.line, "invalid", "error", problem.message)
+            faults = fault.problems
+    findings = lint(loaded, now_s, forms)
+    yield from findings
+    told = {(finding.file, finding.line, finding.message) for finding in findings}
+    for problem in faults:
+        if (problem.file, problem.line, problem.message) not in told:
+            yield Finding(problem.file, problem.line, "invalid", "error", problem.message)
 
 
 class _Ran(msgspec.Struct):

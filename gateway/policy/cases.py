@@ -70,7 +70,7 @@ def compile_test(file: PolicyFile, index: int, rule_ids: frozenset[str], report:
     path: NodePath = ("tests", index)
     spec: TestSpec = file.spec.tests[index]
     expect = spec.expect
-    if expect.rule is not None and expect.rule not in rule_ids:
+    if expect.rule is not None and ":" not in expect.rule and expect.rule not in rule_ids:
         message = f"no rule is named '{expect.rule}'{suggestion(expect.rule, rule_ids)}"
         report.problem(file, (*path, "expect", "rule"), message)
     templates = Templates(spec.name)

@@ -25,8 +25,6 @@ _WHOLE = {
     "outside": "asks somebody about whole answers",
 }
 
-Form = Literal["pattern", "piece", "text", "call", "outside"]
-
 
 class Finding(msgspec.Struct, frozen=True, order=True):
     """One thing that was found.
@@ -51,7 +49,7 @@ class Finding(msgspec.Struct, frozen=True, order=True):
         return f"{place}: {'note: ' if self.level == 'note' else ''}{self.message} [{self.code}]"
 
 
-def lint(loaded: LoadedBundle, now_s: float, forms: Mapping[str, Form] | None = None) -> tuple[Finding, ...]:
+def lint(loaded: LoadedBundle, now_s: float, forms: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
     """Look a bundle over.
 
     Args:
@@ -73,7 +71,7 @@ def lint(loaded: LoadedBundle, now_s: float, forms: Mapping[str, Form] | None = 
 class _Linter:
     """Looks at the files that were asked for, in the light of all."""
 
-    def __init__(self, loaded: LoadedBundle, forms: Mapping[str, Form]) -> None:
+    def __init__(self, loaded: LoadedBundle, forms: Mapping[str, str]) -> None:
         self._loaded = loaded
         self._forms = forms
         self._rules = {rule.id: rule for rule in loaded.compiled.bundle.rules}

@@ -23,6 +23,8 @@ from gateway.policy.steps import LATER, MODE_SCHEMA, STEPS_SCHEMA, ModeSpec, par
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 # As an expression can name it, and none of its words.
 DetectorName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+# A rule of the bundle, or what thresholds and failing detectors are recorded as.
+_EXPECTED_RULE = r"^(scoring:(request|response)|on_error:[A-Za-z_][A-Za-z0-9_-]{0,63}|[A-Za-z0-9][A-Za-z0-9._-]{0,99})$"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ACTIONS = tuple(action for action in get_args(Action) if action not in LATER)
 
@@ -123,7 +125,7 @@ class ExpectSpec(Strict):
     """What must come of it."""
 
     action: Annotated[Action, BeforeValidator(_expected_action), WithJsonSchema({"enum": list(_ACTIONS)})] | None = None
-    rule: Identifier | None = None
+    rule: Annotated[str, Field(pattern=_EXPECTED_RULE)] | None = None
     output: Annotated[Any, BeforeValidator(_output), WithJsonSchema({"type": ["string", "object"]})] = None
     route: Text | None = None
     restored: SampleText | None = None

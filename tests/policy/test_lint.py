@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.policy.lint import Finding, Form, lint
+from gateway.policy.lint import Finding, lint
 from gateway.policy.load import bundle_of
 
 HEAD = """\
@@ -20,7 +20,7 @@ NOW = 1_800_000_000.0
 EXPIRES = "2027-02-01"
 
 
-def found(*rules: str, more: str = "", forms: dict[str, Form] | None = None, now_s: float = NOW) -> list[Finding]:
+def found(*rules: str, more: str = "", forms: dict[str, str] | None = None, now_s: float = NOW) -> list[Finding]:
     """What lint says of rules that all have a test and use both detectors."""
     ids = [rule.split("id: ")[1].split(",")[0] for rule in rules]
     tests = "".join(

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.app.policies import build_engine
+from gateway.app.trials import run_test
+from gateway.policy.load import bundle_of
+
+HEAD = """\
+apiVersion: weighbridge/v1
+kind: Policy
+metadata: {name: n}
+detectors:
+  words: {use: pattern, patterns: [osprey]}
+  names: {use: pattern, patterns: ["mr [a-z]{2,20}"]}
+scoring: {request: {annotate: 2, block: 4}}
+rules:
+  - {id: back, match: {direction: response}, when: words, do: redact, mode: enforce}
+  - {id: points, match: {direction: request, role: user}, when: words, do: {score: 2}, mode: enforce}
+  - {id: tool, match: {direction: request, role: tool, tool: "mcp:*"}, when: words, do: block, mode: enforce}
+  - {id: quiet, match: {direction: request, team: quiet}, when: names, do: block, mode: audit}
+  - {id: loud, match: {direction: request, tag: env=prod}, when: names, do: redact, mode: enforce}
+tests:
+"""
+
+
+def failures(given: str, expect: str) -> list[str]:
+    loaded = bundle_of([("p", f"{HEAD}- {{name: t, given: {given}, expect: {expect}}}")])
+    assert loaded.problems == ()
+    engine = build_engine(loaded, "p")
+    return [problem.message for test in loaded.tests for problem in run_test(engine, test)]
+
+
+@pytest.mark.parametrize(
+    ("given", "expect"),
+    [
+        ("{role: user, text: an osprey}", "{rule: points, action: score}"),
+        ("{messages: [{role: user, content: osprey}, {role: user, content: osprey}]}", "{action: block}"),
+        ("{role: user, text: an osprey}", "{rule: 'scoring:request'}"),
+        ("{role: tool, tool: 'mcp:search', text: osprey}", "{rule: tool, action: block}"),
+        ("{role: tool, tool: search, text: osprey}", "{action: allow}"),
+        ("{role: user, text: mr white, team: quiet}", "{rule: quiet, action: allow, output: mr white}"),
+        ("{role: user, text: mr white}", "{action: allow}"),
+        ("{role: user, text: dear mr white, tag: env=prod}", "{rule: loud, output: 'dear [NAMES]'}"),
+        ("{role: user, text: dear mr white, tag: env=prod}", "{output: 'dear [NA{{any:3}}]'}"),
+        ("{role: assistant, text: an osprey}", "{rule: back, action: redact, output: 'an [WORDS]'}"),
+        ("{stream: [an os, prey]}", "{rule: back, output: 'an [WORDS]'}"),
+        ("{role: assistant, tool_args: {a: an osprey, n: 5}}", "{rule: back, output: {a: 'an [WORDS]', n: 5}}"),
+        ("{call: t, args: {deep: {er: [osprey]}}}", "{output: {deep: {er: ['[WORDS]']}}}"),
+        ("{role: assistant, text: an osprey, direction: request}", "{action: allow}"),
+    ],
+)
+def test_a_test_meets_the_guards_as_a_call_would(given: str, expect: str):
+    assert failures(given, expect) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "expect", "said"),
+    [
+        ("{role: user, text: an osprey}", "{action: allow}", "test 't': expected allow, got score"),
+        ("{role: user, text: a kestrel}", "{rule: points}", "test 't': expected rule 'points', got no rule"),
+        (
+            "{role: user, text: an osprey}",
+            "{rule: tool}",
+            "test 't': expected rule 'tool', got points, scoring:request",
+        ),
+        ("{role: user, text: a}", "{route: pool}", "test 't': expected route 'pool', got none"),
+        ("{role: user, text: a}", "{output: b}", "test 't': the text that is left is not the expected one"),
+        (
+            "{role: user, text: aaaa}",
+            "{output: 'a{{any:2}}'}",
+            "test 't': the text that is left is not the expected one",
+        ),
+        ("{call: t, args: {a: 1}}", "{output: {a: 2}}", "test 't': the text that is left is not the expected one"),
+        ("{call: t, args: {a: 1}}", "{output: {}}", "test 't': the text that is left is not the expected one"),
+    ],
+)
+def test_what_is_not_as_expected_is_told_without_its_text(given: str, expect: str, said: str):
+    assert failures(given, expect) == [said]
