@@ -53,7 +53,7 @@ check-words:
 	$(VENV)/bin/codespell gateway tests loadtests docs *.md
 
 check-tests:
-	$(PY) -m pytest -n auto -q -m "not integration and not slow and not bench"
+	$(PY) -m pytest -n auto -q --hypothesis-profile brief -m "not integration and not slow and not bench"
 
 format: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format .

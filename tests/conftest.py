@@ -6,4 +6,6 @@ from hypothesis import HealthCheck, settings
 
 # How long an example takes says more about who else is on the machine than about what it tests.
 settings.register_profile("weighbridge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# make check takes a short look; make test has as many examples as each test asks for.
+settings.register_profile("brief", settings.get_profile("weighbridge"), max_examples=20)
 settings.load_profile("weighbridge")

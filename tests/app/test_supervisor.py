@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app.supervisor import listening_sockets
+from tests.support.figures import BUSY
 from tests.support.gateway_run import environment, until
 
 # A child notes its number and pid in a folder, says that it is ready, and does what its kind says.
@@ -91,7 +92,7 @@ def test_workers_are_stopped_before_the_operator(tmp_path: Path, number: int) ->
     with supervised(tmp_path, "first,second,operator") as run:
         until(lambda: "announced" in run.notes())
         run.tell(number)
-        assert run.process.wait(10) == 0
+        assert run.process.wait(30) == 0
         stops = [note for note in run.notes() if note.endswith("stops")]
         assert sorted(stops[:2]) == ["first stops", "second stops"]
         assert stops[2:] == ["operator stops"]
@@ -116,18 +117,17 @@ def test_a_child_that_died_is_back_at_once_and_later_each_time(tmp_path: Path) -
         until(lambda: run.pids("first"))
         pauses: list[float] = []
         for dead in range(1, 4):
-            signal_to(run.pids("first")[-1])
             began = time.monotonic()
+            signal_to(run.pids("first")[-1])
             until(lambda dead=dead: len(run.pids("first")) > dead)
             pauses.append(time.monotonic() - began)
-        assert pauses[0] < 1.0
-        assert pauses[0] >= 0.08
-        assert pauses[2] > pauses[0] + 0.2
+        assert pauses[0] < 1.0 * BUSY
+        assert all(pause >= least for pause, least in zip(pauses, (0.1, 0.2, 0.4), strict=True))
 
 
 def test_a_child_that_cannot_start_ends_all(tmp_path: Path) -> None:
     with supervised(tmp_path, "hopeless,operator") as run:
-        assert run.process.wait(10) == 1
+        assert run.process.wait(30) == 1
         assert "announced" not in run.notes()
 
 
@@ -144,7 +144,7 @@ def test_whoever_does_not_stop_when_asked_twice_is_killed(tmp_path: Path) -> Non
         run.tell(signal.SIGTERM)
         until(lambda: "deaf hears" in run.notes())
         run.tell(signal.SIGTERM)
-        assert run.process.wait(5) == 0
+        assert run.process.wait(30) == 0
 
 
 def test_children_see_that_the_supervisor_is_gone(tmp_path: Path) -> None:

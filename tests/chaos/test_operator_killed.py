@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.agreement import all_are_recorded_once
+from tests.support.figures import SOAK
 from tests.support.gateway_run import Gateway, running, until
 from tests.support.load import calling
 
-SOAK = bool(os.environ.get("WEIGHBRIDGE_SOAK"))
 KILLS = 15 if SOAK else 3
 
 

@@ -8,7 +8,7 @@ import time
 import orjson
 import pytest
 
-from tests.support.figures import measured
+from tests.support.figures import BUSY, measured
 from tests.support.gateway_run import Gateway, chat, running, until
 from tests.support.provider import CLOSE, END, EVENTS, RESET, Asked, ScriptedProvider, Step, chunk
 from tests.support.provider_thread import provider_in_thread
@@ -111,7 +111,7 @@ def test_a_fault_of_the_provider_is_told_as_an_error_and_recorded(
     record = gateway.record_of(answer.id)
     assert (record["status"], record["error_code"]) == (status, code)
     assert record["attempts"][0]["error_code"] == code
-    until(lambda: idle(gateway), 5)
+    until(lambda: idle(gateway))
 
 
 @pytest.mark.parametrize("name", ["patient silence", "patient stream"])
@@ -133,11 +133,11 @@ def test_a_provider_is_left_within_a_second_of_the_client_leaving(
             await asyncio.to_thread(until, lambda: len(provider.asked) > before)
         writer.close()
 
-    until(lambda: idle(gateway), 5)
+    until(lambda: idle(gateway))
     asyncio.run(leave())
     began = time.monotonic()
-    until(lambda: provider.open == 0, 1.0)
+    until(lambda: provider.open == 0, 1.0 * BUSY)
     measured("left_ms", (time.monotonic() - began) * 1000)
     (record,) = until(lambda: gateway.spooled()[told_before:])
     assert (record["status"], record["error_code"]) == (499, "client_closed")
-    until(lambda: idle(gateway), 5)
+    until(lambda: idle(gateway))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -11,10 +10,11 @@ import pytest
 from tests.support.agreement import all_are_recorded_once
 from tests.support.clickhouse_shim import ClickHouseShim
 from tests.support.engine import fresh_database
+from tests.support.figures import SOAK
 from tests.support.gateway_run import running, until
 from tests.support.load import calling
 
-AWAY_S = 30.0 if os.environ.get("WEIGHBRIDGE_SOAK") else 4.0
+AWAY_S = 30.0 if SOAK else 4.0
 
 
 @pytest.mark.integration

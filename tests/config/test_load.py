@@ -131,7 +131,7 @@ WORDS = st.sampled_from(
 )
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.text(max_size=80), st.lists(WORDS, max_size=8).map("\n".join)))
 def test_no_file_raises(tmp_path: Path, text: str):
     (tmp_path / "weighbridge.yaml").write_bytes(text.encode("utf-8", "surrogatepass"))

@@ -352,7 +352,7 @@ def test_bad_configuration_is_reported_whole_and_starts_nothing(tmp_path):
     listen = ("--listen", "127.0.0.1:0", "--operator", "127.0.0.1:0")
     done = subprocess.run(
         [sys.executable, "-m", "gateway", "serve", "-c", "bad.yaml", *listen],
-        cwd=tmp_path, env=env, capture_output=True, timeout=30, check=False,
+        cwd=tmp_path, env=env, capture_output=True, timeout=60, check=False,
     )  # fmt: skip
     said = done.stderr.decode()
     assert done.returncode == 1
@@ -372,7 +372,7 @@ def test_bad_prices_and_bad_policies_are_reported_with_the_configuration(tmp_pat
     env = clean_environ({"WEIGHBRIDGE_HOME": str(tmp_path / "data")})
     done = subprocess.run(
         [sys.executable, "-m", "gateway", "serve", "-c", "bad.yaml", "--listen", "127.0.0.1:0", "--no-operator"],
-        cwd=tmp_path, env=env, capture_output=True, timeout=30, check=False,
+        cwd=tmp_path, env=env, capture_output=True, timeout=60, check=False,
     )  # fmt: skip
     said = done.stderr.decode()
     assert done.returncode == 1
@@ -384,7 +384,7 @@ def test_address_that_is_taken_starts_nothing(gateway, tmp_path):
     env = clean_environ({"WEIGHBRIDGE_HOME": str(tmp_path / "data")})
     done = subprocess.run(
         [sys.executable, "-m", "gateway", "serve", "--listen", f"127.0.0.1:{gateway.port}", "--no-operator"],
-        cwd=tmp_path, env=env, capture_output=True, timeout=30, check=False,
+        cwd=tmp_path, env=env, capture_output=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert f"127.0.0.1:{gateway.port}" in done.stderr.decode()

@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.support.figures import measured
+from tests.support.figures import BUSY, measured
 from tests.support.gateway_run import CHAT, ask, chat, environment, resident_kb, until
 from tests.support.provider import END, EVENTS, Asked, Step, chunk, whole
 from tests.support.provider_thread import provider_in_thread
@@ -26,9 +26,6 @@ ROOT = Path(__file__).parents[2]
 STARTS = 5
 READY_MS = 1000
 RESIDENT_KB = 80_000
-# What a start takes of the processor is known on any machine; what it takes of the clock only on one with nothing else
-# to do, and beside others even the processor's time is longer: caches and cores are shared.
-BUSY = 1 if os.getloadavg()[0] < (os.cpu_count() or 1) * 0.6 else 4
 CHOICE = b'"index":0,"%b":{"content":"hello"},"finish_reason":"stop"'
 USAGE = b'"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}'
 WHOLE = b'{"id":"c","object":"chat.completion","model":"m","choices":[{%b}],%b}' % (CHOICE % b"message", USAGE)
@@ -118,14 +115,14 @@ def test_the_bare_install_is_ready_within_a_second_and_small(installed: Path, tm
                     assert got.status == 200
                     assert b"hello" in got.body
                 pid = worker(folder)
-                until(lambda pid=pid: resident_kb(pid) <= RESIDENT_KB, 10)
+                until(lambda pid=pid: resident_kb(pid) <= RESIDENT_KB)
                 sizes_kb.append(resident_kb(pid))
     measured("ready ms", sorted(took_ms))
     measured("processor ms until ready", sorted(used_ms))
     measured("worker VmRSS kB", sizes_kb)
+    # What a start takes of the processor is much the same on any machine; what it takes of the clock is not.
     assert statistics.median(used_ms) <= READY_MS * BUSY
-    if BUSY == 1:
-        assert statistics.median(took_ms) <= READY_MS
+    assert statistics.median(took_ms) <= READY_MS * BUSY
     assert max(sizes_kb) <= RESIDENT_KB
 
 

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from openai import OpenAI
 
+from tests.support.figures import BUSY
 from tests.support.gateway_process import GatewayProcess
 from tests.support.llm_server import LlmServer
 from tests.support.openai_script import WEATHER
@@ -179,4 +180,4 @@ def test_cancelled_stream_frees_the_servers_slot(client, gateway):
     # Three long answers on two slots: had they gone on, this one would wait for seconds.
     record = gateway.exchange(cancelled[-1])
     assert (record["status"], record["error_code"], record["usage_source"]) == (499, "client_closed", "estimated")
-    assert client.chat.completions.create(model=MODEL, messages=HELLO, max_tokens=2, timeout=5).choices
+    assert client.chat.completions.create(model=MODEL, messages=HELLO, max_tokens=2, timeout=5 * BUSY).choices

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import threading
 import time
@@ -12,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_reload import BY_SIGNAL, hang_up, write
-from tests.support.figures import measured
+from tests.support.figures import SOAK, measured
 from tests.support.gateway_run import Gateway, running
 from tests.support.policies import many_rules
 
 pytestmark = pytest.mark.integration
 
-SOAK = bool(os.environ.get("WEIGHBRIDGE_SOAK"))
 CLIENTS, ROUNDS = 3, 12 if SOAK else 4
 # Two rules a version: a call that met half of one would have both words redacted, or none.
 VERSION = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import socket
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from loadtests import build
-from tests.support.figures import measured
+from tests.support.figures import SOAK, measured
 from tests.support.gateway_run import Gateway, chat, open_files, resident_kb, running, until
 from tests.support.raw_client import head, request, talk
 
@@ -25,7 +24,6 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 
-SOAK = bool(os.environ.get("WEIGHBRIDGE_SOAK"))
 WARM_UP = 1_000
 CALLS = 10_000 if SOAK else 2_000
 CLIENTS = 16

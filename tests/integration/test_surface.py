@@ -10,6 +10,7 @@ import orjson
 import pytest
 from openai import OpenAI
 
+from tests.support.figures import BUSY
 from tests.support.gateway_process import GatewayProcess
 from tests.support.openai_script import JSON_HEAD, USAGE, answer
 from tests.support.provider import END, chunk, whole
@@ -61,7 +62,7 @@ def configured(provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
 
 @pytest.fixture
 def client(gateway) -> Iterator[OpenAI]:
-    with OpenAI(base_url=gateway.base_url, api_key="sk-client", max_retries=0, timeout=30) as made:
+    with OpenAI(base_url=gateway.base_url, api_key="sk-client", max_retries=0, timeout=60) as made:
         yield made
 
 
@@ -189,7 +190,7 @@ def test_cancelled_stream_of_a_passed_through_path_reaches_the_provider(gateway,
         connection.request(b'{"model":"m","stream":true}', "/v1/responses")
         until(lambda: len(provider.asked) > asked or None)
         during = provider.open
-    until(lambda: provider.open < during or None, 1.0)
+    until(lambda: provider.open < during or None, 1.0 * BUSY)
     rows = until(lambda: gateway.sql("SELECT route, error_code FROM exchanges WHERE status = 499") or None)
     assert rows == [{"route": "/v1/responses", "error_code": "client_closed"}]
 

@@ -141,7 +141,7 @@ def test_a_client_that_leaves_cancels_its_call(start):
             while not handler.seen:
                 await asyncio.sleep(0.005)
             writer.close()
-            await asyncio.wait_for(handler.cancelled.wait(), 1)
+            await asyncio.wait_for(handler.cancelled.wait(), 20)
             await asyncio.sleep(0.01)
             assert (server.in_flight(), server.connections()) == (0, 0)
 
@@ -242,7 +242,7 @@ REQUEST = (
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(1, len(REQUEST) - 1), max_size=8, unique=True))
 def test_requests_are_the_same_however_they_are_cut(cuts):
     async def main() -> None:
@@ -256,12 +256,12 @@ def test_requests_are_the_same_however_they_are_cut(cuts):
     asyncio.run(main())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.one_of(st.binary(max_size=300), st.binary(max_size=100).map(lambda b: HOT + b + b"\r\n\r\n")))
 def test_garbage_is_refused_or_waited_for_and_never_breaks_the_server(data):
     async def main() -> None:
         handler = Echo()
-        async with listening(handler, header_timeout_s=0.05) as (_, port):
+        async with listening(handler, header_timeout_s=1) as (_, port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(data)
             writer.write_eof()

@@ -38,7 +38,7 @@ def post(body: bytes, *extra: str) -> bytes:
 
 def ask(port: int, *pieces: bytes) -> bytes:
     """Send pieces, close our half when all are sent, and read to the end."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in pieces:
             connection.sendall(piece)
@@ -154,7 +154,7 @@ def test_what_it_does_not_serve_is_refused_and_the_connection_closed(
 )
 def test_the_generator_counts_whole_answers(programs: dict[str, Path], port: int, options: list[str]) -> None:
     command = [programs["generator"], *options, "-t", "0.3", "-W", "0.1", str(port)]
-    figures = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout)
+    figures = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
     assert figures["ok"] > 5
     assert [figures[name] for name in ("bad", "broken", "incomplete")] == [0, 0, 0]
     assert figures["latency_us"]["n"] == figures["ok"]

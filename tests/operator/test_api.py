@@ -184,7 +184,7 @@ def test_metrics_add_workers_and_the_operator_up(plane: OperatorPlane) -> None:
 
 
 def test_the_tail_shows_what_arrives(plane: OperatorPlane) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", plane.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", plane.port, timeout=60)
     connection.request("GET", "/api/tail")
     answer = connection.getresponse()
     assert answer.getheader("content-type") == "text/event-stream"

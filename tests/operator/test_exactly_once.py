@@ -21,6 +21,7 @@ from gateway.recording.spool import SpoolWriter
 from tests.support.clickhouse_shim import ClickHouseShim
 from tests.support.drivers import opened
 from tests.support.engine import fresh_database
+from tests.support.figures import BUSY
 from tests.support.records import lines, record
 
 SHIP = """
@@ -132,7 +133,7 @@ def test_a_server_that_goes_away_and_comes_back_has_every_line_once(tmp_path: Pa
         shipper = Shipper(tmp_path, TraceStore(driver), SystemClock(), limits=limits)
         spool = fill(tmp_path, 50)
         task = asyncio.get_running_loop().create_task(shipper.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             for failing in ("before", "after", "stop"):
                 while shipper.lag_bytes or not shipper.shipped_lines:
                     await asyncio.sleep(0.005)
@@ -211,7 +212,7 @@ def test_a_call_can_be_asked_for_within_two_seconds_of_its_end(tmp_path: Path) -
                 spool.append(lines(record()).strip())
                 while await driver.query("SELECT count() FROM exchanges", fmt="TSVRaw") != b"%d\n" % number:
                     await asyncio.sleep(0.005)
-                assert clock.monotonic_ns() - ended_ns < 2_000_000_000
+                assert clock.monotonic_ns() - ended_ns < 2_000_000_000 * BUSY
             task.cancel()
             await asyncio.wait([task])
             shipper.close()

@@ -185,17 +185,17 @@ def test_a_supervisor_that_dies_takes_the_operator_along(tmp_path: Path) -> None
     record = exchange()
     plane.append([record])
     plane.abandon()
-    assert plane.process.wait(15) == 0
+    assert plane.process.wait(30) == 0
     plane.stop()
 
 
 def test_open_streams_do_not_hold_the_operator_up(tmp_path: Path) -> None:
     plane = OperatorPlane(tmp_path)
-    with socket.create_connection(("127.0.0.1", plane.port), timeout=20) as watcher:
+    with socket.create_connection(("127.0.0.1", plane.port), timeout=60) as watcher:
         watcher.sendall(b"GET /api/tail HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert watcher.recv(4096).startswith(b"HTTP/1.1 200")
         plane.process.send_signal(signal.SIGTERM)
-        assert plane.process.wait(5) == 0
+        assert plane.process.wait(30) == 0
         rest = b""
         while piece := watcher.recv(4096):
             rest += piece

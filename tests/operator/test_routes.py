@@ -52,7 +52,7 @@ def test_every_documented_get_answers_as_documented(plane: OperatorPlane) -> Non
         if "get" not in methods or "{" in path or path == "/api/tail":
             continue
         query = "?query=SELECT+1" if path == "/api/sql" else ""
-        connection = http.client.HTTPConnection("127.0.0.1", plane.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", plane.port, timeout=60)
         connection.request("GET", path + query)
         answer = connection.getresponse()
         answer.read()

@@ -16,7 +16,7 @@ def connect() -> Iterator[Connect]:
     made: list[OpenAI] = []
 
     def client(gateway: GatewayProcess, api_key: str = "sk-client-credential", **options) -> OpenAI:
-        made.append(OpenAI(base_url=gateway.base_url, api_key=api_key, max_retries=0, timeout=30, **options))
+        made.append(OpenAI(base_url=gateway.base_url, api_key=api_key, max_retries=0, timeout=60, **options))
         return made[-1]
 
     yield client

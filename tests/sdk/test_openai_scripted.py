@@ -6,7 +6,6 @@ import asyncio
 import base64
 import re
 import struct
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from openai import OpenAI
 from pydantic import BaseModel
 
+from tests.support.figures import BUSY
 from tests.support.gateway_process import GatewayProcess
 from tests.support.openai_script import (
     COST_NANOUSD,
@@ -296,9 +296,7 @@ def test_cancelled_stream_reaches_the_provider_within_a_second(client, provider,
             if chunk.choices[0].delta.content == "four":
                 break
         during = provider.open
-    gone = time.monotonic()
-    until(lambda: provider.open < during or None, 1.0)
-    assert time.monotonic() - gone < 1
+    until(lambda: provider.open < during or None, 1.0 * BUSY)
     record = gateway.exchange(raw.headers["x-weighbridge-id"])
     assert (record["status"], record["error_code"]) == (499, "client_closed")
     assert record["usage_source"] == "estimated"
@@ -311,7 +309,7 @@ def test_cancelled_whole_call_reaches_the_provider_within_a_second(gateway, prov
     provider.script = [never]
     before = len(provider.asked)
     with pytest.raises(openai.APITimeoutError):
-        connect(gateway, KEY).with_options(timeout=0.5).chat.completions.create(model=MODEL, messages=HELLO)
+        connect(gateway, KEY).with_options(timeout=2).chat.completions.create(model=MODEL, messages=HELLO)
     assert len(provider.asked) == before + 1
     during = provider.open
     rows = until(

@@ -125,7 +125,7 @@ class GatewayProcess:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, str], bytes]:
         """Send one request over a connection of its own; returns status, headers (lower-case) and body."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         try:
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
@@ -142,7 +142,7 @@ class GatewayProcess:
     def operator(self, method: str, path: str, document: Any = None) -> tuple[int, Any]:
         """Ask the operator plane for a JSON document."""
         parts = urlsplit(self.operator_url)
-        connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=60)
         try:
             body = None if document is None else orjson.dumps(document)
             connection.request(method, path, body, {"content-type": "application/json"} if body else {})
@@ -151,7 +151,7 @@ class GatewayProcess:
         finally:
             connection.close()
 
-    def exchange(self, exchange_id: str, timeout_s: float = 15.0) -> dict[str, Any]:
+    def exchange(self, exchange_id: str, timeout_s: float = 60.0) -> dict[str, Any]:
         """The record of an exchange, as soon as it can be read."""
 
         def look() -> dict[str, Any] | None:
@@ -190,7 +190,7 @@ class GatewayProcess:
         """Leave nothing behind: its processes are a group of their own."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(30)
 
 
 def seconds_since(start: float) -> float:

@@ -24,7 +24,7 @@ CHAT = "/v1/chat/completions"
 _FOREIGN = ("WEIGHBRIDGE_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "MISTRAL_", "GROQ_", "AWS_", "AZURE_")
 
 
-def until(look: Callable[[], _T | None], timeout_s: float = 20.0) -> _T:
+def until(look: Callable[[], _T | None], timeout_s: float = 60.0) -> _T:
     """Look again and again until something is there."""
     deadline = time.monotonic() + timeout_s
     while not (found := look()):
@@ -54,7 +54,7 @@ class Answer:
         return orjson.loads(self.body)
 
 
-def ask(port: int, path: str, document: Any = None, *, timeout_s: float = 20.0, **headers: str) -> Answer:
+def ask(port: int, path: str, document: Any = None, *, timeout_s: float = 60.0, **headers: str) -> Answer:
     """One request on a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
@@ -133,7 +133,7 @@ class Gateway:
         return [orjson.loads(line) for path in segments for line in path.read_bytes().splitlines()]
 
     def record_of(self, exchange_id: str) -> dict[str, Any]:
-        (found,) = until(lambda: [each for each in self.spooled() if each["id"] == exchange_id], 5)
+        (found,) = until(lambda: [each for each in self.spooled() if each["id"] == exchange_id])
         return found
 
     def kill_worker(self, index: int = 0) -> float:
@@ -188,7 +188,7 @@ def running(cwd: Path, *arguments: str, operator: bool = False, config: str = ""
     finally:
         if not exhausted(process.pid):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(30)
         process.stdout.close()
 
 

@@ -66,7 +66,7 @@ class Echo:
 
 
 @asynccontextmanager
-async def listening(handler: Echo, *, header_timeout_s: float = 2.0) -> AsyncIterator[tuple[Server, int]]:
+async def listening(handler: Echo, *, header_timeout_s: float = 30.0) -> AsyncIterator[tuple[Server, int]]:
     """A server on a free port that takes bodies of 1000 bytes."""
     options = ListenerOptions(max_body_bytes=1000, header_timeout_s=header_timeout_s)
     server = Server(lambda: handler, Health(dict), options, time.monotonic_ns, handler.commit)

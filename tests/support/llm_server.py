@@ -54,7 +54,7 @@ class LlmServer:
         until(self._healthy, 60)
 
     def _healthy(self) -> bool | None:
-        connection = http.client.HTTPConnection(self.address, timeout=30)
+        connection = http.client.HTTPConnection(self.address, timeout=60)
         try:
             connection.request("GET", "/health")
             return connection.getresponse().status == 200 or None
@@ -66,4 +66,4 @@ class LlmServer:
     def stop(self) -> None:
         """End it. It keeps nothing that would have to be saved."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)

@@ -37,7 +37,7 @@ class Load:
         until(lambda: len(self.seen) >= wanted)
 
     def client(self, number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         turn = number
         while not self._stop.is_set():
             turn += 1

@@ -41,7 +41,7 @@ asyncio.run(run_operator(
 """
 
 
-def until(look: Callable[[], _T | None], timeout_s: float = 15.0) -> _T:
+def until(look: Callable[[], _T | None], timeout_s: float = 60.0) -> _T:
     """Look again and again until something is there."""
     deadline = time.monotonic() + timeout_s
     while (found := look()) is None:
@@ -131,7 +131,7 @@ class OperatorPlane:
         self, method: str, path: str, document: Any = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
         """Send one request; returns status and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             body = None if document is None else orjson.dumps(document)
             sent = dict(headers or {}) | ({"content-type": "application/json"} if body is not None else {})

@@ -38,7 +38,7 @@ class RawConnection:
     """A connection to a data plane."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._read = b""
 
     def send(self, data: bytes) -> None:

@@ -207,7 +207,7 @@ class Rooms:
     async def ended(self) -> None:
         """Wait for the calls whose clients have gone."""
         while self.pipeline.endings:
-            await asyncio.wait(self.pipeline.endings, timeout=10)
+            await asyncio.wait(self.pipeline.endings, timeout=60)
 
     async def _edge(self, asked: Incoming, reply: ListReply) -> None:
         try:

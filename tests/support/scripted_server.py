@@ -61,7 +61,7 @@ class ScriptedServer:
 
     def wait(self) -> None:
         """Wait until it listens."""
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
 
 @contextmanager

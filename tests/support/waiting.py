@@ -9,7 +9,7 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
-def until(look: Callable[[], _T | None], timeout_s: float = 15.0) -> _T:
+def until(look: Callable[[], _T | None], timeout_s: float = 60.0) -> _T:
     """Look until something is there."""
     deadline = time.monotonic() + timeout_s
     while (found := look()) is None:

@@ -108,7 +108,7 @@ class Case:
                     self.attempt.on_data(step)
                 else:
                     self.attempt.on_fail(step)
-            await asyncio.wait_for(outcome, 1)
+            await asyncio.wait_for(outcome, 20)
 
         asyncio.run(main())
         return self.attempt

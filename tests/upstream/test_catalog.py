@@ -17,7 +17,7 @@ def ask(path: str) -> KeepingSink:
         sink = KeepingSink()
         CatalogProvider(NAMES).send(path, b"", sink)
         assert not sink.status, "nothing is said before the caller has got its handle"
-        await asyncio.wait_for(sink.done.wait(), 1)
+        await asyncio.wait_for(sink.done.wait(), 20)
         return sink
 
     return asyncio.run(main())
@@ -49,7 +49,7 @@ def test_an_empty_table_is_an_empty_list():
     async def main() -> None:
         sink = KeepingSink()
         CatalogProvider(()).send("/models", b"", sink)
-        await asyncio.wait_for(sink.done.wait(), 1)
+        await asyncio.wait_for(sink.done.wait(), 20)
         assert orjson.loads(sink.body) == {"object": "list", "data": []}
 
     asyncio.run(main())

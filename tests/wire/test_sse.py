@@ -97,11 +97,11 @@ def test_rest_is_given_once() -> None:
 def test_many_tiny_pieces_cost_linear_time(piece: bytes) -> None:
     def seconds(count: int) -> float:
         splitter = EventSplitter()
-        start = time.perf_counter()
+        start = time.thread_time()
         for _ in range(count):
             splitter.feed(piece)
             splitter.feed(b"y")
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     small = min(seconds(5_000) for _ in range(3))
     large = min(seconds(40_000) for _ in range(3))
