@@ -35,6 +35,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         score: How sure the detector is, 0 to 1; ``None`` for one that does not weigh.
         view: The view of the text in which it showed, empty for the text as it stands.
         replacement: What a ``rewrite`` puts in its place; ``None`` when the detector offers nothing.
+        advisory: It is recorded and sets nothing off: a detector that looks closer than it acts.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     score: float | None = None
     view: str = ""
     replacement: str | None = None
+    advisory: bool = False
 
 
 class About(msgspec.Struct, frozen=True):

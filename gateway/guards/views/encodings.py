@@ -17,7 +17,7 @@ from gateway.guards.views.view import Piece, View
 # Lines of a mail body may follow each other. A group never begins inside a longer run of the same characters.
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}+(?:\r?\n[ \t]{0,8}[A-Za-z0-9+/_-]{4,}+)*+={0,2}")
 _BASE32 = re.compile(r"(?<![A-Za-z0-9])(?:[A-Z2-7]{16,}+|[a-z2-7]{16,}+)={0,6}")
-_HEX = re.compile(r"(?<![A-Za-z0-9])(?:0x)?[0-9a-fA-F]{2}(?:[ :,-]{0,2}(?:0x)?[0-9a-fA-F]{2}){7,}+")
+_HEX = re.compile(r"(?<![A-Za-z0-9])(?:0x)?[0-9a-fA-F]{2}(?:[ :,-]{0,2}(?:0x)?[0-9a-fA-F]{2}(?![G-Zg-z])){7,}+")
 _CODES = re.compile(r"(?<![0-9])[01]{8}(?:[ ,]?[01]{8}){3,}+|(?<![0-9])[0-9]{2,3}(?:[ ,;]{1,2}[0-9]{2,3}){7,}+")
 _NOT_HEX = re.compile(r"0x|[^0-9a-fA-F]")
 _DIGITS = re.compile(r"[0-9]+")

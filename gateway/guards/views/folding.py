@@ -127,3 +127,12 @@ def strip_escapes(view: View) -> View:
     if len(text) == len(view.text):
         return view
     return View("folded", text, view, lambda: OffsetMap((*found.span(), 0, 0) for found in ANSI.finditer(view.text)))
+
+
+def western_letters(text: str) -> str:
+    """Return a text with Western European letters folded and every other character beyond ASCII as a question mark.
+
+    It has as many characters as the text.
+    """
+    folded = text.encode("latin-1", "replace").translate(_WESTERN).decode("latin-1")
+    return folded.encode("ascii", "replace").decode("ascii")

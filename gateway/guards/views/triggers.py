@@ -16,10 +16,12 @@ from gateway.guards.views.view import View
 
 _STEMS = (
     "ignor previous instruc disregard forget above prompt system reveal rules secret pretend restrict developer "
-    "passwor confiden overrid bypass answer respond message "
-    "ignorier vorherig bisherig anweisung vergiss regeln geheim missacht befehl verrat antwort obige entwickler "
-    "précédent consigne oublie règle système réponds révèle développeur mot de passe désormais directive invite "
-    "anterior olvida regla sistema responde revela desarrollador contraseña ahora indicacion orden directri"
+    "passwor confiden overrid bypass answer respond message refuse anything conversation history assistan delete "
+    "vorherig bisherig anweisung vergiss regeln geheim missacht befehl verrat antwort obige entwickler "
+    "sicherheit einschränk gebunden wiederhol ablehn gespräch nutzer lösche "
+    "précédent consigne oublie règle système réponds révèle développeur passe désormais directive "
+    "répète demande historique soumis utilisat fichier "
+    "anterior olvida regla sistema contraseña indicacion directri repite rechaz historial usuario archivo"
 )
 _SEPARATORS = " .-_*|/,\n"
 # One letter between these is not a word; "a" and "I" are.
@@ -31,7 +33,7 @@ def _either(words: set[str]) -> str:
 
 
 def _stems() -> list[str]:
-    return [stem for stem in _STEMS.replace("mot de passe", "passe").split() if len(stem) > 4]
+    return [stem for stem in _STEMS.split() if len(stem) > 4]
 
 
 def _folded(words: list[str]) -> set[str]:
