@@ -126,23 +126,15 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class PasswordCheck(Check, frozen=True):
-    """The password in ``://user:password@``; what stands for one in templates is left alone.
-
-    Attributes:
-        schemes: How the scheme before it may end; none means any.
-    """
-
-    schemes: tuple[str, ...] = ()
+    """The password in ``scheme://user:password@``; what stands for one in templates is left alone."""
 
     def part(self, text: str, start: int, end: int) -> tuple[int, int] | None:
         """See :meth:`Check.narrow`."""
-        if self.schemes and not text[max(0, start - LOOK_BACK) : start].lower().endswith(self.schemes):
-            return None
-        first = text.index(":", start + 3) + 1
+        first = text.index(":", text.index("://", start) + 3) + 1
         password = text[first : end - 1]
         if password[0] in "$%*[{" or password.lower() in _PASSWORD_PLACEHOLDERS or len(set(password)) < 2:
             return None
-        return first, end - 1
+        return (first, end - 1) if free(text, start, self.before) else None
 
 
 class AssignedCheck(Check, frozen=True):
@@ -237,7 +229,10 @@ def free(text: str, start: int, before: Before) -> bool:
         return char not in "0123456789"
     if before == "run" and char in "+/_-":
         return False
-    return not _is_alnum(char) or _ESCAPE.search(text[max(0, start - _ESCAPE_CHARS) : start]) is not None
+    if not _is_alnum(char):
+        return True
+    left = text[max(0, start - _ESCAPE_CHARS) : start]
+    return any(mark in left for mark in ESCAPE_CHARS) and _ESCAPE.search(left) is not None
 
 
 def _is_mixed(text: str) -> bool:
@@ -301,7 +296,7 @@ _URL = Tail(re.compile(r"[A-Za-z0-9%+/=_-]*"))
 
 _VALUE = Tail(re.compile(r"[A-Za-z0-9_/+=~-]*(?:\.[A-Za-z0-9_/+=~-]+)*"), dotted=True)
 _HASH = Tail(re.compile(r"[A-Za-z0-9/+$=]*(?:\.[A-Za-z0-9/+$=]+)*"), dotted=True)
-_ELEMENT = Tail(re.compile(r"[!-;=?-~]*"))
+_ELEMENT = Tail(re.compile(r"[!#-;=?-~]*"))
 _PASSWORD = Tail(re.compile(r"[A-Za-z0-9_/+=~!#$%&*?@^-]*(?:\.[A-Za-z0-9_/+=~!#$%&*?@^-]+)*"), dotted=True)
 
 _PASSWORD_NAMES = (
@@ -364,13 +359,7 @@ CHECKS: dict[str, Check] = {
     "last40_url": Check(before="", last=40, tail=_URL),
     "last88": Check(last=88),
     "url_password": PasswordCheck(before=""),
-    "postgres_url": PasswordCheck(before="", schemes=("postgres", "postgresql", "psycopg", "psycopg2", "asyncpg")),
-    "mysql_url": PasswordCheck(before="", schemes=("mysql", "mysql2", "mysqlx", "mariadb", "pymysql", "aiomysql")),
-    "mongodb_url": PasswordCheck(before="", schemes=("mongodb", "mongodb+srv")),
-    "redis_url": PasswordCheck(before="", schemes=("redis", "rediss", "valkey", "valkeys")),
-    "amqp_url": PasswordCheck(before="", schemes=("amqp", "amqps")),
-    "sql_url": PasswordCheck(before="", schemes=("mssql", "sqlserver", "pyodbc", "oracle", "clickhouse", "snowflake")),
-    "mail_url": PasswordCheck(before="", schemes=("smtp", "smtps", "imap", "imaps", "ldap", "ldaps", "ftp", "sftp")),
+    "scheme_password": PasswordCheck(),
     "basic": BasicCheck(last=16, tail=_BASE64),
     "made_up": RandomCheck(tail=_WORD),
     "bearer": RandomCheck(last=20, tail=_VALUE),

@@ -27,9 +27,8 @@ CHECK_NAMES = frozenset(
         "exact", "word", "wide", "dotted", "path", "teams", "hash", "base64", "numbered", "django", "element", "curl",
         "mixed", "mixed_wide", "made_up", "random_wide", "tail_wide", "lone", "lone_exact", "lone_seed", "lone_wide",
         "last16", "last26", "last32", "last40", "last42", "last43", "last44", "last48", "last64", "last88",
-        "last32_url", "last40_url", "basic", "bearer", "url_password", "postgres_url", "mysql_url", "mongodb_url",
-        "redis_url", "amqp_url", "sql_url", "mail_url", "assigned_secret", "assigned_key", "assigned_password",
-        "assigned_aws", "assigned_curve",
+        "last32_url", "last40_url", "basic", "bearer", "url_password", "scheme_password", "assigned_secret",
+        "assigned_key", "assigned_password", "assigned_aws", "assigned_curve",
     )
 )  # fmt: skip
 _NAME = r"^[A-Z][A-Z0-9_]{0,63}$"

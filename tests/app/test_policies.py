@@ -33,9 +33,9 @@ def problems(folder: Path, *tests: str) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_the_shipped_policy_passes_its_own_tests() -> None:
-    path = shipped_policies_dir() / "baseline.yaml"
-    assert load_guards((("baseline.yaml", path),)).revision
+@pytest.mark.parametrize("path", sorted(shipped_policies_dir().glob("*.yaml")), ids=lambda path: path.stem)
+def test_each_shipped_policy_passes_its_own_tests(path: Path) -> None:
+    assert load_guards(((path.name, path),)).revision
 
 
 def test_no_file_is_a_bundle_without_rules() -> None:
