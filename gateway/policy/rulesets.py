@@ -205,6 +205,8 @@ def _chosen(
     rules: Rules, kinds: Sequence[str], besides: Sequence[str], require: Sequence[Requirement], allow: Sequence[str]
 ) -> Iterator[PatternSpec]:
     bits = REQUIRED_BITS if "entropy" in require else 0.0
+    # A printed sample next to a name is one still.
+    printed = tuple(dict.fromkeys(sample for kind in rules.kinds for sample in kind.pattern.allow))
     for kind in rules.kinds:
         pattern = kind.pattern
         if kinds and not any(fnmatchcase(pattern.name, glob) for glob in kinds):
@@ -213,9 +215,8 @@ def _chosen(
             continue
         # What opens a block has nothing of its own that could be random.
         least = pattern.entropy if pattern.opens else max(bits, pattern.entropy)
-        if allow or least != pattern.entropy:
-            pattern = msgspec.structs.replace(pattern, allow=(*pattern.allow, *allow), entropy=least)
-        yield pattern
+        samples = (*(pattern.allow if kind.prefixed else printed), *allow)
+        yield msgspec.structs.replace(pattern, allow=samples, entropy=least)
 
 
 def _kinds(spec: RulesSpec, document: Document, problems: list[Problem]) -> Iterator[Kind]:

@@ -110,6 +110,7 @@ def test_samples_that_documentation_prints_are_left_alone() -> None:
     assert len(printed) >= 10
     for text in printed:
         assert redacted(f"see {text} there") == f"see {text} there"
+        assert redacted(f'api_key = "{text}"') == f'api_key = "{text}"'
     assert redacted("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY.").endswith("EXAMPLEKEY.")
     assert redacted("AKIAIOSFODNN7EXAMPLR") == "[AWS_KEY]"
 
