@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gateway.clients.hyperscan import Found
 from gateway.core.errors import Blocked
 from gateway.core.verdict import Thresholds
-from gateway.guards.cover import Cluster, Cover, Hit, in_order
+from gateway.guards.cover import Cluster, Cover, Hit, in_order, leading
 from gateway.guards.encoded import screen_encoded
 from gateway.guards.redaction import Redaction
 from gateway.guards.rules import Rule
@@ -268,7 +268,7 @@ class Piecewise:
             stop = min(waiting)
             covers = [cover for cover in covers if cover.begin - base < stop]
             pieces = [cover for cover in pieces if cover.start - base < stop]
-        self._growing = [cover for cover in self._growing + covers if cover.growth is not None]
+        self._growing = leading(self._growing + covers)
         decided = base + stop
         if self._ahead or pieces:
             covers = sorted(self._ahead + covers + pieces, key=in_order)

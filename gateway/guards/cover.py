@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
-from gateway.guards.validators import Growth
+from gateway.guards.validators import Growth, Tail
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -72,6 +74,32 @@ class Cover:
             self.end = end + base
             if settled or final:
                 self.growth = None
+
+    def follow(self, leader: Cover) -> bool:
+        """Go on as far as an earlier match that goes on over the same characters; say no when it ended before."""
+        if self.end > leader.end:
+            return False
+        self.end, self.growth = leader.end, leader.growth
+        return True
+
+
+def leading(covers: Iterable[Cover]) -> list[Cover]:
+    """Return the matches that still go on; of those that will end together, the first.
+
+    The others are told that they ended: they overlap the first, so what they are part of ends where it does. Without
+    this, a text that is nothing but beginnings would cost its length for each of them.
+    """
+    firsts: dict[tuple[int, int], Cover] = {}
+    going: list[Cover] = []
+    for cover in covers:
+        if cover.growth is None:
+            continue
+        alike = cover.mark.number, id(cover.growth)
+        if isinstance(cover.growth, Tail) and firsts.setdefault(alike, cover) is not cover:
+            cover.growth = None
+        else:
+            going.append(cover)
+    return going
 
 
 class Cluster:

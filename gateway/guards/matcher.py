@@ -22,7 +22,18 @@ from gateway.core.verdict import DetectorSpec, PatternSpec
 from gateway.guards.cover import Cover, Hit, Mark, clusters, in_order
 from gateway.guards.nearby import REACH, Nearby
 from gateway.guards.pending import Opening, Pending
-from gateway.guards.validators import BOUNDED, CHECKS, LOOK_BACK, NO_CHECK, Check, Closer, Growth, free, with_entropy
+from gateway.guards.validators import (
+    BOUNDED,
+    CHECKS,
+    LOOK_BACK,
+    NO_CHECK,
+    Check,
+    Closer,
+    Growth,
+    Tail,
+    free,
+    with_entropy,
+)
 
 # A sample that a policy allows is not longer; the rest of a longer token is not read to find out.
 ALLOW_CHARS = 256
@@ -133,6 +144,7 @@ class Matcher:
         """
         low, high = window
         covers: list[Cover] = []
+        leaders: dict[int, Cover] = {}
         for number, start, end in found:
             pattern = self._patterns[number]
             begin = pattern.begin(text, start, end)
@@ -140,7 +152,11 @@ class Matcher:
             if secret is not None:
                 cover = Cover(secret[0] + base, secret[1] + base, pattern.mark, pattern.growth)
                 cover.begin = begin + base
-                cover.extend(text, base, final=final)
+                leader = leaders.get(id(pattern.growth))
+                if leader is None or not cover.follow(leader):
+                    cover.extend(text, base, final=final)
+                    if isinstance(pattern.growth, Tail):
+                        leaders[id(pattern.growth)] = cover
                 if pattern.allow is None or pattern.stands(cover, text, base):
                     covers.append(cover)
         if len(covers) > 1:

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import sysconfig
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -256,3 +257,16 @@ def test_candidates_stay_few_in_hostile_text(text: str) -> None:
     short, long = text * (8_000 // len(text)), text * (32_000 // len(text))
     assert len(MATCHER.scan(long)) <= len(long) * 1.1
     assert len(MATCHER.scan(long)) <= 5 * len(MATCHER.scan(short)) + 40
+
+
+@pytest.mark.parametrize("text", ["eyJhbGciOiJIUzI1NiJ9.", "sk-ant-aB3dE6gH9jK2mN5pQ8rS1tU4-"])
+def test_a_text_that_is_nothing_but_beginnings_takes_linear_time(text: str) -> None:
+    def measured(size: int) -> float:
+        document = text * (size // len(text))
+        began = time.process_time()
+        assert len(MATCHER.find(document)) == 1
+        return (time.process_time() - began) / size
+
+    short = min(measured(10_000) for _ in range(5))
+    # Sixteen times as long; were each match followed to the end, a character would cost sixteen times as much.
+    assert min(measured(160_000) for _ in range(2)) < 6 * short
