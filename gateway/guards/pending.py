@@ -18,6 +18,7 @@ from gateway.core.pattern_width import OTHER, Shape
 from gateway.guards.validators import ESCAPE_CHARS, ESCAPED, LOOK_BACK
 
 _END = r"\Z"
+_NEVER = "(?!)"
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -48,9 +49,9 @@ class _Node:
         return f"(?:{'|'.join([_END, *self.ways()])})"
 
     def begin(self) -> str:
-        """As :meth:`source`, with at least one character; empty when there is no way on."""
+        """As :meth:`source`, with at least one character."""
         ways = self.ways()
-        return f"(?:{'|'.join(ways)})" if ways else ""
+        return f"(?:{'|'.join(ways)})" if ways else _NEVER
 
     def ways(self) -> list[str]:
         """Every way on from here."""
@@ -61,34 +62,43 @@ class _Node:
 class Pending:
     """Finds the first place at which a match of any of these openings may begin."""
 
-    __slots__ = ("_escaped", "_plain")
+    __slots__ = ("_begun", "_escaped", "_free", "_plain")
 
     def __init__(self, openings: Iterable[Opening]) -> None:
         bounded, free = _Node(), _Node()
         for opening in openings:
             (bounded if opening.bounded else free).add(opening.shape)
-        self._plain = _compile(bounded, free, "(?<![A-Za-z0-9])")
-        self._escaped = _compile(bounded, free, f"(?:(?<![A-Za-z0-9])|{ESCAPED})")
+        # The two large expressions are compiled once; small ones find the places where it is worth to ask them.
+        self._begun, self._free = re.compile(bounded.begin()), re.compile(free.begin())
+        self._plain = _places(bounded, free, "(?<![A-Za-z0-9])")
+        self._escaped = _places(bounded, free, f"(?:(?<![A-Za-z0-9])|{ESCAPED})")
 
     def first(self, text: str, at: int) -> int:
         """Return the first such place from ``at`` on; the text's length when there is none.
 
         Everything before ``at`` must have been passed over before.
         """
-        search = self._plain
-        if search is None or self._escaped is None:
-            return len(text)
+        places = self._plain
         tail = text[max(0, at - LOOK_BACK) :]
         if ESCAPE_CHARS[0] in tail or ESCAPE_CHARS[1] in tail or ESCAPE_CHARS[2] in tail:
-            search = self._escaped
-        found = search.search(text, at)
-        return found.start() if found else len(text)
+            places = self._escaped
+        for found in places.finditer(text, at):
+            place = found.start()
+            if (found.lastindex and self._begun.match(text, place)) or self._free.match(text, place):
+                return place
+        return len(text)
 
 
-def _compile(bounded: _Node, free: _Node, boundary: str) -> re.Pattern[str] | None:
-    begun = bounded.begin()
-    ways = [way for way in (begun and boundary + begun, free.begin()) if way]
-    return re.compile("|".join(ways)) if ways else None
+def _places(bounded: _Node, free: _Node, boundary: str) -> re.Pattern[str]:
+    """The first characters of all ways: group 1 where what is bounded may begin."""
+    return re.compile(f"({boundary}{_first(bounded)})|{_first(free)}")
+
+
+def _first(node: _Node) -> str:
+    mask = 0
+    for each in node.children:
+        mask |= each
+    return _set(mask) if mask else _NEVER
 
 
 @lru_cache(maxsize=512)
