@@ -25,7 +25,7 @@ _MODULES = {
     "json_schema": "json_schema",
     "language": "language",
     "limits": "limits",
-    "pattern": "pattern",
+    "pattern": "pattern_views",
     "tools": "tools",
     "unicode": "unicode",
     "url_egress": "url_egress",
