@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -67,7 +67,8 @@ def compile_bundle(files: Sequence[PolicyFile], revision: str) -> Compiled:
         rules=tuple(rules.rules.values()),
         request_scoring=_scoring(files, "request", report),
         response_scoring=_scoring(files, "response", report),
-        max_chars=_max_chars(files, report),
+        max_chars=_normalize(files, "max_chars", report) or 0,
+        unscannable=_normalize(files, "unscannable", report) or "allow",
     )
     return Compiled(
         bundle=bundle,
@@ -109,13 +110,13 @@ def _scoring(files: Sequence[PolicyFile], direction: Literal["request", "respons
     return Thresholds() if chosen is None else Thresholds(annotate=chosen[1].annotate, block=chosen[1].block)
 
 
-def _max_chars(files: Sequence[PolicyFile], report: Report) -> int:
-    chosen: tuple[int, int] | None = None
+def _normalize(files: Sequence[PolicyFile], name: Literal["max_chars", "unscannable"], report: Report) -> Any:
+    chosen: tuple[int, Any] | None = None
     for number, file in enumerate(files):
-        written = file.spec.normalize.max_chars
+        written = getattr(file.spec.normalize, name)
         if written is None:
             continue
         if chosen is not None and chosen[0] not in file.sees and chosen[1] != written:
-            report.problem(file, ("normalize", "max_chars"), f"not as in {files[chosen[0]].document.name}")
+            report.problem(file, ("normalize", name), f"not as in {files[chosen[0]].document.name}")
         chosen = (number, written)
-    return 0 if chosen is None else chosen[1]
+    return None if chosen is None else chosen[1]

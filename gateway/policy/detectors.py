@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 
 from gateway.config.references import SecretReference
 from gateway.config.units import parse_duration
-from gateway.config.validation import NOT_YET, Many, NotYet, Strict, not_yet
+from gateway.config.validation import NOT_YET, Many, NotYet, Strict, not_yet, suggestion
+from gateway.core.views import VIEW_NAMES
 from gateway.policy.lists import parse_host
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -18,7 +19,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Country = Annotated[str, Field(pattern=r"^[A-Za-z]{2}$"), WithJsonSchema({"type": "string", "examples": ["DE"]})]
 LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
-_VIEW = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _LIST_NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
 ListName = Annotated[str, Field(pattern=_LIST_NAME)]
 
@@ -53,10 +53,16 @@ def _level(value: object) -> object:
 
 def _views(value: object) -> object:
     """Read ``all``, or names of views."""
+    if value == "all":
+        return value
     names = cast("list[object]", value) if isinstance(value, list) else [value]
-    if value == "all" or (names and all(isinstance(name, str) and _VIEW.fullmatch(name) for name in names)):
-        return "all" if value == "all" else names
-    raise ValueError("should be all, or a list of views")
+    for name in names:
+        if name not in VIEW_NAMES:
+            hint = suggestion(str(name), VIEW_NAMES) or f"; there are {', '.join(VIEW_NAMES)}"
+            raise ValueError(f"no view is called '{name}'{hint}")
+    if not names:
+        raise ValueError("should be all, or a list of views")
+    return names
 
 
 def _hosts(value: object) -> object:
@@ -121,7 +127,7 @@ Views = Annotated[
     Any,
     BeforeValidator(_views),
     WithJsonSchema(
-        {"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "string"}]}
+        {"anyOf": [{"enum": ["all", *VIEW_NAMES]}, {"type": "array", "items": {"enum": [*VIEW_NAMES]}, "minItems": 1}]}
     ),
 ]
 HostsOrList = Annotated[

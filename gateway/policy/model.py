@@ -92,8 +92,9 @@ class ScoringSpec(Strict):
 
 
 class NormalizeSpec(Strict):
-    """How texts are prepared."""
+    """How texts are prepared, and what holds for those that cannot be read."""
 
+    unscannable: Literal["block", "allow", "annotate"] | None = None
     max_chars: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
 
 

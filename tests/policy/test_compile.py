@@ -169,11 +169,12 @@ def test_no_file_is_a_bundle_without_rules():
 
 
 def test_thresholds_and_bounds_are_the_bundle_s():
-    loaded = bundle("scoring: {request: {annotate: 3, block: 5}, response: {block: 4}}\nnormalize: {max_chars: 9}")
+    scoring = "scoring: {request: {annotate: 3, block: 5}, response: {block: 4}}\n"
+    loaded = bundle(scoring + "normalize: {max_chars: 9, unscannable: block}")
     assert loaded.bundle
     assert loaded.bundle.request_scoring == Thresholds(annotate=3.0, block=5.0)
     assert loaded.bundle.response_scoring == Thresholds(block=4.0)
-    assert loaded.bundle.max_chars == 9
+    assert (loaded.bundle.max_chars, loaded.bundle.unscannable) == (9, "block")
 
 
 def test_two_files_must_agree_unless_one_extends_the_other():

@@ -96,6 +96,8 @@ def test_scores_and_time_limits_are_the_engine_s():
         ("{use: injection, level: true}", "detectors.d.level: should be 1, 2, 3 or 4"),
         ("{use: injection, level: {enforce: 3, detect: 1}}", "detectors.d.level: should be 1, 2, 3 or 4"),
         ("{use: injection, views: []}", "detectors.d.views: should be all, or a list of views"),
+        ("{use: injection, views: [foldd]}", "detectors.d.views: no view is called 'foldd'; did you mean 'folded'?"),
+        ("{use: pattern, patterns: [a], views: 5}", "detectors.d.views: no view is called '5'; there are raw,"),
         ("{use: language}", "detectors.d: give either allow or deny"),
         ("{use: language, allow: [en], deny: [de]}", "detectors.d: give either allow or deny"),
         ("{use: url_egress, allow: ['http://x']}", "detectors.d.allow: should be a host"),
