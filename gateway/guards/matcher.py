@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Sequence
 from fnmatch import translate
 from importlib import import_module
-from importlib.util import find_spec
 
 import msgspec
 
@@ -22,6 +21,7 @@ from gateway.core.verdict import DetectorSpec, PatternSpec
 from gateway.guards.cover import Cover, Hit, Mark, clusters, in_order
 from gateway.guards.nearby import REACH, Nearby
 from gateway.guards.pending import Opening, Pending
+from gateway.guards.shared import Shared, spread
 from gateway.guards.validators import (
     BOUNDED,
     CHECKS,
@@ -61,9 +61,11 @@ class _Pattern(msgspec.Struct, frozen=True):
 
     def narrow(self, text: str, begin: int, end: int) -> tuple[int, int] | None:
         """Return what is secret in a candidate, or ``None`` when it does not stand."""
-        if self.nearby is not None and not self.nearby.before(text, begin):
-            return None
-        return self.check.narrow(text, begin, end)
+        secret = self.check.narrow(text, begin, end)
+        # Most candidates fail their check, which costs less than a look at the words.
+        if secret is None or self.nearby is None or self.nearby.before(text, begin):
+            return secret
+        return None
 
     def begin(self, text: str, start: int, end: int) -> int:
         """Return where a candidate begins.
@@ -99,16 +101,24 @@ class Matcher:
         Misconfigured: A pattern cannot run; the message names it.
     """
 
-    __slots__ = ("_database", "_patterns", "_pending", "context", "detectors", "numbers", "ranks")
+    __slots__ = ("_database", "_patterns", "_pending", "_shared", "context", "detectors", "numbers", "ranks")
 
     def __init__(self, detectors: Sequence[DetectorSpec]) -> None:
         self.detectors = tuple(spec.name for spec in detectors)
         self.numbers = {name: number for number, name in enumerate(self.detectors)}
         self._patterns = _compiled(detectors)
         self._pending: dict[frozenset[int], Pending] = {}
-        self._database = (
-            PatternDatabase([_expression(pattern) for pattern in self._patterns]) if self._patterns else None
-        )
+        # Patterns that share an expression, and differ in their checks, share its candidates.
+        expressions: dict[Expression, list[int]] = {}
+        for number, pattern in enumerate(self._patterns):
+            expressions.setdefault(_expression(pattern), []).append(number)
+        self._database = PatternDatabase(list(expressions)) if expressions else None
+        self._shared: tuple[Shared, ...] = ()
+        if len(expressions) < len(self._patterns) or any(pattern.check.sizes for pattern in self._patterns):
+            sizes = [pattern.check.sizes for pattern in self._patterns]
+            self._shared = tuple(
+                Shared((number, sizes[number]) for number in numbers) for numbers in expressions.values()
+            )
         longest = max((max(p.shape.longest, len(p.spec.closes)) for p in self._patterns), default=0)
         # A scan that begins this far to the left of a place sees every match that goes beyond it from its true start.
         self.context = longest + max(LOOK_BACK, REACH if any(pattern.nearby for pattern in self._patterns) else 0)
@@ -125,7 +135,9 @@ class Matcher:
             return []
         data = text.encode("utf-8", "replace")
         found = self._database.scan(data)
-        return _code_points(data, found) if found and len(data) != len(text) else found
+        if found and len(data) != len(text):
+            found = _code_points(data, found)
+        return spread(text, found, self._shared) if self._shared and found else found
 
     def stand(
         self, text: str, found: Iterable[Found], base: int, window: tuple[int, int], *, final: bool
@@ -210,6 +222,8 @@ def _compile(mark: Mark, spec: PatternSpec) -> _Pattern:
     if check is None:
         raise Misconfigured(f"Pattern {name}: there is no validator '{spec.validator}'.")
     check = with_entropy(check, spec.entropy)
+    if check.reads:
+        known = shape(spec.expression + check.reads)
     if spec.opens and not spec.closes:
         raise Misconfigured(f"Pattern {name}: it opens a secret that nothing closes.")
     # Only the catalogue's expressions have checks; all of them mean the same to the standard library.
@@ -230,8 +244,8 @@ def _check(name: str) -> Check | None:
     if not name:
         return NO_CHECK
     known = CHECKS.get(name)
-    if known is None and find_spec(_PII_CHECKS.rpartition(".")[0]) is not None:
-        known = import_module(_PII_CHECKS).PII_CHECKS.get(name)
+    if known is None:
+        known = import_module(_PII_CHECKS).pii_check(name)
     return known
 
 

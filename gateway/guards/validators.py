@@ -94,6 +94,9 @@ class Check(msgspec.Struct, frozen=True):
         distinct: How many different characters its last sixteen have at least.
         mixed: Its last twenty characters hold a digit, or letters of both cases.
         entropy: Bits for each character of its secret part, at least.
+        reads: Expression of what follows a candidate and is looked at too; at least all that may belong to it.
+        sizes: How many letters and digits it has, where its expression is one that many patterns share: the candidate
+            is then tried from every group of them that makes one of these.
     """
 
     before: Before = "alnum"
@@ -103,6 +106,8 @@ class Check(msgspec.Struct, frozen=True):
     distinct: int = 4
     mixed: bool = False
     entropy: float = 0.0
+    reads: str = ""
+    sizes: tuple[int, ...] = ()
 
     def narrow(self, text: str, start: int, end: int) -> tuple[int, int] | None:
         """Return the secret's own stretch within a candidate, or ``None`` when it is none."""

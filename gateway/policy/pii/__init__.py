@@ -1,0 +1,1 @@
+"""What the detector ``{use: pii}`` looks for, as data."""
