@@ -22,24 +22,9 @@ class PhonePlans:
     __slots__ = ("_library", "_plans")
 
     def __init__(self) -> None:
-        try:
-            self._library: Any = importlib.import_module("phonenumbers")
-        except ImportError:
-            raise Misconfigured("PHONE needs the package phonenumberslite, which is not installed.") from None
+        self._library = _library()
         # National significant numbers by region, compiled once.
         self._plans: dict[str, re.Pattern[str]] = {}
-
-    def check_regions(self, regions: tuple[str, ...]) -> None:
-        """Make sure that all regions are known.
-
-        Raises:
-            Misconfigured: One is not; the message names it.
-        """
-        for region in regions:
-            if region not in self._library.SUPPORTED_REGIONS:
-                raise Misconfigured(
-                    f"'{region}' is no region with telephone numbers; write ISO codes such as DE or US."
-                )
 
     def international(self, text: str) -> bool:
         """Return whether a text that begins with ``+`` is a number that a country's plan has."""
@@ -67,6 +52,22 @@ class PhonePlans:
             and (found.start, found.end) == (0, len(text))
             and bool(library.is_valid_number_for_region(found.number, region))
         )
+
+
+def phone_regions() -> frozenset[str]:
+    """Return the ISO codes of all regions that have telephone numbers.
+
+    Raises:
+        Misconfigured: The package is not installed.
+    """
+    return frozenset(_library().SUPPORTED_REGIONS)
+
+
+def _library() -> Any:
+    try:
+        return importlib.import_module("phonenumbers")
+    except ImportError:
+        raise Misconfigured("PHONE needs the package phonenumberslite, which is not installed.") from None
 
 
 def _plan(metadata: Any) -> re.Pattern[str]:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 import orjson
 
+from gateway.clients.identifiers import phone_regions
 from gateway.config.source import NodePath
 from gateway.config.validation import suggestion
 from gateway.core.pattern_width import PatternRefused, bound_gaps, shape
@@ -17,11 +18,14 @@ from gateway.policy.detectors import (
     InjectionDetector,
     JsonSchemaDetector,
     PatternDetector,
+    PiiDetector,
     SecretsDetector,
     ToolsDetector,
     UrlEgressDetector,
 )
 from gateway.policy.lists import lines_of, parse_values
+from gateway.policy.pii.catalogue import pii_patterns
+from gateway.policy.pii.national import COUNTRIES
 from gateway.policy.report import Report
 from gateway.policy.rulesets import choose, rules_named, unknown
 from gateway.policy.sources import PolicyFile
@@ -159,6 +163,8 @@ class DetectorCompiler:
     def _patterns(self, file: PolicyFile, path: NodePath, spec: AnyDetector) -> Iterator[PatternSpec]:
         if isinstance(spec, SecretsDetector):
             yield from self._secrets(file, path, spec)
+        if isinstance(spec, PiiDetector):
+            yield from self._personal(file, path, spec)
         if isinstance(spec, PatternDetector):
             yield from self._own_patterns(file, path, spec)
         if isinstance(spec, InjectionDetector) and spec.rules != spec.use:
@@ -180,6 +186,25 @@ class DetectorCompiler:
             for glob, hint in unknown(loaded.rules, globs):
                 self._report.problem(file, (*path, option, globs.index(glob)), f"no kind matches '{glob}'{hint}")
         yield from choose(loaded.rules, kinds=spec.kinds, besides=spec.except_, require=spec.require, allow=spec.allow)
+
+    def _personal(self, file: PolicyFile, path: NodePath, spec: PiiDetector) -> tuple[PatternSpec, ...]:
+        for index, country in enumerate(spec.countries):
+            if country.upper() not in COUNTRIES:
+                message = f"no national numbers of {country} are known{suggestion(country.upper(), COUNTRIES)}"
+                self._report.problem(file, (*path, "countries", index), message)
+        known = phone_regions() if spec.regions else frozenset[str]()
+        for index, region in enumerate(spec.regions):
+            if region.upper() not in known:
+                message = f"no telephone numbers of {region} are known{suggestion(region.upper(), known)}"
+                self._report.problem(file, (*path, "regions", index), message)
+        return pii_patterns(
+            entities=spec.entities,
+            countries=[country.upper() for country in spec.countries],
+            regions=[region.upper() for region in spec.regions if region.upper() in known],
+            require=spec.require,
+            private_ips=spec.private_ips,
+            allow=spec.allow,
+        )
 
     def _own_patterns(self, file: PolicyFile, path: NodePath, spec: PatternDetector) -> Iterator[PatternSpec]:
         label = str(path[1]).upper().replace("-", "_")

@@ -142,3 +142,26 @@ def test_a_rule_file_of_ones_own_is_read_beside_the_policy(tmp_path: Path):
     changed = load_bundle([("policies/ours.yaml", policy)])
     (problem,) = map(str, changed.problems)
     assert problem.startswith("policies/ours/keys.yaml:7: groups[0].kinds[0].expression: a match has no longest length")
+
+
+def test_personal_data_is_looked_for_as_the_options_say() -> None:
+    found = detectors(
+        "detectors:\n"
+        "  ids: {use: pii, entities: [NATIONAL_ID, IP], countries: [nl], private_ips: true, allow: ['*.1']}\n"
+        "  calls: {use: pii, entities: [PHONE], regions: [de, FR]}\n"
+    )
+    names = {pattern.name for pattern in found["ids"].patterns}
+    assert names == {"NATIONAL_ID_NL", "IPV4", "IPV4_NAMED", "IPV6", "IPV6_NAMED"}
+    assert {pattern.allow for pattern in found["ids"].patterns} == {("*.1",)}
+    assert "phone_formed:DE,FR" in {pattern.validator for pattern in found["calls"].patterns}
+
+
+def test_countries_and_regions_that_nothing_is_known_of_are_told() -> None:
+    assert problems(
+        "detectors:\n"
+        "  ids: {use: pii, entities: [NATIONAL_ID], countries: [NL, QQ]}\n"
+        "  calls: {use: pii, entities: [PHONE], regions: [UK]}\n"
+    ) == [
+        "1.yaml:5: detectors.ids.countries[1]: no national numbers of QQ are known",
+        "1.yaml:6: detectors.calls.regions[0]: no telephone numbers of UK are known",
+    ]

@@ -40,10 +40,16 @@ def until(valid: Callable[[str], bool], draw: Draw, source: random.Random) -> st
     raise AssertionError("nothing valid was drawn")
 
 
+def library(country: str, module: str) -> Callable[[str], bool]:
+    """What the library says of a country's number."""
+    rules = get_cc_module(country, module)
+    assert rules is not None
+    return rules.is_valid
+
+
 def known(country: str, module: str, draw: Draw) -> Draw:
     """Draw until the library for a country says yes."""
-    valid = get_cc_module(country, module).is_valid
-    return partial(until, valid, draw)
+    return partial(until, library(country, module), draw)
 
 
 def masked(mask: str, form: str = "") -> Draw:
@@ -184,55 +190,59 @@ def security(source: random.Random) -> str:
     return known("us", "ssn", masked("999-99-9999"))(source)
 
 
+def twice_checked(number: str) -> bool:
+    return bool(luhn.is_valid(number[:12]) and verhoeff.is_valid(number[:11] + number[12]))
+
+
 # Country, word that goes before it where one is needed, generator.
 NATIONAL: dict[str, tuple[str, Draw]] = {
     "AT": ("SVNR", known("at", "vnr", masked("9999@", "%d%m%y"))),
-    "BE": ("", last_digits(get_cc_module("be", "nn").is_valid, masked("@999", "%y%m%d"), 2)),
-    "BG": ("ЕГН", last_digits(get_cc_module("bg", "egn").is_valid, masked("@999", "%y%m%d"), 1)),
-    "BR": ("CPF", last_digits(get_cc_module("br", "cpf").is_valid, masked("999999999"), 2)),
-    "CA": ("SIN", last_digits(get_cc_module("ca", "sin").is_valid, masked("19999999"), 1)),
-    "CH": ("", last_digits(get_cc_module("ch", "ssn").is_valid, masked("756999999999"), 1)),
-    "CL": ("RUT", last_digits(get_cc_module("cl", "rut").is_valid, masked("19999999"), 1)),
-    "CN": ("", last_digits(get_cc_module("cn", "ric").is_valid, masked("110101@999", "%Y%m%d"), 1)),
+    "BE": ("", last_digits(library("be", "nn"), masked("@999", "%y%m%d"), 2)),
+    "BG": ("ЕГН", last_digits(library("bg", "egn"), masked("@999", "%y%m%d"), 1)),
+    "BR": ("CPF", last_digits(library("br", "cpf"), masked("999999999"), 2)),
+    "CA": ("SIN", last_digits(library("ca", "sin"), masked("19999999"), 1)),
+    "CH": ("", last_digits(library("ch", "ssn"), masked("756999999999"), 1)),
+    "CL": ("RUT", last_digits(library("cl", "rut"), masked("19999999"), 1)),
+    "CN": ("", last_digits(library("cn", "ric"), masked("110101@999", "%Y%m%d"), 1)),
     "CZ": ("rodné číslo", known("cz", "rc", masked("@9999", "%y%m%d"))),
     "DE": ("Steuer-ID", known("de", "idnr", masked("19999999999"))),
     "DK": ("CPR", known("dk", "cpr", masked("@9999", "%d%m%y"))),
-    "DO": ("cédula", last_digits(get_cc_module("do", "cedula").is_valid, masked("0011999999"), 1)),
-    "EC": ("cédula", last_digits(get_cc_module("ec", "ci").is_valid, masked("171999999"), 1)),
-    "EE": ("isikukood", last_digits(get_cc_module("ee", "ik").is_valid, masked("3@999", "%y%m%d"), 1)),
+    "DO": ("cédula", last_digits(library("do", "cedula"), masked("0011999999"), 1)),
+    "EC": ("cédula", last_digits(library("ec", "ci"), masked("171999999"), 1)),
+    "EE": ("isikukood", last_digits(library("ee", "ik"), masked("3@999", "%y%m%d"), 1)),
     "ES": ("", known("es", "dni", masked("99999999A"))),
     "FI": ("", known("fi", "hetu", masked("@-999A", "%d%m%y"))),
-    "FR": ("", last_digits(get_cc_module("fr", "nir").is_valid, masked("1850799999999"), 2)),
-    "GR": ("ΑΜΚΑ", last_digits(get_cc_module("gr", "amka").is_valid, masked("@9999", "%d%m%y"), 1)),
-    "HR": ("OIB", last_digits(get_cc_module("hr", "oib").is_valid, masked("9999999999"), 1)),
+    "FR": ("", last_digits(library("fr", "nir"), masked("1850799999999"), 2)),
+    "GR": ("ΑΜΚΑ", last_digits(library("gr", "amka"), masked("@9999", "%d%m%y"), 1)),
+    "HR": ("OIB", last_digits(library("hr", "oib"), masked("9999999999"), 1)),
     "ID": ("NIK", known("id", "nik", masked("317401@9999", "%d%m%y"))),
     "IE": ("PPSN", known("ie", "pps", masked("9999999A"))),
-    "IL": ("teudat zehut", last_digits(get_cc_module("il", "idnr").is_valid, masked("39999999"), 1)),
-    "IN": ("Aadhaar", last_digits(get_cc_module("in", "aadhaar").is_valid, masked("29999999999"), 1)),
+    "IL": ("teudat zehut", last_digits(library("il", "idnr"), masked("39999999"), 1)),
+    "IN": ("Aadhaar", last_digits(library("in", "aadhaar"), masked("29999999999"), 1)),
     "IS": ("kennitala", known("is", "kennitala", masked("@9999", "%d%m%y"))),
     "IT": ("", known("it", "codicefiscale", masked("AAAAAA80A01A999A"))),
-    "JP": ("マイナンバー", last_digits(get_cc_module("jp", "in_").is_valid, masked("29999999999"), 1)),
+    "JP": ("マイナンバー", last_digits(library("jp", "in_"), masked("29999999999"), 1)),
     "KR": ("주민등록번호", known("kr", "rrn", masked("@1999999", "%y%m%d"))),
-    "LT": ("asmens kodas", last_digits(get_cc_module("lt", "asmens").is_valid, masked("3@999", "%y%m%d"), 1)),
-    "LU": ("", last_digits(lambda n: luhn.is_valid(n[:12]) and verhoeff.is_valid(n[:11] + n[12]), masked("@999", "%Y%m%d"), 2)),
+    "LT": ("asmens kodas", last_digits(library("lt", "asmens"), masked("3@999", "%y%m%d"), 1)),
+    "LU": ("", last_digits(twice_checked, masked("@999", "%Y%m%d"), 2)),
     "LV": ("personas kods", known("lv", "pvn", masked("@99999", "%d%m%y"))),
-    "MX": ("", last_digits(get_cc_module("mx", "curp").is_valid, masked("BEXA@HDFRRN0", "%y%m%d"), 1)),
+    "MX": ("", last_digits(library("mx", "curp"), masked("BEXA@HDFRRN0", "%y%m%d"), 1)),
     "MY": ("NRIC", known("my", "nric", masked("@-14-9999", "%y%m%d"))),
-    "NL": ("BSN", last_digits(get_cc_module("nl", "bsn").is_valid, masked("19999999"), 1)),
+    "NL": ("BSN", last_digits(library("nl", "bsn"), masked("19999999"), 1)),
     "NO": ("", known("no", "fodselsnummer", masked("@99999", "%d%m%y"))),
-    "NZ": ("IRD", last_digits(get_cc_module("nz", "ird").is_valid, masked("4999999"), 1)),
+    "NZ": ("IRD", last_digits(library("nz", "ird"), masked("4999999"), 1)),
     "PK": ("CNIC", known("pk", "cnic", masked("34201-9999999-9"))),
-    "PL": ("PESEL", last_digits(get_cc_module("pl", "pesel").is_valid, masked("@9999", "%y%m%d"), 1)),
-    "PT": ("NIF", last_digits(get_cc_module("pt", "nif").is_valid, masked("29999999"), 1)),
-    "RO": ("CNP", last_digits(get_cc_module("ro", "cnp").is_valid, masked("1@12999", "%y%m%d"), 1)),
-    "RU": ("ИНН", last_digits(get_cc_module("ru", "inn").is_valid, masked("7799999999"), 2)),
-    "SE": ("", last_digits(get_cc_module("se", "personnummer").is_valid, masked("@-999", "%y%m%d"), 1)),
+    "PL": ("PESEL", last_digits(library("pl", "pesel"), masked("@9999", "%y%m%d"), 1)),
+    "PT": ("NIF", last_digits(library("pt", "nif"), masked("29999999"), 1)),
+    "RO": ("CNP", last_digits(library("ro", "cnp"), masked("1@12999", "%y%m%d"), 1)),
+    "RU": ("ИНН", last_digits(library("ru", "inn"), masked("7799999999"), 2)),
+    "SE": ("", last_digits(library("se", "personnummer"), masked("@-999", "%y%m%d"), 1)),
     "SI": ("EMŠO", known("si", "emso", lambda s: birthday(s, "%d%m") + "985" + fill(s, "509999"))),
-    "TH": ("thai id", last_digits(get_cc_module("th", "pin").is_valid, masked("199999999999"), 1)),
-    "TR": ("TC Kimlik", last_digits(get_cc_module("tr", "tckimlik").is_valid, masked("199999999"), 2)),
-    "UA": ("РНОКПП", last_digits(get_cc_module("ua", "rntrc").is_valid, masked("299999999"), 1)),
+    "TH": ("thai id", last_digits(library("th", "pin"), masked("199999999999"), 1)),
+    "TR": ("TC Kimlik", last_digits(library("tr", "tckimlik"), masked("199999999"), 2)),
+    "UA": ("РНОКПП", last_digits(library("ua", "rntrc"), masked("299999999"), 1)),
     "US": ("", known("us", "itin", lambda s: "9" + fill(s, "99-99-9999"))),
-    "ZA": ("SA ID", last_digits(get_cc_module("za", "idnr").is_valid, masked("@999908", "%y%m%d"), 1)),
+    "ZA": ("SA ID", last_digits(library("za", "idnr"), masked("@999908", "%y%m%d"), 1)),
 }  # fmt: skip
 
 # Numbers that a published rule or an issuer's own example gives, for countries that the library does not know.
@@ -244,9 +254,33 @@ PUBLISHED: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 PATIENTS: tuple[tuple[str, str], ...] = (
-    ("NPI", "1234567893"), ("Medicare number (MBI)", "1EG4-TE5-MK73"), ("MBI", "1EG4TE5MK73"), ("NHS number", "943 476 5919"),
-    ("NHS", "9434765919"), ("KVNR", "A123456780"), ("Medicare", "2123 45670 1"), ("NHI", "ZAC5361"), ("DEA", "AB1234563"),
+    ("NPI", "1234567893"), ("Medicare number (MBI)", "1EG4-TE5-MK73"), ("MBI", "1EG4TE5MK73"), ("NHS", "9434765919"),
+    ("NHS number", "943 476 5919"), ("KVNR", "A123456780"), ("Medicare", "2123 45670 1"), ("NHI", "ZAC5361"),
+    ("DEA", "AB1234563"),
 )  # fmt: skip
+
+# Label, word that goes before it where one is needed, generator.
+KINDS: tuple[tuple[str, str, Draw], ...] = (
+    ("CARD", "", card),
+    ("CARD", "", lambda source: card_spaced(source, " ")),
+    ("CARD", "", lambda source: card_spaced(source, "-")),
+    ("IBAN", "", account),
+    ("IBAN", "", lambda source: iban.format(account(source))),
+    ("IBAN", "", lambda source: account(source).lower()),
+    ("BIC", "BIC", bank),
+    ("EMAIL", "", mail),
+    ("PHONE", "", phone),
+    ("IP", "ip", ip4),
+    ("IP", "", ip6),
+    ("MAC", "", mac),
+    ("IMEI", "", telephone),
+    ("CRYPTO", "", coin),
+    ("CRYPTO", "", lambda source: source.choice(COINS)),
+    ("US_SSN", "", security),
+    ("US_SSN", "SSN", lambda source: security(source).replace("-", source.choice(["", " "]))),
+    ("PASSPORT", "", lambda source: source.choice(MRZ)),
+    ("PASSPORT", "Passport", lambda source: fill(source, source.choice(["A99999999", "AA9999999", "A9999999"]))),
+)
 
 MRZ = (
     "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10",

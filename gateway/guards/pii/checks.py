@@ -12,7 +12,7 @@ from gateway.guards.pii.europe import EUROPE
 from gateway.guards.pii.framing import Form
 from gateway.guards.pii.money import MONEY, bic
 from gateway.guards.pii.network import NETWORK, booked_imei, dotted_mac, imei
-from gateway.guards.pii.papers import PAPERS
+from gateway.guards.pii.papers import PAPERS, machine_readable
 from gateway.guards.pii.phone import PHONES, national_phone
 from gateway.guards.pii.world import WORLD
 from gateway.guards.validators import Check
@@ -25,8 +25,14 @@ _FORMS: dict[str, Callable[[str], bool]] = {
     "imei": imei,
     "imei_booked": booked_imei,
 }
-# Coins tell capital letters from small ones.
-_EXACT = {"base58": base58, "bech32": bech32, "ethereum": ethereum, "hexadecimal": hexadecimal}
+# Coins tell capital letters from small ones, and so do the ends of encoded lines.
+_EXACT = {
+    "base58": base58,
+    "bech32": bech32,
+    "ethereum": ethereum,
+    "hexadecimal": hexadecimal,
+    "mrz": machine_readable,
+}
 
 PII_CHECKS: dict[str, Check] = {
     **MONEY,
@@ -45,7 +51,7 @@ def pii_check(name: str) -> Check | None:
     ``phone_formed:DE,FR``.
 
     Raises:
-        Misconfigured: A region is not known.
+        Misconfigured: Telephone numbers are wanted, and their library is not there.
     """
     name, _, rest = name.partition("=")
     kind, _, regions = name.partition(":")

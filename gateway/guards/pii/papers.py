@@ -83,7 +83,6 @@ def nhi(n: str) -> bool:
 
 
 PAPERS: dict[str, Callable[[str], bool]] = {
-    "mrz": machine_readable,
     "passport": passport,
     "npi": npi,
     "mbi": mbi,

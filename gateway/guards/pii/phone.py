@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from gateway.clients.identifiers import PhonePlans
+from gateway.clients.identifiers import PhonePlans, phone_regions
 from gateway.guards.pii.framing import framed, is_piece
-from gateway.guards.validators import Before, Check
+from gateway.guards.validators import Before, Check, free
 
 _GROUP = re.compile("[0-9]+")
 # Signs between groups: one, or a space beside another, or a bracket with its space.
 _GAPS = re.compile(r"(?:[ .-]|[ ]?[/-][ ]?|[ ]?\([ ]?|[ ]?\)[ ./-]?)\Z")
 _DATES = re.compile(
-    r"(?:(?:19|20)[0-9]{2}([-./ ])[0-9]{1,2}\1[0-9]{1,2}|[0-9]{1,2}([-./ ])[0-9]{1,2}\2(?:19|20)?[0-9]{2})(?![0-9])"
+    r"(?:(?:19|20)[0-9]{2}([-./ ])[0-9]{1,2}\1[0-9]{1,2}|[0-9]{1,2}([-./])[0-9]{1,2}\2(?:19|20)?[0-9]{2})(?![0-9.])"
 )
 _NORTH_AMERICA = re.compile(r"(?:1[ .-])?(?:\([2-9][0-9]{2}\)[ ]?|[2-9][0-9]{2}[ .-])[2-9][0-9]{2}[-. ][0-9]{4}")
 _FEWEST, _MOST, _GROUPS = 7, 15, 7
@@ -42,7 +42,7 @@ class InternationalPhone(Check, frozen=True, kw_only=True):
     def narrow(self, text: str, start: int, end: int) -> tuple[int, int] | None:
         """See :meth:`gateway.guards.validators.Check.narrow`."""
         start, end = framed(text, start, end)
-        if (start and (text[start - 1].isalnum() or text[start - 1] in ")]+")) or is_piece(text, start):
+        if not free(text, start, "alnum") or text[max(0, start - 1) : start] in {")", "]", "+"}:
             return None
         first = start + (2 if self.zeros else 1)
         groups = [found.span() for found in _GROUP.finditer(text, first, end)]
@@ -124,12 +124,11 @@ PHONES: dict[str, Check] = {
 }
 
 
-def national_phone(regions: str, *, formed: bool) -> NationalPhone:
-    """Build the check for regions in a list with commas.
+def national_phone(regions: str, *, formed: bool) -> NationalPhone | None:
+    """Build the check for regions in a list with commas; ``None`` when one of them has no numbers.
 
     Raises:
-        Misconfigured: A region is not known, or the library is not there.
+        Misconfigured: The library is not there.
     """
     codes = tuple(regions.split(","))
-    plans().check_regions(codes)
-    return NationalPhone(regions=codes, formed=formed)
+    return NationalPhone(regions=codes, formed=formed) if phone_regions().issuperset(codes) else None

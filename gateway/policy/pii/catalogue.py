@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Iterator, Sequence
 
 from gateway.core.verdict import PatternSpec
 from gateway.policy.pii.entities import ADDRESSES, MONEY, NATIONAL_PHONE, PAPERS, PATIENTS, PHONE_WORDS
 from gateway.policy.pii.kind import Kind, Require
 from gateway.policy.pii.national import COUNTRIES, NATIONAL, US_SSN
 
-Entity = Literal[
-    "CARD", "IBAN", "BIC", "EMAIL", "PHONE", "IP", "MAC", "IMEI", "CRYPTO", "US_SSN", "NATIONAL_ID", "PASSPORT",
+ENTITIES = (
+    *("CARD", "IBAN", "BIC", "EMAIL", "PHONE", "IP", "MAC", "IMEI", "CRYPTO", "US_SSN", "NATIONAL_ID", "PASSPORT"),
     "MEDICAL_ID",
-]  # fmt: skip
-ENTITIES: tuple[Entity, ...] = get_args(Entity)
-# They are found by reading, not by form.
-LATER_ENTITIES = ("PERSON", "ADDRESS")
+)
 
 # What is surest comes first: of two that begin at one place, the first names what was found.
 _KINDS: tuple[Kind, ...] = (*MONEY, *US_SSN, *PAPERS, *PATIENTS, *NATIONAL, *ADDRESSES)
@@ -26,42 +22,36 @@ _PRIORITY: tuple[str, ...] = (
 )  # fmt: skip
 
 
-def pii_patterns(options: Mapping[str, Any]) -> tuple[PatternSpec, ...]:
-    """Return the patterns for the options of a detector.
+def pii_patterns(
+    *,
+    entities: Sequence[str] = ENTITIES,
+    countries: Sequence[str] = (),
+    regions: Sequence[str] = (),
+    require: Require = "checksum_or_context",
+    private_ips: bool = False,
+    allow: Sequence[str] = (),
+) -> tuple[PatternSpec, ...]:
+    """Return the patterns of a detector.
 
     Args:
-        options: ``entities``, ``countries`` (of national numbers), ``regions`` (in which telephone numbers are dialled
-            without a country's code), ``require``, ``private_ips``, ``allow``. What is missing or empty is everything,
-            but for regions: none.
-
-    Raises:
-        ValueError: An entity or country is not known.
+        entities: What to look for.
+        countries: Whose national numbers; none means all.
+        regions: In which telephone numbers are dialled without a country's code.
+        require: What makes a candidate stand.
+        private_ips: Addresses of private networks count too.
+        allow: Globs of samples that are not reported.
     """
-    entities: Sequence[str] = options.get("entities") or ENTITIES
-    countries: Sequence[str] = options.get("countries") or COUNTRIES
-    _known("entity", entities, ENTITIES)
-    _known("country", countries, COUNTRIES)
-    require: Require = options.get("require") or "checksum_or_context"
-    allow = tuple(options.get("allow") or ())
-    private = bool(options.get("private_ips"))
+    wanted = {"", *(countries or COUNTRIES)}
     chosen = [
         kind
-        for kind in (*_KINDS, *_dialled(tuple(options.get("regions") or ())))
-        if kind.entity in entities and kind.country in {"", *countries} and kind.private in {None, private}
+        for kind in (*_KINDS, *_dialled(regions))
+        if kind.entity in entities and kind.country in wanted and kind.private in {None, private_ips}
     ]
     chosen.sort(key=lambda kind: _PRIORITY.index(kind.entity))
-    return tuple(pattern for kind in chosen if (pattern := kind.pattern(require, allow)) is not None)
+    return tuple(pattern for kind in chosen if (pattern := kind.pattern(require, tuple(allow))) is not None)
 
 
-def _known(what: str, names: Sequence[str], known: Sequence[str]) -> None:
-    for name in names:
-        if name in LATER_ENTITIES and what == "entity":
-            raise ValueError(f"entity {name} is not yet available: it needs a model")
-        if name not in known:
-            raise ValueError(f"there is no {what} '{name}'; known are {', '.join(known)}")
-
-
-def _dialled(regions: tuple[str, ...]) -> Iterator[Kind]:
+def _dialled(regions: Sequence[str]) -> Iterator[Kind]:
     """Numbers without a country's code."""
     if not regions:
         return

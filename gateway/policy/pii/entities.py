@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.policy.pii.kind import CODE, NUMBER, Kind
+from gateway.policy.pii.kind import CODE, HEAD, NUMBER, Kind
 
 PHONE_WORDS = (
     *("phone", "phones", "telephone", "tel", "mobile", "cell", "cellphone", "fax", "call", "call me", "dial", "sms"),
@@ -78,9 +78,10 @@ MONEY: tuple[Kind, ...] = (
     Kind(
         entity="BIC",
         name="BIC_BEFORE_IBAN",
-        expression=rf"[A-Z0-9]{{8,11}}{_NEXT}(?:IBAN[\s:]{{1,2}})?[A-Z]{{2}}[0-9]{{2}}[ -]?[A-Z0-9]{{4}}",
+        expression=rf"{HEAD}[A-Z0-9]{{8,11}}{_NEXT}(?:IBAN[\s:]{{1,2}})?[A-Z]{{2}}[0-9]{{2}}[ -]?[A-Z0-9]{{4}}",
         check="bic_before_iban",
         strength="format",
+        bare=True,
     ),
     Kind(
         entity="CRYPTO",
@@ -190,7 +191,7 @@ ADDRESSES: tuple[Kind, ...] = (
 )
 
 # With a leading bracket there is no word boundary.
-NATIONAL_PHONE = r"(?:\(|\b|_|\\[nrt]|%[0-9A-Fa-f]{2})[0-9][0-9 ()./-]{4,19}[0-9](?:\b|_)"
+NATIONAL_PHONE = rf"(?:\(|{HEAD})[0-9][0-9 ()./-]{{4,19}}[0-9](?:\b|_)"
 
 PAPERS: tuple[Kind, ...] = (
     Kind(

@@ -21,7 +21,7 @@ Strength = Literal["proof", "format", "weak", "form"]
 Require = Literal["checksum_or_context", "checksum", "any"]
 
 # No word boundary stands between an escape's last letter and a digit.
-_HEAD = r"(?:\b|_|\\[nrt]|%[0-9A-Fa-f]{2})"
+HEAD = r"(?:\b|_|\\[nrt]|%[0-9A-Fa-f]{2})"
 _TAIL = r"(?:\b|_)"
 _NEEDS_WORD: dict[Require, frozenset[Strength]] = {
     "checksum_or_context": frozenset(("weak", "form")),
@@ -74,7 +74,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         if self.strength in _DROPPED[require]:
             return None
         sizes = ",".join(map(str, self.sizes))
-        expression = self.expression if self.bare else f"{_HEAD}{self.expression}{_TAIL}"
+        expression = self.expression if self.bare else f"{HEAD}{self.expression}{_TAIL}"
         return PatternSpec(
             name=self.name,
             expression=expression,
