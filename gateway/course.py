@@ -5,11 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from gateway.core.call import Call
-from gateway.core.exchange import Deployment, Principal, Request
+from gateway.core.errors import GatewayError, Misconfigured
+from gateway.core.exchange import Deployment, Labels, Principal, Request, RoutePlan
 from gateway.core.ports import Identity
 from gateway.core.record import ExchangeRecord
 from gateway.core.verdict import CallFacts
-from gateway.guards.engine import GuardEngine, GuardPlan
+from gateway.guards.engine import GuardEngine
+from gateway.guards.plan import GuardPlan
+from gateway.guards.sessions import Sessions
 from gateway.identity.permit import permit_model
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import Ordinary
@@ -28,12 +31,14 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     """What the calls of one caller for one model have in common.
 
     Attributes:
+        facts: What rules may ask of all of them.
         template: What their records have in common.
         ordinary: Files the calls to which nothing happened; ``None`` where a rule looks at them or bodies are kept.
     """
 
     principal: Principal
     deployment: Deployment
+    facts: CallFacts
     guard: GuardPlan
     template: ExchangeRecord
     ordinary: Ordinary | None
@@ -48,6 +53,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
     provider_of: dict[str, str]
     guards: GuardEngine
     journal: Journal
+    sessions: Sessions = msgspec.field(default_factory=Sessions)
     known: dict[Key, Course] = msgspec.field(default_factory=dict[Key, Course])
 
     def find(self, call: Call, request: Request) -> Course:
@@ -64,25 +70,83 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             call.labels = read_labels(headers)
             caller = memo[_CALLER] = (self.identity, self.identity.identify(headers), call.labels)
         _, principal, call.labels = caller
-        # All that a course depends on; what a plan of rules comes to depend on besides belongs in here. A course holds
-        # its principal, so the number is nobody else's.
+        # All that a course depends on. It holds its principal, so the number is nobody else's.
         key = (id(principal), request.route, request.model, request.provider, request.dialect)
         course = self.known.get(key)
-        return self._make(key, principal, request) if course is None else course
+        if course is None:
+            course = self._make(key, principal, request)
+        labels = call.labels
+        if self.guards.varies or (labels is not None and labels.strict):
+            return self._under(course, request, labels)
+        return course
+
+    def reroute(self, course: Course, alias: str, request: Request, labels: Labels | None) -> Course:
+        """Find where a call goes that a rule sends elsewhere, and the rules that hold there.
+
+        Raises:
+            Misconfigured: Nobody serves the alias.
+        """
+        try:
+            plan = self.router.plan(alias)
+        except GatewayError as error:
+            raise Misconfigured(f"A rule sends calls to '{alias}', which nobody serves.") from error
+        deployment = plan.candidates[0]
+        if not deployment.model:
+            # A provider that passes names on gets the alias, not what the client wrote.
+            deployment = msgspec.structs.replace(deployment, model=alias)
+        return self._under(self._to(course.principal, request, plan, deployment), request, labels)
 
     def _make(self, key: Key, principal: Principal, request: Request) -> Course:
         permit_model(principal, request.model)
         plan = self.router.plan(request.model, request.provider or self.provider_of.get(request.dialect, ""))
-        deployment = plan.candidates[0]
-        guard = self.guards.plan(
-            CallFacts(route=request.route, model=request.model, provider=deployment.provider, team=principal.team)
-        )
-        template = self.journal.template(request, principal, plan, deployment, guard.revision)
-        looked_at = guard.request_active or guard.response_active
-        ordinary = None if looked_at else self.journal.ordinary(template)
-        course = Course(principal=principal, deployment=deployment, guard=guard, template=template, ordinary=ordinary)
+        course = self._to(principal, request, plan, plan.candidates[0])
         if len(request.model) + len(request.route) <= MAX_NAME_CHARS:
             if len(self.known) >= MAX_COURSES:
                 del self.known[next(iter(self.known))]
             self.known[key] = course
         return course
+
+    def _to(self, principal: Principal, request: Request, plan: RoutePlan, deployment: Deployment) -> Course:
+        facts = CallFacts(
+            route=request.route,
+            model=request.model,
+            provider=deployment.provider,
+            key=principal.key_id,
+            team=principal.team,
+            tenant=principal.tenant,
+        )
+        guard = self.guards.plan(facts)
+        template = self.journal.template(request, principal, plan, deployment, guard.revision)
+        return Course(
+            principal=principal,
+            deployment=deployment,
+            facts=facts,
+            guard=guard,
+            template=template,
+            ordinary=None if _looks(guard) else self.journal.ordinary(template),
+        )
+
+    def _under(self, course: Course, request: Request, labels: Labels | None) -> Course:
+        """Put a call under the rules that hold for what it says of itself."""
+        principal, known = course.principal, labels or _UNLABELLED
+        tainted = self.guards.asks_taint and self.sessions.taints.tainted(principal.tenant, known.session_id)
+        facts = msgspec.structs.replace(
+            course.facts,
+            tags={**known.tags, **principal.tags},
+            session=known.session_id,
+            stream=request.stream,
+            tainted=tainted,
+            strict=known.strict,
+        )
+        guard = self.guards.plan(facts)
+        if guard is course.guard:
+            return course
+        ordinary = None if _looks(guard) else self.journal.ordinary(course.template)
+        return msgspec.structs.replace(course, guard=guard, ordinary=ordinary)
+
+
+_UNLABELLED = Labels()
+
+
+def _looks(guard: GuardPlan) -> bool:
+    return guard.request_active or guard.response_active

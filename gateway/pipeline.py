@@ -10,17 +10,21 @@ before the last byte of its answer leaves; and nothing changes a request in plac
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from math import ceil
+from typing import Any
 
 import msgspec
 
 from gateway.accounting.ledger import Ledger
 from gateway.core.call import Call
 from gateway.core.errors import Blocked, ClientGone, GatewayError
-from gateway.core.exchange import AnswerFacts, Incoming
+from gateway.core.exchange import AnswerFacts, Incoming, Request
 from gateway.core.ports import Reply
+from gateway.core.record import ExchangeRecord
 from gateway.course import Course, Courses
 from gateway.guards import gate
+from gateway.guards.plan import GuardPlan
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import is_ordinary
 from gateway.upstream.attempt import Attempt
@@ -47,10 +51,14 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         """Answer one request. Failures of ``core.errors`` are answered and recorded here; anything else is a bug."""
         call = Call(incoming, reply, None, error_dialect(incoming.path))
         try:
-            course, attempt = self._begin(call)
+            request, course = self._begin(call)
+            document = request.document
+            if course.guard.request_active:
+                course, document = await self._admit(call, request, course)
+            attempt = self._send(call, request, course, document)
             await attempt
             if not self._end_ordinary(call, course, attempt):
-                await self._end(call, course, attempt)
+                await self._end(call, request, course, attempt)
         except GatewayError as error:
             await self._fail(call, error)
         except asyncio.CancelledError as cancelled:
@@ -60,30 +68,51 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             if call.lease is not None and not call.handed_on:
                 self.ledger.release(call)
 
-    def _begin(self, call: Call) -> tuple[Course, Attempt]:
-        """From the client to the provider."""
-        incoming = call.incoming
-        call.dialect, call.request = dialect, request = select(incoming)
+    def _begin(self, call: Call) -> tuple[Request, Course]:
+        """Understand a request, and find out who asks, where it goes and under which rules."""
+        call.dialect, call.request = _, request = select(call.incoming)
         course = self.courses.find(call, request)
-        call.deployment = deployment = course.deployment
+        self._take(call, request, course)
+        return request, course
+
+    def _take(self, call: Call, request: Request, course: Course) -> None:
+        call.deployment = course.deployment
         call.template = course.template
-        call.lease = self.ledger.reserve(course.principal, request, deployment)
-        guard = course.guard
-        document = request.document
-        if guard.request_active:
-            document = gate.admit(self.journal.record(call), guard, dialect, request)
-        call.body = body = dialect.upstream_body(request, document, deployment.model)
-        if guard.response_active:
-            call.screen = guard.stream_screen()
+        call.lease = self.ledger.reserve(course.principal, request, course.deployment)
+
+    async def _admit(self, call: Call, request: Request, course: Course) -> tuple[Course, Any]:
+        """Let guards look at a request; where a rule sends it elsewhere, by the rules that hold there, once."""
+        record, principal = self.journal.record(call), course.principal
+        vault = self.courses.sessions.vaults.open(principal.tenant, principal.key_id, record.session_id)
+        admitted = await gate.admit(record, course.guard, call.dialect, request, vault)
+        if admitted.route:
+            course = self.courses.reroute(course, admitted.route, request, call.labels)
+            self.ledger.release(call)
+            self._take(call, request, course)
+            self.journal.rerouted(record, course.template)
+            kept = gate.rerouted(record)
+            admitted = await gate.admit(record, course.guard, call.dialect, request, vault)
+            gate.after_reroute(record, kept)
+        call.masks = admitted.masks or None
+        if admitted.taint:
+            self._taint(record)
+        return course, admitted.document
+
+    def _send(self, call: Call, request: Request, course: Course, document: Any) -> Attempt:
+        """Start the try at the provider."""
+        dialect, guard = call.dialect, course.guard
+        call.body = body = dialect.upstream_body(request, document, course.deployment.model)
+        if guard.response_active or call.masks:
+            call.screen = gate.screen_of(guard, call.masks, restores=dialect is not passthrough.DIALECT)
         opaque = dialect is passthrough.DIALECT and not guard.response_active
-        attempt = Attempt(call, self._head, self.journal.now_ns, opaque=opaque)
+        attempt = Attempt(call, self._head, self.journal.now_ns, opaque=opaque, gather=guard.gathers)
         call.attempt = attempt
         try:
-            self.dispatcher.start(attempt, deployment, request, body, incoming, course.principal.consumed)
+            self.dispatcher.start(attempt, course.deployment, request, body, call.incoming, course.principal.consumed)
         except GatewayError:
             call.attempt = None
             raise
-        return course, attempt
+        return attempt
 
     def _end_ordinary(self, call: Call, course: Course, attempt: Attempt) -> bool:
         """End a call to which nothing happened, the way nearly all of them end, in as few steps as that takes.
@@ -109,41 +138,89 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         call.reply.send(200, headers + self.head.encode(filed.id, filed.overhead_ms, shown, cost), answer)
         return True
 
-    async def _end(self, call: Call, course: Course, attempt: Attempt) -> None:
+    async def _end(self, call: Call, request: Request, course: Course, attempt: Attempt) -> None:
         """From the provider to the client, whatever there is on the way."""
-        record, reader = self.journal.record(call), attempt.reader
-        if reader is not None:
-            tail = reader.finish()
-            if not attempt.first_ns:
-                call.reply.start(attempt.status, self._head(call))
-            await self._settle(call, reader.facts)
-            self._file(call, attempt.status, "", tail)
+        record, guard = self.journal.record(call), course.guard
+        if attempt.reader is not None:
+            facts, tail, seen = await self._end_stream(call, request, guard, attempt)
+            await self._settle(call, facts)
+            self._conclude(call, guard, (attempt.status, "", tail), seen)
             call.reply.finish(tail)
             return
         headers = answer_headers(attempt.headers)
-        answer, facts, blocked_by = gate.screen(record, course.guard, call.dialect, attempt, passthrough.DIALECT)
-        call.answer = answer
-        await self._settle(call, facts)
-        if blocked_by:
+        asked = gate.Asked(request.document, call.masks or {}, passthrough.DIALECT)
+        shown = await gate.screen(record, guard, call.dialect, attempt, asked)
+        call.answer = answer = shown.body
+        if shown.taint:
+            self._taint(record)
+        await self._settle(call, shown.facts)
+        if shown.rule:
             # What was turned back is not kept either.
             call.answer = b""
-            raise Blocked(blocked_by)
-        self._file(call, attempt.status, "upstream_error" if attempt.status >= 400 else "", answer)
-        headers += self.head.lines(record, record.overhead_ms, attempts=1, cost=True)
+            raise Blocked(shown.rule)
+        code = "upstream_error" if attempt.status >= 400 else ""
+        self._conclude(call, guard, (attempt.status, code, answer), shown.seen)
+        overhead_ms = record.overhead_ms if call.filed else self.journal.overhead_ms(call)
+        headers += self.head.lines(record, overhead_ms, attempts=1, cost=True)
         call.reply.send(attempt.status, headers, answer)
+
+    async def _end_stream(
+        self, call: Call, request: Request, guard: GuardPlan, attempt: Attempt
+    ) -> tuple[AnswerFacts, bytes, gate.Seen]:
+        """Finish a stream; one that was held until it is whole is judged, and begins only now."""
+        record, reader = self.journal.record(call), attempt.reader
+        seen: gate.Seen = None
+        if reader is None or not guard.gathers:
+            tail = reader.finish() if reader is not None else b""
+        elif guard.gathers == "watch":
+            tail = reader.finish()
+            seen = gate.judge_watched(record, guard, call.dialect, attempt.gathered, request.document)
+        else:
+            reader.finish()
+            data, seen, taint = await gate.judge_held(record, guard, call.dialect, attempt.gathered, request.document)
+            if taint:
+                self._taint(record)
+            screened = call.dialect.stream_reader(request, call.screen)
+            data, tail = await gate.read_slowly(screened, data)
+            call.reply.start(attempt.status, self._head(call))
+            attempt.shown(screened, len(data))
+            call.reply.write(data)
+        if not attempt.first_ns:
+            call.reply.start(attempt.status, self._head(call))
+        return (AnswerFacts() if reader is None else reader.facts), tail, seen
+
+    def _conclude(self, call: Call, guard: GuardPlan, ended: tuple[int, str, bytes], seen: gate.Seen) -> None:
+        """File a call that ends well; where rules only observe and ask someone else, when these have spoken."""
+        if not guard.observes:
+            self._file(call, *ended)
+            return
+        call.handed_on = True
+        self._keep(self._observe(call, guard, (*ended, self.journal.now_ns()), seen))
+
+    async def _observe(self, call: Call, guard: GuardPlan, ended: tuple[int, str, bytes, int], seen: gate.Seen) -> None:
+        status, code, last, at_ns = ended
+        await gate.observe(self.journal.record(call), guard, (call.dialect, call.request), seen)
+        call.filed = True
+        self.journal.close(call, status, code, last, at_ns)
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        ending = self.loop.create_task(work)
+        self.endings.add(ending)
+        ending.add_done_callback(self.endings.discard)
+
+    def _taint(self, record: ExchangeRecord) -> None:
+        self.courses.sessions.taints.taint(record.tenant, record.session_id)
 
     async def _cancelled(self, call: Call, cancelled: asyncio.CancelledError) -> None:
         reason = cancelled.args[0] if cancelled.args else None
-        if call.filed:
+        if call.filed or call.handed_on:
             return
         if isinstance(reason, GatewayError):
             # We are the ones who leave: the client is still there to be told.
             await self._fail(call, reason)
             return
         call.handed_on = True
-        ending = self.loop.create_task(self._fail(call, ClientGone("The client went away.")))
-        self.endings.add(ending)
-        ending.add_done_callback(self.endings.discard)
+        self._keep(self._fail(call, ClientGone("The client went away.")))
 
     def refuse(self, incoming: Incoming, reply: Reply, error: GatewayError) -> None:
         """Answer a request that never became one, or whose handling broke down."""
@@ -184,6 +261,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         record = self.journal.record(call)
         if call.screen is not None:
             gate.note_stream(record, call.screen)
+            if call.screen.taint:
+                self._taint(record)
             call.screen = None
         self.journal.answered(record, facts)
         if facts.usage is None:
@@ -191,8 +270,15 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         self.ledger.settle(call, record, facts)
 
     def _file(self, call: Call, status: int, code: str, last: bytes, error: GatewayError | None = None) -> None:
+        attempt = call.attempt
         if isinstance(error, Blocked):
-            self.journal.record(call).verdict = "block"
+            record = self.journal.record(call)
+            record.verdict = "block"
+            if record.stream and record.released_chars is None and attempt is not None:
+                record.released_chars = 0
+        if error is not None and attempt is not None and attempt.held and attempt.reader is not None:
+            # Nobody has looked at what was held.
+            attempt.reader.kept.clear()
         call.filed = True
         self.journal.close(call, status, code, last)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.core.exchange import Deployment, Incoming, Labels, Request
 from gateway.core.ports import AttemptView, Dialect, Lease, Reply, StreamVerdicts
 from gateway.core.record import ExchangeRecord
+from gateway.core.verdict import Masked
 
 
 @dataclass(slots=True)
@@ -25,6 +26,7 @@ class Call:
         lease: What is reserved for the call.
         attempt: The try at the provider, once it has begun.
         screen: Response guards over a stream, where a rule wants them.
+        masks: By placeholder, what was masked in the request, if anything was.
         body: The admitted request body.
         answer: A whole answer's body as the client gets it.
         filed: The record is filed: nothing more may be written to it.
@@ -42,6 +44,7 @@ class Call:
     lease: Lease | None = None
     attempt: AttemptView | None = None
     screen: StreamVerdicts | None = None
+    masks: dict[str, Masked] | None = None
     body: bytes = b""
     answer: bytes = b""
     filed: bool = False

@@ -88,12 +88,13 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request says of itself in its headers, for the record."""
+    """What a request says of itself in its headers: for the record, and that every rule is to act."""
 
     tags: dict[str, str] = {}
     trace_id: str = ""
     span_id: str = ""
     session_id: str = ""
+    strict: bool = False
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):

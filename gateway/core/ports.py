@@ -182,6 +182,10 @@ class Dialect(Protocol):
         """A streamed answer put together as the whole answer it stands for (JSON), for capture."""
         ...
 
+    def restream(self, document: Any) -> bytes:
+        """A whole answer as the stream that it might have been; nothing where no such stream can be written."""
+        ...
+
     def error_body(self, error: GatewayError, exchange_id: str) -> bytes:
         """The dialect's error document."""
         ...
@@ -199,14 +203,22 @@ class StreamVerdicts(TextScreen, Protocol):
     """A :class:`TextScreen` that tells what it has done so far."""
 
     events: list[GuardEvent]
-    # Characters that have left so far; texts that a detector could not judge; the session is to be tainted.
+    # Characters that have left so far.
     released: int
-    failures: int
-    taint: bool
 
     @property
     def action(self) -> Action:
         """The strongest action taken so far."""
+        ...
+
+    @property
+    def taint(self) -> bool:
+        """Whether a rule taints the session."""
+        ...
+
+    @property
+    def coverage(self) -> float:
+        """Texts that could be judged over texts there were."""
         ...
 
 
@@ -245,3 +257,8 @@ class AttemptView(Protocol):
     first_ns: int
     ended_ns: int
     out_bytes: int
+
+    @property
+    def held(self) -> bool:
+        """Whether a stream is kept until it is whole and its client has seen nothing of it."""
+        ...

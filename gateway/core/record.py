@@ -89,6 +89,8 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     prompt_id: str = ""
     prompt_version: str = ""
     coverage: float = 1.0
+    # Characters of a streamed answer that had left when a rule ended it.
+    released_chars: int | None = None
     trace_id: str = ""
     span_id: str = ""
     # Lines that were dropped before this one because the spool was full; the ledger says what it does not know.

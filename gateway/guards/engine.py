@@ -39,6 +39,7 @@ class GuardEngine:
 
     Attributes:
         asks_taint: A rule asks whether a session is tainted.
+        varies: The rules for one caller's calls of one model are not always the same.
 
     Raises:
         Misconfigured: A pattern cannot run, a detector cannot be built, or a rule names one that there is none of.
@@ -63,6 +64,7 @@ class GuardEngine:
         self.asks_taint = self._facets.asks_taint
         self._expiries = sorted({each.expires_unix_s for spec in bundle.rules for each in spec.exclusions} - {0})
         self._next_expiry = 0.0
+        self.varies = self._facets.varies or bool(self._expiries)
         self._plans: dict[Any, GuardPlan] = {}
         # Many models, few sets of rules: what a set needs is built once.
         self._by_rules: dict[tuple[_Chosen, _Chosen], GuardPlan] = {}

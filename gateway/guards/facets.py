@@ -24,9 +24,10 @@ class Facets:
 
     Attributes:
         asks_taint: A rule asks whether a session is tainted.
+        varies: Calls of one caller for one model may be under different rules.
     """
 
-    __slots__ = ("_canaries", "_labels", "_plain", "_tags", "asks_taint")
+    __slots__ = ("_canaries", "_labels", "_plain", "_tags", "asks_taint", "varies")
 
     def __init__(self, specs: Sequence[RuleSpec]) -> None:
         asked = [spec.match for spec in specs] + [each.match for spec in specs for each in spec.exclusions]
@@ -40,6 +41,13 @@ class Facets:
         self._tags: tuple[Globs, ...] = _distinct(asked)
         self._canaries: tuple[tuple[str, Canary], ...] = tuple(
             (spec.id, spec.canary) for spec in specs if spec.mode == "canary" and spec.canary is not None
+        )
+
+        self.varies = bool(
+            self._tags
+            or self.asks_taint
+            or "stream" in names
+            or any(canary.sticky_by == "session" for _, canary in self._canaries)
         )
 
     def key(self, facts: CallFacts) -> Any:

@@ -5,19 +5,25 @@ Turns a verdict into its consequences: events on the record, an edited document,
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import msgspec
 import orjson
 
 from gateway.core.errors import Blocked
 from gateway.core.exchange import AnswerFacts, Headers, Request
-from gateway.core.ports import Dialect, StreamVerdicts
-from gateway.core.record import ExchangeRecord
-from gateway.core.segments import Direction
-from gateway.core.verdict import Action, Screened
+from gateway.core.ports import Dialect, StreamReader, StreamVerdicts
+from gateway.core.record import ExchangeRecord, GuardEvent
+from gateway.core.verdict import Action, Masked, Screened
+from gateway.guards.plan import GuardPlan
+from gateway.guards.restore import RestoringScreen, Values, restore_document
+from gateway.guards.vault import Masks, Vault
 
 MAX_EVENTS = 256
+# How much of a stream that was held is read before others have their turn.
+_SLICE_BYTES = 65_536
 _STRENGTH: dict[str, int] = {"allow": 0, "annotate": 1, "edit": 2, "redact": 2, "hold": 3, "block": 4}
 # What the record and the answer's header call an action.
 _VERDICTS: dict[Action, str] = {
@@ -34,23 +40,8 @@ _VERDICTS: dict[Action, str] = {
 }
 
 
-class Plan(Protocol):
-    """The rules that hold for one exchange; :class:`~gateway.guards.engine.GuardPlan`."""
-
-    request_active: bool
-    response_active: bool
-
-    def screen_request(self, dialect: Dialect, document: Any) -> Screened:
-        """Screen a request's document."""
-        ...
-
-    def screen_answer(self, dialect: Dialect, document: Any) -> Screened:
-        """Screen a whole answer's document."""
-        ...
-
-    def screen_opaque(self, direction: Direction) -> Screened:
-        """Judge a body that cannot be read."""
-        ...
+# A document that could be read, and the dialect that reads it.
+Seen = tuple[Dialect, Any] | None
 
 
 class Given(Protocol):
@@ -64,43 +55,85 @@ class Given(Protocol):
         ...
 
 
+class Admitted(msgspec.Struct):
+    """A request that may go on.
+
+    Attributes:
+        document: To be sent: edited where a rule says so, else the request's own.
+        route: The alias that a rule sends the call to, else empty.
+        taint: A rule taints the session.
+        masks: What was masked, for the way back.
+    """
+
+    document: Any
+    route: str = ""
+    taint: bool = False
+    masks: dict[str, Masked] = {}
+
+
+class Shown(msgspec.Struct):
+    """A whole answer as the client gets it.
+
+    Attributes:
+        body: For the client.
+        facts: What the answer says about itself: what was used has to be paid whatever rules say.
+        rule: The rule that turns it back, else empty.
+        taint: A rule taints the session.
+        seen: The answer as it came.
+    """
+
+    body: bytes
+    facts: AnswerFacts
+    rule: str = ""
+    taint: bool = False
+    seen: Seen = None
+
+
 def note(record: ExchangeRecord, screened: Screened) -> None:
     """Put a verdict on the record; the strongest of an exchange stays."""
-    verdict = _VERDICTS[screened.action]
-    if _STRENGTH[verdict] > _STRENGTH[record.verdict]:
-        record.verdict = verdict
-    if screened.events:
-        record.guard_events = (record.guard_events + screened.events)[:MAX_EVENTS]
-    record.coverage = min(record.coverage, screened.coverage)
+    _note(record, screened.action, screened.events, screened.coverage)
 
 
 def note_stream(record: ExchangeRecord, screen: StreamVerdicts) -> None:
     """Put on the record what the guards of a stream have done."""
-    verdict = _VERDICTS[screen.action]
+    _note(record, screen.action, screen.events, screen.coverage)
+    if screen.action == "block":
+        record.released_chars = screen.released
+
+
+def _note(record: ExchangeRecord, action: Action, events: list[GuardEvent], coverage: float) -> None:
+    verdict = _VERDICTS[action]
     if _STRENGTH[verdict] > _STRENGTH[record.verdict]:
         record.verdict = verdict
-    if screen.events:
-        record.guard_events = (record.guard_events + screen.events)[:MAX_EVENTS]
+    if events:
+        record.guard_events = (record.guard_events + events)[:MAX_EVENTS]
+    record.coverage = min(record.coverage, coverage)
 
 
-def admit(record: ExchangeRecord, plan: Plan, dialect: Dialect, request: Request) -> Any:
-    """Screen a request.
+async def admit(
+    record: ExchangeRecord, plan: GuardPlan, dialect: Dialect, request: Request, vault: Vault | None = None
+) -> Admitted:
+    """Screen a request, asking outside first where a rule wants that.
 
-    Returns:
-        The document to send, edited where a rule says so; the request's own where none does.
+    Args:
+        record: Gets the events.
+        plan: The rules; they look at requests.
+        dialect: Knows the request's document.
+        request: As said.
+        vault: Of the caller's session; ``None`` for one of this call.
 
     Raises:
         Blocked: A rule turns the request back.
     """
-    if not plan.request_active:
-        return request.document
-    if request.document is None:
+    document = request.document
+    if document is None:
         if request.body:
             _admit(record, plan.screen_opaque("request"))
-        return None
-    screened = plan.screen_request(dialect, request.document)
+        return Admitted(None)
+    opinions = await plan.ask("request", dialect, document) if plan.request_asks else None
+    screened = plan.screen_request(dialect, document, masks=Masks(vault), opinions=opinions)
     _admit(record, screened)
-    return screened.document
+    return Admitted(screened.document, screened.route, screened.taint, screened.masks)
 
 
 def _admit(record: ExchangeRecord, screened: Screened) -> None:
@@ -109,34 +142,148 @@ def _admit(record: ExchangeRecord, screened: Screened) -> None:
         raise Blocked(screened.rule)
 
 
-def screen(
-    record: ExchangeRecord, plan: Plan, dialect: Dialect, given: Given, opaque: Dialect
-) -> tuple[bytes, AnswerFacts, str]:
-    """Read a whole answer, and screen it when a rule wants that.
+def rerouted(record: ExchangeRecord) -> list[GuardEvent]:
+    """Prepare the record of a call that a rule sends elsewhere for being screened again, by the rules that hold there.
+
+    Returns:
+        The events that say so; they go back on the record with :func:`after_reroute`.
+    """
+    kept = [event for event in record.guard_events if event.action == "route" and event.mode in ("enforce", "canary")]
+    record.guard_events = []
+    return kept
+
+
+def after_reroute(record: ExchangeRecord, kept: list[GuardEvent]) -> None:
+    """Put back what sent the call elsewhere, once."""
+    rules = {event.rule for event in kept}
+    record.guard_events = kept + [event for event in record.guard_events if event.rule not in rules]
+
+
+def screen_of(plan: GuardPlan, masks: Values | None, *, restores: bool) -> StreamVerdicts | None:
+    """Give what a streamed answer goes through on its way; ``None`` when nothing looks at it.
+
+    Args:
+        plan: The rules.
+        masks: What was masked in the request.
+        restores: Text can come back in streams of the answer's dialect.
+    """
+    screen = plan.stream_screen() if plan.response_active else None
+    return RestoringScreen(screen, masks) if masks and restores else screen
+
+
+def _transcript(dialect: Dialect, data: bytes) -> Any:
+    return orjson.loads(dialect.stream_transcript([data]))
+
+
+def judge_watched(record: ExchangeRecord, plan: GuardPlan, dialect: Dialect, data: bytes | None, request: Any) -> Seen:
+    """Judge a stream that has left already by rules over the whole that only observe.
+
+    Args:
+        record: Gets the events.
+        plan: The rules.
+        dialect: Reads the stream.
+        data: The stream as it came; ``None`` when it was too long to be kept.
+        request: The request's document.
+    """
+    if data is None:
+        record.coverage = 0.0
+        return None
+    transcript = _transcript(dialect, data)
+    note(record, plan.judge_stream(dialect, transcript, request=request))
+    return dialect, transcript
+
+
+async def judge_held(
+    record: ExchangeRecord, plan: GuardPlan, dialect: Dialect, data: bytes | None, request: Any
+) -> tuple[bytes, Seen, bool]:
+    """Judge a stream that was held until it is whole by the rules over the whole.
+
+    Returns:
+        The stream that may go on to be screened, what was judged, and whether a rule taints the session.
+
+    Raises:
+        Blocked: A rule turns it back, or edits what cannot be written anew as a stream.
+    """
+    data = data or b""
+    transcript = _transcript(dialect, data)
+    opinions = await plan.ask("response", dialect, transcript) if plan.response_asks else None
+    screened = plan.judge_stream(dialect, transcript, request=request, opinions=opinions)
+    note(record, screened)
+    if screened.rule:
+        raise Blocked(screened.rule)
+    if screened.edited:
+        data = dialect.restream(screened.document)
+        if not data:
+            raise Blocked(screened.events[-1].rule)
+    return data, (dialect, transcript), screened.taint
+
+
+async def read_slowly(reader: StreamReader, data: bytes) -> tuple[bytes, bytes]:
+    """Read a whole stream and let others have their turn now and then.
+
+    Returns:
+        What the client may have, and the last of it.
+    """
+    out: list[bytes] = []
+    for at in range(0, len(data), _SLICE_BYTES):
+        if at:
+            await asyncio.sleep(0)
+        out.append(reader.feed(data[at : at + _SLICE_BYTES]))
+    return b"".join(out), reader.finish()
+
+
+async def observe(record: ExchangeRecord, plan: GuardPlan, asked: tuple[Dialect, Request | None], seen: Seen) -> None:
+    """Put on the record what rules that only observe and ask someone else have to say of a call that is over."""
+    dialect, request = asked
+    document = request.document if request is not None else None
+    if document is not None:
+        note(record, await plan.observe("request", dialect, document))
+    if seen is not None:
+        note(record, await plan.observe("response", *seen, request=document))
+
+
+async def screen(record: ExchangeRecord, plan: GuardPlan, dialect: Dialect, given: Given, asked: Asked) -> Shown:
+    """Read a whole answer, screen it when a rule wants that, and restore what was masked.
 
     Args:
         record: Gets the events.
         plan: The rules.
         dialect: Reads the document.
         given: The answer as it came.
-        opaque: Reads text that is no document of the dialect.
-
-    Returns:
-        The body for the client, what the answer says about itself, and the rule that turns it back, or nothing: what
-        was used has to be paid either way.
+        asked: What belongs to the request.
     """
     body = given.body
-    if not plan.response_active or not body:
-        return body, dialect.skim(body), ""
+    if not body or not (plan.response_active or asked.masks):
+        return Shown(body, dialect.skim(body))
     document, encode = _document(given.headers, body)
+    seen: Any = document
     facts = dialect.read_answer(document) if isinstance(document, dict) else AnswerFacts()
     if encode is None:
         screened = plan.screen_opaque("response")
         note(record, screened)
-        return body, facts, screened.rule
-    screened = plan.screen_answer(dialect if isinstance(document, dict) else opaque, document)
+        return Shown(body, facts, screened.rule)
+    reads = dialect if isinstance(document, dict) else asked.opaque
+    opinions = await plan.ask("response", reads, document) if plan.response_asks else None
+    screened = plan.screen_answer(reads, document, request=asked.document, opinions=opinions)
     note(record, screened)
-    return (encode(screened.document) if screened.edited else body), facts, screened.rule
+    left = restore_document(reads, screened.document, asked.masks) if asked.masks else screened.document
+    if left is not document:
+        body = encode(left)
+    return Shown(body, facts, screened.rule, screened.taint, (reads, seen))
+
+
+class Asked(msgspec.Struct):
+    """What an answer's guards need of the request.
+
+    Attributes:
+        document: The request's.
+        masks: What was masked in it.
+        opaque: Reads text that is no document of the request's dialect.
+    """
+
+    document: Any
+    masks: dict[str, Masked]
+    opaque: Dialect
 
 
 def _document(headers: Headers, body: bytes) -> tuple[Any, Callable[[Any], bytes] | None]:

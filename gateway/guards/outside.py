@@ -39,10 +39,8 @@ async def ask(side: Asking, names: Sequence[str], segments: Sequence[Segment]) -
     opinions = Opinions()
     rules = (*side.prompt, *side.late)
     asked = [_ask(side, side.kit.askers[name], rules, segments, opinions) for name in names]
-    if len(asked) == 1:
-        await asked[0]
-    elif asked:
-        await asyncio.gather(*asked)
+    # Each in a task of its own, which time limits need: the pipeline's coroutine may run without one.
+    await asyncio.gather(*asked)
     return opinions
 
 

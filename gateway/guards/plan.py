@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -107,14 +107,14 @@ class GuardPlan:
         response_active: A rule may apply to the answer.
         request_asks: Somebody outside is asked before the request goes on.
         response_asks: Somebody outside is asked before the answer goes on.
-        stream_held: A streamed answer is held until it is whole, since a rule over the whole may end or change it.
-        stream_watched: Rules over the whole answer only observe: they are judged when the stream has ended.
+        gathers: What becomes of a streamed answer for rules over the whole: nothing; it is kept while it leaves, since
+            they only observe (``watch``); or it is held until it is whole, since they may end or change it (``hold``).
         observes: Somebody outside is asked beside the call, for rules that only observe.
     """
 
     __slots__ = (
-        "_kit", "_streams", "observes", "request", "request_active", "request_asks", "response", "response_active",
-        "response_asks", "revision", "stream_held", "stream_watched",
+        "_kit", "_streams", "gathers", "observes", "request", "request_active", "request_asks", "response",
+        "response_active", "response_asks", "revision",
     )  # fmt: skip
 
     def __init__(self, kit: Kit, request: tuple[Rule, ...], response: tuple[Rule, ...]) -> None:
@@ -127,8 +127,11 @@ class GuardPlan:
         self.request_asks = bool(self.request.asks)
         self.response_asks = bool(self.response.asks)
         self.observes = bool(self.request.late or self.response.late)
-        self.stream_held = self.response.stops
-        self.stream_watched = not self.stream_held and bool(self.response.prompt or self.response.late)
+        self.gathers: Literal["", "watch", "hold"] = ""
+        if self.response.stops:
+            self.gathers = "hold"
+        elif self.response.prompt or self.response.late:
+            self.gathers = "watch"
         self._streams = StreamPlans(self.response, self._kit)
 
     def screen_request(

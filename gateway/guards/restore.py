@@ -144,7 +144,7 @@ class RestoringScreen:
         values: What may come back.
     """
 
-    __slots__ = ("_held", "_restorers", "_screen", "_values", "events", "failures", "released", "taint")
+    __slots__ = ("_held", "_restorers", "_screen", "_values", "events", "released")
 
     def __init__(self, screen: StreamVerdicts | None, values: Values) -> None:
         self._screen = screen
@@ -153,14 +153,22 @@ class RestoringScreen:
         # Tool arguments are JSON: restored when they are whole.
         self._held: dict[Channel, list[str]] = {}
         self.released = 0
-        self.failures = 0
-        self.taint = False
         self.events: list[GuardEvent] = screen.events if screen is not None else []
 
     @property
     def action(self) -> Action:
         """The strongest action that the other screen has taken."""
         return self._screen.action if self._screen is not None else "allow"
+
+    @property
+    def taint(self) -> bool:
+        """Whether a rule of the other screen taints the session."""
+        return self._screen is not None and self._screen.taint
+
+    @property
+    def coverage(self) -> float:
+        """What the other screen could judge."""
+        return self._screen.coverage if self._screen is not None else 1.0
 
     def feed(self, channel: Channel, text: str) -> str:
         """Take more text of a channel and return what may be released now."""
@@ -197,8 +205,6 @@ class RestoringScreen:
 
     def _count(self, text: str) -> str:
         self.released += len(text)
-        if self._screen is not None:
-            self.failures, self.taint = self._screen.failures, self._screen.taint
         return text
 
 

@@ -48,7 +48,7 @@ class StreamScreen(StreamTally):
         masks: Take what is masked on the way out; never restored in this answer.
     """
 
-    __slots__ = ("_channels", "_plans", "released")
+    __slots__ = ("_channels", "_opened", "_plans", "released")
 
     def __init__(
         self,
@@ -60,8 +60,14 @@ class StreamScreen(StreamTally):
         super().__init__(now_ns, thresholds, masks)
         self._plans = plans
         self._channels: dict[Channel, Piecewise | Whole | None] = {}
-        # Characters that have left.
+        # Characters that have left, and texts that rules looked at.
         self.released = 0
+        self._opened = 0
+
+    @property
+    def coverage(self) -> float:
+        """Texts that could be judged over texts there were."""
+        return max(0.0, 1.0 - self.failures / self._opened) if self._opened else 1.0
 
     def feed(self, channel: Channel, text: str) -> str:
         """Take more text of a channel and return what may be released now.
@@ -107,4 +113,5 @@ class StreamScreen(StreamTally):
             whole = encoded or plan.held
             opened = Whole(self, plan, path, encoded=encoded) if whole else Piecewise(self, plan, path)
         self._channels[channel] = opened
+        self._opened += 1
         return opened

@@ -211,7 +211,12 @@ class Journal:
             took_ns -= (attempt.ended_ns or now_ns) - attempt.sent_ns
         return max(0, took_ns) / 1e6
 
-    def close(self, call: Call, status: int, code: str, last: bytes) -> None:
+    def rerouted(self, record: ExchangeRecord, template: ExchangeRecord) -> None:
+        """Note where a call goes that a rule sends elsewhere."""
+        record.alias, record.provider, record.deployment = template.alias, template.provider, template.deployment
+        record.policy_revision = template.policy_revision
+
+    def close(self, call: Call, status: int, code: str, last: bytes, at_ns: int = 0) -> None:
         """Finish a record and file it. Called exactly once an exchange, before its last byte leaves.
 
         Args:
@@ -219,11 +224,12 @@ class Journal:
             status: What the client saw, or would have seen.
             code: Our code of what went wrong; empty when all went well.
             last: The last bytes of the answer, about to leave.
+            at_ns: When the call was over, where that is not now.
         """
         record = self.record(call)
         attempt = call.attempt
         received_ns = call.incoming.received_ns
-        now_ns = self.now_ns()
+        now_ns = at_ns or self.now_ns()
         took_ns = now_ns - received_ns
         record.status = status
         record.error_code = code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gateway.core.call import Call
 from gateway.core.errors import GatewayError, InvalidAnswer
@@ -13,9 +13,12 @@ from gateway.core.signal import Signal
 from gateway.wire.content_coding import ContentDecoder
 
 MAX_WHOLE_BYTES = 64 * 1024 * 1024
+# A stream that is judged whole is held in memory until then.
+MAX_HELD_BYTES = 8 * 1024 * 1024
 # An error answer is small; what is longer is not worth waiting for.
 MAX_ERROR_BYTES = 1024 * 1024
 _JSON = b"application/json"
+Gather = Literal["", "watch", "hold"]
 _NONE: Headers = {}
 
 
@@ -43,10 +46,12 @@ class Attempt:
         head: Gives the header lines for the client, when the first event is in.
         now_ns: Monotonic clock.
         opaque: Relay also what is neither events nor JSON (audio, files), as it comes.
+        gather: What of a stream is kept here as it came: nothing, all of it while it is passed on, or all of it instead
+            of passing it on.
     """
 
     __slots__ = (
-        "_call", "_decoder", "_head", "_held", "_limit", "_now_ns", "_opaque", "_over", "_parts", "_size",
+        "_call", "_decoder", "_gather", "_head", "_held", "_limit", "_now_ns", "_opaque", "_over", "_parts", "_size",
         "answered_ns", "block", "ended_ns", "first_ns", "headers", "out_bytes", "reader", "running", "sent_ns",
         "status",
     )  # fmt: skip
@@ -58,11 +63,13 @@ class Attempt:
         now_ns: Callable[[], int],
         *,
         opaque: bool = False,
+        gather: Gather = "",
     ) -> None:
         self._call: Call | None = call
         self._head = head
         self._now_ns = now_ns
         self._opaque = opaque
+        self._gather = gather
         self._held = False
         self._over = Signal()
         self._parts: list[bytes] = []
@@ -98,6 +105,23 @@ class Attempt:
         """The whole answer's body, content coding removed."""
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
+    @property
+    def gathered(self) -> bytes | None:
+        """A stream as it came, as far as it was to be kept; ``None`` when it was too long for that."""
+        return b"".join(self._parts) if self._size <= MAX_HELD_BYTES else None
+
+    @property
+    def held(self) -> bool:
+        """Whether a stream is kept here and its client has seen nothing of it."""
+        return self._gather == "hold"
+
+    def shown(self, reader: StreamReader, size: int) -> None:
+        """Take the reader by which a stream that was held went to its client after all."""
+        self._gather = ""
+        self.reader = reader
+        self.first_ns = self._now_ns()
+        self.out_bytes += size
+
     # --- AnswerSink
 
     def on_head(self, status: int, headers: Headers) -> None:
@@ -125,7 +149,7 @@ class Attempt:
             if self.reader is not None:
                 self._relay(self.reader, data)
             else:
-                self._gather(data)
+                self._keep(data)
         except GatewayError as error:
             self._fail(error)
 
@@ -164,7 +188,8 @@ class Attempt:
     def _open_stream(self) -> None:
         call = self._call
         if call is not None and call.request is not None:
-            self.reader = call.dialect.stream_reader(call.request, call.screen)
+            # What is held is read here only to know its end; its guards see it when it is whole.
+            self.reader = call.dialect.stream_reader(call.request, None if self._gather == "hold" else call.screen)
             if self.running is not None:
                 call.reply.on_flow(self._hold, self._go_on)
 
@@ -179,8 +204,10 @@ class Attempt:
             self.running.resume()
 
     def _relay(self, reader: StreamReader, data: bytes) -> None:
+        if self._gather:
+            self._watch(data)
         out = reader.feed(data)
-        call = self._call
+        call = self._call if self._gather != "hold" else None
         if out and call is not None:
             if not self.first_ns:
                 self.first_ns = self._now_ns()
@@ -190,7 +217,15 @@ class Attempt:
         if reader.done:
             self._end(None)
 
-    def _gather(self, data: bytes) -> None:
+    def _watch(self, data: bytes) -> None:
+        """Keep a stream as it came, for those who judge it when it is whole."""
+        self._size += len(data)
+        if self._size <= MAX_HELD_BYTES:
+            self._parts.append(data)
+        elif self._gather == "hold":
+            raise InvalidAnswer(f"A stream that must be judged whole is larger than {MAX_HELD_BYTES} bytes.")
+
+    def _keep(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > self._limit:
             raise InvalidAnswer(f"The provider's answer is larger than {self._limit} bytes.")

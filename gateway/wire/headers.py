@@ -16,6 +16,7 @@ MAX_TAGS = 16
 MAX_TAG_NAME_CHARS = 64
 MAX_TAG_VALUE_CHARS = 256
 
+_LABELS = frozenset((b"traceparent", b"x-weighbridge-policy", b"x-weighbridge-session", b"x-weighbridge-tags"))
 _PREFIXES = (b"x-weighbridge-", b"proxy-")
 _HOP_BY_HOP = frozenset(
     (
@@ -127,7 +128,7 @@ def read_labels(headers: Headers) -> Labels | None:
     Raises:
         MalformedRequest: See :func:`parse_tags`.
     """
-    if not (b"traceparent" in headers or b"x-weighbridge-tags" in headers or b"x-weighbridge-session" in headers):
+    if _LABELS.isdisjoint(headers):
         return None
     trace_id, span_id = parse_traceparent(headers.get(b"traceparent", b"")) or ("", "")
     session = headers.get(b"x-weighbridge-session", b"")
@@ -136,6 +137,7 @@ def read_labels(headers: Headers) -> Labels | None:
         trace_id=trace_id,
         span_id=span_id,
         session_id=session[:MAX_SESSION_CHARS].decode("utf-8", "replace"),
+        strict=b"x-weighbridge-policy" in headers,
     )
 
 

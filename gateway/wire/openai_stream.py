@@ -8,12 +8,12 @@ Bytes never leave before the event they belong to is complete, and ``[DONE]`` wa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
 
-from gateway.core.errors import GatewayError, InvalidAnswer, StreamBroken, StreamFailed
+from gateway.core.errors import Blocked, GatewayError, InvalidAnswer, StreamBroken, StreamFailed
 from gateway.core.exchange import AnswerFacts, Request
 from gateway.wire.openai_answer import joined_reasons
 from gateway.wire.openai_usage import openai_usage
@@ -125,10 +125,17 @@ class EventReader:
         error = document.get("error")
         if error or event.name == b"error":
             raise provider_failure(error or document)
+        ended = len(self.finished)
         self._read(document)
         if not self._learned and document.get("choices"):
             self._learn(raw, document)
-        return self._chunk(raw, document)
+        try:
+            return self._chunk(raw, document)
+        except Blocked:
+            # The client was not told of the ends in this chunk: it is to be told of another.
+            for index in list(self.finished)[ended:]:
+                del self.finished[index]
+            raise
 
     def _unended(self, rest: bytes) -> bytes:
         # Bytes without the empty line that ends an event are no event; only the end marker is taken without it.
@@ -316,6 +323,30 @@ def ending(reader: Any, choice: dict[str, Any]) -> bytes:
         for index in indexes
     ]
     return b"".join((*last, DONE))
+
+
+def restream(document: Any, piece: Callable[[dict[str, Any]], dict[str, Any]]) -> bytes:
+    """Write a whole answer as a stream: for each choice its text in one chunk, then its end; usage last.
+
+    Args:
+        document: The answer.
+        piece: What a chunk's choice holds of a whole one.
+    """
+    envelope = {**envelope_of(document), "object": str(document.get("object", "")) + ".chunk"}
+    if envelope["object"] == "text_completion.chunk":
+        envelope["object"] = "text_completion"
+    events: list[bytes] = []
+    choices = document.get("choices")
+    for choice in choices if is_array(choices) else ():
+        if is_object(choice):
+            held = {"index": choice_index(choice), "logprobs": None, **piece(choice)}
+            empty = {name: type(value)() for name, value in held.items() if name in ("delta", "text")}
+            reason = choice.get("finish_reason") or "stop"
+            events.append(write_event({**envelope, "choices": [{**held, "finish_reason": None}]}))
+            events.append(write_event({**envelope, "choices": [{**held, **empty, "finish_reason": reason}]}))
+    if document.get("usage"):
+        events.append(write_event({**envelope, "choices": [], "usage": document["usage"]}))
+    return b"".join((*events, DONE))
 
 
 def chunks_of(kept: list[bytes]) -> Iterator[dict[str, Any]]:

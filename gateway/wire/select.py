@@ -25,6 +25,7 @@ _BY_PATH: dict[str, Dialect] = {
 # Where integers are tokens, by dialect.
 _TOKENS = {openai_completions.DIALECT.name: "prompt", openai_embeddings.DIALECT.name: "input"}
 _CACHE = b"x-weighbridge-cache"
+_POLICY = b"x-weighbridge-policy"
 _MEMO = "dialect"
 _MODELS = "/v1/models"
 _PASSED_THROUGH = ("/v1/", "/providers/")
@@ -72,8 +73,8 @@ def select(incoming: Incoming) -> tuple[Dialect, Request]:
 def _by_head(incoming: Incoming) -> Dialect | None:
     """Everything that the head alone decides; ``None`` for paths without a dialect of their own."""
     headers = incoming.headers
-    if b"x-weighbridge-policy" in headers:
-        raise NotAvailable("The header x-weighbridge-policy is not yet available.")
+    if _POLICY in headers and headers[_POLICY].lower() != b"strict":
+        raise MalformedRequest("The header x-weighbridge-policy must be 'strict': it can only make rules stricter.")
     if _CACHE in headers and headers[_CACHE].lower() not in (b"off", b"refresh"):
         raise MalformedRequest("The header x-weighbridge-cache must be 'off' or 'refresh'.")
     dialect = _BY_PATH.get(incoming.path)

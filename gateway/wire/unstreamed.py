@@ -41,6 +41,10 @@ class Unstreamed:
         """Give an empty document: there are no streams."""
         return b"{}"
 
+    def restream(self, document: Any) -> bytes:
+        """Give nothing: there are no streams."""
+        return b""
+
     def error_body(self, error: GatewayError, exchange_id: str) -> bytes:
         """Encode an error as OpenAI does."""
         return error_body(error, exchange_id)

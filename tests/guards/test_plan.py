@@ -127,7 +127,7 @@ def test_outside_detectors_are_asked_about_admitted_texts_and_their_findings_edi
 def test_outside_detectors_of_rules_that_observe_are_asked_beside_the_call() -> None:
     async def test() -> None:
         made = plan(does("o", "oracle", "block", mode="audit"))
-        assert (made.request_asks, made.observes, made.stream_held, made.stream_watched) == (False, True, False, True)
+        assert (made.request_asks, made.observes, made.gathers) == (False, True, "watch")
         assert request(made, say("poison")).events == []
         observed = await made.observe("request", DIALECT, say("poison"))
         assert ids(observed.events) == [("o", "oracle/poison", "audit")]

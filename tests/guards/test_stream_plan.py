@@ -34,16 +34,14 @@ def test_only_rules_in_earnest_that_need_the_whole_text_hold_it(rule: Any, scori
     plan = engine(rule, response_scoring=scoring).plan(FACTS)
     made = plan.stream_screen()._plans.of((0, "text"))
     assert made.held is held
-    assert not plan.stream_held
+    assert plan.gathers == ""
 
 
 def test_rules_over_the_whole_hold_the_stream_when_they_are_in_earnest() -> None:
-    assert engine(does("r", "many", "block")).plan(FACTS).stream_held
-    assert engine(does("r", "oracle", "redact")).plan(FACTS).stream_held
-    watched = engine(does("r", "many", "block", mode="audit")).plan(FACTS)
-    assert (watched.stream_held, watched.stream_watched) == (False, True)
-    annotating = engine(does("r", "many", "annotate")).plan(FACTS)
-    assert (annotating.stream_held, annotating.stream_watched) == (False, True)
+    assert engine(does("r", "many", "block")).plan(FACTS).gathers == "hold"
+    assert engine(does("r", "oracle", "redact")).plan(FACTS).gathers == "hold"
+    assert engine(does("r", "many", "block", mode="audit")).plan(FACTS).gathers == "watch"
+    assert engine(does("r", "many", "annotate")).plan(FACTS).gathers == "watch"
 
 
 def test_channels_of_one_kind_share_a_plan_and_tools_have_their_own() -> None:

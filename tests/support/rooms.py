@@ -122,10 +122,24 @@ class Rooms:
         log: Starts, writes and ends of answers, endings of leases, records filed and counted, in order.
         records: As they were when they were filed.
         wires: Requests that reached the transport.
+
+    Args:
+        script: What the provider answers; ``None`` leaves that to the test.
+        rules: Over two detectors, the words ``osprey`` and ``falcon``.
+        limits: In force.
+        bodies: Which are captured.
+        engine: Other guards than those of the rules.
+        aliases: Further models, and where they are.
     """
 
     def __init__(
-        self, script: Script | None, *rules: RuleSpec, limits: tuple[LimitRule, ...] = (), bodies: Any = "none"
+        self,
+        script: Script | None,
+        *rules: RuleSpec,
+        limits: tuple[LimitRule, ...] = (),
+        bodies: Any = "none",
+        engine: GuardEngine | None = None,
+        aliases: dict[str, Deployment] | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.log: list[Any] = []
@@ -139,15 +153,18 @@ class Rooms:
         ledger = _LoggedLedger(Accounting(PriceBook(PRICES, _no_catalog), tokenizers(), Limits(limits, self.clock)))
         ledger.log = self.log
         own = msgspec.structs.replace(PROVIDER, provider="weighbridge", kind="catalog")
+        routes = tuple(
+            RouteEntry(alias=alias, deployment=to) for alias, to in {"m": PROVIDER, **(aliases or {})}.items()
+        )
         journal = Journal(
             self, self, self.clock, lambda _: f"id-{next(numbers)}", Capture(bodies=bodies), "config-hash"
         )
         self.pipeline = Pipeline(
             courses=Courses(
                 identity=OpenIdentity(),
-                router=Router((RouteEntry(alias="m", deployment=PROVIDER),), {"p": PROVIDER, "weighbridge": own}),
+                router=Router(routes, {"p": PROVIDER, "weighbridge": own}),
                 provider_of={"openai_models": "weighbridge"},
-                guards=guards(*rules),
+                guards=engine or guards(*rules),
                 journal=journal,
             ),
             ledger=ledger,

@@ -59,6 +59,10 @@ class OpenAIChat:
         """A streamed answer as the ``chat.completion`` it stands for."""
         return openai_stream.write(merge.assemble(kept))
 
+    def restream(self, document: Any) -> bytes:
+        """A ``chat.completion`` as the chunks it might have come in: one delta a choice, then its end."""
+        return openai_stream.restream(document, merge.as_delta)
+
     def error_body(self, error: GatewayError, exchange_id: str) -> bytes:
         """The dialect's error document."""
         return openai_errors.error_body(error, exchange_id)

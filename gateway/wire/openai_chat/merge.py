@@ -91,6 +91,16 @@ def assemble(kept: list[bytes]) -> dict[str, Any]:
     return {**answer, "usage": usage} if usage else answer
 
 
+def as_delta(choice: dict[str, Any]) -> dict[str, Any]:
+    """What a chunk holds of a whole choice: its message as one delta, its calls numbered again."""
+    message = choice.get("message")
+    delta = dict(message) if is_object(message) else {}
+    calls = delta.get("tool_calls")
+    if is_array(calls):
+        delta["tool_calls"] = [{"index": at, **call} if is_object(call) else call for at, call in enumerate(calls)]
+    return {"delta": delta}
+
+
 def _set_text(message: dict[str, Any], name: str, whole: str) -> None:
     parts = message[name]
     if is_array(parts):

@@ -71,3 +71,9 @@ def assemble(kept: list[bytes]) -> dict[str, Any]:
         for index in sorted(texts)
     ]
     return {**answer, "usage": usage} if usage else answer
+
+
+def as_piece(choice: dict[str, Any]) -> dict[str, Any]:
+    """What a chunk holds of a whole choice."""
+    text = choice.get("text")
+    return {"text": text if is_text(text) else ""}

@@ -59,6 +59,10 @@ class OpenAICompletions:
         """A streamed answer as the ``text_completion`` it stands for."""
         return openai_stream.write(answer.assemble(kept))
 
+    def restream(self, document: Any) -> bytes:
+        """A ``text_completion`` as the chunks it might have come in."""
+        return openai_stream.restream(document, answer.as_piece)
+
     def error_body(self, error: GatewayError, exchange_id: str) -> bytes:
         """The dialect's error document."""
         return openai_errors.error_body(error, exchange_id)

@@ -70,6 +70,10 @@ class PassThrough:
         """Write a stream as the document that its last event carries, else as the list of its events."""
         return stream.transcript(kept)
 
+    def restream(self, document: Any) -> bytes:
+        """Give nothing: nobody knows what such a stream looks like."""
+        return b""
+
     def error_body(self, error: GatewayError, exchange_id: str) -> bytes:
         """Encode an error as OpenAI does: most clients of unknown paths are its clients."""
         return error_body(error, exchange_id)
