@@ -53,7 +53,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
     provider_of: dict[str, str]
     guards: GuardEngine
     journal: Journal
-    sessions: Sessions = msgspec.field(default_factory=Sessions)
+    sessions: Sessions
     known: dict[Key, Course] = msgspec.field(default_factory=dict[Key, Course])
 
     def find(self, call: Call, request: Request) -> Course:

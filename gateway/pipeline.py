@@ -21,10 +21,10 @@ from gateway.core.call import Call
 from gateway.core.errors import Blocked, ClientGone, GatewayError
 from gateway.core.exchange import AnswerFacts, Incoming, Request
 from gateway.core.ports import Reply
-from gateway.core.record import ExchangeRecord
 from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.guards.plan import GuardPlan
+from gateway.guards.sessions import Sessions
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import is_ordinary
 from gateway.upstream.attempt import Attempt
@@ -43,6 +43,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     dispatcher: Dispatcher
     journal: Journal
     head: AnswerHead
+    sessions: Sessions
     loop: asyncio.AbstractEventLoop
     # Calls whose client has gone: their tokens are still to be counted and their records to be filed.
     endings: set[asyncio.Task[None]] = msgspec.field(default_factory=set[asyncio.Task[None]])
@@ -82,8 +83,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _admit(self, call: Call, request: Request, course: Course) -> tuple[Course, Any]:
         """Let guards look at a request; where a rule sends it elsewhere, by the rules that hold there, once."""
-        record, principal = self.journal.record(call), course.principal
-        vault = self.courses.sessions.vaults.open(principal.tenant, principal.key_id, record.session_id)
+        record = self.journal.record(call)
+        vault = self.sessions.vault(record)
         admitted = await gate.admit(record, course.guard, call.dialect, request, vault)
         if admitted.route:
             course = self.courses.reroute(course, admitted.route, request, call.labels)
@@ -95,7 +96,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             gate.after_reroute(record, kept)
         call.masks = admitted.masks or None
         if admitted.taint:
-            self._taint(record)
+            self.sessions.taint(record)
         return course, admitted.document
 
     def _send(self, call: Call, request: Request, course: Course, document: Any) -> Attempt:
@@ -152,7 +153,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         shown = await gate.screen(record, guard, call.dialect, attempt, asked)
         call.answer = answer = shown.body
         if shown.taint:
-            self._taint(record)
+            self.sessions.taint(record)
         await self._settle(call, shown.facts)
         if shown.rule:
             # What was turned back is not kept either.
@@ -179,7 +180,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             reader.finish()
             data, seen, taint = await gate.judge_held(record, guard, call.dialect, attempt.gathered, request.document)
             if taint:
-                self._taint(record)
+                self.sessions.taint(record)
             screened = call.dialect.stream_reader(request, call.screen)
             data, tail = await gate.read_slowly(screened, data)
             call.reply.start(attempt.status, self._head(call))
@@ -207,9 +208,6 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         ending = self.loop.create_task(work)
         self.endings.add(ending)
         ending.add_done_callback(self.endings.discard)
-
-    def _taint(self, record: ExchangeRecord) -> None:
-        self.courses.sessions.taints.taint(record.tenant, record.session_id)
 
     async def _cancelled(self, call: Call, cancelled: asyncio.CancelledError) -> None:
         reason = cancelled.args[0] if cancelled.args else None
@@ -262,7 +260,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         if call.screen is not None:
             gate.note_stream(record, call.screen)
             if call.screen.taint:
-                self._taint(record)
+                self.sessions.taint(record)
             call.screen = None
         self.journal.answered(record, facts)
         if facts.usage is None:

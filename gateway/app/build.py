@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -24,6 +24,7 @@ from gateway.core.ports import Identity
 from gateway.core.prices import PriceRow
 from gateway.course import Courses
 from gateway.guards.engine import GuardEngine
+from gateway.guards.sessions import Sessions
 from gateway.identity.keys import KeyIdentity
 from gateway.identity.open import OpenIdentity
 from gateway.pipeline import Pipeline
@@ -50,6 +51,7 @@ class Shared:
     ids: IdSource
     tokenizers: Tokenizers
     endings: set[asyncio.Task[None]]
+    sessions: Sessions = field(default_factory=Sessions)
     _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
     _prices: tuple[tuple[PriceRow, ...], PriceBook] | None = None
 
@@ -90,7 +92,12 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
     journal = Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash)
     return Pipeline(
         courses=Courses(
-            identity=_identity(settings), router=router, provider_of=listing, guards=guards, journal=journal
+            identity=_identity(settings),
+            router=router,
+            provider_of=listing,
+            guards=guards,
+            journal=journal,
+            sessions=shared.sessions,
         ),
         ledger=Ledger(
             Accounting(shared.prices_for(settings.prices.rows), shared.tokenizers, shared.limits_for(settings.limits))
@@ -98,6 +105,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         dispatcher=Dispatcher(shared.http, {"sim": shared.sim, "catalog": CatalogProvider(names)}),
         journal=journal,
         head=AnswerHead(),
+        sessions=shared.sessions,
         loop=asyncio.get_running_loop(),
         endings=shared.endings,
     )

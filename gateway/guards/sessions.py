@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from gateway.core.record import ExchangeRecord
 from gateway.guards.taint import Taints
-from gateway.guards.vault import Vaults
+from gateway.guards.vault import Vault, Vaults
 
 
 class Sessions:
@@ -14,3 +15,11 @@ class Sessions:
     def __init__(self) -> None:
         self.vaults = Vaults()
         self.taints = Taints()
+
+    def vault(self, record: ExchangeRecord) -> Vault:
+        """Return the vault of a call's session."""
+        return self.vaults.open(record.tenant, record.key_id, record.session_id)
+
+    def taint(self, record: ExchangeRecord) -> None:
+        """Taint the session of a call."""
+        self.taints.taint(record.tenant, record.session_id)

@@ -25,6 +25,7 @@ from gateway.core.usage import Usage
 from gateway.core.verdict import Bundle, DetectorSpec, Match, PatternSpec, RuleSpec, Step, When
 from gateway.course import Courses
 from gateway.guards.engine import GuardEngine
+from gateway.guards.sessions import Sessions
 from gateway.identity.open import OpenIdentity
 from gateway.listener.drive import Drive
 from gateway.pipeline import Pipeline
@@ -159,6 +160,7 @@ class Rooms:
         journal = Journal(
             self, self, self.clock, lambda _: f"id-{next(numbers)}", Capture(bodies=bodies), "config-hash"
         )
+        sessions = Sessions()
         self.pipeline = Pipeline(
             courses=Courses(
                 identity=OpenIdentity(),
@@ -166,11 +168,13 @@ class Rooms:
                 provider_of={"openai_models": "weighbridge"},
                 guards=engine or guards(*rules),
                 journal=journal,
+                sessions=sessions,
             ),
             ledger=ledger,
             dispatcher=Dispatcher(http, {"catalog": CatalogProvider(("m",))}),
             journal=journal,
             head=AnswerHead(),
+            sessions=sessions,
             loop=self.loop,
         )
 

@@ -245,3 +245,14 @@ def test_every_path_has_a_shape_for_its_errors(path: str) -> None:
 def test_errors_of_a_known_route_are_in_its_own_dialect() -> None:
     assert error_dialect("/v1/chat/completions").name == "openai_chat"
     assert error_dialect("/v1/responses").name == "passthrough"
+
+
+@pytest.mark.parametrize(("value", "allowed"), [(b"strict", True), (b"Strict", True), (b"off", False), (b"", False)])
+def test_clients_may_only_tighten_the_policy(value: bytes, *, allowed: bool) -> None:
+    asked = json_incoming("/v1/chat/completions", {"model": "m", "messages": []})
+    asked.headers = {**asked.headers, b"x-weighbridge-policy": value}
+    if allowed:
+        assert select(asked)[1].model == "m"
+    else:
+        with pytest.raises(MalformedRequest):
+            select(asked)
