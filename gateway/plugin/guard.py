@@ -76,7 +76,7 @@ class PieceDetector(Protocol):
     reach: int
 
     def find(self, text: str) -> list[Finding]:
-        """Return all findings of a text that is whole, by start; they do not overlap."""
+        """Return all findings of a text that is whole, by start; those that overlap are edited as one, as the first."""
         ...
 
     def pending(self, text: str, at: int) -> int:

@@ -18,6 +18,9 @@ ListType = Literal["mail_domain", "host", "cidr", "tool", "word"]
 TYPES: tuple[ListType, ...] = get_args(ListType)
 MAX_VALUES = 50_000
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_PORT = re.compile(r":([0-9]{1,5})\Z")
+# As it goes over the wire: letters, digits and signs that need no percent sign.
+_PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@/-]{0,500}")
 _TOOL = re.compile(r"[^\s\x00-\x1f]{1,200}")
 
 
@@ -69,9 +72,25 @@ def lines_of(text: str) -> Iterator[tuple[int, str]]:
 def parse_host(text: str) -> str:
     """Read a host: a name, ``*.`` and a name for everything below it, or an address.
 
+    Behind it may stand a port, and a path with which URLs must begin: ``example.com:8443/docs``.
+
     Raises:
         ValueError: It is none; the message says what was expected.
     """
+    where, slash, path = text.partition("/")
+    if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        raise ValueError("should be a host and the beginning of a path, such as example.com/docs")
+    # Colons without brackets are those of an address.
+    port = _PORT.search(where) if where.count(":") == 1 or "]" in where else None
+    if port is not None and not 0 < int(port[1]) < 65536:
+        raise ValueError("should be a host and a port from 1 to 65535")
+    host = _host(where[: port.start()] if port else where)
+    if port is not None and ":" in host:
+        host = f"[{host}]"
+    return f"{host}{port.group() if port else ''}{slash if path else ''}{path.rstrip('/')}"
+
+
+def _host(text: str) -> str:
     name = text.removeprefix("*.")
     try:
         address = ipaddress.ip_address(name.strip("[]"))
