@@ -44,15 +44,16 @@ def revision_of(texts: Iterable[str]) -> str:
     return digest.hexdigest()[:12]
 
 
-def compile_bundle(files: Sequence[PolicyFile], revision: str) -> Compiled:
+def compile_bundle(files: Sequence[PolicyFile], revision: str, kinds: frozenset[str] = frozenset()) -> Compiled:
     """Compile the files of a bundle.
 
     Args:
         files: In order; a file stands behind those it extends.
         revision: Digest of everything the bundle was read from.
+        kinds: Kinds of detectors that plugins bring.
     """
     report = Report()
-    detectors = DetectorCompiler(files, report)
+    detectors = DetectorCompiler(files, report, kinds)
     for file in files:
         detectors.take(file)
     detectors.finish()

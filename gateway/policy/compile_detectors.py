@@ -14,13 +14,14 @@ from gateway.config.validation import suggestion
 from gateway.core.pattern_width import PatternRefused, bound_gaps, shape
 from gateway.core.verdict import DetectorSpec, OnError, PatternSpec
 from gateway.policy.detectors import (
+    KINDS,
     AnyDetector,
+    ForeignDetector,
     InjectionDetector,
     JsonSchemaDetector,
     PatternDetector,
     PiiDetector,
     SecretsDetector,
-    ToolsDetector,
     UrlEgressDetector,
 )
 from gateway.policy.lists import lines_of, parse_values
@@ -29,6 +30,7 @@ from gateway.policy.pii.national import COUNTRIES
 from gateway.policy.report import Report
 from gateway.policy.rulesets import choose, rules_named, unknown
 from gateway.policy.sources import PolicyFile
+from gateway.policy.tool_rules import ToolsDetector
 
 _WORDS = frozenset({"and", "or", "not"})
 _DEFAULT = "default"
@@ -40,13 +42,19 @@ CompiledList = dict[str, Any]
 class DetectorCompiler:
     """Compiles lists, detectors and what is said of their failures.
 
+    Args:
+        files: In order.
+        report: Takes what is wrong.
+        kinds: Kinds of detectors that plugins bring.
+
     Attributes:
         detectors: By name, in the order of the files.
         used_lists: Names that a detector refers to.
     """
 
-    def __init__(self, files: Sequence[PolicyFile], report: Report) -> None:
+    def __init__(self, files: Sequence[PolicyFile], report: Report, kinds: frozenset[str] = frozenset()) -> None:
         self._files = files
+        self._kinds = kinds
         self._report = report
         self._lists: dict[str, CompiledList] = {}
         self.detectors: dict[str, DetectorSpec] = {}
@@ -56,7 +64,7 @@ class DetectorCompiler:
         """Compile a file's lists and detectors."""
         for name in file.spec.lists:
             self._take_list(file, name)
-        for name, spec in file.spec.detectors.items():
+        for name, spec in (*file.spec.detectors.items(), *file.spec.foreign.items()):
             self._take_detector(file, name, spec)
 
     def finish(self) -> None:
@@ -68,7 +76,7 @@ class DetectorCompiler:
         for name, spec in self.detectors.items():
             found: OnError = "block"
             for file in self._files:
-                if name in file.spec.detectors:
+                if name in file.spec.detectors or name in file.spec.foreign:
                     found = file.spec.on_error.get(_DEFAULT, found)
             for file in self._files:
                 found = file.spec.on_error.get(name, found)
@@ -101,6 +109,9 @@ class DetectorCompiler:
         path = ("detectors", name)
         if name in _WORDS or name == _DEFAULT:
             self._report.problem(file, path, f"'{name}' is a word of the language; choose another name")
+        if isinstance(spec, ForeignDetector) and spec.use not in self._kinds:
+            hint = suggestion(spec.use, KINDS | self._kinds)
+            self._report.problem(file, (*path, "use"), f"there is none called '{spec.use}'{hint}")
         options = self._options(file, path, spec)
         patterns = tuple(self._patterns(file, path, spec))
         detector = DetectorSpec(

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeGuard, cast
+from typing import Annotated, Any, Literal, TypeGuard, cast, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from gateway.config.references import SecretReference
-from gateway.config.units import parse_duration
-from gateway.config.validation import NOT_YET, Many, NotYet, Strict, not_yet, suggestion
+from gateway.config.validation import NOT_YET, Many, NotYet, not_yet, suggestion
 from gateway.core.views import VIEW_NAMES
 from gateway.policy.lists import parse_host
+from gateway.policy.options import LIST_NAME, Count, Detector, Seconds, Share, Text, plain
+from gateway.policy.tool_rules import ToolsDetector
 
-Text = Annotated[str, Field(min_length=1, max_length=1000)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Country = Annotated[str, Field(pattern=r"^[A-Za-z]{2}$"), WithJsonSchema({"type": "string", "examples": ["DE"]})]
 LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
-_LIST_NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
-ListName = Annotated[str, Field(pattern=_LIST_NAME)]
 
 Entity = Literal[
     "CARD", "IBAN", "BIC", "EMAIL", "PHONE", "IP", "MAC", "IMEI", "CRYPTO", "US_SSN", "NATIONAL_ID", "PASSPORT",
@@ -68,17 +64,13 @@ def _views(value: object) -> object:
 def _hosts(value: object) -> object:
     """Read the name of a list, or hosts."""
     if isinstance(value, str):
-        if not re.match(_LIST_NAME, value):
+        if not re.match(LIST_NAME, value):
             raise ValueError("should be the name of a list, or a list of hosts")
         return value
     hosts = cast("list[object]", value) if isinstance(value, list) else []
     if not hosts or not all(isinstance(host, str) for host in hosts):
         raise ValueError("should be the name of a list, or a list of hosts")
     return [parse_host(host) for host in cast("list[str]", hosts)]
-
-
-def _tool(value: object) -> object:
-    return {"tool": value} if isinstance(value, str) else value
 
 
 def _url(value: str) -> str:
@@ -117,12 +109,6 @@ Level = Annotated[
         }
     ),
 ]
-Seconds = Annotated[
-    float,
-    BeforeValidator(parse_duration),
-    Field(gt=0, le=60),
-    WithJsonSchema({"type": "string", "examples": ["300ms", "2s"]}),
-]
 Views = Annotated[
     Any,
     BeforeValidator(_views),
@@ -134,43 +120,9 @@ HostsOrList = Annotated[
     Any,
     BeforeValidator(_hosts),
     WithJsonSchema(
-        {"anyOf": [{"type": "string", "pattern": _LIST_NAME}, {"type": "array", "items": {"type": "string"}}]}
+        {"anyOf": [{"type": "string", "pattern": LIST_NAME}, {"type": "array", "items": {"type": "string"}}]}
     ),
 ]
-
-
-class Detector(Strict):
-    """What every detector has, beside ``use``."""
-
-    def options(self) -> dict[str, Any]:
-        """What is written in the file, by the names of the file, as plain values."""
-        return {key: value for key, value in plain(self).items() if key not in ("use", "min_score", "timeout")}
-
-    @property
-    def least_score(self) -> float:
-        """Findings below do not count."""
-        return float(getattr(self, "min_score", 0.0))
-
-    @property
-    def time_limit_s(self) -> float:
-        """How long it may take; 0 for what waits for nobody."""
-        return float(getattr(self, "timeout_s", 0.0))
-
-
-def plain(value: Any) -> Any:
-    """Return a model as mappings and lists, without what is not written."""
-    if isinstance(value, Strict):
-        fields = type(value).model_fields
-        return {
-            str(fields[name].validation_alias or name): plain(getattr(value, name))
-            for name in fields
-            if name in value.model_fields_set and getattr(value, name) is not None
-        }
-    if isinstance(value, (tuple, list)):
-        return [plain(each) for each in cast("list[Any]", value)]
-    if isinstance(value, dict):
-        return {key: plain(each) for key, each in cast("dict[str, Any]", value).items()}
-    return value
 
 
 class SecretsDetector(Detector):
@@ -286,55 +238,6 @@ class JsonSchemaDetector(Detector):
     ]
 
 
-class ArgumentSpec(Strict):
-    """What one argument of a tool may be."""
-
-    # The attribute's plain name is a word of Python.
-    in_: ListName | None = Field(None, validation_alias="in")
-    all_in: ListName | None = None
-    max_chars: Count | None = None
-    min: float | None = None
-    max: float | None = None
-    pattern: Text | None = None
-    type: Literal["string", "number", "integer", "boolean", "array", "object", "null"] | None = None
-    enum: Annotated[tuple[Any, ...], Field(strict=False, min_length=1)] | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> ArgumentSpec:
-        if not plain(self):
-            raise ValueError("says nothing of the argument")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError("min is larger than max")
-        if self.pattern is not None:
-            try:
-                re.compile(self.pattern)
-            except re.error as error:
-                raise ValueError(f"pattern cannot be read: {error.msg}") from None
-        return self
-
-
-class ToolSpec(Strict):
-    """A tool that may be called, and with what."""
-
-    tool: Text
-    args: dict[Text, ArgumentSpec] = {}
-
-
-class ToolsDetector(Detector):
-    """Tools that may not be offered or called."""
-
-    use: Literal["tools"]
-    default: Literal["allow", "deny"] = "allow"
-    allow: Many[Annotated[ToolSpec, BeforeValidator(_tool, json_schema_input_type=str | ToolSpec)]] = ()
-    deny: Many[Text] = ()
-
-    @model_validator(mode="after")
-    def _forbids_something(self) -> ToolsDetector:
-        if self.default == "allow" and not self.deny and not any(each.args for each in self.allow):
-            raise ValueError("forbids nothing; say default: deny, deny, or args of an allowed tool")
-        return self
-
-
 class WebhookDetector(Detector):
     """A judge of one's own, asked over HTTP."""
 
@@ -361,7 +264,20 @@ class LaterDetector(Detector):
     ]
 
 
-AnyDetector = Annotated[
+class ForeignDetector(Detector):
+    """A detector of a kind that a plugin brings; the plugin checks its options."""
+
+    model_config = ConfigDict(extra="allow")
+    use: str
+    min_score: Share = 0.0
+    timeout_s: Seconds = Field(0.0, validation_alias="timeout")
+
+    def options(self) -> dict[str, Any]:
+        """What is written in the file."""
+        return plain(dict(self.__pydantic_extra__ or {}))
+
+
+BuiltIn = Annotated[
     SecretsDetector
     | PiiDetector
     | PatternDetector
@@ -376,3 +292,23 @@ AnyDetector = Annotated[
     | LaterDetector,
     Field(discriminator="use"),
 ]
+AnyDetector = BuiltIn | ForeignDetector
+# Every kind that is ours, the later ones too.
+KINDS = frozenset(
+    kind
+    for model in (
+        SecretsDetector,
+        PiiDetector,
+        PatternDetector,
+        InjectionDetector,
+        UnicodeDetector,
+        LanguageDetector,
+        UrlEgressDetector,
+        LimitsDetector,
+        JsonSchemaDetector,
+        ToolsDetector,
+        WebhookDetector,
+        LaterDetector,
+    )
+    for kind in get_args(model.model_fields["use"].annotation)
+)

@@ -36,32 +36,34 @@ class LoadedBundle(msgspec.Struct, frozen=True, kw_only=True):
     compiled: Compiled
 
 
-def load_bundle(files: Iterable[tuple[str, Path]]) -> LoadedBundle:
+def load_bundle(files: Iterable[tuple[str, Path]], kinds: frozenset[str] = frozenset()) -> LoadedBundle:
     """Load the policy files of a bundle, with everything they extend and refer to.
 
     Args:
         files: Each file's name in messages, and the file, in order. No file at all is a bundle without rules.
+        kinds: Kinds of detectors that plugins bring.
     """
     sources = Sources()
     for name, path in files:
         sources.take(name, path)
-    return _loaded(sources)
+    return _loaded(sources, kinds)
 
 
-def bundle_of(texts: Iterable[tuple[str, str]]) -> LoadedBundle:
+def bundle_of(texts: Iterable[tuple[str, str]], kinds: frozenset[str] = frozenset()) -> LoadedBundle:
     """Load a bundle from texts, which can extend shipped packs only.
 
     Args:
         texts: Each file's name in messages, and its text, in order.
+        kinds: Kinds of detectors that plugins bring.
     """
     sources = Sources()
     for name, text in texts:
         sources.take_text(name, text)
-    return _loaded(sources)
+    return _loaded(sources, kinds)
 
 
-def _loaded(sources: Sources) -> LoadedBundle:
-    compiled = compile_bundle(sources.files, revision_of(sources.texts))
+def _loaded(sources: Sources, kinds: frozenset[str]) -> LoadedBundle:
+    compiled = compile_bundle(sources.files, revision_of(sources.texts), kinds)
     order = {name: number for number, name in reversed(list(enumerate(sources.names)))}
     problems = sorted(
         dict.fromkeys((*sources.problems, *compiled.problems)),

@@ -10,19 +10,22 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from gateway.config.validation import Many, Strict, not_yet, suggestion
 from gateway.core.verdict import Action, OnError, Step, When
-from gateway.policy.detectors import AnyDetector, Text
+from gateway.policy.detectors import KINDS, BuiltIn, ForeignDetector
 from gateway.policy.expression import parse_when
 from gateway.policy.given import GivenSpec, SampleText
 from gateway.policy.lists import ListSpec
 from gateway.policy.matching import MatchSpec
+from gateway.policy.options import Text
 from gateway.policy.steps import LATER, MODE_SCHEMA, STEPS_SCHEMA, ModeSpec, parse_mode, parse_steps
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 # As an expression can name it, and none of its words.
 DetectorName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+_FOREIGN = "detectors of plugins"
 # A rule of the bundle, or what thresholds and failing detectors are recorded as.
 _EXPECTED_RULE = r"^(scoring:(request|response)|on_error:[A-Za-z_][A-Za-z0-9_-]{0,63}|[A-Za-z0-9][A-Za-z0-9._-]{0,99})$"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -138,6 +141,11 @@ class ExpectSpec(Strict):
         return self
 
 
+def _is_foreign(spec: Any) -> bool:
+    use = cast("dict[str, Any]", spec).get("use") if isinstance(spec, dict) else None
+    return isinstance(use, str) and use not in KINDS
+
+
 class TestSpec(Strict):
     """A test inside a policy file; a bundle whose tests fail is not loaded."""
 
@@ -154,10 +162,28 @@ class PolicySpec(Strict):
     metadata: MetadataSpec
     extends: Many[Text] = ()
     lists: dict[DetectorName, ListSpec] = {}
-    detectors: dict[DetectorName, AnyDetector] = {}
+    detectors: dict[DetectorName, BuiltIn] = {}
+    # Nobody writes this key: what names a kind that is not ours is set aside here.
+    foreign: SkipJsonSchema[dict[DetectorName, ForeignDetector]] = Field({}, validation_alias=_FOREIGN)
     on_error: dict[DetectorName, OnError] = {}
     scoring: ScoringSpec
     normalize: NormalizeSpec
     rules: Many[RuleSpecification] = ()
     exclusions: Many[ExclusionSpec] = ()
     tests: Many[TestSpec] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _set_aside(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        written = cast("dict[str, Any]", data)
+        detectors = written.get("detectors")
+        if not isinstance(detectors, dict):
+            return written
+        listed = cast("dict[str, Any]", detectors)
+        foreign = {name: spec for name, spec in listed.items() if _is_foreign(spec)}
+        if not foreign:
+            return written
+        own = {name: spec for name, spec in listed.items() if name not in foreign}
+        return {**written, "detectors": own, _FOREIGN: foreign}

@@ -170,7 +170,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
     """Every key that works, as the pages write its path, with its default."""
     found: dict[str, Any] = {}
     for name, field in model.model_fields.items():
-        if field.annotation is NoneType:
+        if field.annotation is NoneType or " " in str(field.validation_alias):
             continue
         path = f"{prefix}{field.validation_alias or name}"
         inner = models_in(field.annotation)

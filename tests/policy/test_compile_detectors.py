@@ -165,3 +165,21 @@ def test_countries_and_regions_that_nothing_is_known_of_are_told() -> None:
         "1.yaml:5: detectors.ids.countries[1]: no national numbers of QQ are known",
         "1.yaml:6: detectors.calls.regions[0]: no telephone numbers of UK are known",
     ]
+
+
+def test_a_plugin_brings_a_kind_and_checks_its_options():
+    text = "detectors: {d: {use: shouting, least: 5, deep: {er: [1]}, timeout: 200ms, min_score: 0.5}}\n"
+    text += "rules: [{id: r, when: d, do: block, mode: audit}]\non_error: {d: allow}\n"
+    loaded = bundle_of([("p", HEAD + text)], frozenset({"shouting"}))
+    assert loaded.problems == ()
+    (found,) = loaded.compiled.bundle.detectors
+    assert (found.use, found.options) == ("shouting", {"least": 5, "deep": {"er": [1]}})
+    assert (found.timeout_s, found.min_score, found.on_error) == (0.2, 0.5, "allow")
+
+
+def test_a_kind_that_nobody_brings_is_refused_with_a_suggestion():
+    assert problems("detectors: {d: {use: secret}}\nrules: [{id: r, when: d, do: block, mode: audit}]") == [
+        "1.yaml:4: detectors.d.use: there is none called 'secret'; did you mean 'secrets'?"
+    ]
+    loaded = bundle_of([("p", HEAD + "detectors: {d: {use: shoutin}}")], frozenset({"shouting"}))
+    assert "did you mean 'shouting'?" in str(loaded.problems[0])

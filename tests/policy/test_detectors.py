@@ -78,7 +78,6 @@ def test_scores_and_time_limits_are_the_engine_s():
     ("text", "said"),
     [
         ("{}", "detectors.d.use: required"),
-        ("{use: secret}", "detectors.d.use: there is none called 'secret'; did you mean 'secrets'?"),
         ("{use: toxicity, target_fpr: 1%}", "detectors.d.use: detector 'toxicity' is not yet available"),
         ("{use: secrets, patterns: [x]}", "detectors.d.patterns: unknown key"),
         ("{use: secrets, kind: [x]}", "detectors.d.kind: unknown key; did you mean 'kinds'?"),
