@@ -19,6 +19,8 @@ _NOTHING: Words = frozenset(("",))
 _NO_WORDS: Words = frozenset()
 _REPEATS = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
 _EMPTY = ("AT", "ASSERT", "ASSERT_NOT")
+_BLANK: Words = frozenset((" ",))
+_GAP = str(list(_PARSER.parse("[^a-z0-9]+")))
 # Words that are in any text; they tell next to nothing.
 _COMMON = frozenset(
     (
@@ -54,6 +56,46 @@ class WordFinder:
             expression: Python's syntax; case is taken not to matter.
         """
         return self._required(_PARSER.parse(expression))
+
+    def heads(self, expression: str) -> Words:
+        """Return lower-case words such that every match begins with one of them; none when that cannot be told.
+
+        A blank at the end of a word stands for something that is neither letter nor digit.
+        """
+        heads = self._heads(list(_PARSER.parse(expression)))
+        return _NO_WORDS if heads is None else _first(heads)
+
+    def _heads(self, nodes: list[tuple[Any, Any]]) -> Words | None:
+        run = _NOTHING
+        for at, (name, argument) in enumerate(nodes):
+            words = self._all(str(name), argument)
+            if words is not None and _may_join(run, words):
+                run = _joined(run, words)
+                continue
+            if "" not in run:
+                return _joined(run, _BLANK) if _is_gap(argument, name) else run
+            # What may be empty lets what follows be the beginning.
+            more = (
+                words if words is not None and "" not in words else self._begins(str(name), argument, nodes[at + 1 :])
+            )
+            return None if more is None else (run - _NOTHING) | more
+        return None if "" in run else run
+
+    def _begins(self, name: str, argument: Any, rest: list[tuple[Any, Any]]) -> Words | None:
+        match name:
+            case "LITERAL":
+                return self._heads(list(_PARSER.parse(self._parts[chr(argument)])))
+            case "SUBPATTERN":
+                return self._heads(list(argument[3]))
+            case "BRANCH":
+                return _union([self._heads(list(branch)) for branch in argument[1]])
+            case "IN" if any(chr(value) in self._parts for kind, value in argument if str(kind) == "LITERAL"):
+                return _union([self._heads([member]) for member in argument])
+            case _ if name in _REPEATS:
+                inner = self._heads(list(argument[2]))
+                return inner if argument[0] > 0 else _union([inner, self._heads(rest)])
+            case _:
+                return None
 
     def _part(self, char: str) -> tuple[Words | None, list[Words]]:
         if char not in self._known:
@@ -162,6 +204,22 @@ def _shortest(words: Words) -> Words:
     kept: list[str] = []
     for word in sorted(words, key=len):
         if not any(part in word for part in kept):
+            kept.append(word)
+    return frozenset(kept)
+
+
+def _is_gap(argument: Any, name: Any) -> bool:
+    """Whether a node is at least one character that is neither letter nor digit."""
+    while str(name) == "SUBPATTERN" and len(argument[3]) == 1:
+        name, argument = argument[3][0]
+    return str([(name, argument)]) == _GAP
+
+
+def _first(words: Words) -> Words:
+    """Leave out words that begin with another one."""
+    kept: list[str] = []
+    for word in sorted(words, key=len):
+        if not word.startswith(tuple(kept)):
             kept.append(word)
     return frozenset(kept)
 

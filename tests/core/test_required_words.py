@@ -69,3 +69,36 @@ def test_no_match_lacks_a_required_word(pieces: list[str], data: st.DataObject) 
     text = data.draw(st.from_regex(re.compile(expression, re.ASCII), fullmatch=True))
     for each in WordFinder().required(expression):
         assert any(word in text for word in each)
+
+
+@pytest.mark.parametrize(
+    ("expression", "heads"),
+    [
+        ("abc.*", {"abc"}),
+        (r"\b(?:red|green)[^a-z0-9]+car", {"red ", "green "}),
+        ("(?:very )?long", {"long", "very long"}),
+        ("(?:so.)?long", {"so", "long"}),
+        ("(?:ab|abc)d.", {"abd", "abcd"}),
+        ("(?:stop|stops).", {"stop"}),
+        (".*abc", set()),
+        (r"\w?abc", set()),
+        ("(?:(?:no.|off ).)?way", {"no", "off ", "way"}),
+        ("(?:a.|b){2}", {"a", "b"}),
+    ],
+)
+def test_every_match_begins_with_one_of_the_heads(expression: str, heads: set[str]) -> None:
+    assert set(WordFinder().heads(expression)) == heads
+
+
+@given(st.lists(PIECES, min_size=1, max_size=5), st.data())
+def test_no_match_begins_otherwise(pieces: list[str], data: st.DataObject) -> None:
+    expression = "".join(pieces)
+    text = data.draw(st.from_regex(re.compile(expression, re.ASCII), fullmatch=True))
+    heads = WordFinder().heads(expression)
+    assert not heads or text.startswith(tuple(head.rstrip(" ") for head in heads))
+
+
+def test_heads_look_into_parts() -> None:
+    finder = WordFinder({"\ue000": "(?:red.|\ue001)", "\ue001": "green"})
+    assert set(finder.heads("[\ue000\ue001]x")) == {"red", "green"}
+    assert set(finder.heads("\ue000?x")) == {"red", "green", "x"}
