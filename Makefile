@@ -31,7 +31,7 @@ test: $(VENV)/installed-dev debs
 
 # One after the other, since some of them measure time.
 soak: $(VENV)/installed-dev debs
-	WEIGHBRIDGE_SOAK=1 $(PY) -m pytest -q --timeout 900 -o log_cli=true --log-cli-level=INFO tests/chaos tests/integration
+	WEIGHBRIDGE_SOAK=1 $(PY) -m pytest -q --timeout 900 -o log_cli=true --log-cli-level=INFO tests/chaos tests/integration tests/recording/test_metrics.py
 
 # All of them, side by side; one that fails does not hide another.
 check: $(VENV)/installed-dev

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says more about who else is on the machine than about what it tests.
@@ -9,3 +11,6 @@ settings.register_profile("weighbridge", deadline=None, suppress_health_check=[H
 # make check takes a short look; make test has as many examples as each test asks for.
 settings.register_profile("brief", settings.get_profile("weighbridge"), max_examples=20)
 settings.load_profile("weighbridge")
+
+# Programs inherit what is ignored, and a shell ignores this one for whatever it runs in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 import timeit
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gateway.core.record import ExchangeRecord, GuardEvent
 from gateway.recording import metrics as m
 from gateway.recording.metrics import Metrics, Snapshot, read_snapshot
 from tests.support.clock import ManualClock
+from tests.support.figures import BUSY, measured
 
 
 def record(**changes: object) -> ExchangeRecord:
@@ -229,5 +231,7 @@ def test_counts_beyond_53_bits_survive_the_file(tmp_path: Path) -> None:
 @pytest.mark.bench
 def test_an_observation_costs_at_most_one_and_a_half_microseconds() -> None:
     metrics, one = worker(), record()
-    best_s = min(timeit.repeat(lambda: metrics.observe(one), number=20_000, repeat=5)) / 20_000
-    assert best_s <= 1.5e-6
+    taken_s = timeit.repeat(lambda: metrics.observe(one), timer=time.thread_time, number=20_000, repeat=5)
+    best_s = min(taken_s) / 20_000
+    measured("observation_us", best_s * 1e6)
+    assert best_s <= 1.5e-6 * BUSY
