@@ -75,8 +75,8 @@ class _Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     owner: str = ""
 
 
-class InjectionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """A file of rules.
+class InjectionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel", eq=False):
+    """A file of rules; two of them are the same only when they are one.
 
     Attributes:
         api_version: Of the format.

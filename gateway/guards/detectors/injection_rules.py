@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -64,12 +65,11 @@ class _Ready:
 
     Attributes:
         rule: The rule.
-        needs: Bits of the sets of words that it cannot do without.
-        sets: These sets, the rarest first.
+        sets: Sets of words that it cannot do without, the rarest first.
         heads: Words that a match begins with; none when it may begin with anything.
     """
 
-    __slots__ = ("_pattern", "_rules", "_tight", "_unless", "heads", "needs", "rule", "sets")
+    __slots__ = ("_pattern", "_rules", "_tight", "_unless", "heads", "rule", "sets")
 
     def __init__(self, rules: InjectionRules, rule: InjectionRule, finder: WordFinder, *, tight: bool) -> None:
         self.rule = rule
@@ -84,7 +84,6 @@ class _Ready:
         telling = [words for words in found if chance(words) < _TELLING]
         self.sets: tuple[Words, ...] = tuple((telling or found)[:_MOST_SETS])
         self.heads = finder.heads(skeleton)
-        self.needs = 0
 
     def pattern(self) -> re.Pattern[str]:
         """Return the expression."""
@@ -155,19 +154,15 @@ class RuleScan:
         Misconfigured: A rule cannot run.
     """
 
-    __slots__ = ("_heads_of", "_needs", "_places", "_rare_of", "_ready")
+    __slots__ = ("_bits", "_heads_of", "_needs", "_places", "_rare_of", "_ready")
 
     def __init__(self, rules: InjectionRules, level: int, *, tight: bool) -> None:
-        finder = WordFinder(rules.parts(tight=tight))
-        self._ready = [
-            _Ready(rules, rule, finder, tight=tight)
-            for rule in rules.rules
-            if rule.level <= level and (rule.tight or not tight)
-        ]
+        self._ready = _made_ready(rules, level, tight=tight)
         numbers: dict[Words, int] = {}
         for ready in self._ready:
             for words in ready.sets:
-                ready.needs |= 1 << numbers.setdefault(words, len(numbers))
+                numbers.setdefault(words, len(numbers))
+        self._bits = [sum(1 << numbers[words] for words in ready.sets) for ready in self._ready]
         # For each rule, the numbers of the expressions that say where it may begin, and where its rarest words are.
         self._heads_of: list[list[int]] = []
         self._rare_of: list[list[int]] = []
@@ -188,7 +183,7 @@ class RuleScan:
             found |= 1 << number
         if not found:
             return
-        live = [at for at, ready in enumerate(self._ready) if ready.needs & found == ready.needs]
+        live = [at for at, bits in enumerate(self._bits) if bits & found == bits]
         if not live:
             return
         text = _Text(view, data, budget)
@@ -202,6 +197,17 @@ class RuleScan:
                 yield from text.at(self._ready[at], _followed(heads, rare))
             else:
                 yield from text.near(self._ready[at], rare)
+
+
+@lru_cache(maxsize=8)
+def _made_ready(rules: InjectionRules, level: int, *, tight: bool) -> tuple[_Ready, ...]:
+    """Analyse rules. What comes of it is shared: nothing of it changes, but for expressions that are compiled late."""
+    finder = WordFinder(rules.parts(tight=tight))
+    return tuple(
+        _Ready(rules, rule, finder, tight=tight)
+        for rule in rules.rules
+        if rule.level <= level and (rule.tight or not tight)
+    )
 
 
 def _beginning(head: str, *, tight: bool) -> str:
