@@ -11,7 +11,7 @@ import msgspec
 from gateway.app.trials import run_test
 from gateway.config.settings import Settings
 from gateway.config.source import Problem
-from gateway.config.validation import NOT_YET, suggestion
+from gateway.config.validation import suggestion
 from gateway.core.errors import GatewayError
 from gateway.core.verdict import Bundle
 from gateway.guards.engine import GuardEngine
@@ -19,9 +19,6 @@ from gateway.policy.load import LoadedBundle, load_bundle
 from gateway.policy.refused import refused_patterns
 
 Files = tuple[tuple[str, Path], ...]
-
-# What calls do not obey yet, though guards can find it.
-_LATER = frozenset({"mask", "route", "taint"})
 
 
 class PolicyFault(Exception):
@@ -118,19 +115,8 @@ def build_engine(loaded: LoadedBundle, name: str) -> GuardEngine:
         PolicyFault: A part of it cannot run.
     """
     bundle = loaded.bundle or Bundle(revision="")
-    if unbuilt := tuple(_unbuilt(loaded)):
-        raise PolicyFault(unbuilt)
     try:
         return GuardEngine(bundle)
     except GatewayError as error:
         refused = tuple(refused_patterns(loaded.files))
         raise PolicyFault(refused or (Problem(name, 0, error.public_message),)) from error
-
-
-def _unbuilt(loaded: LoadedBundle) -> Iterator[Problem]:
-    bundle, places = loaded.bundle or Bundle(revision=""), loaded.compiled.places
-    for rule in bundle.rules:
-        place = places["rule", rule.id]
-        for step in rule.steps:
-            if step.action in _LATER:
-                yield Problem(place.file, place.line, f"rule '{rule.id}': action {step.action} is {NOT_YET}")

@@ -13,11 +13,11 @@ import msgspec
 import orjson
 
 from gateway.config.source import Problem
-from gateway.config.validation import NOT_YET
 from gateway.core.errors import Blocked
 from gateway.core.record import GuardEvent
 from gateway.core.verdict import Action
 from gateway.guards.engine import GuardEngine
+from gateway.guards.restore import restore_document
 from gateway.guards.vault import Masks
 from gateway.policy.cases import PolicyTest
 from gateway.wire.openai_chat import DIALECT
@@ -34,6 +34,7 @@ class _Outcome(msgspec.Struct):
     rules: set[str]
     left: Any
     route: str = ""
+    masks: Masks | None = None
 
 
 def run_test(engine: GuardEngine, test: PolicyTest) -> Iterator[Problem]:
@@ -49,8 +50,8 @@ def run_test(engine: GuardEngine, test: PolicyTest) -> Iterator[Problem]:
         yield Problem(test.file, test.line, f"{said}expected route '{test.route}', got {outcome.route or 'none'}")
     if test.output is not None and not _same(test.output, outcome.left):
         yield Problem(test.file, test.line, f"{said}the text that is left is not the expected one")
-    if test.restored is not None:
-        yield Problem(test.file, test.line, f"{said}restored is {NOT_YET}")
+    if test.restored is not None and _echoed(engine, test, outcome) != test.restored:
+        yield Problem(test.file, test.line, f"{said}what comes back to the client is not the expected text")
 
 
 def _same(expected: Any, left: Any) -> bool:
@@ -77,15 +78,27 @@ def _rules(events: list[GuardEvent], rule: str) -> set[str]:
 
 def _whole(engine: GuardEngine, test: PolicyTest) -> _Outcome:
     plan = engine.plan(test.facts)
+    masks = Masks()
     if test.answer is None:
-        screened = plan.screen_request(DIALECT, test.request, masks=Masks())
+        screened = plan.screen_request(DIALECT, test.request, masks=masks)
     else:
         screened = plan.screen_answer(DIALECT, test.answer, request=test.request)
     left: Any = screened.document
     for step in test.target:
         # What a rewrite has taken out is not there any more.
         left = left[step] if _has(left, step) else ""
-    return _Outcome(screened.action, _rules(screened.events, screened.rule), left, screened.route)
+    return _Outcome(screened.action, _rules(screened.events, screened.rule), left, screened.route, masks)
+
+
+def _echoed(engine: GuardEngine, test: PolicyTest, outcome: _Outcome) -> str:
+    """What the client gets when the model repeats what it was sent."""
+    message = {"role": "assistant", "content": outcome.left}
+    answer = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    screened = engine.plan(test.facts).screen_answer(DIALECT, answer, request=test.request)
+    document = screened.document
+    if outcome.masks is not None and outcome.masks.values:
+        document = restore_document(DIALECT, document, outcome.masks.values)
+    return str(document["choices"][0]["message"]["content"])
 
 
 def _has(holder: Any, step: str | int) -> bool:

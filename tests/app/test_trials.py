@@ -19,6 +19,9 @@ rules:
   - {id: points, match: {direction: request, role: user}, when: words, do: {score: 2}, mode: enforce}
   - {id: tool, match: {direction: request, role: tool, tool: "mcp:*"}, when: words, do: block, mode: enforce}
   - {id: quiet, match: {direction: request, team: quiet}, when: names, do: block, mode: audit}
+  - {id: hide, match: {team: m, role: user}, when: names, do: {mask: {restore_in: assistant_text}}, mode: enforce}
+  - {id: gone, match: {direction: request, team: n}, when: names, do: mask, mode: enforce}
+  - {id: far, match: {direction: request, team: r}, when: names, do: [{route: pool}, {taint: session}], mode: enforce}
   - {id: loud, match: {direction: request, tag: env=prod}, when: names, do: redact, mode: enforce}
 tests:
 """
@@ -47,6 +50,12 @@ def failures(given: str, expect: str) -> list[str]:
         ("{stream: [an os, prey]}", "{rule: back, output: 'an [WORDS]'}"),
         ("{role: assistant, tool_args: {a: an osprey, n: 5}}", "{rule: back, output: {a: 'an [WORDS]', n: 5}}"),
         ("{call: t, args: {deep: {er: [osprey]}}}", "{output: {deep: {er: ['[WORDS]']}}}"),
+        (
+            "{role: user, text: dear mr white, team: m}",
+            "{rule: hide, action: mask, output: 'dear [NAMES_1:{{any:4}}]', restored: dear mr white}",
+        ),
+        ("{role: user, text: mr white, team: r}", "{action: route, route: pool}"),
+        ("{role: user, text: say osprey}", "{restored: 'say [WORDS]'}"),
         ("{role: assistant, text: an osprey, direction: request}", "{action: allow}"),
     ],
 )
@@ -63,6 +72,11 @@ def test_a_test_meets_the_guards_as_a_call_would(given: str, expect: str):
             "{role: user, text: an osprey}",
             "{rule: tool}",
             "test 't': expected rule 'tool', got points, scoring:request",
+        ),
+        (
+            "{role: user, text: mr white, team: n}",
+            "{restored: mr white}",
+            "test 't': what comes back to the client is not the expected text",
         ),
         ("{role: user, text: a}", "{route: pool}", "test 't': expected route 'pool', got none"),
         ("{role: user, text: a}", "{output: b}", "test 't': the text that is left is not the expected one"),
