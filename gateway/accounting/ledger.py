@@ -27,13 +27,13 @@ class Ledger:
     def __init__(self, accounting: Accounting) -> None:
         self._accounting = accounting
 
-    def reserve(self, principal: Principal, request: Request, deployment: Deployment) -> Lease:
-        """Hold what the call may need.
+    def reserve(self, principal: Principal, request: Request, deployment: Deployment) -> Lease | None:
+        """Hold what the call may need; ``None`` where there are no limits.
 
         Raises:
             RateLimited: A limit has no room for it.
         """
-        return self._accounting.reserve(principal, request, deployment)
+        return self._accounting.reserve(principal, request, deployment) if self._accounting.limited else None
 
     def settle_ordinary(self, call: Call, deployment: Deployment, facts: AnswerFacts, at_us: int) -> int | None:
         """Charge what a call used that has no record to write it into; gives what it cost."""

@@ -147,6 +147,7 @@ class Limits:
         max_buckets: How many allowances are kept. Beyond that the one unused for longest is forgotten.
 
     Attributes:
+        any: There is a rule.
         count_tokens: Some rule is about tokens; without one, nobody need work out a reservation.
     """
 
@@ -162,6 +163,7 @@ class Limits:
         self._buckets: OrderedDict[BucketKey, _Bucket] = OrderedDict()
         self._applying: dict[Names, tuple[BucketKey, ...]] = {}
         self._tickets = itertools.count()
+        self.any = bool(rules)
         self.count_tokens = any(rule.tokens is not None for rule in rules)
 
     def __len__(self) -> int:

@@ -31,14 +31,19 @@ class Accounting:
         prices: What tokens cost.
         tokenizers: Count what a provider did not report.
         limits: What each caller may take.
+
+    Attributes:
+        limited: There is a limit on somebody.
+        cost_nanousd: Prices a call: see :meth:`gateway.accounting.prices.PriceBook.cost_nanousd`.
     """
 
-    __slots__ = ("_limits", "_prices", "_tokenizers")
+    __slots__ = ("_limits", "_tokenizers", "cost_nanousd", "limited")
 
     def __init__(self, prices: PriceBook, tokenizers: Tokenizers, limits: Limits) -> None:
-        self._prices = prices
+        self.cost_nanousd = prices.cost_nanousd
         self._tokenizers = tokenizers
         self._limits = limits
+        self.limited = limits.any
 
     def reserve(self, principal: Principal, request: Request, deployment: Deployment) -> Lease:
         """Take what the call may need from every limit that applies to it.
@@ -52,10 +57,6 @@ class Accounting:
         limits = self._limits
         tokens = likely_tokens(request) if limits.count_tokens else 0
         return limits.take(principal, request.model, deployment.provider, tokens)
-
-    def cost_nanousd(self, deployment: Deployment, usage: Usage, at_us: int, *, model: str, served: str) -> int | None:
-        """Price a call; ``None`` when nobody knows its price."""
-        return self._prices.cost_nanousd(deployment, usage, at_us, model=model, served=served)
 
     def settle(
         self,
@@ -75,7 +76,7 @@ class Accounting:
         usage = facts.usage
         if usage is None:
             return
-        cost = self._prices.cost_nanousd(
+        cost = self.cost_nanousd(
             deployment, usage, record.started_us, model=record.model_requested, served=facts.model_served
         )
         record.usage_source = source = usage.source

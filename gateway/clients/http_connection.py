@@ -246,9 +246,13 @@ class UpstreamConnection(asyncio.Protocol):
         if known is not None and not self._received and not call.head_only:
             answer = known.read(data)
             if answer is not None:
-                # The parser stays between two answers, where it was.
-                self._received = True
-                if self._release(call, keep=True):
+                # The parser, and what its callbacks fill, stay between two answers, where they were.
+                self._part(call)
+                if self._transport.is_closing():
+                    self.drop()
+                else:
+                    self.client.release(self)
+                if self.client.forget(call):
                     call.sink.on_whole(known.status, *answer)
                 return
         self._parse(call, data, first=not self._received)
@@ -276,7 +280,13 @@ class UpstreamConnection(asyncio.Protocol):
             keep = self._keep and not call.head_only
             if keep and first:
                 self._remember(data)
-            if self._release(call, keep=keep):
+            self._part(call)
+            if keep and self.usable():
+                self._reset()
+                self.client.release(self)
+            else:
+                self.drop()
+            if self.client.forget(call):
                 call.sink.on_end()
 
     def _pass_on(self, call: HttpCall) -> None:
@@ -312,18 +322,12 @@ class UpstreamConnection(asyncio.Protocol):
         if self.client.forget(call):
             call.sink.on_fail(error)
 
-    def _release(self, call: HttpCall, *, keep: bool) -> bool:
-        """Part from a call whose answer is whole; returns whether anybody still waits for it."""
+    def _part(self, call: HttpCall) -> None:
+        """Part from a call whose answer is whole."""
         self.call = call.connection = None
         self.served += 1
         if call.paused:
             self.resume()
-        if keep and not self._transport.is_closing():
-            self._reset()
-            self.client.release(self)
-        else:
-            self.drop()
-        return self.client.forget(call)
 
     # --- httptools callbacks
 

@@ -29,9 +29,13 @@ class Signal:
         if waiter is not None:
             waiter()
 
+    def taken(self) -> BaseException:
+        """Hand the error over, so that nothing holds it, and with it the frames it passed, any longer."""
+        error, self.error = self.error, None
+        return error if error is not None else AssertionError("the signal has no error")
+
     def __await__(self) -> Generator[Signal, None, None]:
         if not self.fired:
             yield self
-        error, self.error = self.error, None
-        if error is not None:
-            raise error
+        if self.error is not None:
+            raise self.taken()

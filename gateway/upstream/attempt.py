@@ -92,7 +92,11 @@ class Attempt:
             GatewayError: The attempt failed; :attr:`started` tells whether the client has seen a part of it.
         """
         try:
-            yield from self._over.__await__()
+            over = self._over
+            if not over.fired:
+                yield over
+            if over.error is not None:
+                raise over.taken()
         finally:
             # Whoever holds the exchange holds the attempt; letting go here leaves no ring for the collector.
             self._call = None
@@ -165,7 +169,7 @@ class Attempt:
     def on_whole(self, status: int, headers: Headers, block: bytes, body: bytes) -> None:
         """Take an answer that came in one piece; mostly there is nothing to decide about it."""
         plain = status < 400 and b"content-encoding" not in headers and headers.get(b"content-type") == _JSON
-        if plain and len(body) <= self._limit:
+        if plain and len(body) <= MAX_WHOLE_BYTES:
             self.status, self.headers, self.block = status, headers, block
             self._parts = [body]
             self.answered_ns = self._now_ns()

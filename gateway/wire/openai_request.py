@@ -62,6 +62,8 @@ def upstream_body(request: Request, document: Any, model: str) -> bytes:
     ask is not shown it.
     """
     model = "" if model == request.model else model
+    if not model and not request.stream and document is request.document:
+        return request.body
     if document is request.document:
         return patched(request.body, document, model=model, usage=request.stream)
     return dump(edited(document, model=model, usage=request.stream))

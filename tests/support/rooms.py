@@ -66,7 +66,7 @@ class Wire:
 
 
 class _Lease:
-    """A real lease that says in the log how it ended."""
+    """A real lease, or none where nothing is limited, that says in the log how it ended."""
 
     def __init__(self, inner: Any, log: list[Any]) -> None:
         self._inner = inner
@@ -74,11 +74,13 @@ class _Lease:
 
     def settle(self, usage: Usage | None) -> None:
         self._log.append("settle" if usage is None else f"settle {usage.input_tokens}+{usage.output_tokens}")
-        self._inner.settle(usage)
+        if self._inner is not None:
+            self._inner.settle(usage)
 
     def void(self) -> None:
         self._log.append("void")
-        self._inner.void()
+        if self._inner is not None:
+            self._inner.void()
 
 
 class _LoggedLedger(Ledger):
