@@ -10,7 +10,7 @@ CHECKS := check-format check-lint check-types check-imports check-words check-te
 CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check $(CHECKS) format bench models lock clean debs
+.PHONY: help run test soak check $(CHECKS) format bench steps models lock clean debs
 
 help:
 	@echo "make run     install what is needed into $(VENV) and start the gateway; Ctrl-C drains and stops"
@@ -19,6 +19,7 @@ help:
 	@echo "make check   format, lint, types, import rule, unit tests"
 	@echo "make format  let the formatter and the safe fixes of the linter rewrite the sources"
 	@echo "make bench   load tests side by side with nginx and Envoy; ARGS='--rounds 5 --secs 4' goes to the runner"
+	@echo "make steps   count what one small chat call makes the interpreter do"
 	@echo "make models  build the ONNX models"
 	@echo "make lock    resolve the dependencies anew"
 	@echo "make clean   remove what was built, not $(VENV) and not .weighbridge"
@@ -62,7 +63,11 @@ format: $(VENV)/installed-dev
 bench: $(VENV)/installed-run debs
 	$(PY) -m loadtests.bench $(ARGS)
 
+steps: $(VENV)/installed-run
+	$(PY) -m loadtests.steps
+
 models:
+	@echo "make steps   count what one small chat call makes the interpreter do"
 	@echo "make models: the ONNX models are not yet available; deterministic guards work without them" >&2
 	@exit 1
 
