@@ -61,11 +61,14 @@ class _Pattern(msgspec.Struct, frozen=True):
 
     def narrow(self, text: str, begin: int, end: int) -> tuple[int, int] | None:
         """Return what is secret in a candidate, or ``None`` when it does not stand."""
-        secret = self.check.narrow(text, begin, end)
-        # Most candidates fail their check, which costs less than a look at the words.
-        if secret is None or self.nearby is None or self.nearby.before(text, begin):
-            return secret
-        return None
+        check, nearby = self.check, self.nearby
+        if nearby is None:
+            return check.narrow(text, begin, end)
+        # Most candidates fail their check, which mostly costs less than a look at the words.
+        if check.costly:
+            return check.narrow(text, begin, end) if nearby.before(text, begin) else None
+        secret = check.narrow(text, begin, end)
+        return secret if secret is not None and nearby.before(text, begin) else None
 
     def begin(self, text: str, start: int, end: int) -> int:
         """Return where a candidate begins.

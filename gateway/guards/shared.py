@@ -51,7 +51,10 @@ def spread(text: str, found: Iterable[Found], shared: Sequence[Shared]) -> list[
         if known.sized:
             escape = _ESCAPE.match(text, start, end)
             size = 0
-            for group in reversed(list(_GROUP.finditer(text, escape.end() if escape else start, end))):
-                size += group.end() - group.start()
-                out += [(number, group.start(), end) for number in known.sized.get(size, ())]
+            groups = [group.span() for group in _GROUP.finditer(text, escape.end() if escape else start, end)]
+            last = groups[-1][1]
+            for begin, stop in reversed(groups):
+                size += stop - begin
+                if numbers := known.sized.get(size):
+                    out += [(number, begin, last) for number in numbers]
     return out

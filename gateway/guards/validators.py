@@ -97,6 +97,7 @@ class Check(msgspec.Struct, frozen=True):
         reads: Expression of what follows a candidate and is looked at too; at least all that may belong to it.
         sizes: How many letters and digits it has, where its expression is one that many patterns share: the candidate
             is then tried from every group of them that makes one of these.
+        costly: It costs more than a look at the words that a pattern wants before a match.
     """
 
     before: Before = "alnum"
@@ -108,6 +109,7 @@ class Check(msgspec.Struct, frozen=True):
     entropy: float = 0.0
     reads: str = ""
     sizes: tuple[int, ...] = ()
+    costly: bool = False
 
     def narrow(self, text: str, start: int, end: int) -> tuple[int, int] | None:
         """Return the secret's own stretch within a candidate, or ``None`` when it is none."""

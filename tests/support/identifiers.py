@@ -212,7 +212,7 @@ NATIONAL: dict[str, tuple[str, Draw]] = {
     "EE": ("isikukood", last_digits(library("ee", "ik"), masked("3@999", "%y%m%d"), 1)),
     "ES": ("", known("es", "dni", masked("99999999A"))),
     "FI": ("", known("fi", "hetu", masked("@-999A", "%d%m%y"))),
-    "FR": ("", last_digits(library("fr", "nir"), masked("1850799999999"), 2)),
+    "FR": ("", last_digits(library("fr", "nir"), masked("1850775999999"), 2)),
     "GR": ("ΑΜΚΑ", last_digits(library("gr", "amka"), masked("@9999", "%d%m%y"), 1)),
     "HR": ("OIB", last_digits(library("hr", "oib"), masked("9999999999"), 1)),
     "ID": ("NIK", known("id", "nik", masked("317401@9999", "%d%m%y"))),

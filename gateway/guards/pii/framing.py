@@ -55,10 +55,12 @@ class Form(Check, frozen=True, kw_only=True):
 
     def narrow(self, text: str, start: int, end: int) -> tuple[int, int] | None:
         """See :meth:`gateway.guards.validators.Check.narrow`."""
-        start, end = framed(text, start, end)
+        # A candidate that is told by its size comes without a frame.
+        if not self.sizes:
+            start, end = framed(text, start, end)
         if self.form is not None and not self.form.fullmatch(text, start, end):
             return None
-        value = compact(text[start:end])
-        if is_piece(text, start) or not self.test(value.upper() if self.capital else value):
+        value = text[start:end].translate(_SEPARATORS)
+        if not self.test(value.upper() if self.capital else value) or is_piece(text, start):
             return None
         return start, end

@@ -36,6 +36,7 @@ class InternationalPhone(Check, frozen=True, kw_only=True):
     """
 
     before: Before = ""
+    costly: bool = True
     zeros: bool = False
     spaced: bool = False
 
@@ -65,6 +66,7 @@ class NationalPhone(Check, frozen=True, kw_only=True):
     """
 
     before: Before = ""
+    costly: bool = True
     regions: tuple[str, ...]
     formed: bool = False
 
