@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import Any, cast
 
 import msgspec
@@ -25,8 +26,6 @@ from gateway.policy.detectors import (
     UrlEgressDetector,
 )
 from gateway.policy.lists import lines_of, parse_values
-from gateway.policy.pii.catalogue import pii_patterns
-from gateway.policy.pii.national import COUNTRIES
 from gateway.policy.report import Report
 from gateway.policy.rulesets import choose, rules_named, unknown
 from gateway.policy.sources import PolicyFile
@@ -34,6 +33,8 @@ from gateway.policy.tool_rules import ToolsDetector
 
 _WORDS = frozenset({"and", "or", "not"})
 _DEFAULT = "default"
+# Loaded when a bundle first looks for personal data: nobody else pays for its tables.
+_PERSONAL = "gateway.policy.pii.catalogue"
 
 # A list as detectors read it: {"type": …, "values": […]}.
 CompiledList = dict[str, Any]
@@ -199,16 +200,18 @@ class DetectorCompiler:
         yield from choose(loaded.rules, kinds=spec.kinds, besides=spec.except_, require=spec.require, allow=spec.allow)
 
     def _personal(self, file: PolicyFile, path: NodePath, spec: PiiDetector) -> tuple[PatternSpec, ...]:
+        catalogue = import_module(_PERSONAL)
+        countries: tuple[str, ...] = catalogue.COUNTRIES
         for index, country in enumerate(spec.countries):
-            if country.upper() not in COUNTRIES:
-                message = f"no national numbers of {country} are known{suggestion(country.upper(), COUNTRIES)}"
+            if country.upper() not in countries:
+                message = f"no national numbers of {country} are known{suggestion(country.upper(), countries)}"
                 self._report.problem(file, (*path, "countries", index), message)
         known = phone_regions() if spec.regions else frozenset[str]()
         for index, region in enumerate(spec.regions):
             if region.upper() not in known:
                 message = f"no telephone numbers of {region} are known{suggestion(region.upper(), known)}"
                 self._report.problem(file, (*path, "regions", index), message)
-        return pii_patterns(
+        patterns: tuple[PatternSpec, ...] = catalogue.pii_patterns(
             entities=spec.entities,
             countries=[country.upper() for country in spec.countries],
             regions=[region.upper() for region in spec.regions if region.upper() in known],
@@ -216,6 +219,7 @@ class DetectorCompiler:
             private_ips=spec.private_ips,
             allow=spec.allow,
         )
+        return patterns
 
     def _own_patterns(self, file: PolicyFile, path: NodePath, spec: PatternDetector) -> Iterator[PatternSpec]:
         label = str(path[1]).upper().replace("-", "_")

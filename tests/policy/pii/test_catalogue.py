@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any, get_args
 
 import pytest
@@ -56,3 +58,14 @@ def test_private_networks_are_an_option() -> None:
 
 def test_samples_that_are_allowed_stay() -> None:
     assert found("a@example.com b@example.org", entities=["EMAIL"], allow=["*@example.com"]) == ["EMAIL"]
+
+
+def test_who_looks_for_no_personal_data_pays_for_no_table() -> None:
+    script = (
+        "import sys\nfrom gateway.app.policies import load_guards\n"
+        "from gateway.config.shipped import shipped_policies_dir\n"
+        "load_guards((('baseline.yaml', shipped_policies_dir() / 'baseline.yaml'),))\n"
+        "print([name for name in sys.modules if 'phonenumbers' in name or '.pii' in name])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
