@@ -183,7 +183,7 @@ class DocumentScreen:
         found: dict[str, Sequence[CallFinding]] = {}
         failed: dict[str, str] = {}
         for name, judging in self._kit.judges.items():
-            if any(name in rule.names for rule in rules):
+            if self._side.direction in judging.directions and any(name in rule.names for rule in rules):
                 try:
                     findings = judge(judging.detector, self._subject)
                 except DetectorFailed as broken:

@@ -71,7 +71,7 @@ class JsonLook:
         hits: list[Hit] = []
         known: set[tuple[str, int]] = set()
         for token in tokens:
-            token.covers, points, failed = screening.covers(token.text)
+            token.covers, points, failed = screening.covers(token.text, structured=False)
             if token.covers:
                 found = hits_of(token.covers)
                 known.update([(hit.detector, token.start) for hit in found])
@@ -84,6 +84,12 @@ class JsonLook:
             for hit in hits_of([cover for cover in screening.matcher.covers(text) if screening.wants(cover)])
             if not any((hit.detector, token.start) in known for token in self._inside(hit))
         ]
+        for runner in screening.runners:
+            if runner.scope.structured:
+                found = runner.run(text, screening.about)
+                self._across += hits_of(found.covers)
+                hits += found.points
+                self.failed += [(runner, found.error)] if found.error else []
         self.hits = sorted(hits + self._across, key=lambda hit: hit.start)
 
     def add(self, covers: list[Cover], points: list[Hit]) -> None:

@@ -16,8 +16,9 @@ from gateway.guards.memo import Memo
 from gateway.guards.redaction import REDACT, redact
 from gateway.guards.rules import named
 from gateway.guards.runner import Holder, Named, Runner
-from gateway.plugin.guard import CallDetector, OutsideDetector
+from gateway.plugin.guard import CallDetector, OutsideDetector, scope_of
 
+_DIRECTIONS: tuple[Direction, ...] = ("request", "response")
 _MAX_NAME_CHARS, _MAX_PATH_CHARS = 64, 512
 
 
@@ -26,6 +27,7 @@ class Judge(msgspec.Struct, frozen=True):
 
     holder: Holder
     detector: CallDetector
+    directions: tuple[Direction, ...]
 
 
 class Asker(msgspec.Struct, frozen=True):
@@ -69,9 +71,10 @@ class Kit:
         """Return what sums of points lead to."""
         return self.bundle.request_scoring if direction == "request" else self.bundle.response_scoring
 
-    def whole(self, name: str) -> bool:
-        """Say whether a detector judges requests and answers as a whole."""
-        return name in self.judges or name in self.askers
+    def whole(self, name: str, direction: Direction) -> bool:
+        """Say whether a detector judges requests, or answers, as a whole."""
+        judge = self.judges.get(name)
+        return name in self.askers or (judge is not None and direction in judge.directions)
 
     def shown(self, path: Path) -> str:
         """Show a path; a member's name on the way to a hit may itself be a secret."""
@@ -100,13 +103,16 @@ class Kit:
         form = form_of(detector)
         self.forms[spec.name] = form
         rank = self.matcher.ranks + number
+        directions = scope_of(detector).directions
         if form in ("piece", "text"):
             runner = Runner(Named(number, rank, spec, form, detector), self.bundle.max_chars, self.memo)
             self.runners = (*self.runners, runner)
-        elif form == "call":
-            self.judges[spec.name] = Judge(Holder(spec, number, rank), cast("CallDetector", detector))
-        else:
+            judged: tuple[Direction, ...] = tuple(each for each in _DIRECTIONS if each not in directions)
+            directions = judged
+        if form == "outside":
             self.askers[spec.name] = Asker(Holder(spec, number, rank), cast("OutsideDetector", detector))
+        elif callable(getattr(detector, "judge", None)):
+            self.judges[spec.name] = Judge(Holder(spec, number, rank), cast("CallDetector", detector), directions)
 
 
 def _without_patterns(spec: DetectorSpec) -> DetectorSpec:

@@ -46,7 +46,7 @@ class Side:
         self.kit = kit
         self.direction: Direction = direction
         self.active = bool(rules)
-        self.texts = tuple(rule for rule in rules if not any(kit.whole(name) for name in rule.names))
+        self.texts = tuple(rule for rule in rules if not any(kit.whole(name, direction) for name in rule.names))
         over_all = [rule for rule in rules if rule not in self.texts]
         asks = {name for rule in over_all if rule.acts for name in rule.names if name in kit.askers}
         self.asks = tuple(name for name in kit.askers if name in asks)
@@ -87,7 +87,7 @@ class Side:
             for rule in (*self.prompt, *self.late)
             if admits(rule.spec.match, role, kind, tool)
             for name in rule.names
-            if not self.kit.whole(name)
+            if not self.kit.whole(name, self.direction)
         )
         about = About(self.direction, role, kind, tool)
         return Screening(self.kit.matcher, rules, about=about, runners=self.kit.runners, watched=watched)

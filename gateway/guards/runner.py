@@ -12,7 +12,7 @@ from gateway.core.verdict import DetectorSpec
 from gateway.guards.cover import Cover, Hit, Mark
 from gateway.guards.detectors.registry import Form
 from gateway.guards.memo import MIN_CHARS, Memo
-from gateway.plugin.guard import About, Detector, Finding, PieceDetector, TextDetector
+from gateway.plugin.guard import About, Detector, Finding, PieceDetector, TextDetector, scope_of
 from gateway.plugin.runner import DetectorFailed, find_in_piece, find_in_text, pending_in
 
 # A detector is worth remembering from this many nanoseconds a character on; the digest of a text costs one or two.
@@ -54,7 +54,19 @@ class Runner:
         memo: Remembers.
     """
 
-    __slots__ = ("_detector", "_max_chars", "_memo", "_ns_a_char", "name", "number", "piece", "rank", "reach", "spec")
+    __slots__ = (
+        "_detector",
+        "_max_chars",
+        "_memo",
+        "_ns_a_char",
+        "name",
+        "number",
+        "piece",
+        "rank",
+        "reach",
+        "scope",
+        "spec",
+    )
 
     def __init__(self, named: Named, max_chars: int, memo: Memo) -> None:
         self.spec = named.spec
@@ -63,10 +75,16 @@ class Runner:
         self.rank = named.rank
         self.piece = named.form == "piece"
         self._detector = named.detector
+        self.scope = scope_of(named.detector)
         self.reach = cast("PieceDetector", named.detector).reach if self.piece else 0
         self._max_chars = max_chars
         self._memo = memo
         self._ns_a_char = 0.0
+
+    def takes(self, about: About) -> bool:
+        """Whether it looks at such texts."""
+        scope = self.scope
+        return about.direction in scope.directions and (not scope.kinds or about.kind in scope.kinds)
 
     def run(self, text: str, about: About, base: int = 0) -> Found:
         """Judge a text whose first character is number ``base`` of the whole."""

@@ -261,7 +261,7 @@ class Screening:
         self.about = about or About("response")
         self.names = watched.union(*[rule.names for rule in rules])
         self._numbers = frozenset(matcher.numbers[name] for name in self.names)
-        self._runners = tuple(runner for runner in runners if runner.name in self.names)
+        self._runners = tuple(runner for runner in runners if runner.name in self.names and runner.takes(self.about))
         self.idle = any(rule.idle for rule in rules)
         # Somebody's exclusions ask where a text stands.
         self.exempt = any(rule.exempts for rule in rules)
@@ -278,14 +278,21 @@ class Screening:
         """Whether no rule can hold for a text; says no when in doubt."""
         return not self.idle and not self._runners and not self.matcher.quick(text)
 
-    def covers(self, text: str) -> tuple[list[Cover], list[Hit], list[tuple[Runner, str]]]:
-        """Return all matches of these rules' detectors, what is about the text as a whole, and what failed."""
+    def covers(self, text: str, *, structured: bool = True) -> tuple[list[Cover], list[Hit], list[tuple[Runner, str]]]:
+        """Return all matches of these rules' detectors, what is about the text as a whole, and what failed.
+
+        Args:
+            text: The text.
+            structured: It is no part of a JSON text, of which some detectors want the whole.
+        """
         numbers = self._numbers
         covers = [cover for cover in self.matcher.covers(text) if cover.mark.number in numbers]
         points: list[Hit] = []
         failed: list[tuple[Runner, str]] = []
         patterns = len(covers)
         for runner in self._runners:
+            if runner.scope.structured and not structured:
+                continue
             found = runner.run(text, self.about)
             covers += found.covers
             points += found.points

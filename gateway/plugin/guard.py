@@ -87,6 +87,31 @@ class PieceDetector(Protocol):
         ...
 
 
+class Scope(msgspec.Struct, frozen=True):
+    """Where a detector is asked; one that has no attribute ``scope`` is asked everywhere.
+
+    A detector that has both ``find`` and ``judge`` finds in the directions of its scope, and judges in the other one.
+
+    Attributes:
+        directions: Requests, answers, or both.
+        kinds: The texts it is given; none means all. Other texts of a stream are not held for it.
+        structured: Of a text that is JSON (tool arguments) it is given the whole, and not each string by itself.
+    """
+
+    directions: tuple[Direction, ...] = ("request", "response")
+    kinds: tuple[Kind, ...] = ()
+    structured: bool = False
+
+
+EVERYWHERE = Scope()
+
+
+def scope_of(detector: object) -> Scope:
+    """Return where a detector is asked."""
+    found = getattr(detector, "scope", EVERYWHERE)
+    return found if isinstance(found, Scope) else EVERYWHERE
+
+
 class TextDetector(Protocol):
     """Judges one whole text, in time linear in its length and without waiting for anything."""
 
