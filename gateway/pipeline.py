@@ -84,15 +84,14 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     async def _admit(self, call: Call, request: Request, course: Course) -> tuple[Course, Any]:
         """Let guards look at a request; where a rule sends it elsewhere, by the rules that hold there, once."""
         record = self.journal.record(call)
-        vault = self.sessions.vault(record)
-        admitted = await gate.admit(record, course.guard, call.dialect, request, vault)
+        admitted = await gate.admit(record, course.guard, call.dialect, request, self.sessions)
         if admitted.route:
             course = self.courses.reroute(course, admitted.route, request, call.labels)
             self.ledger.release(call)
             self._take(call, request, course)
             self.journal.rerouted(record, course.template)
             kept = gate.rerouted(record)
-            admitted = await gate.admit(record, course.guard, call.dialect, request, vault)
+            admitted = await gate.admit(record, course.guard, call.dialect, request, self.sessions)
             gate.after_reroute(record, kept)
         call.masks = admitted.masks or None
         if admitted.taint:
@@ -149,7 +148,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             call.reply.finish(tail)
             return
         headers = answer_headers(attempt.headers)
-        asked = gate.Asked(request.document, call.masks or {}, passthrough.DIALECT)
+        asked = gate.Asked(request.document, call.masks or {}, passthrough.DIALECT, self.sessions)
         shown = await gate.screen(record, guard, call.dialect, attempt, asked)
         call.answer = answer = shown.body
         if shown.taint:

@@ -241,6 +241,7 @@ class Worker:
         await self.shared.sim.close()
         await self.shared.http.close()
         self.shared.tokenizers.close()
+        self.shared.sessions.aside.close()
         self._snapshot()
         self.shared.recorder.commit()
         self.spool.close()

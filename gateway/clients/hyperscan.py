@@ -12,6 +12,8 @@ from gateway.core.errors import Misconfigured
 
 # Pattern's number, first byte, byte after the last.
 Found = tuple[int, int, int]
+# A text with more of them is made to have them.
+MAX_FOUND = 500_000
 
 
 class Expression(msgspec.Struct, frozen=True):
@@ -39,15 +41,18 @@ class PatternDatabase:
         Misconfigured: An expression does not compile; the message names it by position and says why.
     """
 
-    __slots__ = ("_database", "_found", "_keep", "_scratch")
+    __slots__ = ("_database", "_found", "_keep", "_scratch", "full")
 
     def __init__(self, expressions: Sequence[Expression]) -> None:
         found: list[Found] = []
 
-        def keep(number: int, start: int, end: int, _flags: int, _context: object) -> None:
+        def keep(number: int, start: int, end: int, _flags: int, _context: object) -> bool:
             found.append((number, start, end))
+            return len(found) >= MAX_FOUND
 
         self._found = found
+        # The last scan was given up: it had found as many matches as may be.
+        self.full = False
         self._keep = keep
         try:
             self._database = _compile(tuple(expressions))
@@ -64,7 +69,7 @@ class PatternDatabase:
             data: UTF-8.
 
         Returns:
-            A list that the next scan overwrites.
+            A list that the next scan overwrites; :attr:`full` tells when it is not all.
 
         Raises:
             Misconfigured: Hyperscan failed; it does so only for want of memory or on a foreign processor.
@@ -72,11 +77,32 @@ class PatternDatabase:
         found = self._found
         if found:
             found.clear()
+        self.full = False
         try:
             self._database.scan(data, self._keep, scratch=self._scratch)
+        except hyperscan.ScanTerminated:
+            self.full = True
         except hyperscan.error as problem:
             raise Misconfigured(f"Pattern matching failed: {problem}") from None
         return found
+
+    def any(self, data: bytes) -> bool:
+        """Say whether there is a match; the scan ends with the first.
+
+        Raises:
+            Misconfigured: See :meth:`scan`.
+        """
+        try:
+            self._database.scan(data, _stop, scratch=self._scratch)
+        except hyperscan.ScanTerminated:
+            return True
+        except hyperscan.error as problem:
+            raise Misconfigured(f"Pattern matching failed: {problem}") from None
+        return False
+
+
+def _stop(_number: int, _start: int, _end: int, _flags: int, _context: object) -> bool:
+    return True
 
 
 def _flags(expression: Expression) -> int:

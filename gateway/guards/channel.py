@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from gateway.clients.hyperscan import Found
 from gateway.core.errors import Blocked
-from gateway.core.verdict import Thresholds
+from gateway.core.verdict import DetectorSpec, Thresholds
 from gateway.guards.cover import Cluster, Cover, Hit, in_order, leading
 from gateway.guards.encoded import screen_encoded
 from gateway.guards.redaction import Redaction
@@ -47,14 +47,14 @@ class StreamTally(Tally):
         self.block(rule)
         return Blocked(rule)
 
-    def failed(self, plan: StreamPlan, runner: Runner, path: str) -> None:
+    def failed(self, plan: StreamPlan, spec: DetectorSpec, path: str) -> None:
         """Count a detector that could not judge a text.
 
         Raises:
             Blocked: The policy ends the stream for that.
         """
         self.failures += 1
-        self.fail(runner.name, runner.spec.on_error, path, acts=plan.acts(runner.name))
+        self.fail(spec.name, spec.on_error, path, acts=plan.acts(spec.name))
         self.check()
 
     def check(self) -> None:
@@ -110,8 +110,8 @@ class Whole:
             finding = screening.screen(text, plan.shown, screen.masks)
         if finding is not None:
             screen.count(finding, self._path)
-            for runner, _ in finding.failed:
-                screen.failed(plan, runner, self._path)
+            for spec, _ in finding.failed:
+                screen.failed(plan, spec, self._path)
             screen.check()
         if plan.enforced is None:
             return ""
@@ -195,7 +195,7 @@ class Piecewise:
         for runner in plan.texts:
             found = runner.run(text, plan.screening.about) if text is not None else None
             if found is None or found.error:
-                screen.failed(plan, runner, self._path)
+                screen.failed(plan, runner.spec, self._path)
                 continue
             for hit in [*[Cluster(cover).hit() for cover in found.covers], *found.points]:
                 self._remember(hit)
@@ -249,13 +249,15 @@ class Piecewise:
 
     def _break(self, runner: Runner) -> None:
         self._broken.add(runner.name)
-        self._screen.failed(self._plan, runner, self._path)
+        self._screen.failed(self._plan, runner.spec, self._path)
 
     def _release(self, found: list[Found], pieces: list[Cover], stop: int, *, final: bool) -> tuple[str, int]:
         """Release decided text in which something was found, or that something found before reaches into."""
         plan, text, base, start = self._plan, self._text, self._base, self._decided
         matcher = plan.matcher
         self._screen.begin()
+        for spec, _ in plan.screening.overflow():
+            self._screen.failed(plan, spec, self._path)
         for cover in self._growing:
             cover.extend(text, base, final=final)
         fresh = [

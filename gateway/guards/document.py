@@ -114,6 +114,10 @@ class DocumentScreen:
             self._judge_whole(rules)
         return self._concluded(document)
 
+    def clean(self) -> bool:
+        """Say whether no rule can hold; no when in doubt."""
+        return not self._gather(over_all=bool(self._side.prompt or self._side.late))
+
     def _gather(self, *, over_all: bool) -> bool:
         """Find out which texts rules look at, and say whether there is anything to judge."""
         side = self._side
@@ -143,9 +147,9 @@ class DocumentScreen:
         if look.failed:
             self._shown(text)
             self._uncovered.add(text.number)
-            for runner, _ in look.failed:
-                acts = any(rule.acts and runner.name in rule.names for rule in screening.rules)
-                self._tally.fail(runner.name, runner.spec.on_error, text.shown, acts=acts)
+            for spec in dict.fromkeys(spec.name for spec, _ in look.failed):
+                acts = any(rule.acts and spec in rule.names for rule in screening.rules)
+                self._tally.fail(spec, self._on_error(spec), text.shown, acts=acts)
         if not by_rules:
             return
         if screening.exempt:
@@ -173,10 +177,12 @@ class DocumentScreen:
         for name in failed:
             self._uncovered.update(range(len(self._subject.segments)))
             acts = any(rule.acts and name in rule.names for rule in rules)
-            on_error = next(spec.on_error for spec in self._kit.specs if spec.name == name)
-            self._tally.fail(name, on_error, "", acts=acts)
+            self._tally.fail(name, self._on_error(name), "", acts=acts)
         for rule in rules:
             self._judge_rule(rule, found)
+
+    def _on_error(self, name: str) -> str:
+        return self._kit.specs[self._kit.matcher.numbers[name]].on_error
 
     def _findings(self, rules: Sequence[Rule]) -> tuple[dict[str, Sequence[CallFinding]], dict[str, str]]:
         """Ask the detectors that judge the whole."""

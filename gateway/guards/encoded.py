@@ -14,8 +14,7 @@ import orjson
 
 from gateway.guards.cover import Cover, Hit
 from gateway.guards.redaction import Edit, Edits, redact
-from gateway.guards.runner import Runner
-from gateway.guards.screening import Finding, Look, PlainLook, Screening, conclude, hits_of
+from gateway.guards.screening import Failure, Finding, Look, PlainLook, Screening, conclude, hits_of
 from gateway.guards.vault import Masks
 
 # Strings and numbers of a text that is known to be JSON.
@@ -67,7 +66,7 @@ class JsonLook:
         self._text = text
         self._tokens = tokens
         self._starts = [token.start for token in tokens]
-        self.failed: list[tuple[Runner, str]] = []
+        self.failed: list[Failure] = []
         hits: list[Hit] = []
         known: set[tuple[str, int]] = set()
         for token in tokens:
@@ -79,9 +78,11 @@ class JsonLook:
             hits += [_placed(hit, token) for hit in points]
             self.failed += failed
         # What the JSON text itself shows and no single token does: a name and its value taken together.
+        covers = [cover for cover in screening.matcher.covers(text) if screening.wants(cover)]
+        self.failed += screening.overflow()
         self._across = [
             hit
-            for hit in hits_of([cover for cover in screening.matcher.covers(text) if screening.wants(cover)])
+            for hit in hits_of(covers)
             if not any((hit.detector, token.start) in known for token in self._inside(hit))
         ]
         for runner in screening.runners:

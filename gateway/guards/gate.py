@@ -17,9 +17,11 @@ from gateway.core.exchange import AnswerFacts, Headers, Request
 from gateway.core.ports import Dialect, StreamReader, StreamVerdicts
 from gateway.core.record import ExchangeRecord, GuardEvent
 from gateway.core.verdict import Action, Masked, Screened
+from gateway.guards.aside import HUGE_BYTES, LARGE_BYTES
 from gateway.guards.plan import GuardPlan
 from gateway.guards.restore import RestoringScreen, Values, restore_document
-from gateway.guards.vault import Masks, Vault
+from gateway.guards.sessions import Sessions
+from gateway.guards.vault import Masks
 
 MAX_EVENTS = 256
 # How much of a stream that was held is read before others have their turn.
@@ -111,7 +113,11 @@ def _note(record: ExchangeRecord, action: Action, events: list[GuardEvent], cove
 
 
 async def admit(
-    record: ExchangeRecord, plan: GuardPlan, dialect: Dialect, request: Request, vault: Vault | None = None
+    record: ExchangeRecord,
+    plan: GuardPlan,
+    dialect: Dialect,
+    request: Request,
+    sessions: Sessions,
 ) -> Admitted:
     """Screen a request, asking outside first where a rule wants that.
 
@@ -120,7 +126,7 @@ async def admit(
         plan: The rules; they look at requests.
         dialect: Knows the request's document.
         request: As said.
-        vault: Of the caller's session; ``None`` for one of this call.
+        sessions: Know the vault of the caller's session, and the thread for what takes long.
 
     Raises:
         Blocked: A rule turns the request back.
@@ -131,7 +137,16 @@ async def admit(
             _admit(record, plan.screen_opaque("request"))
         return Admitted(None)
     opinions = await plan.ask("request", dialect, document) if plan.request_asks else None
-    screened = plan.screen_request(dialect, document, masks=Masks(vault), opinions=opinions)
+    masks = Masks(sessions.vault(record))
+    size = len(request.body)
+    if size < LARGE_BYTES:
+        screened = plan.screen_request(dialect, document, masks=masks, opinions=opinions)
+    elif opinions is None and size < HUGE_BYTES and plan.clean("request", dialect, document):
+        return Admitted(document)
+    else:
+        screened = await sessions.aside.run(
+            lambda: plan.twin().screen_request(dialect, document, masks=masks, opinions=opinions)
+        )
     _admit(record, screened)
     return Admitted(screened.document, screened.route, screened.taint, screened.masks)
 
@@ -264,7 +279,12 @@ async def screen(record: ExchangeRecord, plan: GuardPlan, dialect: Dialect, give
         return Shown(body, facts, screened.rule)
     reads = dialect if isinstance(document, dict) else asked.opaque
     opinions = await plan.ask("response", reads, document) if plan.response_asks else None
-    screened = plan.screen_answer(reads, document, request=asked.document, opinions=opinions)
+    if len(body) < LARGE_BYTES or (len(body) < HUGE_BYTES and plan.clean("response", reads, document)):
+        screened = plan.screen_answer(reads, document, request=asked.document, opinions=opinions)
+    else:
+        screened = await asked.sessions.aside.run(
+            lambda: plan.twin().screen_answer(reads, document, request=asked.document, opinions=opinions)
+        )
     note(record, screened)
     left = restore_document(reads, screened.document, asked.masks) if asked.masks else screened.document
     if left is not document:
@@ -279,11 +299,13 @@ class Asked(msgspec.Struct):
         document: The request's.
         masks: What was masked in it.
         opaque: Reads text that is no document of the request's dialect.
+        sessions: Know the thread for what takes long.
     """
 
     document: Any
     masks: dict[str, Masked]
     opaque: Dialect
+    sessions: Sessions
 
 
 def _document(headers: Headers, body: bytes) -> tuple[Any, Callable[[Any], bytes] | None]:

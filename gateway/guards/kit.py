@@ -65,6 +65,8 @@ class Kit:
         self.askers: dict[str, Asker] = {}
         for number, spec in enumerate(self.specs):
             self._take(number, spec, plugins)
+        self._plugins = plugins
+        self._twin: Kit | None = None
         self._everything = dict.fromkeys(range(len(self.specs)), REDACT)
 
     def thresholds(self, direction: Direction) -> Thresholds:
@@ -85,6 +87,12 @@ class Kit:
             for step in path
         ]
         return pointer(tuple(names))[:_MAX_PATH_CHARS]
+
+    def twin(self) -> Kit:
+        """The same detectors for another thread, which is the one to call this."""
+        if self._twin is None:
+            self._twin = Kit(self.bundle, self.now_ns, self._plugins)
+        return self._twin
 
     async def close(self) -> None:
         """Let go of what outside detectors hold."""

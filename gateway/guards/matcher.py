@@ -104,9 +104,10 @@ class Matcher:
         Misconfigured: A pattern cannot run; the message names it.
     """
 
-    __slots__ = ("_database", "_patterns", "_pending", "_shared", "context", "detectors", "numbers", "ranks")
+    __slots__ = ("_database", "_patterns", "_pending", "_shared", "context", "detectors", "numbers", "ranks", "specs")
 
     def __init__(self, detectors: Sequence[DetectorSpec]) -> None:
+        self.specs = tuple(detectors)
         self.detectors = tuple(spec.name for spec in detectors)
         self.numbers = {name: number for number, name in enumerate(self.detectors)}
         self._patterns = _compiled(detectors)
@@ -130,7 +131,12 @@ class Matcher:
 
     def quick(self, text: str) -> bool:
         """Return whether there is any candidate; false is certain."""
-        return self._database is not None and bool(self._database.scan(text.encode("utf-8", "replace")))
+        return self._database is not None and self._database.any(text.encode("utf-8", "replace"))
+
+    @property
+    def full(self) -> bool:
+        """Whether the last scan was given up: the text is made of candidates, and not all of them are known."""
+        return self._database is not None and self._database.full
 
     def scan(self, text: str) -> list[Found]:
         """Return all candidates, offsets in code points. The list is the next scan's too."""

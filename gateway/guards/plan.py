@@ -113,12 +113,14 @@ class GuardPlan:
     """
 
     __slots__ = (
-        "_kit", "_streams", "gathers", "observes", "request", "request_active", "request_asks", "response",
-        "response_active", "response_asks", "revision",
+        "_kit", "_rules", "_streams", "_twin", "gathers", "observes", "request", "request_active", "request_asks",
+        "response", "response_active", "response_asks", "revision",
     )  # fmt: skip
 
     def __init__(self, kit: Kit, request: tuple[Rule, ...], response: tuple[Rule, ...]) -> None:
         self._kit = kit
+        self._rules = request, response
+        self._twin: GuardPlan | None = None
         self.revision = kit.bundle.revision
         self.request = Side(kit, "request", request)
         self.response = Side(kit, "response", response)
@@ -133,6 +135,22 @@ class GuardPlan:
         elif self.response.prompt or self.response.late:
             self.gathers = "watch"
         self._streams = StreamPlans(self.response, self._kit)
+
+    def twin(self) -> GuardPlan:
+        """The same plan for another thread, which is the one to call this."""
+        if self._twin is None:
+            self._twin = GuardPlan(self._kit.twin(), *self._rules)
+        return self._twin
+
+    def clean(self, direction: Direction, dialect: Dialect, document: Any) -> bool:
+        """Say whether a glance shows that no rule can hold for a document; no when in doubt."""
+        subject = Subject(
+            direction=direction,
+            dialect=dialect.name,
+            document=document,
+            segments=_segments(direction, dialect, document),
+        )
+        return DocumentScreen(self._side(direction), subject, None, None).clean()
 
     def screen_request(
         self, dialect: Dialect, document: Any, *, masks: Masks | None = None, opinions: Opinions | None = None

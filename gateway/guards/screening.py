@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.core.record import GuardEvent
 from gateway.core.segments import Direction
-from gateway.core.verdict import Action, Thresholds
+from gateway.core.verdict import Action, DetectorSpec, Thresholds
 from gateway.guards.cover import Cover, Hit, Mark, clusters, in_order
 from gateway.guards.matcher import Matcher
 from gateway.guards.redaction import Edit, Edits, redact
@@ -19,6 +19,8 @@ from gateway.guards.vault import PLACEHOLDER, Masks, defused
 from gateway.plugin.guard import About
 
 MAX_EVENTS = 256
+# A detector that could not judge, and why.
+Failure = tuple[DetectorSpec, str]
 # Stands for the detectors that are none: look-alikes of placeholders.
 LOOKALIKE = -1
 _DEFUSE = Edit(action="rewrite")
@@ -38,14 +40,14 @@ class Finding(msgspec.Struct):
     hits: list[Hit]
     fired: list[Rule]
     text: str | None = None
-    failed: list[tuple[Runner, str]] = []
+    failed: list[Failure] = []
 
 
 class Look(Protocol):
     """What was found in a text, before any rule has judged."""
 
     hits: list[Hit]
-    failed: list[tuple[Runner, str]]
+    failed: list[Failure]
 
     def add(self, covers: list[Cover], points: list[Hit]) -> None:
         """Add what somebody else found."""
@@ -61,7 +63,7 @@ class PlainLook:
 
     __slots__ = ("_covers", "_text", "failed", "hits")
 
-    def __init__(self, text: str, covers: list[Cover], hits: list[Hit], failed: list[tuple[Runner, str]]) -> None:
+    def __init__(self, text: str, covers: list[Cover], hits: list[Hit], failed: list[Failure]) -> None:
         self._text = text
         self._covers = covers
         self.hits = hits
@@ -278,7 +280,7 @@ class Screening:
         """Whether no rule can hold for a text; says no when in doubt."""
         return not self.idle and not self._runners and not self.matcher.quick(text)
 
-    def covers(self, text: str, *, structured: bool = True) -> tuple[list[Cover], list[Hit], list[tuple[Runner, str]]]:
+    def covers(self, text: str, *, structured: bool = True) -> tuple[list[Cover], list[Hit], list[Failure]]:
         """Return all matches of these rules' detectors, what is about the text as a whole, and what failed.
 
         Args:
@@ -288,7 +290,7 @@ class Screening:
         numbers = self._numbers
         covers = [cover for cover in self.matcher.covers(text) if cover.mark.number in numbers]
         points: list[Hit] = []
-        failed: list[tuple[Runner, str]] = []
+        failed = self.overflow()
         patterns = len(covers)
         for runner in self._runners:
             if runner.scope.structured and not structured:
@@ -297,10 +299,17 @@ class Screening:
             covers += found.covers
             points += found.points
             if found.error:
-                failed.append((runner, found.error))
+                failed.append((runner.spec, found.error))
         if len(covers) > patterns:
             covers.sort(key=in_order)
         return covers, points, failed
+
+    def overflow(self) -> list[Failure]:
+        """Return whose patterns are not all known, since the text scanned last is made of candidates."""
+        if not self.matcher.full:
+            return []
+        specs = self.matcher.specs
+        return [(specs[number], "too many candidates") for number in sorted(self._numbers) if specs[number].patterns]
 
     def wants(self, cover: Cover) -> bool:
         """Whether a rule here asks for the detector of a match."""

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from gateway.clients import hyperscan
+from gateway.core.errors import Blocked
 from gateway.core.record import GuardEvent
 from gateway.core.verdict import (
     CallFacts,
@@ -339,3 +341,14 @@ def test_other_kinds_are_not_asked_where_no_rule_wants_them() -> None:
     assert made.kit.askers == {}
     assert [spec.name for spec in made.kit.specs] == [BIRDS.name]
     assert MAILS.name not in made.kit.forms
+
+
+def test_a_text_made_of_candidates_is_not_judged_and_fails_as_the_policy_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hyperscan, "MAX_FOUND", 100)
+    made = plan(does("b", "birds", "redact"))
+    assert request(made, say("osprey " * 99)).rule == ""
+    screened = request(made, say("osprey " * 100))
+    assert (screened.rule, screened.coverage) == ("on_error:birds", 0.0)
+    stream = made.stream_screen()
+    with pytest.raises(Blocked):
+        stream.feed((0, "text"), "osprey " * 200)
