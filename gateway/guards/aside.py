@@ -14,7 +14,7 @@ from typing import TypeVar
 
 # Bodies from this size on are screened beside the loop, unless a glance shows that nothing is in them; from the second
 # on, without a glance.
-LARGE_BYTES, HUGE_BYTES = 32_768, 1_048_576
+LARGE_BYTES, HUGE_BYTES = 16_384, 1_048_576
 
 Given = TypeVar("Given")
 

@@ -45,6 +45,13 @@ class Found(msgspec.Struct):
     error: str = ""
 
 
+class Raw(msgspec.Struct, frozen=True, kw_only=True):
+    """What a detector itself said of a text, or why it could not judge."""
+
+    findings: tuple[Finding, ...] = ()
+    error: str = ""
+
+
 class Runner:
     """Runs one detector over texts.
 
@@ -95,6 +102,17 @@ class Runner:
         except DetectorFailed as failed:
             return Found(error=failed.reason)
         return matched(self, findings, len(text), base) if findings else _NOTHING
+
+    def explain(self, text: str, about: About) -> Raw:
+        """Judge a text anew, whatever is remembered, and return the findings as the detector gave them."""
+        if self._max_chars and not self.piece and len(text) > self._max_chars:
+            return Raw(error="too long")
+        try:
+            if self.piece:
+                return Raw(findings=tuple(find_in_piece(cast("PieceDetector", self._detector), text)))
+            return Raw(findings=find_in_text(cast("TextDetector", self._detector), text, about))
+        except DetectorFailed as failed:
+            return Raw(error=failed.reason)
 
     def pending(self, text: str, at: int) -> int:
         """Return how much of a stream's text is decided for a piece detector; see :class:`PieceDetector`.
