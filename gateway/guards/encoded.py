@@ -90,7 +90,7 @@ class JsonLook:
                 found = runner.run(text, screening.about)
                 self._across += hits_of(found.covers)
                 hits += found.points
-                self.failed += [(runner, found.error)] if found.error else []
+                self.failed += [(runner.spec, found.error)] if found.error else []
         self.hits = sorted(hits + self._across, key=lambda hit: hit.start)
 
     def add(self, covers: list[Cover], points: list[Hit]) -> None:

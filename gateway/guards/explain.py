@@ -210,7 +210,7 @@ class _Explaining:
         )
         shown: list[DetectorShown] = []
         for name, judging in self._kit.judges.items():
-            if not any(name in rule.names for rule in rules):
+            if self._direction not in judging.directions or not any(name in rule.names for rule in rules):
                 continue
             spec, error = judging.holder.spec, ""
             found: Sequence[CallFinding] = ()
