@@ -98,6 +98,9 @@ def _first(node: _Node) -> str:
     mask = 0
     for each in node.children:
         mask |= each
+    # Expressions whose very first character may be one of several things have no prefix: h?[0-9].
+    for rest, most in node.rests:
+        mask |= rest if most else 0
     return _set(mask) if mask else _NEVER
 
 

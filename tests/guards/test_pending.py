@@ -4,7 +4,7 @@ import random
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.core.pattern_width import PatternRefused, shape
@@ -53,6 +53,8 @@ def test_expressions_that_cross_white_space_hold_it_only_once_they_have_begun() 
 PIECES = st.sampled_from(["a", "[b-d]", "x{1,3}", r"\d", r"(?:ab|c)", r"[^q]", "(?:e|fg){2}", "h?", r"\bz", "é", "."])
 
 
+@example(["h?", r"\d"], "0")
+@example(["h?", r"\d"], "h")
 @given(st.lists(PIECES, min_size=1, max_size=6), st.text(alphabet="abcdefgh0xqzé ", min_size=1, max_size=16))
 def test_no_match_begins_where_nothing_was_pending(pieces: list[str], text: str) -> None:
     expression = "".join(pieces)
