@@ -19,10 +19,11 @@ class LoadedBundle(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         bundle: Ready for guards; ``None`` when anything is wrong.
-        tests: The tests of its files; the bundle may be put in force when they pass.
+        tests: The tests of its files; the bundle may be put in force when they pass. A shipped pack's tests are about
+            that pack: they do not count where rules that it knows nothing of stand beside it.
         problems: Everything that is wrong, file by file, by line.
         files: What was read, for whoever looks closer.
-        named: Numbers of the files that were asked for.
+        named: Numbers of the files that were asked for, without shipped packs that stand beside others.
         paths: Every file that it was read from; a change in one is a change of the bundle.
         compiled: What was made of it, even when something is wrong.
     """
@@ -69,12 +70,14 @@ def _loaded(sources: Sources, kinds: frozenset[str]) -> LoadedBundle:
         dict.fromkeys((*sources.problems, *compiled.problems)),
         key=lambda problem: (order.get(problem.file, len(order)), problem.line),
     )
+    everything = set(range(len(sources.files)))
+    beside = {file.document.name for file in sources.files if file.shipped and set(file.sees) != everything}
     return LoadedBundle(
         bundle=None if problems else compiled.bundle,
-        tests=compiled.tests,
+        tests=tuple(test for test in compiled.tests if test.file not in beside),
         problems=tuple(problems),
         files=tuple(sources.files),
-        named=frozenset(sources.named),
+        named=frozenset(number for number in sources.named if sources.files[number].document.name not in beside),
         paths=tuple(sources.paths),
         compiled=compiled,
     )

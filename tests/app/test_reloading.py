@@ -130,7 +130,7 @@ def test_a_report_lists_what_is_in_force(home: Path) -> None:
     prepared = prepare(loading(home), lambda _: ())
     assert prepared.policies is not None
     report = report_of(prepared.policies)
-    assert (report.tests > 5, report.files) == (True, ("shipped/baseline.yaml", "policies/ours.yaml"))
+    assert (report.tests, report.files) == (1, ("shipped/baseline.yaml", "policies/ours.yaml"))
     rule = report.rules[-1]
     assert (rule.id, rule.actions, rule.mode, rule.detectors) == (
         "out",

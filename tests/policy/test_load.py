@@ -64,6 +64,20 @@ def test_the_shipped_baseline_redacts_secrets_both_ways_and_tests_itself():
     assert sum(test.action == "allow" for test in loaded.tests) >= 3
 
 
+def test_a_shipped_pack_s_tests_are_about_that_pack_alone(tmp_path: Path):
+    (tmp_path / "ours.yaml").write_text(GOOD + "tests: [{name: t, given: {role: user, text: x}, expect: {rule: r}}]\n")
+    shipped = ("baseline.yaml", shipped_policies_dir() / "baseline.yaml")
+    assert {test.file for test in load_bundle([shipped]).tests} == {"baseline.yaml"}
+    assert {test.file for test in load_bundle([shipped, ("ours.yaml", tmp_path / "ours.yaml")]).tests} == {"ours.yaml"}
+
+
+def test_the_shipped_packs_go_together():
+    packs = sorted(shipped_policies_dir().glob("*.yaml"))
+    loaded = load_bundle([(pack.name, pack) for pack in packs])
+    assert loaded.problems == ()
+    assert len(loaded.files) == len(packs)
+
+
 PIECES = st.sampled_from(
     [
         "apiVersion: weighbridge/v1",
