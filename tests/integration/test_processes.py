@@ -85,7 +85,7 @@ def test_a_signal_drains_and_nothing_is_lost(tmp_path: Path, number: int) -> Non
         answer = slow.wait()
         assert answer.body.endswith(b"data: [DONE]\n\n")
         assert answer.body.count(b'"content"') == 41
-        assert gateway.process.wait(20) == 0
+        assert gateway.process.wait(60) == 0
         assert exhausted(gateway.process.pid)
     # The operator ends only when what the workers wrote is in the store.
     with running(tmp_path, operator=True) as gateway:

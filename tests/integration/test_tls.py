@@ -31,7 +31,7 @@ WORDS = "one two three"
 @contextmanager
 def connected(gateway: Gateway, cert: Path) -> Iterator[http.client.HTTPSConnection]:
     context = ssl.create_default_context(cafile=str(cert))
-    with closing(http.client.HTTPSConnection("localhost", gateway.port, context=context, timeout=20)) as connection:
+    with closing(http.client.HTTPSConnection("localhost", gateway.port, context=context, timeout=60)) as connection:
         yield connection
 
 

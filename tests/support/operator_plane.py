@@ -177,7 +177,7 @@ class OperatorPlane:
         """Tell it to stop; returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self._spool.close()
         self.abandon()
         return code
