@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.policies import PolicyFault, load_guards
+from gateway.app.policies import PolicyFault, load_guards, load_policies
 from gateway.config.shipped import shipped_policies_dir
 from gateway.core.verdict import CallFacts
+from tests.support.docs_pages import ROOT
+from tests.support.settings import good
+from tests.support.settings import load as load_configuration
 
 HEAD = """\
 apiVersion: weighbridge/v1
@@ -89,3 +92,51 @@ def test_a_file_that_does_not_check_is_told(tmp_path: Path) -> None:
     with pytest.raises(PolicyFault) as caught:
         load_guards((("words.yaml", path),))
     assert "words.yaml:1: apiVersion: required" in str(caught.value)
+
+
+# What of the contract's own example this version refuses by name, and what is left of it then.
+NOT_BUILT = (
+    ("  names: {use: pii, entities: [PERSON, ADDRESS], min_score: 0.8}\n", ""),
+    ("  toxic: {use: toxicity, target_fpr: 1%}   ", "  #"),
+    ("{use: injection, target_fpr: 1%, timeout: 60ms}", "{use: injection}"),
+    ("toxic: allow, ", ""),
+    ("ids or names", "ids"),
+)
+
+
+def test_the_example_of_the_contract_is_in_force_but_for_what_needs_a_model(tmp_path: Path) -> None:
+    example = ROOT / "tests" / "golden" / "config" / "contract" / "policies"
+    text = (example / "support-agents.yaml").read_text()
+    for written, left in NOT_BUILT:
+        assert written in text
+        text = text.replace(written, left)
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "egress.txt").write_text((example / "lists" / "egress.txt").read_text())
+    (tmp_path / "support-agents.yaml").write_text(text)
+    found = load_policies((("support-agents.yaml", tmp_path / "support-agents.yaml"),))
+    assert found.tests == 3
+    assert [(rule.id, rule.action, rule.mode) for rule in found.bundle.rules if rule.id != "no-keys"] == [
+        ("no-secrets-out", "redact", "enforce"),
+        ("no-secrets-back", "redact", "enforce"),
+        ("mask-pii", "mask", "enforce"),
+        ("injection", "score", "canary"),
+        ("tool-injection", "score", "enforce"),
+        ("exfil", "rewrite", "enforce"),
+        ("osprey", "route", "shadow"),
+    ]
+    assert [exclusion.id for rule in found.bundle.rules for exclusion in rule.exclusions] == ["ex-17"]
+    assert {detector.on_error for detector in found.bundle.detectors} == {"block", "rules_only"}
+
+
+def test_a_call_can_only_be_sent_to_an_alias_that_there_is(tmp_path: Path) -> None:
+    path = tmp_path / "words.yaml"
+    path.write_text(HEAD.replace("do: block", "do: {route: privat-pool}") + "  []\n")
+    model = "{alias: %s, candidates: [{provider: sim, model: sim/echo}]}"
+    known = good(load_configuration(tmp_path, f"version: 1\nmodels: [{model % 'priv*'}]\n"))
+    assert load_policies((("words.yaml", path),), known).bundle.rules[0].action == "route"
+    other = good(load_configuration(tmp_path, f"version: 1\nmodels: [{model % 'private-pool'}]\n"))
+    with pytest.raises(PolicyFault) as caught:
+        load_policies((("words.yaml", path),), other)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "words.yaml:7: rule 'out': no model alias is named 'privat-pool'; did you mean 'private-pool'?"
+    ]
