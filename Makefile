@@ -32,7 +32,7 @@ test: $(VENV)/installed-dev debs
 
 # One after the other, since some of them measure time.
 soak: $(VENV)/installed-dev debs
-	WEIGHBRIDGE_SOAK=1 $(PY) -m pytest -q --timeout 900 -o log_cli=true --log-cli-level=INFO tests/chaos tests/integration tests/recording/test_metrics.py
+	WEIGHBRIDGE_SOAK=1 $(PY) -m pytest -q --timeout 900 -o log_cli=true --log-cli-level=INFO tests/chaos tests/integration tests/recording/test_metrics.py tests/guards/test_prefix_law.py
 
 # All of them, side by side; one that fails does not hide another.
 check: $(VENV)/installed-dev
