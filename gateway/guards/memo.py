@@ -48,6 +48,11 @@ class Memo:
         self.hits += 1
         return found
 
+    def forget(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+        self._size = 0
+
     def put(self, key: Key, findings: tuple[Finding, ...]) -> None:
         """Remember what was found in a text."""
         size = _size(findings)
