@@ -50,7 +50,7 @@ class Launch:
         result = load()
         problems = [str(problem) for problem in result.problems]
         try:
-            policies = load_policies(result.policies, result.settings)
+            policies = load_policies(result.policies, result.settings, result.plugins)
         except PolicyFault as fault:
             raise LaunchFault([*problems, *(str(problem) for problem in fault.problems)]) from fault
         settings = result.settings

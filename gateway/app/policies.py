@@ -15,9 +15,12 @@ from gateway.config.validation import suggestion
 from gateway.core.errors import GatewayError
 from gateway.core.verdict import Bundle
 from gateway.guards.engine import GuardEngine
+from gateway.plugin.loader import Plugins, load_plugins
 from gateway.policy.load import LoadedBundle, load_bundle
 from gateway.policy.refused import refused_patterns
 
+# What messages call the list of plugins in the configuration.
+_PLUGINS = "plugins"
 Files = tuple[tuple[str, Path], ...]
 
 
@@ -60,22 +63,25 @@ def load_guards(files: Files) -> GuardEngine:
     return load_policies(files).engine
 
 
-def load_policies(files: Files, settings: Settings | None = None) -> InForce:
+def load_policies(files: Files, settings: Settings | None = None, plugins: tuple[str, ...] = ()) -> InForce:
     """Load a bundle of policy files.
 
     Args:
         files: Each file's name in messages, and the file, in order.
         settings: The configuration that the bundle must fit into, when there is one.
+        plugins: The plugins that the configuration names.
 
     Raises:
         PolicyFault: A file is wrong, an expression does not compile, or a test of the bundle fails.
     """
-    loaded = load_bundle(files)
+    brought = load_plugins(plugins)
+    loaded = load_bundle(files, frozenset(brought.kinds))
     misfits = () if settings is None else tuple(_misfits(loaded, settings))
-    if loaded.bundle is None or misfits:
-        raise PolicyFault((*loaded.problems, *misfits), loaded.paths)
+    unfit = tuple(Problem(_PLUGINS, 0, problem) for problem in brought.problems)
+    if loaded.bundle is None or misfits or unfit:
+        raise PolicyFault((*unfit, *loaded.problems, *misfits), loaded.paths)
     try:
-        engine = build_engine(loaded, files[0][0] if files else "policies")
+        engine = build_engine(loaded, files[0][0] if files else "policies", brought)
     except PolicyFault as fault:
         raise PolicyFault(fault.problems, loaded.paths) from fault
     failed = tuple(problem for test in loaded.tests for problem in run_test(engine, test))
@@ -104,19 +110,33 @@ def _misfits(loaded: LoadedBundle, settings: Settings) -> Iterator[Problem]:
                 yield Problem(place.file, place.line, message)
 
 
-def build_engine(loaded: LoadedBundle, name: str) -> GuardEngine:
+def build_engine(loaded: LoadedBundle, name: str, plugins: Plugins | None = None) -> GuardEngine:
     """Make guards of a bundle that is sound.
 
     Args:
         loaded: The bundle.
         name: What messages call the whole of it.
+        plugins: Bring kinds of detectors.
 
     Raises:
         PolicyFault: A part of it cannot run.
     """
     bundle = loaded.bundle or Bundle(revision="")
+    plugins = plugins or Plugins()
+    faults = tuple(_option_faults(loaded, plugins))
+    if faults:
+        raise PolicyFault(faults)
     try:
-        return GuardEngine(bundle)
+        return GuardEngine(bundle, plugins=plugins.builders())
     except GatewayError as error:
         refused = tuple(refused_patterns(loaded.files))
         raise PolicyFault(refused or (Problem(name, 0, error.public_message),)) from error
+
+
+def _option_faults(loaded: LoadedBundle, plugins: Plugins) -> Iterator[Problem]:
+    """Find what plugins say of the options of their detectors."""
+    for spec in loaded.compiled.bundle.detectors:
+        fault = plugins.fault(spec, suggestion)
+        if fault:
+            place = loaded.compiled.places["detector", spec.name]
+            yield Problem(place.file, place.line, f"detectors.{spec.name}.{fault}")

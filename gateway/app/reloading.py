@@ -65,7 +65,7 @@ def _prepare(load: Callable[[], LoadResult], forbidden: Callable[[Settings], Ite
     if result.settings is None or problems:
         return Prepared(problems=tuple(problems), paths=paths)
     try:
-        policies = load_policies(result.policies, result.settings)
+        policies = load_policies(result.policies, result.settings, result.plugins)
     except PolicyFault as fault:
         return Prepared(problems=tuple(map(str, fault.problems)), paths=(*paths, *fault.paths))
     return Prepared(settings=result.settings, policies=policies, paths=policies.paths)

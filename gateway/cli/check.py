@@ -35,7 +35,7 @@ def check(args: argparse.Namespace) -> int:
     result = load_settings(Options(config=args.config), os.environ, Path.cwd())
     problems, revision = result.problems, ""
     try:
-        revision = load_policies(result.policies, result.settings).bundle.revision
+        revision = load_policies(result.policies, result.settings, result.plugins).bundle.revision
     except PolicyFault as fault:
         problems = (*problems, *fault.problems)
     config_hash = result.settings.config_hash if result.settings else ""

@@ -18,6 +18,7 @@ from gateway.config.environment import Options, shown
 from gateway.config.load import load_settings
 from gateway.config.shipped import shipped_policies_dir
 from gateway.config.source import Problem
+from gateway.plugin.loader import Plugins, load_plugins
 from gateway.policy.cases import PolicyTest
 from gateway.policy.lint import Finding, lint
 from gateway.policy.load import LoadedBundle, load_bundle
@@ -94,6 +95,18 @@ def bundles(args: argparse.Namespace) -> Iterator[tuple[str, Files]]:
             yield shown(file, cwd), ((_name(file, cwd), file),)
 
 
+def plugins_for(args: argparse.Namespace) -> Plugins:
+    """Load the plugins that the configuration names, whatever else may be wrong with it.
+
+    Raises:
+        NoSuchPolicy: One cannot be loaded.
+    """
+    plugins = load_plugins(load_settings(Options(config=args.config), os.environ, Path.cwd()).plugins)
+    if plugins.problems:
+        raise NoSuchPolicy("\n".join(f"plugins: {problem}" for problem in plugins.problems))
+    return plugins
+
+
 def _name(file: Path, cwd: Path) -> str:
     if file.resolve().parent == shipped_policies_dir().resolve() and not file.resolve().is_relative_to(cwd):
         return f"shipped/{file.name}"
@@ -106,9 +119,10 @@ def run_lint(args: argparse.Namespace) -> int:
     count = 0
     now_s = SystemClock().unix_ms() / 1000
     try:
+        plugins = plugins_for(args)
         for _, files in bundles(args):
             count += 1
-            found |= dict.fromkeys(_linted(files, now_s))
+            found |= dict.fromkeys(_linted(files, now_s, plugins))
     except NoSuchPolicy as nothing:
         output.complain(str(nothing))
         return output.USAGE
@@ -124,13 +138,13 @@ def run_lint(args: argparse.Namespace) -> int:
     return output.WRONG if wrong else output.DONE
 
 
-def _linted(files: Files, now_s: float) -> Iterator[Finding]:
-    loaded = load_bundle(files)
+def _linted(files: Files, now_s: float, plugins: Plugins) -> Iterator[Finding]:
+    loaded = load_bundle(files, frozenset(plugins.kinds))
     forms: dict[str, str] = {}
     faults: tuple[Problem, ...] = ()
     if loaded.bundle is not None:
         try:
-            forms = build_engine(loaded, files[0][0]).kit.forms
+            forms = build_engine(loaded, files[0][0], plugins).kit.forms
         except PolicyFault as fault:
             faults = fault.problems
     findings = lint(loaded, now_s, forms)
@@ -153,11 +167,12 @@ def run_tests(args: argparse.Namespace) -> int:
     ran: list[_Ran] = []
     problems: list[Problem] = []
     try:
+        plugins = plugins_for(args)
         for _, files in bundles(args):
-            loaded = load_bundle(files)
+            loaded = load_bundle(files, frozenset(plugins.kinds))
             problems += loaded.problems
             if loaded.bundle is not None:
-                problems += _run(loaded, files[0][0], ran)
+                problems += _run(loaded, files[0][0], plugins, ran)
     except NoSuchPolicy as nothing:
         output.complain(str(nothing))
         return output.USAGE
@@ -169,10 +184,10 @@ def run_tests(args: argparse.Namespace) -> int:
     return output.WRONG if failed or problems else output.DONE
 
 
-def _run(loaded: LoadedBundle, name: str, ran: list[_Ran]) -> tuple[Problem, ...]:
+def _run(loaded: LoadedBundle, name: str, plugins: Plugins, ran: list[_Ran]) -> tuple[Problem, ...]:
     """Run the tests of the files that were asked for."""
     try:
-        engine = build_engine(loaded, name)
+        engine = build_engine(loaded, name, plugins)
     except PolicyFault as fault:
         return fault.problems
     named = {loaded.files[number].document.name for number in loaded.named}

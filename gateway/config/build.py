@@ -84,6 +84,7 @@ class Builder:
             policies=self._policies(),
             prices=self._prices(),
             prometheus=spec.telemetry.prometheus,
+            plugins=spec.plugins,
         )
         self.problems += self.references.problems
         return settings

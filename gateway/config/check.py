@@ -30,6 +30,7 @@ def check_file(spec: FileSpec, document: Document) -> Iterator[Problem]:
                 yield document.problem(("limits", index, "match", "provider"), f"no provider is named '{name}'{hint}")
     yield from _twice(document, "models", "alias", [model.alias for model in spec.models])
     yield from _twice(document, "identity.keys", "id", [key.id for key in spec.identity.keys])
+    yield from _twice(document, "plugins", "", list(spec.plugins))
     yield from _twice(document, "policies.bundle", "", list(spec.policies.bundle))
 
 

@@ -25,12 +25,14 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
         problems: Everything that is wrong, by file and line.
         notices: What works, and may not be what was meant.
         policies: The policy files that could be found, even when something else is wrong.
+        plugins: The plugins that are named, likewise.
     """
 
     settings: Settings | None
     problems: tuple[Problem, ...]
     notices: tuple[str, ...]
     policies: tuple[tuple[str, Path], ...] = ()
+    plugins: tuple[str, ...] = ()
 
 
 def load_settings(options: Options, environ: Mapping[str, str], cwd: Path) -> LoadResult:
@@ -63,4 +65,5 @@ def load_settings(options: Options, environ: Mapping[str, str], cwd: Path) -> Lo
         # What is left of a file that is wrong may be anything; nobody needs to hear about it.
         notices=tuple(builder.notices) if problems else (*builder.notices, *notices(settings)),
         policies=settings.policies.files,
+        plugins=settings.plugins,
     )

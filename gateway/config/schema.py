@@ -302,10 +302,7 @@ class TelemetrySpec(Strict):
     sample: Annotated[float, BeforeValidator(_everything), WithJsonSchema({"const": "100%"})] = 1.0
 
 
-def _no_plugins(value: object) -> object:
-    if value:
-        raise not_yet()
-    return value
+PluginName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
 
 
 class FileSpec(Strict):
@@ -326,4 +323,4 @@ class FileSpec(Strict):
     policies: PoliciesSpec
     prices: PricesSpec
     telemetry: TelemetrySpec
-    plugins: Annotated[Many[str], BeforeValidator(_no_plugins)] = ()
+    plugins: Many[PluginName] = ()

@@ -7,7 +7,8 @@ named by its type and not shown to anybody, since its message may quote the text
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 from gateway.core.errors import GatewayError
 from gateway.plugin.guard import (
@@ -20,6 +21,9 @@ from gateway.plugin.guard import (
     Subject,
     TextDetector,
 )
+
+T = TypeVar("T")
+_NO_FINDING = "not a finding"
 
 
 class DetectorFailed(Exception):
@@ -41,9 +45,9 @@ def find_in_piece(detector: PieceDetector, text: str) -> Sequence[Finding]:
         DetectorFailed: It broke down.
     """
     try:
-        return detector.find(text)
+        return _sound(detector.find(text), Finding)
     except Exception as broken:
-        raise DetectorFailed(type(broken).__name__) from None
+        raise DetectorFailed(_word(broken)) from None
 
 
 def pending_in(detector: PieceDetector, text: str, at: int) -> int:
@@ -53,9 +57,9 @@ def pending_in(detector: PieceDetector, text: str, at: int) -> int:
         DetectorFailed: It broke down.
     """
     try:
-        return detector.pending(text, at)
+        return int(detector.pending(text, at))
     except Exception as broken:
-        raise DetectorFailed(type(broken).__name__) from None
+        raise DetectorFailed(_word(broken)) from None
 
 
 def find_in_text(detector: TextDetector, text: str, about: About) -> tuple[Finding, ...]:
@@ -65,9 +69,9 @@ def find_in_text(detector: TextDetector, text: str, about: About) -> tuple[Findi
         DetectorFailed: It broke down.
     """
     try:
-        return tuple(detector.find(text, about))
+        return tuple(_sound(detector.find(text, about), Finding))
     except Exception as broken:
-        raise DetectorFailed(type(broken).__name__) from None
+        raise DetectorFailed(_word(broken)) from None
 
 
 def judge(detector: CallDetector, subject: Subject) -> Sequence[CallFinding]:
@@ -77,9 +81,9 @@ def judge(detector: CallDetector, subject: Subject) -> Sequence[CallFinding]:
         DetectorFailed: It broke down.
     """
     try:
-        return detector.judge(subject)
+        return _sound(detector.judge(subject), CallFinding)
     except Exception as broken:
-        raise DetectorFailed(type(broken).__name__) from None
+        raise DetectorFailed(_word(broken)) from None
 
 
 async def ask(
@@ -98,12 +102,45 @@ async def ask(
     try:
         async with asyncio.timeout(timeout_s):
             findings = await detector.judge(texts)
+        answered = [_sound(found, Finding) for found in findings]
     except TimeoutError:
         raise DetectorFailed("timeout") from None
     except GatewayError as error:
         raise DetectorFailed(error.code) from None
     except Exception as broken:
-        raise DetectorFailed(type(broken).__name__) from None
-    if len(findings) != len(texts):
+        raise DetectorFailed(_word(broken)) from None
+    if len(answered) != len(texts):
         raise DetectorFailed("count")
+    return answered
+
+
+def attempt(work: Callable[[], T]) -> T:
+    """Run code of a plugin that does not look at texts: what it raises on purpose passes, anything else has a name.
+
+    Raises:
+        GatewayError, ValueError: It has something to say.
+        DetectorFailed: It broke down.
+    """
+    try:
+        return work()
+    except (GatewayError, ValueError):
+        raise
+    except Exception as broken:
+        message = f": {broken}" if isinstance(broken, ImportError) else ""
+        raise DetectorFailed(type(broken).__name__ + message) from None
+
+
+def _sound(findings: Sequence[T], kind: type[T]) -> Sequence[T]:
+    """Return findings that are findings.
+
+    Raises:
+        DetectorFailed: They are something else.
+    """
+    found: Any = findings
+    if not isinstance(found, (list, tuple)) or not all(isinstance(each, kind) for each in cast("list[Any]", found)):
+        raise DetectorFailed(_NO_FINDING)
     return findings
+
+
+def _word(broken: Exception) -> str:
+    return broken.reason if isinstance(broken, DetectorFailed) else type(broken).__name__

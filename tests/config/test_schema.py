@@ -86,7 +86,7 @@ def test_units_are_read():
         ("cache: {semantic: {enabled: false, tresholt: 1}}", "cache.semantic.tresholt: unknown key"),
         ("telemetry: {otlp: {endpoint: 'http://o'}}", "telemetry.otlp: not yet available"),
         ("telemetry: {sample: 10%}", "telemetry.sample: a share other than 100% is not yet available"),
-        ("plugins: [x]", "plugins: not yet available"),
+        ("plugins: [a b]", "plugins[0]: should match pattern"),
         ("workers: 0", "workers: should be greater than or equal to 1"),
         ("policies: {bundle: ['/etc/passwd']}", "policies.bundle[0]: should match pattern"),
         ("prices: {source: mine}", "prices.source: should be 'genai-prices'"),
@@ -111,7 +111,7 @@ def test_the_version_is_required_and_known():
 @pytest.mark.parametrize(
     "text",
     [
-        "plugins: []",
+        "plugins: [weighbridge_webhook, acme.guards]",
         "cache: {exact: {enabled: false}, semantic: {enabled: false, threshold: 0.95, mode: enforce, ttl: 24h}}",
         "telemetry: {prometheus: true, sample: 100%}",
         "listen: {tls: null}",

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.errors import StoreUnavailable
 from gateway.plugin.guard import About, Finding, Subject
-from gateway.plugin.runner import DetectorFailed, ask, find_in_piece, find_in_text, judge, pending_in
+from gateway.plugin.runner import DetectorFailed, ask, attempt, find_in_piece, find_in_text, judge, pending_in
 
 ABOUT = About("request")
 SUBJECT = Subject(direction="request", dialect="d", document={}, segments=())
@@ -100,3 +100,50 @@ def test_cancellation_passes() -> None:
 def test_findings_are_passed_on() -> None:
     found = [[Finding(kind="k")]]
     assert asyncio.run(ask(Outside(None, found), [("text", ABOUT)], 5)) == found
+
+
+class Wrong(Bad):
+    """Returns what is no finding."""
+
+    def __init__(self, returned: Any) -> None:
+        self._returned = returned
+
+    def find(self, text: str, about: Any = None) -> list[Finding]:
+        return self._returned
+
+    def pending(self, text: str, at: int) -> int:
+        return self._returned
+
+    def judge(self, subject: Subject) -> Any:
+        return self._returned
+
+
+@pytest.mark.parametrize("returned", [None, 5, "secret", ["secret"], [Finding(kind="k"), None], iter(())])
+def test_what_is_no_finding_is_a_failure(returned: Any) -> None:
+    wrong = Wrong(returned)
+    for call in (
+        lambda: find_in_piece(wrong, "secret"),
+        lambda: find_in_text(wrong, "secret", ABOUT),
+        lambda: judge(wrong, SUBJECT),
+        lambda: asyncio.run(ask(Outside(None, [returned]), [("secret", ABOUT)], 5)),
+    ):
+        with pytest.raises(DetectorFailed) as failed:
+            call()
+        assert "secret" not in str(failed.value)
+    if returned != 5:
+        with pytest.raises(DetectorFailed):
+            pending_in(wrong, "secret", 0)
+
+
+def test_code_of_a_plugin_that_breaks_down_has_a_name() -> None:
+    def raises(error: Exception) -> Any:
+        raise error
+
+    assert attempt(lambda: 5) == 5
+    for error in (ValueError("too few"), StoreUnavailable("away")):
+        with pytest.raises(type(error)):
+            attempt(lambda error=error: raises(error))
+    with pytest.raises(DetectorFailed, match=r"^KeyError$"):
+        attempt(lambda: raises(KeyError("secret")))
+    with pytest.raises(DetectorFailed, match="ImportError: no module"):
+        attempt(lambda: raises(ImportError("no module")))
