@@ -23,6 +23,7 @@ from gateway.accounting.prices import PriceBook
 from gateway.app.build import Shared, build_pipeline
 from gateway.app.policies import InForce
 from gateway.app.reloading import last_reload, prepare, report_of, stamps
+from gateway.app.retiring import Retiring
 from gateway.clients.clock import SystemClock
 from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
@@ -85,6 +86,7 @@ class Worker:
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
     _seen: dict[Path, tuple[int, int]] = field(default_factory=dict[Path, tuple[int, int]])
+    _retiring: Retiring = field(default_factory=Retiring)
     _watched: tuple[Path, ...] = ()
     _report: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -156,6 +158,7 @@ class Worker:
             except OSError as error:
                 faults.append(f"listen.tls: {error.strerror}")
             else:
+                self._retiring.retire(self._policies.engine, self.settings.drain_timeout_s)
                 self._install(prepared.settings, prepared.policies)
         self.metrics.reloaded("rejected" if faults else "applied")
         self._report["last_reload"] = {"result": "rejected" if faults else "applied", "problems": faults}
@@ -238,6 +241,8 @@ class Worker:
             chore.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await chore
+        await self._retiring.close()
+        await self._policies.engine.close()
         await self.shared.sim.close()
         await self.shared.http.close()
         self.shared.tokenizers.close()

@@ -91,14 +91,14 @@ async def _explained(engine: GuardEngine, asked: Asked) -> tuple[Explanation, ..
         await engine.close()
 
 
-def _bundle(args: argparse.Namespace) -> tuple[Any, Any]:
+def _bundle(args: argparse.Namespace) -> tuple[Any, Any, tuple[str, ...]]:
+    result = load_settings(Options(config=args.config), os.environ, Path.cwd())
     if args.policy:
         path = Path(args.policy)
-        return ((shown(path, Path.cwd()), path),), None
-    result = load_settings(Options(config=args.config), os.environ, Path.cwd())
+        return ((shown(path, Path.cwd()), path),), None, result.plugins
     if result.settings is None:
         raise PolicyFault(result.problems)
-    return result.policies, result.settings
+    return result.policies, result.settings, result.plugins
 
 
 def _asked(args: argparse.Namespace, operator: OperatorClient, revision: str) -> Asked:

@@ -113,7 +113,21 @@ def _flags(expression: Expression) -> int:
 
 # What is compiled never changes and serves any number of threads, each with a scratch space of its own.
 @lru_cache(maxsize=8)
+def _compile_many(expressions: tuple[Expression, ...]) -> hyperscan.Database:
+    return _compiled(expressions)
+
+
+# Single ones are small and many, and must not take the place of what takes seconds to compile.
+@lru_cache(maxsize=256)
+def _compile_one(expression: Expression) -> hyperscan.Database:
+    return _compiled((expression,))
+
+
 def _compile(expressions: tuple[Expression, ...]) -> hyperscan.Database:
+    return _compile_one(expressions[0]) if len(expressions) == 1 else _compile_many(expressions)
+
+
+def _compiled(expressions: tuple[Expression, ...]) -> hyperscan.Database:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
         expressions=[expression.text.encode() for expression in expressions],

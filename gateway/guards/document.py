@@ -188,8 +188,8 @@ class DocumentScreen:
         """Ask the detectors that judge the whole."""
         found: dict[str, Sequence[CallFinding]] = {}
         failed: dict[str, str] = {}
-        for name, judging in self._kit.judges.items():
-            if self._side.direction in judging.directions and any(name in rule.names for rule in rules):
+        for name, judging in self._kit.judges_of(self._side.direction).items():
+            if any(name in rule.names for rule in rules):
                 try:
                     findings = judge(judging.detector, self._subject)
                 except DetectorFailed as broken:

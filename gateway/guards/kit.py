@@ -78,6 +78,10 @@ class Kit:
         judge = self.judges.get(name)
         return name in self.askers or (judge is not None and direction in judge.directions)
 
+    def judges_of(self, direction: Direction) -> dict[str, Judge]:
+        """Return the detectors that judge requests, or answers, as a whole."""
+        return {name: judge for name, judge in self.judges.items() if direction in judge.directions}
+
     def shown(self, path: Path) -> str:
         """Show a path; a member's name on the way to a hit may itself be a secret."""
         names = [
