@@ -6,7 +6,16 @@ import re
 from typing import Annotated, Any, Literal, TypeGuard, cast, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from gateway.config.references import SecretReference
 from gateway.config.validation import NOT_YET, Many, NotYet, not_yet, suggestion
@@ -262,6 +271,17 @@ class LaterDetector(Detector):
         AfterValidator(_later),
         WithJsonSchema({"not": {}, "description": NOT_YET}),
     ]
+
+
+class OrOfPlugin:
+    """Tells editors that a plugin's detector may stand here too; what it takes is not known to them."""
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Describe both."""
+        kind = {"type": "string", "pattern": "^plugin:", "examples": ["plugin:tickets"]}
+        return {
+            "anyOf": [handler(core_schema), {"type": "object", "properties": {"use": kind}, "required": ["use"]}],
+        }
 
 
 class ForeignDetector(Detector):

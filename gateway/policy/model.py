@@ -14,7 +14,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from gateway.config.validation import Many, Strict, not_yet, suggestion
 from gateway.core.verdict import Action, OnError, Step, When
-from gateway.policy.detectors import KINDS, BuiltIn, ForeignDetector
+from gateway.policy.detectors import KINDS, BuiltIn, ForeignDetector, OrOfPlugin
 from gateway.policy.expression import parse_when
 from gateway.policy.given import GivenSpec, SampleText
 from gateway.policy.lists import ListSpec
@@ -162,7 +162,7 @@ class PolicySpec(Strict):
     metadata: MetadataSpec
     extends: Many[Text] = ()
     lists: dict[DetectorName, ListSpec] = {}
-    detectors: dict[DetectorName, BuiltIn] = {}
+    detectors: dict[DetectorName, Annotated[BuiltIn, OrOfPlugin()]] = {}
     # Nobody writes this key: what names a kind that is not ours is set aside here.
     foreign: SkipJsonSchema[dict[DetectorName, ForeignDetector]] = Field({}, validation_alias=_FOREIGN)
     on_error: dict[DetectorName, OnError] = {}

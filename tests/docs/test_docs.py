@@ -15,7 +15,7 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
-from gateway.app.policies import load_guards
+from gateway.app.policies import load_guards, load_policies
 from gateway.cli.main import COMMANDS
 from gateway.config.environment import Options
 from gateway.config.load import LoadResult, load_settings
@@ -23,9 +23,13 @@ from gateway.config.prices import PriceSpec, load_prices
 from gateway.config.schema import FileSpec
 from gateway.config.units import parse_bytes, parse_duration
 from gateway.core import errors
+from gateway.core.verdict import DetectorSpec
 from gateway.operator.metrics import StoreHealth, operator_families, worker_families
 from gateway.operator.readonly_sql import ReadonlySql
 from gateway.operator.schema import migrate, shipped_migrations
+from gateway.plugin import About
+from gateway.plugin.loader import load_plugins
+from gateway.plugin.testing import check_text
 from gateway.plugin.traces import TraceDriver
 from gateway.policy.model import PolicySpec
 from gateway.policy.rulesets import shipped_secrets
@@ -109,7 +113,9 @@ def loaded(folder: Path, text: str) -> LoadResult:
 
 def test_every_block_says_what_it_is() -> None:
     walked = {info for info in infos() if info == "console" or info.startswith("yaml file ")}
-    assert infos() - walked == {"json", "python", "yaml config", "yaml config-part", "yaml policy", "yaml prices"}
+    assert infos() - walked == {
+        *("json", "python", "yaml config", "yaml config-part", "yaml plugin-policy", "yaml policy", "yaml prices"),
+    }
 
 
 @pytest.mark.parametrize("block", blocks("yaml config"), ids=lambda block: block.page)
@@ -131,6 +137,26 @@ def test_an_example_of_a_policy_passes_its_own_tests(block: Any, tmp_path: Path)
     file = tmp_path / "example.yaml"
     file.write_text(block.body)
     load_guards((("example.yaml", file),))
+
+
+@pytest.mark.parametrize("block", blocks("yaml plugin-policy"), ids=lambda block: block.page)
+def test_an_example_of_a_policy_with_a_plugin_passes_its_own_tests(block: Any, tmp_path: Path) -> None:
+    file = tmp_path / "example.yaml"
+    file.write_text(block.body)
+    assert load_policies((("example.yaml", file),), plugins=("weighbridge_tickets",)).tests == 2
+
+
+def test_an_example_of_a_plugin_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (source,) = [block.body for block in blocks("python") if "PLUGIN =" in block.body]
+    (tmp_path / "shouting_example.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins = load_plugins(["shouting_example"])
+    assert plugins.problems == ()
+    made: Any = plugins.builders()["plugin:shouting"](
+        DetectorSpec(name="loud", use="plugin:shouting", options={"least": 3})
+    )
+    check_text(made, ["LOUD", "quiet", "LO"])
+    assert [finding.kind for finding in made.find("LOUD", About("request"))] == ["shouting"]
 
 
 @pytest.mark.parametrize("block", blocks("yaml prices"), ids=lambda block: block.page)
@@ -244,7 +270,12 @@ def test_every_metric_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_no_metric_is_named_that_does_not_exist(page: str) -> None:
-    assert set(re.findall(r"\bweighbridge_[a-z_]+\b", read(page))) - METRICS - {"weighbridge_webhook"} == set()
+    assert (
+        set(re.findall(r"\bweighbridge_[a-z_]+\b", read(page)))
+        - METRICS
+        - {"weighbridge_tickets", "weighbridge_webhook"}
+        == set()
+    )
 
 
 def test_the_table_of_formats_is_that_of_the_detector() -> None:

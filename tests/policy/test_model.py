@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.config.json_schema import json_schema
 from gateway.config.source import load_yaml
 from gateway.config.validation import validated
 from gateway.core.verdict import Globs, Step
@@ -91,3 +92,10 @@ def test_an_exclusion_ends_at_the_beginning_of_its_day():
     checked = validated(PolicySpec, load_yaml(HEAD + EXCLUSION % WHY, "p"))
     assert checked.value
     assert checked.value.exclusions[0].expires == 1_801_440_000
+
+
+def test_editors_know_that_plugins_bring_detectors():
+    (detectors,) = json_schema(PolicySpec)["properties"]["detectors"]["patternProperties"].values()
+    kinds = detectors["anyOf"]
+    assert [kind["properties"]["use"]["pattern"] for kind in kinds if "properties" in kind] == ["^plugin:"]
+    assert any("discriminator" in kind for kind in kinds)
