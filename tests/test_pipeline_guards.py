@@ -189,6 +189,26 @@ def test_a_masked_value_goes_out_as_a_placeholder_and_comes_back(streams: bool):
     run(test)
 
 
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_captured_answer_holds_placeholders_again(streams: bool):
+    async def test() -> None:
+        rooms = Rooms(None, engine=engine(does("m", "mails", MASK, match=REQUEST)), bodies="redacted")
+        reply = ListReply(rooms.log)
+        drive = rooms.begin(chat("write to ann@one.example", stream=streams), reply)
+        while not rooms.wires:
+            await asyncio.sleep(0)
+        said = told(rooms)
+        script = stream(event(said), event(), DONE) if streams else whole(answer(said))
+        script(rooms.wires[0].sink)
+        await asyncio.wait_for(drive.wait(), 10)
+        assert b"ann@one.example" in reply.body
+        kept = str(rooms.record.request_body) + str(rooms.record.response_body)
+        assert "ann@one.example" not in kept
+        assert kept.count(PLACEHOLDER.findall(said)[0]) == 2
+
+    run(test)
+
+
 def test_a_session_keeps_its_placeholders_and_no_other_has_them():
     async def test() -> None:
         rooms = Rooms(whole(answer()), engine=engine(does("m", "mails", MASK)))

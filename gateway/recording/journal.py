@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Literal, Protocol
 
 import msgspec
+import orjson
 
 from gateway.core.call import Call
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request, RoutePlan
 from gateway.core.ports import AttemptView
 from gateway.core.record import AttemptRecord, ExchangeRecord
+from gateway.core.verdict import Masked
 from gateway.recording.metrics import Cell
 from gateway.recording.ordinary import Ordinary, Outcome, Try
 
@@ -272,5 +274,15 @@ class Journal:
         most = self._max_body_bytes
         reader = call.attempt.reader if call.attempt is not None else None
         answer = call.answer if reader is None else call.dialect.stream_transcript(reader.kept)
+        if call.masks and self._bodies == "redacted":
+            answer = _masked_again(answer, call.masks)
         record.request_body = call.body[:most].decode("utf-8", "replace")
         record.response_body = answer[:most].decode("utf-8", "replace")
+
+
+def _masked_again(answer: bytes, masks: Mapping[str, Masked]) -> bytes:
+    """Put placeholders back where a client's answer had values restored."""
+    # The longest first: one value may be a part of another.
+    for placeholder, masked in sorted(masks.items(), key=lambda item: -len(item[1].value)):
+        answer = answer.replace(orjson.dumps(masked.value)[1:-1], placeholder.encode())
+    return answer
