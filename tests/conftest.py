@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says more about who else is on the machine than about what it tests.
@@ -14,3 +15,13 @@ settings.load_profile("weighbridge")
 
 # Programs inherit what is ignored, and a shell ignores this one for whatever it runs in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Fixtures that start a server or a command of ours.
+STARTING = {"gateway", "plane", "weighbridge"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks for one of them is an integration test, in whichever folder it lies."""
+    for item in items:
+        if STARTING.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.integration)

@@ -13,8 +13,12 @@ from typing import Any
 import pytest
 
 from loadtests import build
+from tests.support.waiting import until
 
-pytestmark = pytest.mark.skipif(not (shutil.which("cc") or shutil.which("gcc")), reason="no C compiler")
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(not (shutil.which("cc") or shutil.which("gcc")), reason="no C compiler"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +158,13 @@ def test_what_it_does_not_serve_is_refused_and_the_connection_closed(
 )
 def test_the_generator_counts_whole_answers(programs: dict[str, Path], port: int, options: list[str]) -> None:
     command = [programs["generator"], *options, "-t", "0.3", "-W", "0.1", str(port)]
-    figures = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
-    assert figures["ok"] > 5
+
+    def run() -> dict[str, Any] | None:
+        figures = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+        return figures if figures["ok"] > 5 else None
+
+    # So short a run may pass without a turn on a busy machine.
+    figures = until(run)
     assert [figures[name] for name in ("bad", "broken", "incomplete")] == [0, 0, 0]
     assert figures["latency_us"]["n"] == figures["ok"]
     assert 0 < figures["latency_us"]["p50"] <= figures["latency_us"]["p99"] <= figures["latency_us"]["max"]

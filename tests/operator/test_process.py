@@ -116,6 +116,7 @@ def test_the_store_is_opened_as_soon_as_it_can_be_and_watched(tmp_path: Path) ->
     asyncio.run(scenario())
 
 
+@pytest.mark.integration
 def test_what_was_spooled_is_shipped_before_the_operator_stops(tmp_path: Path) -> None:
     plane = OperatorPlane(tmp_path)
     records = [exchange() for _ in range(2_000)]
@@ -131,6 +132,7 @@ def test_what_was_spooled_is_shipped_before_the_operator_stops(tmp_path: Path) -
         plane.stop()
 
 
+@pytest.mark.integration
 def test_a_killed_operator_loses_and_doubles_nothing(tmp_path: Path) -> None:
     plane = OperatorPlane(tmp_path)
     ids = plane.record(exchange(), exchange())
@@ -147,6 +149,7 @@ def test_a_killed_operator_loses_and_doubles_nothing(tmp_path: Path) -> None:
         plane.stop()
 
 
+@pytest.mark.integration
 def test_without_its_store_the_plane_is_degraded_not_dead(tmp_path: Path) -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
@@ -180,6 +183,7 @@ def test_ctrl_c_and_reload_are_the_supervisors_business(plane: OperatorPlane) ->
     assert plane.process.poll() is None
 
 
+@pytest.mark.integration
 def test_a_supervisor_that_dies_takes_the_operator_along(tmp_path: Path) -> None:
     plane = OperatorPlane(tmp_path)
     record = exchange()
@@ -189,6 +193,7 @@ def test_a_supervisor_that_dies_takes_the_operator_along(tmp_path: Path) -> None
     plane.stop()
 
 
+@pytest.mark.integration
 def test_open_streams_do_not_hold_the_operator_up(tmp_path: Path) -> None:
     plane = OperatorPlane(tmp_path)
     with socket.create_connection(("127.0.0.1", plane.port), timeout=60) as watcher:
