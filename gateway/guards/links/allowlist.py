@@ -22,11 +22,12 @@ class _Entry(msgspec.Struct, frozen=True):
     port: int | None
     path: str
 
-    def admits(self, port: int | None, path: str | None, *, default_port: bool) -> bool:
-        if self.port != port and not (self.port is None and default_port):
+    def admits(self, address: Address) -> bool:
+        if self.port != address.port and not (self.port is None and address.default_port):
             return False
         if not self.path:
             return True
+        path = plain_path(address.rest)
         return path is not None and (path == self.path or path.startswith(f"{self.path.rstrip('/')}/"))
 
 
@@ -57,8 +58,7 @@ class AllowList:
         name = alias or host
         if not name:
             return False
-        path = plain_path(address.rest)
-        return any(entry.admits(address.port, path, default_port=address.default_port) for entry in self._entries(name))
+        return any(entry.admits(address) for entry in self._entries(name))
 
     def mimicked(self, host: str) -> str:
         """Return the host of the list that another one looks like, or that it begins with; empty for none."""
