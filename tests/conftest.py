@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says more about who else is on the machine than about what it tests.
-settings.register_profile("weighbridge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The ordinary suite tries the same examples each time, so that what is green stays green; make soak looks for new ones.
+settings.register_profile(
+    "weighbridge",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("WEIGHBRIDGE_SOAK") != "1",
+)
 # make check takes a short look; make test has as many examples as each test asks for.
 settings.register_profile("brief", settings.get_profile("weighbridge"), max_examples=20)
 settings.load_profile("weighbridge")

@@ -25,6 +25,8 @@ _LEFT = re.compile(r"[\s(\[\"'*_~>]")
 _RIGHT = re.compile(r"\Z|[\s)\]\"'*_~,;!?]|\.(?:\s|\Z)")
 _URL = re.compile(r"(?i)\S*(?:[:/\\]{2}|:[/\\]|www\.|data:|javascript:)\S*")
 _INNER = re.compile(r"!?\[([^\[\]]{0,256})\]\([^\s()]{0,2048}\)")
+# An attribute or a style that loses its tag leads somewhere still, as does a scheme behind what is left of a link.
+_ASSIGNED = re.compile(r"(?i)(?<=url)\(|(?<=[A-Za-z:_-])\s*=|(?<=[A-Za-z0-9+.-]):(?=\S|\Z)")
 _SIGNS = re.compile(r"[\[\]<>`]+")
 _SPACES = re.compile(r"\s+")
 # What ends the text before a URL that is part of another one.
@@ -152,5 +154,6 @@ def shown(text: str) -> str:
     """Return what a reader sees of a link's text, as nothing but words."""
     if "&" in text:
         text = html.unescape(text)
-    text = _SPACES.sub(" ", _SIGNS.sub(" ", _URL.sub(REMOVED, _INNER.sub(r" \1 ", text)))).strip().lstrip("!")
+    text = _ASSIGNED.sub(" ", _URL.sub(REMOVED, _INNER.sub(r" \1 ", text)))
+    text = _SPACES.sub(" ", _SIGNS.sub(" ", text)).strip().lstrip("!")
     return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"

@@ -63,7 +63,8 @@ def _read(text: str, start: int, partner: int, closing: int) -> Sighting:
     sign = text[closing + 1 : closing + 2]
     if sign == "(":
         target, end, seen = _inline(text, closing + 2)
-    elif sign == ":" and text[partner + 1 : partner + 2] != "^" and not image:
+    elif sign == ":" and text[partner + 1 : partner + 2] != "^":
+        # Behind an exclamation mark too: it may be gone when this is read.
         surface = "md_reference"
         target, end, seen = _defined(text, closing + 2)
     else:
