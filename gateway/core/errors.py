@@ -10,7 +10,7 @@
     ├── ProviderError            blame=provider: ConnectFailed · ConnectTimeout · FirstTokenTimeout · IdleTimeout
     │                            · TotalTimeout · Overloaded · InvalidAnswer · StreamBroken · StreamFailed
     └── GatewayFault             blame=gateway: Misconfigured · NotAvailable · StoreUnavailable · StoreRejected
-                                 · Draining · Bug
+                                 · ModelFailed · Draining · Bug
 
 Only ``public_message`` may reach a client, in the client's own dialect. Routing decides on ``retryable`` and ``blame``,
 never on text. An exception that is not in this tree is a bug and becomes :class:`Bug` at the listener's edge.
@@ -276,6 +276,13 @@ class StoreRejected(GatewayFault):
     def __init__(self, public_message: str, *, engine_code: int = 0) -> None:
         super().__init__(public_message)
         self.engine_code = engine_code
+
+
+class ModelFailed(GatewayFault):
+    """A model that a guard needs is missing, is not the one that was built, took too long, or broke down."""
+
+    code = "model_failed"
+    status = 503
 
 
 class Draining(GatewayFault):

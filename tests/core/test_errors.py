@@ -57,6 +57,7 @@ TABLE = {
     "NotAvailable": ("not_yet_available", 501, "gateway", False),
     "StoreUnavailable": ("store_unavailable", 503, "gateway", True),
     "StoreRejected": ("store_rejected", 400, "gateway", False),
+    "ModelFailed": ("model_failed", 503, "gateway", False),
     "Draining": ("draining", 503, "gateway", True),
     "Bug": ("internal_error", 500, "gateway", False),
 }
