@@ -9,6 +9,7 @@
     │                            · BudgetExceeded 429 · Blocked 400 · ClientGone 499
     ├── ProviderError            blame=provider: ConnectFailed · ConnectTimeout · FirstTokenTimeout · IdleTimeout
     │                            · TotalTimeout · Overloaded · InvalidAnswer · StreamBroken · StreamFailed
+    │                            · ProviderAnswered
     └── GatewayFault             blame=gateway: Misconfigured · NotAvailable · StoreUnavailable · StoreRejected
                                  · ModelFailed · Draining · Bug
 
@@ -32,12 +33,12 @@ class GatewayError(Exception):
         retry_after_s: Seconds after which another try makes sense, when known.
     """
 
-    code: ClassVar[str] = "internal_error"
+    code: str = "internal_error"
     status: int = 500
     blame: ClassVar[Blame] = "gateway"
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
     # The OpenAI error "type"; other dialects map from the status.
-    kind: ClassVar[str] = "api_error"
+    kind: str = "api_error"
 
     def __init__(self, public_message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(public_message)
@@ -236,6 +237,44 @@ class StreamFailed(ProviderError):
         super().__init__(public_message)
         self.status = status
         self.detail = detail
+
+
+# OpenAI's "type" by status; what is not here is the caller's fault below 500 and the provider's from there on.
+_KINDS = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+class ProviderAnswered(ProviderError):
+    """The provider answered with an error of its own; what a codec's ``read_error`` makes of it.
+
+    Args:
+        status: Of the answer.
+        code: The provider's own word for it (``context_length_exceeded``), when it has one.
+    """
+
+    def __init__(
+        self,
+        public_message: str,
+        *,
+        status: int = 502,
+        code: str = "",
+        param: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(public_message, param=param, retry_after_s=retry_after_s)
+        self.status = status
+        self.code = code or ProviderError.code
+        self.retryable = status >= 500 or status in {408, 409, 429}
+        self.kind = _KINDS.get(status, "invalid_request_error" if status < 500 else "server_error")
 
 
 class GatewayFault(GatewayError):

@@ -16,6 +16,7 @@ from gateway.core.errors import (
     Draining,
     GatewayError,
     GatewayFault,
+    ProviderAnswered,
     ProviderError,
     RateLimited,
     StoreRejected,
@@ -53,6 +54,7 @@ TABLE = {
     "InvalidAnswer": ("upstream_error", 502, "provider", False),
     "StreamBroken": ("upstream_error", 502, "provider", False),
     "StreamFailed": ("upstream_error", 502, "provider", False),
+    "ProviderAnswered": ("upstream_error", 502, "provider", True),
     "Misconfigured": ("misconfigured", 500, "gateway", False),
     "NotAvailable": ("not_yet_available", 501, "gateway", False),
     "StoreUnavailable": ("store_unavailable", 503, "gateway", True),
@@ -139,3 +141,27 @@ def test_what_one_error_released_is_not_another_s():
     first, second = Bug("a"), Bug("b")
     first.released = b"data"
     assert second.released == b""
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "retryable"),
+    [
+        (400, "invalid_request_error", False),
+        (401, "authentication_error", False),
+        (403, "permission_error", False),
+        (404, "not_found_error", False),
+        (408, "timeout_error", True),
+        (409, "invalid_request_error", True),
+        (413, "invalid_request_error", False),
+        (422, "invalid_request_error", False),
+        (429, "rate_limit_error", True),
+        (500, "server_error", True),
+        (503, "overloaded_error", True),
+        (529, "overloaded_error", True),
+    ],
+)
+def test_a_providers_own_error_is_known_by_its_status(status: int, kind: str, retryable: bool) -> None:
+    error = ProviderAnswered("no", status=status, code="own_code", param="model", retry_after_s=2.5)
+    assert (error.status, error.kind, error.retryable, error.code) == (status, kind, retryable, "own_code")
+    assert (error.param, error.retry_after_s, error.blame) == ("model", 2.5, "provider")
+    assert ProviderAnswered("no", status=status).code == "upstream_error"
