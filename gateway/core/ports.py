@@ -13,7 +13,8 @@ from gateway.core.usage import Usage
 from gateway.core.verdict import Action
 
 # Which text of a stream: the choice's index and what it is, e.g. (0, "text"), (1, "reasoning"), (0, "tool_argument/2");
-# and, for a tool's arguments, the tool's name.
+# and, for a tool's arguments, the tool's name. A name that starts with "reasoning/signed" is of text that its maker may
+# sign when it is whole.
 Channel = tuple[int, str] | tuple[int, str, str]
 
 
@@ -90,6 +91,14 @@ class TextScreen(Protocol):
 
     def finish(self, channel: Channel) -> str:
         """The channel's text is whole: return the rest of it."""
+        ...
+
+    def seal(self, channel: Channel) -> None:
+        """A signature covers the text of a channel that has ended.
+
+        Raises:
+            Blocked: The text was edited, so that the signature would no longer hold.
+        """
         ...
 
 

@@ -11,6 +11,7 @@ from copy import copy
 from typing import Any, Literal, cast
 
 import msgspec
+import orjson
 
 Kind = Literal[
     "text",
@@ -42,6 +43,8 @@ class Segment(msgspec.Struct, frozen=True):
         text: The text itself.
         encoded: The text is itself a JSON document (tool arguments): edits must keep it valid.
         tool: The tool that a result came from, or that arguments are for; empty elsewhere.
+        inline: The document holds this JSON as itself: ``text`` is how it is written, and an edit is read again.
+        sealed: A signature covers the text: who would edit it turns the call back instead.
     """
 
     path: Path
@@ -50,6 +53,12 @@ class Segment(msgspec.Struct, frozen=True):
     text: str
     encoded: bool = False
     tool: str = ""
+    inline: bool = False
+    sealed: bool = False
+
+    def revised(self, text: str) -> Any:
+        """Give what stands in the document when this is the text."""
+        return orjson.loads(text) if self.inline else text
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -116,14 +125,14 @@ def _leaf(value: Any) -> str | None:
     return repr(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def replace_leaves(document: Any, edits: Mapping[Path, str]) -> Any:
+def replace_leaves(document: Any, edits: Mapping[Path, Any]) -> Any:
     """Return a copy of a JSON document with some leaves replaced; what is not on an edited path is shared.
 
     Iterative, as :func:`walk_leaves`.
 
     Args:
         document: Parsed JSON. Not changed.
-        edits: New text by path. A path that ends in :data:`KEY` renames that key.
+        edits: New text by path, or what else stands there. A path that ends in :data:`KEY` renames that key.
     """
     if not edits:
         return document

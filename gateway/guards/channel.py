@@ -70,7 +70,7 @@ class StreamTally(Tally):
 class Whole:
     """A channel that is judged when it is whole. What is only observed leaves at once."""
 
-    __slots__ = ("_encoded", "_parts", "_path", "_plan", "_screen", "_size")
+    __slots__ = ("_encoded", "_parts", "_path", "_plan", "_screen", "_size", "edited_by")
 
     def __init__(self, screen: StreamTally, plan: StreamPlan, path: str, *, encoded: bool) -> None:
         self._screen = screen
@@ -79,6 +79,8 @@ class Whole:
         self._encoded = encoded
         self._parts: list[str] = []
         self._size = 0
+        # The rule that has edited the text, else empty.
+        self.edited_by = ""
 
     def feed(self, text: str) -> str:
         """Take more text and return what may be released now.
@@ -115,7 +117,11 @@ class Whole:
             screen.check()
         if plan.enforced is None:
             return ""
-        return text if finding is None or finding.text is None else finding.text
+        if finding is None or finding.text is None:
+            return text
+        if finding.text != text:
+            self.edited_by = next((rule.spec.id for rule in finding.fired if rule.edits), plan.enforced.spec.id)
+        return finding.text
 
 
 class Piecewise:
@@ -123,7 +129,7 @@ class Piecewise:
 
     __slots__ = (
         "_ahead", "_base", "_broken", "_clusters", "_decided", "_found", "_growing", "_kept", "_path", "_plan",
-        "_redaction", "_screen", "_seen", "_size", "_text", "_weighed",
+        "_redaction", "_screen", "_seen", "_size", "_text", "_weighed", "edited_by",
     )  # fmt: skip
 
     def __init__(self, screen: StreamTally, plan: StreamPlan, path: str) -> None:
@@ -147,6 +153,8 @@ class Piecewise:
         # Rules whose points are counted; detectors that failed here.
         self._weighed: set[str] = set()
         self._broken: set[str] = set()
+        # The rule that was the first to edit the text, else empty.
+        self.edited_by = ""
 
     @property
     def held(self) -> int:
@@ -278,6 +286,8 @@ class Piecewise:
         self._ahead = [cover for cover in covers if cover.start >= decided]
         self._note(ready, decided, final=final)
         edits = [cover for cover in ready if cover.mark.number in plan.settled]
+        if edits and not self.edited_by:
+            self.edited_by = plan.editor(edits[0].mark.number)
         return self._redaction.write(text, base, edits, decided), stop
 
     def _note(self, covers: list[Cover], decided: int, *, final: bool) -> None:

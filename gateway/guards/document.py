@@ -66,6 +66,8 @@ class _Text(msgspec.Struct):
     screening: Screening
     look: Look
     edits: dict[int, Edit] = {}
+    # The rule that edits; the first of several.
+    by: str = ""
     shown: str = ""
 
 
@@ -162,6 +164,7 @@ class DocumentScreen:
                 self._tally.add(rule, [hit for hit in look.hits if hit.detector in speaking], shown)
         if fired or screening.masking is not None:
             text.edits = screening.edits(fired, text.shown)
+            text.by = next((rule.spec.id for rule in fired if rule.edits), "")
 
     def _add_opinions(self, text: _Text) -> None:
         for found in self._opinions.found.values():
@@ -211,7 +214,7 @@ class DocumentScreen:
         for number, (shown, hits) in enumerate(heard.places or [("", [])]):
             self._tally.add(rule, hits, shown, weigh=number == 0)
         if rule.edit is not None:
-            self._edit(rule.edit, heard)
+            self._edit(rule.edit, rule.spec.id, heard)
 
     def _hear_text(self, rule: Rule, text: _Text, heard: _Heard) -> None:
         segment = text.segment
@@ -236,9 +239,10 @@ class DocumentScreen:
                     if item.removes and item.path:
                         heard.removed.append(item.path)
 
-    def _edit(self, edit: Edit, heard: _Heard) -> None:
+    def _edit(self, edit: Edit, rule: str, heard: _Heard) -> None:
         numbers = self._kit.matcher.numbers
         for text, speaking in heard.texts:
+            text.by = text.by or rule
             for name in speaking:
                 known = text.edits.get(numbers[name])
                 if known is None or edit.strength > known.strength:
@@ -263,13 +267,17 @@ class DocumentScreen:
 
     def _concluded(self, document: Any) -> tuple[Screened, set[Path]]:
         tally = self._tally
-        edits: dict[Path, str] = {}
+        edits: dict[Path, Any] = {}
         if not tally.rule:
             for text in self._texts:
                 edited = text.look.edit(text.edits, self._masks) if text.edits else None
-                if edited is not None and edited != text.segment.text:
-                    edits[text.segment.path] = edited
-                    self._defused(text)
+                if edited is None or edited == text.segment.text:
+                    continue
+                if text.segment.sealed:
+                    tally.block(self._editor(text))
+                    break
+                edits[text.segment.path] = text.segment.revised(edited)
+                self._defused(text)
         present = len(self._subject.segments)
         screened = Screened(
             action=tally.action,
@@ -288,6 +296,11 @@ class DocumentScreen:
             )
             screened.edited = True
         return screened, set(edits)
+
+    def _editor(self, text: _Text) -> str:
+        """The rule that would edit a text; only what looks like a placeholder is edited in no other's name."""
+        masking = text.screening.masking
+        return text.by or (masking.spec.id if masking is not None else "")
 
     def _defused(self, text: _Text) -> None:
         masking = text.screening.masking
@@ -313,10 +326,10 @@ def _scanned(segment: Segment) -> str:
     return segment.text if inner is None else f"{segment.text}\n{inner}"
 
 
-def _without_clashes(document: Any, edits: dict[Path, str]) -> dict[Path, str]:
+def _without_clashes(document: Any, edits: dict[Path, Any]) -> dict[Path, Any]:
     """Number new member names that another member has already, so that none hides it."""
     taken: dict[Path, set[str]] = {}
-    chosen: dict[Path, str] = {}
+    chosen: dict[Path, Any] = {}
     for path, text in edits.items():
         name = text
         if path and path[-1] == KEY:

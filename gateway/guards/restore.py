@@ -26,6 +26,8 @@ from gateway.guards.vault import PLACEHOLDER
 _BEGUN = re.compile(r"\[(?:[A-Z][A-Z0-9_]{0,38}(?::[a-z2-7]{0,4})?)?\Z")
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _OF_TOOL = "tool_args:"
+# Channels of text that its maker signs when it is whole.
+_SIGNED = "reasoning/signed"
 Values = Mapping[str, Masked]
 
 
@@ -115,16 +117,17 @@ def restore_json(text: str, values: Values) -> str:
 
 def restore_document(dialect: Dialect, document: Any, values: Values) -> Any:
     """Restore the texts of a whole answer; the same object when nothing comes back, else a copy."""
-    edits: dict[Path, str] = {}
+    edits: dict[Path, Any] = {}
     for segment in dialect.answer_segments(document):
         restored = _restored(segment, values)
         if restored != segment.text:
-            edits[segment.path] = restored
+            edits[segment.path] = segment.revised(restored)
     return dialect.strip_repeats(replace_leaves(document, edits), set(edits)) if edits else document
 
 
 def _restored(segment: Segment, values: Values) -> str:
-    mine = _allowed(values, segment.kind, segment.tool) if "[" in segment.text or segment.encoded else {}
+    maybe = not segment.sealed and ("[" in segment.text or segment.encoded)
+    mine = _allowed(values, segment.kind, segment.tool) if maybe else {}
     if not mine:
         return segment.text
     if segment.encoded:
@@ -189,13 +192,19 @@ class RestoringScreen:
             out += restorer.finish()
         return self._count(out)
 
+    def seal(self, channel: Channel) -> None:
+        """A signature covers the text of a channel that has ended."""
+        if self._screen is not None:
+            self._screen.seal(channel)
+
     def _restore(self, channel: Channel, text: str) -> str:
         if channel in self._held:
             self._held[channel].append(text)
             return ""
         if channel not in self._restorers:
             kind = channel[1].partition("/")[0]
-            values = _allowed(self._values, kind, _tool(channel))
+            # Text whose signature is still to come stays as it was signed.
+            values = {} if channel[1].startswith(_SIGNED) else _allowed(self._values, kind, _tool(channel))
             if values and kind == "tool_argument":
                 self._held[channel] = [text]
                 return ""

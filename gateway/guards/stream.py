@@ -48,7 +48,7 @@ class StreamScreen(StreamTally):
         masks: Take what is masked on the way out; never restored in this answer.
     """
 
-    __slots__ = ("_channels", "_opened", "_plans", "released")
+    __slots__ = ("_channels", "_edited", "_opened", "_plans", "released")
 
     def __init__(
         self,
@@ -60,6 +60,8 @@ class StreamScreen(StreamTally):
         super().__init__(now_ns, thresholds, masks)
         self._plans = plans
         self._channels: dict[Channel, Piecewise | Whole | None] = {}
+        # The rule that has edited a channel that has ended.
+        self._edited: dict[Channel, str] = {}
         # Characters that have left, and texts that rules looked at.
         self.released = 0
         self._opened = 0
@@ -97,8 +99,20 @@ class StreamScreen(StreamTally):
         if known is None:
             return ""
         released = known.finish()
+        if known.edited_by and len(self._edited) < MAX_CHANNELS:
+            self._edited[channel] = known.edited_by
         self.released += len(released)
         return released
+
+    def seal(self, channel: Channel) -> None:
+        """A signature covers the text of a channel that has ended.
+
+        Raises:
+            Blocked: A rule has edited the text.
+        """
+        rule = self._edited.get(channel)
+        if rule is not None:
+            raise self.stop(rule)
 
     def _open(self, channel: Channel) -> Piecewise | Whole | None:
         plan = self._plans.of(channel)

@@ -56,6 +56,11 @@ class StreamPlan:
         del channel
         return self
 
+    def editor(self, number: int) -> str:
+        """Return the rule that edits what a detector finds."""
+        rules = [rule for rule in self.prompt.get(number, ()) if rule.edits] or [self.enforced]
+        return rules[0].spec.id if rules[0] is not None else ""
+
     def acts(self, name: str) -> bool:
         """Whether a rule in earnest asks a detector."""
         return any(rule.acts and name in rule.names for rule in self.screening.rules)

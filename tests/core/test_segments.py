@@ -244,3 +244,8 @@ def test_members_and_fields_are_taken_out_of_a_copy() -> None:
     assert left == {"a": [{"n": 1}], "b": {}}
     assert document == before
     assert without_paths(document, ()) is document
+
+
+def test_a_revised_text_is_what_the_document_holds() -> None:
+    assert Segment(("a",), "", "text", "x").revised("y") == "y"
+    assert Segment(("a",), "", "tool_argument", "{}", encoded=True, inline=True).revised('{"b":1}') == {"b": 1}

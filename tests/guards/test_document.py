@@ -69,3 +69,36 @@ def test_what_could_not_be_judged_outside_is_not_covered() -> None:
 def test_an_unasked_detector_says_nothing() -> None:
     screened, _ = screen(does("o", "oracle", "block"))
     assert (screened.action, screened.events) == ("allow", [])
+
+
+def screen_one(segment: Segment, document: Any, *rules: Any) -> Any:
+    subject = Subject(direction="request", dialect="d", document=document, segments=(segment,))
+    return DocumentScreen(engine(*rules).plan(FACTS).request, subject, None, None).screen(Scope.ALL)
+
+
+def test_json_that_stands_in_the_document_itself_is_put_back_as_json() -> None:
+    document = {"input": {"say": "an osprey", "n": 1.5}}
+    segment = Segment(
+        ("input",), "assistant", "tool_argument", '{"say":"an osprey","n":1.5}', encoded=True, inline=True
+    )
+    screened, paths = screen_one(segment, document, does("b", "birds", "redact"))
+    assert screened.document == {"input": {"say": "an [BIRD]", "n": 1.5}}
+    assert paths == {("input",)}
+
+
+def test_sealed_text_is_turned_back_and_never_edited() -> None:
+    document = {"a": "an osprey"}
+    segment = Segment(("a",), "assistant", "reasoning", "an osprey", sealed=True)
+    screened, paths = screen_one(segment, document, does("b", "birds", "redact"))
+    assert (screened.action, screened.rule, screened.document, paths) == ("block", "b", document, set())
+    assert screen_one(segment, document, does("b", "birds", "annotate"))[0].rule == ""
+
+
+def test_sealed_text_names_the_rule_over_the_whole_that_would_edit_it() -> None:
+    rules = (does("a", "birds", "annotate"), does("o", "oracle", "redact"))
+    segment = Segment(("b",), "assistant", "reasoning", "the poison", sealed=True)
+    subject = Subject(direction="request", dialect="d", document={"b": "the poison"}, segments=(segment,))
+    holder = engine(*rules).kit.askers["oracle"].holder
+    said = Opinions(found={"oracle": {0: matched(holder, [Finding(kind="poison", start=4, end=10)], 30)}})
+    screened, _ = DocumentScreen(engine(*rules).plan(FACTS).request, subject, None, said).screen(Scope.ALL)
+    assert screened.rule == "o"

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.core.errors import Blocked
 from gateway.core.ports import Channel
 from gateway.core.verdict import CallFacts, Masked, Step
 from gateway.guards.restore import RestoringScreen, allowed, restore, restore_document, restore_json
@@ -148,3 +149,18 @@ def test_two_sessions_at_once_never_see_each_others_values() -> None:
             assert outs[name] == restored["choices"][0]["message"]["content"]
         if "http" not in text:
             assert all(mail in outs[name] for name, mails in people.items() for mail in mails)
+
+
+def test_text_that_will_be_signed_stays_as_it_was_signed() -> None:
+    values = {NAME: Masked("a@b.example", ("reasoning",))}
+    assert "".join(streamed([f"mail {NAME}"], values, (0, "reasoning/signed/0"))) == f"mail {NAME}"
+    assert "".join(streamed([f"mail {NAME}"], values, (0, "reasoning"))) == "mail a@b.example"
+
+
+def test_a_seal_is_for_the_screen_that_edits() -> None:
+    inner = engine(does("b", "birds", "redact")).plan(FACTS).stream_screen()
+    outer = RestoringScreen(inner, VALUES)
+    assert outer.feed(TEXT, "an osprey.") + outer.finish(TEXT) == "an [BIRD]."
+    with pytest.raises(Blocked):
+        outer.seal(TEXT)
+    RestoringScreen(None, VALUES).seal(TEXT)

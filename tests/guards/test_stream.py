@@ -337,3 +337,22 @@ def test_each_piece_of_a_long_unbroken_run_costs_the_same(alphabet: str) -> None
         # All that is at hand is looked at once a piece, so it may not grow with the run.
         assert len(channel._text) <= 2 * MATCHER.context
     assert "".join(out) + guard.finish(TEXT) == run
+
+
+@pytest.mark.parametrize("plan", ["redact", "all"])
+@pytest.mark.parametrize("size", [1, 7, 4_000])
+def test_a_signature_over_edited_text_ends_the_stream(plan: str, size: int) -> None:
+    text = f"the {KEY} and the launch code word osprey."
+    for said, edited in ((text, True), ("nothing to see here.", False)):
+        guard, released = screen(PLANS[plan]), ""
+        for at in range(0, len(said), size):
+            released += guard.feed(TEXT, said[at : at + size])
+        released += guard.finish(TEXT)
+        if released == said:
+            guard.seal(TEXT)
+            assert not edited or plan == "all"
+            continue
+        with pytest.raises(Blocked) as caught:
+            guard.seal(TEXT)
+        assert caught.value.rule
+        assert guard.action == "block"

@@ -54,6 +54,10 @@ class ToyScreen:
         self.released[channel] += rest
         return rest
 
+    def seal(self, channel: Channel) -> None:
+        if self.released[channel] != self.given[channel]:
+            raise Blocked("sealed")
+
 
 class OpenScreen:
     """Releases everything at once."""
@@ -63,6 +67,9 @@ class OpenScreen:
 
     def finish(self, channel: Channel) -> str:
         return ""
+
+    def seal(self, channel: Channel) -> None:
+        pass
 
 
 class HoldingScreen(OpenScreen):

@@ -25,6 +25,9 @@ class Blocking:
     def finish(self, channel: Channel) -> str:
         return ""
 
+    def seal(self, channel: Channel) -> None:
+        pass
+
 
 def test_bytes_leave_as_they_came_where_nothing_must_change() -> None:
     request = DIALECT.parse(incoming("POST", "/v1/responses", body=BODY), orjson.loads(BODY))

@@ -32,6 +32,9 @@ class Redactor:
     def finish(self, channel: Channel) -> str:
         return self.seen[channel].replace(self.word, "[KEY]")
 
+    def seal(self, channel: Channel) -> None:
+        pass
+
 
 class NamedRedactor(Redactor):
     rule = "mask-keys"
