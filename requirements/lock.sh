@@ -17,6 +17,6 @@ resolve() { # NAME OPTIONS…
     --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o "$lock"
 }
 
-resolve dev --extra embedded --group dev
-resolve embedded --extra embedded -c requirements/dev.lock
+resolve dev --extra embedded --extra models --group dev
+resolve embedded --extra embedded --extra models -c requirements/dev.lock
 resolve runtime -c requirements/dev.lock

@@ -29,7 +29,7 @@ DATA = ("tests/golden/",)
 TEXTS = [
     path
     for path in tracked()
-    if path.suffix not in {".png", ".ico", ".gz", ".woff2"}
+    if path.suffix not in {".png", ".ico", ".gz", ".npz", ".woff2"}
     and name(path) not in NOT_OURS
     and not name(path).startswith(DATA)
 ]

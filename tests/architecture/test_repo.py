@@ -15,7 +15,18 @@ from tests.architecture.sources import ROOT, name, text, tracked
 TOP_LEVEL = {
     *(".ci", ".dockerignore", ".gitattributes", ".gitignore", "Dockerfile", "LICENSE", "Makefile"),
     *("CHANGELOG.md", "CONTRIBUTING.md", "PERFORMANCE.md", "README.md", "SECURITY.md"),
-    *("deploy", "docs", "gateway", "loadtests", "plugins", "policies", "pyproject.toml", "requirements", "tests"),
+    *(
+        "deploy",
+        "docs",
+        "gateway",
+        "loadtests",
+        "plugins",
+        "policies",
+        "pyproject.toml",
+        "requirements",
+        "tests",
+        "training",
+    ),
 }
 TARGETS = ["run", "test", "check", "bench", "models"]
 LOCKS = ["runtime", "embedded", "dev"]
@@ -78,7 +89,7 @@ def test_the_locks_agree_with_each_other() -> None:
     for lock in LOCKS:
         for line in text(ROOT / "requirements" / f"{lock}.lock").splitlines():
             if not line.startswith((" ", "#")):
-                versions.setdefault(line.split("==")[0], set()).add(line.rstrip(" \\"))
+                versions.setdefault(line.split("==")[0], set()).add(line.split(";")[0].strip())
     assert {project for project, lines in versions.items() if len(lines) > 1} == set()
     assert pins("runtime") < pins("embedded") < pins("dev")
 

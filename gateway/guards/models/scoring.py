@@ -87,6 +87,16 @@ class Backend(Protocol):
         """
         ...
 
+    async def run_each(
+        self, model: str, windows: Sequence[Mapping[str, NDArray[Any]]]
+    ) -> Sequence[Mapping[str, NDArray[Any]]]:
+        """Run a model over windows, each a batch of one: what one gives does not depend on its neighbours.
+
+        Raises:
+            ModelFailed: See :meth:`run`.
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of threads and connections."""
         ...
