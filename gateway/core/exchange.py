@@ -44,15 +44,18 @@ class Request(msgspec.Struct, kw_only=True):
     """A request understood by its dialect.
 
     Attributes:
-        dialect: ``openai_chat``, ``openai_completions``, ``openai_embeddings``, ``openai_models``, ``passthrough``.
+        dialect: ``openai_chat``, ``openai_completions``, ``openai_embeddings``, ``openai_models``, ``passthrough``,
+            ``gemini``, ``gemini_tokens``, ``gemini_embeddings``.
         operation: OpenTelemetry's ``gen_ai.operation.name``: chat, text_completion, embeddings; empty for others.
         route: The path's template, as policies and the record name it: ``/v1/chat/completions``.
         upstream_path: Path and query below the provider's base URL: ``/chat/completions``.
+        model_in_path: ``{model}`` in ``upstream_path`` stands for the name that the provider knows.
         provider: The provider named in the path (``/providers/{name}/…``), else empty.
         document: The parsed JSON body, or ``None`` when the body is not JSON. Never changed in place.
         body: The bytes to send when nothing must change.
         model: As the client wrote it; empty when the dialect has none.
         stream: The client asked for a stream.
+        stream_type: Content type of the stream that the client is given, where it is not the provider's.
         wants_usage: The client asked for the usage chunk itself.
         choices: How many answers were asked for (``n``).
         max_output_tokens: The most the client lets the model write, when it said so.
@@ -62,11 +65,13 @@ class Request(msgspec.Struct, kw_only=True):
     operation: str
     route: str
     upstream_path: str
+    model_in_path: bool = False
     provider: str = ""
     document: Any = None
     body: bytes = b""
     model: str = ""
     stream: bool = False
+    stream_type: bytes = b""
     wants_usage: bool = False
     choices: int = 1
     max_output_tokens: int | None = None

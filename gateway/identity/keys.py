@@ -10,7 +10,7 @@ from gateway.core.keys import DeclaredKey, digest_secret
 
 _AUTHORIZATION = b"authorization"
 # How each dialect's clients send a key, besides "Authorization: Bearer".
-_PLAIN_HEADERS = (b"x-api-key", b"api-key")
+_PLAIN_HEADERS = (b"x-api-key", b"api-key", b"x-goog-api-key")
 _MAX_SECRET_BYTES = 512
 _REFUSED = "Incorrect API key provided."
 
@@ -50,7 +50,7 @@ class KeyIdentity:
 
 
 class _Holder:
-    """One key's principals, by the headers that carried the key: at most seven."""
+    """One key's principals, by the headers that carried the key: at most fifteen."""
 
     __slots__ = ("_by_headers", "_key")
 

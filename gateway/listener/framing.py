@@ -22,6 +22,7 @@ _SINGLE = frozenset(
         b"authorization",
         b"x-api-key",
         b"api-key",
+        b"x-goog-api-key",
         b"x-weighbridge-session",
         b"x-weighbridge-tags",
         b"x-weighbridge-cache",

@@ -194,6 +194,8 @@ class Attempt:
         if call is not None and call.request is not None:
             # What is held is read here only to know its end; its guards see it when it is whole.
             self.reader = call.dialect.stream_reader(call.request, None if self._gather == "hold" else call.screen)
+            if call.request.stream_type:
+                self.headers[b"content-type"] = call.request.stream_type
             if self.running is not None:
                 call.reply.on_flow(self._hold, self._go_on)
 

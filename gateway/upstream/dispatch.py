@@ -11,6 +11,7 @@ from gateway.core.exchange import Deployment, Incoming, Request
 from gateway.core.ports import AnswerSink
 from gateway.upstream.attempt import Attempt, Running
 from gateway.wire.headers import forward_request_headers
+from gateway.wire.request_target import with_model
 
 _NO_BODY = frozenset({"GET", "HEAD"})
 # Deployments of one pipeline that are kept resolved; wildcard aliases make one for each model name in use.
@@ -89,7 +90,7 @@ class Dispatcher:
                 incoming.headers, drop=consumed, host=target.origin.host_header, credential=deployment.credential
             )
             head = b"%b %b%b HTTP/1.1\r\n%b" % (
-                incoming.method.encode("ascii"), target.prefix, request.upstream_path.encode("latin-1"), headers,
+                incoming.method.encode("ascii"), target.prefix, _path(request, deployment).encode("latin-1"), headers,
             )  # fmt: skip
             incoming.memo[_MEMO] = (target, consumed, head)
         if not body and incoming.method in _NO_BODY:
@@ -103,3 +104,9 @@ class Dispatcher:
             self._targets.clear()
         target = self._targets[id(deployment)] = Target(deployment, self._local.get(deployment.kind))
         return target
+
+
+def _path(request: Request, deployment: Deployment) -> str:
+    if not request.model_in_path:
+        return request.upstream_path
+    return with_model(request.upstream_path, deployment.model or request.model)

@@ -7,7 +7,7 @@ behind decodes, folds or strips. Dots are refused in every spelling; harmless pe
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from gateway.core.errors import MalformedRequest
 
@@ -49,6 +49,11 @@ def check_query(query: str) -> None:
     """
     if query and _QUERY.fullmatch(query) is None:
         raise MalformedRequest("The query has characters that are not allowed.")
+
+
+def with_model(template: str, model: str) -> str:
+    """Write a model's name where ``{model}`` stands in a path."""
+    return template.replace("{model}", quote(model, safe="@:,-._~"), 1)
 
 
 def plain_path(path: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.core.errors import GatewayError, MalformedRequest, MethodNotAllowed, NotAvailable, RouteNotFound
 from gateway.core.exchange import Incoming, Request
 from gateway.core.ports import Dialect
-from gateway.wire import openai_chat, openai_completions, openai_embeddings, openai_models, passthrough
+from gateway.wire import gemini, openai_chat, openai_completions, openai_embeddings, openai_models, passthrough
 from gateway.wire.extent import MAX_VALUES, check_extent
 from gateway.wire.media_type import check_json
 from gateway.wire.request_target import check_query, check_target, plain_path
@@ -64,6 +64,8 @@ def select(incoming: Incoming) -> tuple[Dialect, Request]:
         if dialect is None:
             return _elsewhere(incoming)
         incoming.memo[_MEMO] = dialect
+    if incoming.path not in _BY_PATH:
+        gemini.take_key(incoming)
     document = parse_body(incoming.body)
     if len(incoming.body) > MAX_VALUES:
         check_extent(incoming.body, document, tokens=_TOKENS.get(dialect.name, ""))
@@ -78,6 +80,8 @@ def _by_head(incoming: Incoming) -> Dialect | None:
     if _CACHE in headers and headers[_CACHE].lower() not in (b"off", b"refresh"):
         raise MalformedRequest("The header x-weighbridge-cache must be 'off' or 'refresh'.")
     dialect = _BY_PATH.get(incoming.path)
+    if dialect is None:
+        dialect = gemini.dialect_of(incoming)
     if dialect is not None:
         if incoming.method != "POST":
             raise _takes("POST")
@@ -89,7 +93,7 @@ def _by_head(incoming: Incoming) -> Dialect | None:
 
 def error_dialect(path: str) -> Dialect:
     """Give the dialect in whose shape a client of this path expects errors, even of requests nobody understood."""
-    return _BY_PATH.get(path, passthrough.DIALECT)
+    return _BY_PATH.get(path) or (gemini.DIALECT if gemini.is_below(path) else passthrough.DIALECT)
 
 
 def _elsewhere(incoming: Incoming) -> tuple[Dialect, Request]:

@@ -31,6 +31,7 @@ IDENTITY = KeyIdentity(
         ({b"authorization": b"bearer  wb-one "}, {b"authorization"}),
         ({b"x-api-key": b"wb-one"}, {b"x-api-key"}),
         ({b"api-key": b"wb-one"}, {b"api-key"}),
+        ({b"x-goog-api-key": b"wb-one"}, {b"x-goog-api-key"}),
         ({b"authorization": b"Bearer wb-one", b"x-api-key": b"wb-one"}, {b"authorization", b"x-api-key"}),
         (
             {b"authorization": b"Bearer wb-one", b"x-api-key": b"wb-one", b"api-key": b"wb-one"},

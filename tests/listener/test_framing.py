@@ -93,6 +93,7 @@ def test_names_are_lowered_and_repeats_joined():
 @pytest.mark.parametrize(
     "name",
     ["Host", "content-length", "Transfer-Encoding", "Authorization", "X-Api-Key", "api-key", "traceparent",
+     "x-goog-api-key",
      "Content-Type", "x-weighbridge-tags", "x-weighbridge-session", "x-weighbridge-cache", "x-weighbridge-policy"],
 )  # fmt: skip
 def test_framing_and_credentials_may_not_come_twice(name: str):

@@ -191,6 +191,14 @@ def test_the_head_goes_out_with_the_first_bytes_that_the_client_may_see():
     assert 0 < attempt.sent_ns < attempt.answered_ns < attempt.first_ns < attempt.ended_ns
 
 
+def test_a_stream_in_another_form_is_announced_as_what_the_client_is_given():
+    case = Case()
+    assert case.call.request is not None
+    case.call.request.stream_type = b"application/json"
+    assert case.run(b"a", None).headers[b"content-type"] == b"application/json"
+    assert Case().run(b"a", None).headers[b"content-type"] == EVENTS[b"content-type"]
+
+
 def test_a_stream_that_says_nothing_starts_nothing():
     case = Case()
     attempt = case.run(None)

@@ -258,3 +258,16 @@ def test_a_real_provider_reads_what_was_meant():
             await client.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("model", "path"), [("gemini-2.5-pro", "gemini-2.5-pro"), ("a/b c", "a%2Fb%20c"), ("", "alias")]
+)
+def test_a_model_in_the_path_is_the_one_that_the_provider_knows(model: str, path: str):
+    case = Case()
+    request = msgspec.structs.replace(
+        REQUEST, upstream_path="/models/{model}:generateContent?x={model}", model_in_path=True, model="alias"
+    )
+    case.dispatcher.start(attempt(), msgspec.structs.replace(DEPLOYMENT, model=model), request, b"{}", post(), NOTHING)
+    sent = case.transport.sent[-1][1].split(b"\r\n")[0].decode()
+    assert sent == f"POST /base/v1/models/{path}:generateContent?x={{model}} HTTP/1.1"

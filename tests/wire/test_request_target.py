@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.errors import MalformedRequest
-from gateway.wire.request_target import check_query, check_target, plain_path
+from gateway.wire.request_target import check_query, check_target, plain_path, with_model
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,11 @@ def test_any_target_passes_or_is_refused_as_malformed(path: str, query: str) -> 
 )  # fmt: skip
 def test_lenient_spellings_show_as_the_plain_path(path: str) -> None:
     assert plain_path(path) == "/v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [("gemini-2.5-pro", "gemini-2.5-pro"), ("a/../b?c#d", "a%2F..%2Fb%3Fc%23d"), ("{model}", "%7Bmodel%7D")],
+)
+def test_a_model_becomes_one_segment_of_a_path(model: str, path: str) -> None:
+    assert with_model("/models/{model}:go?x={model}", model) == f"/models/{path}:go?x={{model}}"

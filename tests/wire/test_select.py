@@ -170,7 +170,7 @@ def test_near_spellings_of_a_known_route_do_not_slip_past_its_dialect(path: str)
     "path",
     [
         "/v1/messages", "/v1/messages/", "/v1/messages/count_tokens", "/v1/Messages", "/anthropic/v1/messages",
-        "/v1beta/models/gemini-2.5-flash:generateContent", "/gemini/v1beta/models/g:embedContent",
+        "/v1beta/models/gemini-2.5-flash:generateAnswer", "/gemini/v1beta/models", "/V1beta/models/g:embedContent",
         "/openai/deployments/d/chat/completions", "/bedrock/model/x/converse", "/v2/models/m/generate",
     ],
 )  # fmt: skip
@@ -245,6 +245,30 @@ def test_every_path_has_a_shape_for_its_errors(path: str) -> None:
 def test_errors_of_a_known_route_are_in_its_own_dialect() -> None:
     assert error_dialect("/v1/chat/completions").name == "openai_chat"
     assert error_dialect("/v1/responses").name == "passthrough"
+    assert error_dialect("/v1beta/models/m:generateContent").name == "gemini"
+    assert error_dialect("/gemini/nothing").name == "gemini"
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "name"),
+    [
+        ("generateContent", "", "gemini"),
+        ("streamGenerateContent", "alt=sse", "gemini"),
+        ("streamGenerateContent", "", "gemini"),
+        ("countTokens", "", "gemini_tokens"),
+        ("batchEmbedContents", "", "gemini_embeddings"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["/v1beta", "/gemini/v1beta", "/v1", "/v1/projects/p/locations/l/publishers/google"])
+def test_gemini_is_known_by_its_paths(prefix: str, method: str, query: str, name: str) -> None:
+    asked = json_incoming(f"{prefix}/models/g:{method}", {"contents": []}, query=f"key=wb-1&{query}")
+    asked.memo = {}
+    for again in (asked, json_incoming(asked.path, {"contents": []}, query=f"key=wb-1&{query}")):
+        again.memo = asked.memo
+        dialect, request = select(again)
+        assert (dialect.name, request.dialect, request.model) == (name, name, "g")
+        assert again.headers[b"x-goog-api-key"] == b"wb-1"
+        assert "wb-1" not in request.upstream_path
 
 
 @pytest.mark.parametrize(("value", "allowed"), [(b"strict", True), (b"Strict", True), (b"off", False), (b"", False)])

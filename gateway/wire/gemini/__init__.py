@@ -1,0 +1,10 @@
+"""The dialect ``gemini``: Google's generateContent, whole and streamed, and the methods beside it."""
+
+from __future__ import annotations
+
+from gateway.wire.gemini.dialect import ARRAY, DIALECT
+from gateway.wire.gemini.paths import is_below, take_key
+from gateway.wire.gemini.routes import dialect_of
+from gateway.wire.gemini.unstreamed import COUNT, EMBED
+
+__all__ = ["ARRAY", "COUNT", "DIALECT", "EMBED", "dialect_of", "is_below", "take_key"]

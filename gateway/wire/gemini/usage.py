@@ -1,0 +1,88 @@
+"""Google's token counts as disjoint buckets.
+
+Cached tokens are inside ``promptTokenCount``; thoughts are not inside ``candidatesTokenCount``, and what tools put into
+the prompt is not inside ``promptTokenCount``. What one kind of media took is told beside the totals.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.core.usage import Usage
+from gateway.wire.gemini.spelling import listed, read
+from gateway.wire.shapes import is_integer, is_object
+
+_TOTALS = ("promptTokenCount", "candidatesTokenCount", "responseTokenCount", "totalTokenCount")
+
+
+def gemini_usage(raw: Any) -> Usage | None:
+    """Convert a ``usageMetadata`` object.
+
+    Args:
+        raw: What stood there; anything.
+
+    Returns:
+        ``None`` when it is no object or has no total; details of a wrong type count as absent.
+    """
+    if not is_object(raw) or all(_count(raw, name) is None for name in _TOTALS):
+        return None
+    left = _count(raw, "promptTokenCount") or 0
+    tools = _count(raw, "toolUsePromptTokenCount") or 0
+    audio = _modality(raw, "promptTokensDetails", "AUDIO") - _modality(raw, "cacheTokensDetails", "AUDIO")
+    image = _modality(raw, "promptTokensDetails", "IMAGE") - _modality(raw, "cacheTokensDetails", "IMAGE")
+    left -= (cached := min(_count(raw, "cachedContentTokenCount") or 0, left))
+    left -= (audio := min(max(audio, 0), left))
+    left -= (image := min(max(image, 0), left))
+    written = _count(raw, "candidatesTokenCount")
+    # Live answers and some older ones use the other name.
+    written = (_count(raw, "responseTokenCount") or 0) if written is None else written
+    spoken = min(_modality(raw, "candidatesTokensDetails", "AUDIO"), written)
+    return Usage(
+        input_fresh_tokens=left + tools,
+        cache_read_tokens=cached,
+        audio_input_tokens=audio,
+        image_input_tokens=image,
+        output_text_tokens=written - spoken,
+        reasoning_tokens=_count(raw, "thoughtsTokenCount") or 0,
+        audio_output_tokens=spoken,
+    )
+
+
+def as_metadata(usage: Usage) -> dict[str, Any]:
+    """Write buckets as Google does."""
+    prompt, written = usage.input_tokens, usage.output_text_tokens + usage.audio_output_tokens
+    shown: dict[str, Any] = {
+        "promptTokenCount": prompt,
+        "candidatesTokenCount": written,
+        "totalTokenCount": prompt + written + usage.reasoning_tokens,
+    }
+    if usage.cache_read_tokens:
+        shown["cachedContentTokenCount"] = usage.cache_read_tokens
+    if usage.reasoning_tokens:
+        shown["thoughtsTokenCount"] = usage.reasoning_tokens
+    media = {"AUDIO": usage.audio_input_tokens, "IMAGE": usage.image_input_tokens}
+    if any(media.values()):
+        text = prompt - sum(media.values())
+        shown["promptTokensDetails"] = _details({"TEXT": text, **media})
+    if usage.audio_output_tokens:
+        shown["candidatesTokensDetails"] = _details(
+            {"TEXT": usage.output_text_tokens, "AUDIO": usage.audio_output_tokens}
+        )
+    return shown
+
+
+def _details(counts: dict[str, int]) -> list[dict[str, Any]]:
+    return [{"modality": name, "tokenCount": count} for name, count in counts.items() if count]
+
+
+def _count(holder: dict[str, Any], name: str) -> int | None:
+    value = read(holder, name)
+    return value if is_integer(value) and value >= 0 else None
+
+
+def _modality(raw: dict[str, Any], name: str, modality: str) -> int:
+    return sum(
+        _count(item, "tokenCount") or 0
+        for item in listed(read(raw, name))
+        if is_object(item) and item.get("modality") == modality
+    )
