@@ -6,7 +6,7 @@
  *   -r   open loop: requests leave on schedule whatever the answers do, and latency counts from the scheduled time.
  *        Without it the loop is closed: each connection sends its next request when its answer is complete.
  *   -s   streams of CHUNKS content chunks, USEC apart at the provider; -w: the provider's wait before the first byte
- *   -g   each connection first asks GET /healthz: it shows how a server treats a connection that did not start hot
+ *   -g   each connection first asks POST /healthz: it shows how a server treats a connection that did not start hot
  *
  * What counts towards figures starts and ends between the end of the warm-up and the end of the run. Times are in
  * microseconds. Streams: ttft is request sent to first content chunk; relay is from the provider's write of a chunk to its
@@ -322,7 +322,7 @@ static void prepare(int port, const char *path, const char *key, const char *mod
                                path, port, key, length);
     append(&request, head, (size_t)head_length);
     append(&request, body, (size_t)length);
-    head_length = snprintf(head, sizeof head, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", port);
+    head_length = snprintf(head, sizeof head, "POST /healthz HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 0\r\n\r\n", port);
     append(&probe, head, (size_t)head_length);
 }
 

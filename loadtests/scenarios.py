@@ -44,7 +44,7 @@ def measure(
 
     Args:
         generator: The generator's command line up to its options.
-        cold: Each connection first asks GET /healthz.
+        cold: Each connection first asks POST /healthz.
         program: Whose CPU time and memory to read; ``None`` for the provider itself.
 
     Returns:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import quote
-
-import orjson
-import uvloop
+from importlib import import_module
 
 from gateway.app.policies import PolicyFault, load_policies
 from gateway.app.supervisor import Child, Supervisor, listening_sockets
 from gateway.app.worker import WorkerOptions, run_worker
 from gateway.clients.chdb import NO_ENGINE, has_engine
-from gateway.config.addresses import Address
 from gateway.config.load import LoadResult
-from gateway.config.settings import ChdbStore, ClickHouseStore, Operator, Settings
-from gateway.core.errors import Misconfigured
-from gateway.operator.process import ADDRESS_FILE, OperatorOptions, run_operator
+from gateway.config.settings import ChdbStore, Settings
+from gateway.listener.door import MODULE as COLD_SIDE
 
-log = logging.getLogger("weighbridge.launch")
+# Loaded where there is an operator.
+_OPERATING = "gateway.app.operating"
 
 
 class LaunchFault(Exception):
@@ -72,10 +67,12 @@ class Launch:
             )
             for index, s in enumerate(self._sockets)
         ]
-        self._operator = None
+        self._operator: Child | None = None
+        if settings.workers > 1:
+            # One worker loads it when it is ready; several share what is loaded here.
+            import_module(COLD_SIDE)
         if settings.operator is not None:
-            (settings.home / "run").mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._operator = Child("operator", partial(_run_operator, _operator_options(settings, settings.operator)))
+            self._operator = import_module(_OPERATING).operator_child(settings, settings.operator)
 
     def run(self, on_ready: Callable[[], None]) -> int:
         """Run until told to stop; returns the exit code."""
@@ -90,19 +87,12 @@ class Launch:
         base = f"{scheme}://{shown}:{port}/v1"
         lines = [base]
         if settings.operator is not None:
-            lines.append(f"http://{self._operator_address(settings.operator)}")
+            lines.append(f"http://{import_module(_OPERATING).operator_address(settings, settings.operator)}")
         model = "gpt-4o-mini" if settings.transparent else "sim/echo"
         key = ' -H "Authorization: Bearer $OPENAI_API_KEY"' if settings.transparent else ""
         data = f'{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}]}}'
         lines.append(f"curl {base}/chat/completions{key} -H \"Content-Type: application/json\" -d '{data}'")
         return "\n".join(lines) + "\n"
-
-    def _operator_address(self, operator: Operator) -> Address:
-        if operator.address.port:
-            return operator.address
-        # The system chose the port; the operator has left word of it.
-        said = orjson.loads((self._settings.home / "run" / ADDRESS_FILE).read_bytes())
-        return Address(operator.address.host, said["port"])
 
     def _bind(self, settings: Settings) -> list[socket.socket]:
         address = settings.listen.address
@@ -110,31 +100,3 @@ class Launch:
             return listening_sockets(address.host, address.port, settings.workers)
         except OSError as error:
             raise LaunchFault([f"cannot listen on {address}: {error.strerror}"]) from error
-
-
-def _run_operator(options: OperatorOptions, lifeline_fd: int, ready_fd: int) -> int:
-    try:
-        uvloop.run(run_operator(options, lifeline_fd=lifeline_fd, ready_fd=ready_fd))
-    except Misconfigured as error:
-        log.error("operator: %s", error.public_message)
-        return 1
-    return 0
-
-
-def _operator_options(settings: Settings, operator: Operator) -> OperatorOptions:
-    return OperatorOptions(
-        host=operator.address.host,
-        port=operator.address.port,
-        token=operator.token.reveal() if operator.token is not None else None,
-        traces_url=_traces_url(settings.traces),
-        spool_dir=settings.spool.dir,
-        run_dir=settings.home / "run",
-        bodies_ttl_s=int(settings.capture.ttl_s),
-    )
-
-
-def _traces_url(store: ChdbStore | ClickHouseStore) -> str:
-    if isinstance(store, ChdbStore):
-        return f"chdb://{store.path}"
-    password = f":{quote(store.password.reveal(), safe='')}" if store.password is not None else ""
-    return f"clickhouse://{quote(store.user, safe='')}{password}@{store.address}/{store.database}"

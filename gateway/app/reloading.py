@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from time import perf_counter
@@ -71,6 +72,36 @@ def _prepare(load: Callable[[], LoadResult], forbidden: Callable[[Settings], Ite
     return Prepared(settings=result.settings, policies=policies, paths=policies.paths)
 
 
+class _Sharing:
+    """Who works beside the loop now; what holds for one holds until the last has ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._working = 0
+        self._before = sys.getswitchinterval(), gc.isenabled()
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._working:
+                self._before = sys.getswitchinterval(), gc.isenabled()
+                sys.setswitchinterval(SWITCH_S)
+                gc.disable()
+            self._working += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._working -= 1
+            if not self._working:
+                interval, collecting = self._before
+                sys.setswitchinterval(interval)
+                gc.freeze()
+                if collecting:
+                    gc.enable()
+
+
+_SHARING = _Sharing()
+
+
 @contextlib.contextmanager
 def sharing_the_interpreter() -> Generator[None, None, None]:
     """Let other threads have their turn soon while this one works, and keep the collector from stopping all of them.
@@ -78,16 +109,11 @@ def sharing_the_interpreter() -> Generator[None, None, None]:
     Policies are hundreds of thousands of objects without rings among them. The collector would walk them all at once,
     on whichever thread asks for memory next; so they are set aside, as what was there at the start is.
     """
-    before, collecting = sys.getswitchinterval(), gc.isenabled()
-    sys.setswitchinterval(SWITCH_S)
-    gc.disable()
+    _SHARING.begin()
     try:
         yield
     finally:
-        sys.setswitchinterval(before)
-        gc.freeze()
-        if collecting:
-            gc.enable()
+        _SHARING.end()
 
 
 def stamps(paths: Iterable[Path | None]) -> dict[Path, tuple[int, int]]:

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import uvloop
 from gateway.accounting.prices import PriceBook
 from gateway.app.build import Shared, build_pipeline
 from gateway.app.policies import InForce
-from gateway.app.reloading import last_reload, prepare, report_of, stamps
+from gateway.app.reloading import last_reload, prepare, report_of, sharing_the_interpreter, stamps
 from gateway.app.retiring import Retiring
 from gateway.clients.clock import SystemClock
 from gateway.clients.http import HttpClient
@@ -30,6 +31,7 @@ from gateway.clients.tokenizers import Tokenizers
 from gateway.config.load import LoadResult
 from gateway.config.settings import Settings
 from gateway.core.ids import IdSource
+from gateway.listener.door import MODULE as COLD_SIDE
 from gateway.listener.health import Health
 from gateway.listener.server import ListenerOptions, Server
 from gateway.pipeline import Pipeline
@@ -139,6 +141,7 @@ class Worker:
         settle_memory()
         os.write(ready_fd, b"R")
         os.close(ready_fd)
+        self._warm()
         await self._stop.wait()
         loop.remove_reader(lifeline_fd)
         await self._shut_down(chores)
@@ -160,6 +163,7 @@ class Worker:
             else:
                 self._retiring.retire(self._policies.engine, self.settings.drain_timeout_s)
                 self._install(prepared.settings, prepared.policies)
+                self._warm()
         self.metrics.reloaded("rejected" if faults else "applied")
         self._report["last_reload"] = {"result": "rejected" if faults else "applied", "problems": faults}
         self._policy_report.last_reload = last_reload(faults, began_ms, prepared.seconds)
@@ -181,9 +185,6 @@ class Worker:
 
     def _install(self, settings: Settings, policies: InForce) -> None:
         self.pipeline = build_pipeline(settings, policies.engine, self.shared)
-        # The public price list takes a fifth of a second to load: not on the loop, and not in the first call.
-        prices = self.shared.prices_for(settings.prices.rows)
-        self._warming = asyncio.get_running_loop().run_in_executor(None, warm_up, prices)
         self.settings = settings
         self._policies = policies
         self.metrics.config_hash = settings.config_hash
@@ -196,6 +197,11 @@ class Worker:
         self._policy_report.since_ms = self.shared.clock.unix_ms()
         self._watched = policies.paths
         self._seen = self._seen or self._stamps()
+
+    def _warm(self) -> None:
+        """Load what calls will need, beside the loop: it is ready without that, and no call should wait for it."""
+        prices = self.shared.prices_for(self.settings.prices.rows)
+        self._warming = asyncio.get_running_loop().run_in_executor(None, warm_up, prices)
 
     def _stamps(self) -> dict[Path, tuple[int, int]]:
         settings = self.settings
@@ -284,8 +290,10 @@ def settle_memory() -> None:
 
 
 def warm_up(prices: PriceBook) -> None:
-    """Load the public price list, and give back what loading it took beside what it is: a tenth of the process."""
-    prices.warm()
+    """Load the public price list and the cold side, and give back what loading took beside what they are."""
+    with sharing_the_interpreter():
+        prices.warm()
+        import_module(COLD_SIDE)
     with contextlib.suppress(AttributeError):
         # C libraries other than glibc have no such call and need none.
         ctypes.CDLL(None).malloc_trim(0)

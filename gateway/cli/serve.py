@@ -1,17 +1,14 @@
-"""``weighbridge serve``: check everything, then start the processes."""
+"""``weighbridge serve``: its command line. What it does is loaded while its first work is under way."""
 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
-from functools import partial
+from importlib import import_module
 from pathlib import Path
 
-from gateway.app.launch import Launch, LaunchFault
-from gateway.cli.output import DONE, WRONG, Subparsers, complain, write
-from gateway.config.environment import Options
-from gateway.config.load import load_settings
+from gateway.app.ahead import compile_ahead
+from gateway.cli.output import WRONG, Subparsers, complain
 
 EXAMPLE = """example:
   weighbridge serve --upstream https://api.openai.com/v1
@@ -48,22 +45,6 @@ def serve(args: argparse.Namespace) -> int:
         if getattr(args, name):
             complain(f"--{name.replace('_', '-')} is not yet available")
             return WRONG
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    options = Options(
-        config=args.config,
-        listen=args.listen,
-        operator=args.operator,
-        no_operator=args.no_operator,
-        workers=args.workers,
-        upstream=args.upstream,
-    )
-    load = partial(load_settings, options, os.environ, Path.cwd())
-    try:
-        launch = Launch(load)
-    except LaunchFault as fault:
-        for problem in fault.problems:
-            complain(problem)
-        return WRONG
-    for notice in launch.notices:
-        complain(f"note: {notice}")
-    return WRONG if launch.run(lambda: write(launch.greeting())) else DONE
+    ahead = compile_ahead(args.config, os.environ, Path.cwd())
+    # Imported while that goes on.
+    return int(import_module("gateway.cli.serving").run(args, ahead))

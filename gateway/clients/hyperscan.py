@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -111,10 +113,47 @@ def _flags(expression: Expression) -> int:
     return hyperscan.HS_FLAG_SOM_LEFTMOST | (hyperscan.HS_FLAG_UTF8 if expression.unicode else 0)
 
 
+class Ahead(threading.Thread):
+    """Compiles expressions beside whoever starts it: that happens without the interpreter. Join it before a fork.
+
+    Args:
+        expressions: Whoever makes a database of the very same next waits for this one to be compiled.
+    """
+
+    def __init__(self, expressions: Sequence[Expression]) -> None:
+        super().__init__(name="patterns")
+        self._expressions = tuple(expressions)
+        self._database: hyperscan.Database | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        _AHEAD[self._expressions] = self
+        super().start()
+
+    def run(self) -> None:
+        """Compile; what does not compile says so when it is compiled in earnest."""
+        with contextlib.suppress(hyperscan.error):
+            self._database = _compiled(self._expressions)
+
+    def taken(self) -> hyperscan.Database | None:
+        """Wait until it is compiled."""
+        self.join()
+        return self._database
+
+    def forget(self) -> None:
+        """Wait until it is compiled; nobody needs it any more."""
+        self.join()
+        _AHEAD.pop(self._expressions, None)
+
+
+_AHEAD: dict[tuple[Expression, ...], Ahead] = {}
+
+
 # What is compiled never changes and serves any number of threads, each with a scratch space of its own.
 @lru_cache(maxsize=8)
 def _compile_many(expressions: tuple[Expression, ...]) -> hyperscan.Database:
-    return _compiled(expressions)
+    ahead = _AHEAD.pop(expressions, None)
+    return (ahead.taken() if ahead is not None else None) or _compiled(expressions)
 
 
 # Single ones are small and many, and must not take the place of what takes seconds to compile.

@@ -86,6 +86,15 @@ def longest_match(expression: str) -> int | None:
         return None
 
 
+# What was worked out before the program started. As many entries as the shipped rules have.
+_REMEMBERED: dict[str, Shape] = {}
+
+
+def remember(expression: str, known: Shape) -> None:
+    """Take what :func:`shape` would say of an expression from whoever has asked it before."""
+    _REMEMBERED[expression] = known
+
+
 # An expression is analysed when its file is read and again when it is compiled.
 @lru_cache(maxsize=4096)
 def shape(expression: str) -> Shape:
@@ -98,6 +107,11 @@ def shape(expression: str) -> Shape:
         PatternRefused: Matches have no finite length or may be empty, or the expression uses what has no meaning on a
             stream (text anchors) or reads differently in Python and Hyperscan.
     """
+    return _REMEMBERED.get(expression) or analysed(expression)
+
+
+def analysed(expression: str) -> Shape:
+    """As :func:`shape`, whatever is remembered."""
     tree = _parse(bound_gaps(expression))
     low, high = tree.getwidth()
     if high >= _PARSER.MAXREPEAT:

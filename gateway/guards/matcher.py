@@ -8,7 +8,7 @@ after the one whose pattern comes first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import translate
 from importlib import import_module
 
@@ -104,7 +104,10 @@ class Matcher:
         Misconfigured: A pattern cannot run; the message names it.
     """
 
-    __slots__ = ("_database", "_patterns", "_pending", "_shared", "context", "detectors", "numbers", "ranks", "specs")
+    __slots__ = (
+        "_database", "_patterns", "_pending", "_shared", "context", "detectors", "expressions", "numbers", "ranks",
+        "specs",
+    )  # fmt: skip
 
     def __init__(self, detectors: Sequence[DetectorSpec]) -> None:
         self.specs = tuple(detectors)
@@ -116,7 +119,9 @@ class Matcher:
         expressions: dict[Expression, list[int]] = {}
         for number, pattern in enumerate(self._patterns):
             expressions.setdefault(_expression(pattern), []).append(number)
-        self._database = PatternDatabase(list(expressions)) if expressions else None
+        # As they are compiled: all of them together.
+        self.expressions = tuple(expressions)
+        self._database = PatternDatabase(self.expressions) if expressions else None
         self._shared: tuple[Shared, ...] = ()
         if len(expressions) < len(self._patterns) or any(pattern.check.sizes for pattern in self._patterns):
             sizes = [pattern.check.sizes for pattern in self._patterns]
@@ -128,6 +133,14 @@ class Matcher:
         self.context = longest + max(LOOK_BACK, REACH if any(pattern.nearby for pattern in self._patterns) else 0)
         # Ranks from here on are free for what other detectors find.
         self.ranks = len(self._patterns)
+
+    @property
+    def analysed(self) -> Iterator[str]:
+        """Every expression whose shape was asked for."""
+        for pattern in self._patterns:
+            yield pattern.spec.expression
+            if pattern.check.reads:
+                yield pattern.spec.expression + pattern.check.reads
 
     def quick(self, text: str) -> bool:
         """Return whether there is any candidate; false is certain."""

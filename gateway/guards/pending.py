@@ -1,9 +1,13 @@
 """Where in the tail of a text a match may still be about to begin.
 
-A stream may release what stands before that place. The question is put to one regular expression that is built from
-what :mod:`gateway.core.pattern_width` knows of the active expressions: a trie over the first characters of all of them,
-then the characters that may follow, no more of them than the longest match has. It says yes too often rather than too
+A stream may release what stands before that place. The question is put to regular expressions that are built from what
+:mod:`gateway.core.pattern_width` knows of the active expressions: a trie over the first characters of all of them, then
+the characters that may follow, no more of them than the longest match has. It says yes too often rather than too
 seldom; a place that it passes over can never become the start of a match, whatever text comes.
+
+There is one expression for each pair of characters that a match may begin with, compiled when a text first has that
+pair where a match may begin. All of them at once take a fifth of a second, which neither a start nor the first stream
+of a new policy can spare; one takes less than a millisecond, and most texts need a few.
 """
 
 from __future__ import annotations
@@ -14,11 +18,13 @@ from functools import lru_cache
 
 import msgspec
 
-from gateway.core.pattern_width import OTHER, Shape
+from gateway.core.pattern_width import EVERY, OTHER, Shape
 from gateway.guards.validators import ESCAPE_CHARS, ESCAPED, LOOK_BACK
 
 _END = r"\Z"
 _NEVER = "(?!)"
+# Characters outside ASCII are too many for all their pairs to be remembered.
+_MAX_STARTS = 20_000
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -48,15 +54,50 @@ class _Node:
         """The expression for everything below this node, the end of the text allowed anywhere."""
         return f"(?:{'|'.join([_END, *self.ways()])})"
 
-    def begin(self) -> str:
-        """As :meth:`source`, with at least one character."""
-        ways = self.ways()
+    def ways(self, first: int = EVERY) -> list[str]:
+        """Every way on from here, with one of these characters."""
+        ways = [f"{_set(mask)}{child.source()}" for mask, child in self.children.items() if mask & first]
+        return ways + [f"{_set(rest)}{{1,{most}}}+{_END}" for rest, most in self.rests if rest & first and most]
+
+    def begins(self, first: int) -> str:
+        """An expression that matches where a text ends with one of these characters and could go on."""
+        return "" if self.ways(first) else _NEVER
+
+    def begins_with(self, first: int, second: int) -> str:
+        """As :meth:`source`, for texts that begin with one of these and one of those characters."""
+        ways: list[str] = []
+        for mask, child in self.children.items():
+            following = child.ways(second) if mask & first else []
+            if following:
+                ways.append(f"{_set(mask)}(?:{'|'.join(following)})")
+        both = first | second
+        ways += [f"{_set(rest)}{{1,{most}}}+{_END}" for rest, most in self.rests if rest & both == both and most > 1]
         return f"(?:{'|'.join(ways)})" if ways else _NEVER
 
-    def ways(self) -> list[str]:
-        """Every way on from here."""
-        ways = [f"{_set(mask)}{child.source()}" for mask, child in self.children.items()]
-        return ways + [f"{_set(rest)}{{1,{most}}}+{_END}" for rest, most in self.rests if rest and most]
+
+class _Starts(dict[str, re.Pattern[str]]):
+    """What may begin with two characters, by the two; with one that ends the text, by the one. Compiled when asked for.
+
+    Args:
+        node: Where everything begins.
+    """
+
+    def __init__(self, node: _Node) -> None:
+        super().__init__()
+        self._node = node
+        # Most that begin anything at all begin the same things.
+        self._known: dict[str, re.Pattern[str]] = {}
+
+    def __missing__(self, chars: str) -> re.Pattern[str]:
+        bits = [1 << ord(char) if char.isascii() else OTHER for char in chars]
+        source = self._node.begins(*bits) if len(bits) == 1 else self._node.begins_with(*bits)
+        known = self._known.get(source)
+        if known is None:
+            known = self._known[source] = re.compile(source)
+        if len(self) >= _MAX_STARTS:
+            self.clear()
+        self[chars] = known
+        return known
 
 
 class Pending:
@@ -68,8 +109,8 @@ class Pending:
         bounded, free = _Node(), _Node()
         for opening in openings:
             (bounded if opening.bounded else free).add(opening.shape)
-        # The two large expressions are compiled once; small ones find the places where it is worth to ask them.
-        self._begun, self._free = re.compile(bounded.begin()), re.compile(free.begin())
+        self._begun, self._free = _Starts(bounded), _Starts(free)
+        # Small expressions find the places where it is worth to ask the others.
         self._plain = _places(bounded, free, "(?<![A-Za-z0-9])")
         self._escaped = _places(bounded, free, f"(?:(?<![A-Za-z0-9])|{ESCAPED})")
 
@@ -84,7 +125,8 @@ class Pending:
             places = self._escaped
         for found in places.finditer(text, at):
             place = found.start()
-            if (found.lastindex and self._begun.match(text, place)) or self._free.match(text, place):
+            chars = text[place : place + 2]
+            if (found.lastindex and self._begun[chars].match(text, place)) or self._free[chars].match(text, place):
                 return place
         return len(text)
 

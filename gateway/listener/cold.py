@@ -281,7 +281,7 @@ class ColdSide(web.Server):
         self._max_body_bytes = max_body_bytes
         self._body_timeout_s = body_timeout_s
 
-    def __call__(self) -> RequestHandler:
+    def __call__(self) -> ColdConnection:
         """Make a protocol for one connection."""
         return ColdConnection(
             self, self._listener, loop=asyncio.get_running_loop(), access_log=None, logger=log, auto_decompress=False,
@@ -289,13 +289,14 @@ class ColdSide(web.Server):
             max_headers=framing.MAX_HEADER_LINES, keepalive_timeout=75, lingering_time=3,
         )  # fmt: skip
 
-    def take(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Serve a connection from here on, its first bytes included."""
+    def take(self, transport: asyncio.Transport, data: bytes, received_ns: int) -> None:
+        """Serve a connection from here on, its first bytes included, which came when it is said."""
         connection = self()
         transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         connection.connection_made(transport)
         transport.set_protocol(connection)
         connection.data_received(data)
+        connection.received_ns = received_ns
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast("ColdConnection", request.protocol)

@@ -46,7 +46,8 @@ class Head:
         http_1_0 = parser.get_http_version() == "1.0"
         # An answer of unknown length to HTTP/1.0 has no chunks: it ends with the connection.
         self.chunked = not http_1_0
-        self.close = http_1_0 or not parser.should_keep_alive()
+        # The parser forgets what it has read with a request that has no body.
+        self.close = http_1_0 or not parser.should_keep_alive() or b"close" in headers.get(b"connection", b"").lower()
 
 
 class RequestReader:

@@ -14,10 +14,11 @@ import msgspec
 from gateway.core.errors import Bug, Draining, GatewayError
 from gateway.core.exchange import Incoming
 from gateway.core.ports import Reply
-from gateway.listener.cold import ColdSide
+from gateway.listener.door import ColdDoor
 from gateway.listener.drive import Drive
 from gateway.listener.health import Health
 from gateway.listener.hot import NEVER, HotConnection
+from gateway.listener.probes import answer_probe
 
 log = logging.getLogger("weighbridge.listener")
 SWEEP_S = 0.25
@@ -93,7 +94,9 @@ class Server:
         self._connections: set[HotConnection] = set()
         self._drives: set[Drive] = set()
         self._servers: list[asyncio.Server] = []
-        self._cold = ColdSide(self, health, options.max_body_bytes, options.header_timeout_s)
+        self._cold = ColdDoor(
+            lambda side: side(self, health, options.max_body_bytes, options.header_timeout_s), self.closed, now_ns
+        )
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
 
     # --- life
@@ -146,7 +149,7 @@ class Server:
 
     def connections(self) -> int:
         """Client connections open now."""
-        return len(self._connections) + len(self._cold.connections)
+        return len(self._connections) + self._cold.connections()
 
     # --- what a connection tells
 
@@ -181,9 +184,16 @@ class Server:
         self._deadlines[connection] = self._loop.time() + KEEPALIVE_S
 
     def hand_over(self, connection: HotConnection, data: bytes) -> None:
-        """Give a connection to the cold side, first bytes and all."""
-        self.closed(connection)
-        self._cold.take(connection.transport, data)
+        """Answer a probe; give any other connection to the cold side, first bytes and all."""
+        probed = answer_probe(data, self._health)
+        if probed is None:
+            self._cold.take(connection, data)
+            return
+        answer, close = probed
+        connection.transport.write(answer)
+        connection.due_s = self.idle_until_s
+        if close:
+            connection.transport.close()
 
     def take_back(self, transport: asyncio.Transport, data: bytes) -> None:
         """Give a connection to the hot side, with the first bytes of a request."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
@@ -106,7 +105,8 @@ def _load(name: str) -> Plugin:
 
 
 def _find(name: str) -> Any:
-    for entry in entry_points(group=GROUP, name=name):
+    # Loaded with the first plugin: it takes as long to import as all of this room.
+    for entry in import_module("importlib.metadata").entry_points(group=GROUP, name=name):
         return entry.load()
     try:
         return import_module(name)

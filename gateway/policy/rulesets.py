@@ -1,7 +1,7 @@
 """Rule files of secrets: from YAML to the patterns that a detector looks for.
 
-The shipped file is ``policies/rules/secrets.yaml``; one's own has the same form. The shipped one is read once a
-process, by the fast reader: a gateway that starts has a fraction of a second for everything.
+The shipped file is ``policies/rules/secrets.yaml``; one's own has the same form. What the shipped one says is known
+beforehand (:mod:`gateway.policy.secret_rules`), unless it was changed.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from typing import Annotated, Literal
 import msgspec
 from pydantic import Field
 
-from gateway.config.shipped import shipped_policies_dir
 from gateway.config.source import Document, NodePath, Problem, load_yaml, read_text
 from gateway.config.validation import Many, Strict, suggestion, validated
 from gateway.core.pattern_width import PatternRefused, bound_gaps, shape
 from gateway.core.verdict import PatternSpec
+from gateway.policy.secret_rules import SECRETS, Kind, Rules, known_rules, secrets_path
 
-SECRETS = "secrets"
 # What guards can check; they hold the checks themselves.
 CHECK_NAMES = frozenset(
     (
@@ -78,38 +77,6 @@ class RulesSpec(Strict):
     groups: Many[GroupSpec]
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of secret.
-
-    Attributes:
-        pattern: As guards run it.
-        group: Where it belongs.
-        prefixed: It has a fixed part of its own.
-        sample: A template of a shortest one, for tests; may be empty.
-        near: Templates of what is not one.
-    """
-
-    pattern: PatternSpec
-    group: str
-    prefixed: bool
-    sample: str
-    near: tuple[str, ...]
-
-
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule file that checked.
-
-    Attributes:
-        name: Its own.
-        kinds: In order of priority.
-        text: As it was read, for the digest of whatever it becomes part of.
-    """
-
-    name: str
-    kinds: tuple[Kind, ...]
-    text: str
-
-
 class LoadedRules(msgspec.Struct, frozen=True, kw_only=True):
     """What came of reading a rule file; ``rules`` is ``None`` when anything is wrong."""
 
@@ -124,9 +91,12 @@ def shipped_secrets() -> Rules:
     Raises:
         ValueError: The installation is damaged.
     """
-    name = f"{SECRETS}.yaml"
-    text, problem = read_text(shipped_policies_dir() / "rules" / name, name)
-    loaded = read_rules(text, name) if problem is None else LoadedRules(rules=None, problems=(problem,))
+    path = secrets_path()
+    text, problem = read_text(path, path.name)
+    known = known_rules(text)
+    if known is not None:
+        return known
+    loaded = read_rules(text, path.name) if problem is None else LoadedRules(rules=None, problems=(problem,))
     if loaded.rules is None:
         raise ValueError("\n".join(map(str, loaded.problems)))
     return loaded.rules

@@ -49,6 +49,7 @@ def test_everything_else_can_be_reloaded(tmp_path: Path, changed: str) -> None:
 
 def test_loading_the_price_list_leaves_little_behind(tmp_path: Path) -> None:
     script = (
+        "import gateway.listener.cold\n"
         "from gateway.accounting.prices import PriceBook\n"
         "from gateway.app.worker import settle_memory, warm_up\n"
         "from gateway.recording.metrics import resident_bytes\n"

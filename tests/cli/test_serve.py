@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from gateway.cli.main import main
@@ -13,10 +16,8 @@ def test_what_is_not_built_is_refused(option, capsys):
     assert f"{option[0]} is not yet available" in capsys.readouterr().err
 
 
-def test_a_wrong_configuration_starts_nothing_and_says_all(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "bad.yaml").write_text("version: 1\nworkers: -1\nnonsense: 2\n")
-    assert main(["serve", "-c", "bad.yaml"]) == 1
-    said = capsys.readouterr().err
-    assert "bad.yaml:2" in said
-    assert "bad.yaml:3" in said
+def test_its_command_line_is_read_without_loading_the_gateway():
+    script = "import sys; import gateway.cli.serve; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert not {"pydantic", "yaml", "aiohttp", "asyncio", "gateway.app.launch"} & set(loaded)

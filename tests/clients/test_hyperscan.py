@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.clients.hyperscan import Expression, PatternDatabase
+from gateway.clients.hyperscan import Ahead, Expression, PatternDatabase
 from gateway.core.errors import Misconfigured
 
 
@@ -28,3 +28,21 @@ def test_the_expression_that_does_not_compile_is_named() -> None:
 
 def test_an_empty_text_holds_nothing() -> None:
     assert PatternDatabase([Expression("a")]).scan(b"") == []
+
+
+def test_who_asks_next_waits_for_what_was_begun() -> None:
+    expressions = (Expression("ahead-[0-9]{3}"), Expression("of-[a-z]{2}"))
+    ahead = Ahead(expressions)
+    ahead.start()
+    assert PatternDatabase(expressions).scan(b"ahead-123 of-it") == [(0, 0, 9), (1, 10, 15)]
+    assert not ahead.is_alive()
+    ahead.forget()
+
+
+def test_what_was_begun_and_does_not_compile_is_named_when_it_is_asked_for() -> None:
+    expressions = (Expression("good, ahead"), Expression("(?=a)b"))
+    ahead = Ahead(expressions)
+    ahead.start()
+    with pytest.raises(Misconfigured, match="Pattern 1 does not compile"):
+        PatternDatabase(expressions)
+    ahead.forget()

@@ -1,0 +1,61 @@
+"""The operator as a child of the supervisor. Imported where there is one: a sidecar has none, and starts sooner."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from urllib.parse import quote
+
+import orjson
+import uvloop
+
+from gateway.app.supervisor import Child
+from gateway.config.addresses import Address
+from gateway.config.settings import ChdbStore, ClickHouseStore, Operator, Settings
+from gateway.core.errors import Misconfigured
+from gateway.operator.process import ADDRESS_FILE, OperatorOptions, run_operator
+
+log = logging.getLogger("weighbridge.launch")
+
+
+def operator_child(settings: Settings, operator: Operator) -> Child:
+    """Prepare the operator."""
+    (settings.home / "run").mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Child("operator", partial(_run_operator, _operator_options(settings, operator)))
+
+
+def operator_address(settings: Settings, operator: Operator) -> Address:
+    """Return where the operator that runs can be reached."""
+    if operator.address.port:
+        return operator.address
+    # The system chose the port; the operator has left word of it.
+    said = orjson.loads((settings.home / "run" / ADDRESS_FILE).read_bytes())
+    return Address(operator.address.host, said["port"])
+
+
+def _run_operator(options: OperatorOptions, lifeline_fd: int, ready_fd: int) -> int:
+    try:
+        uvloop.run(run_operator(options, lifeline_fd=lifeline_fd, ready_fd=ready_fd))
+    except Misconfigured as error:
+        log.error("operator: %s", error.public_message)
+        return 1
+    return 0
+
+
+def _operator_options(settings: Settings, operator: Operator) -> OperatorOptions:
+    return OperatorOptions(
+        host=operator.address.host,
+        port=operator.address.port,
+        token=operator.token.reveal() if operator.token is not None else None,
+        traces_url=_traces_url(settings.traces),
+        spool_dir=settings.spool.dir,
+        run_dir=settings.home / "run",
+        bodies_ttl_s=int(settings.capture.ttl_s),
+    )
+
+
+def _traces_url(store: ChdbStore | ClickHouseStore) -> str:
+    if isinstance(store, ChdbStore):
+        return f"chdb://{store.path}"
+    password = f":{quote(store.password.reveal(), safe='')}" if store.password is not None else ""
+    return f"clickhouse://{quote(store.user, safe='')}{password}@{store.address}/{store.database}"

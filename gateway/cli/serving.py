@@ -1,0 +1,46 @@
+"""The work of ``weighbridge serve``: check everything, then start the processes."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from functools import partial
+from pathlib import Path
+
+from gateway.app.launch import Launch, LaunchFault
+from gateway.cli.output import DONE, WRONG, complain, write
+from gateway.clients.hyperscan import Ahead
+from gateway.config.environment import Options
+from gateway.config.load import load_settings
+
+
+def run(args: argparse.Namespace, ahead: Ahead | None) -> int:
+    """Run until told to stop.
+
+    Args:
+        args: The command line.
+        ahead: What is being compiled already.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    options = Options(
+        config=args.config,
+        listen=args.listen,
+        operator=args.operator,
+        no_operator=args.no_operator,
+        workers=args.workers,
+        upstream=args.upstream,
+    )
+    load = partial(load_settings, options, os.environ, Path.cwd())
+    try:
+        launch = Launch(load)
+    except LaunchFault as fault:
+        for problem in fault.problems:
+            complain(problem)
+        return WRONG
+    finally:
+        if ahead is not None:
+            ahead.forget()
+    for notice in launch.notices:
+        complain(f"note: {notice}")
+    return WRONG if launch.run(lambda: write(launch.greeting())) else DONE

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import orjson
+import pytest
+
+from gateway.app.operating import operator_address, operator_child
+from gateway.config.environment import Options
+from gateway.config.load import load_settings
+from gateway.config.settings import Operator, Settings
+
+
+def loaded(tmp_path: Path, text: str, **environ: str) -> tuple[Settings, Operator]:
+    (tmp_path / "weighbridge.yaml").write_text(text)
+    settings = load_settings(Options(), environ, tmp_path).settings
+    assert settings is not None
+    assert settings.operator is not None
+    return settings, settings.operator
+
+
+def test_a_fixed_address_is_where_it_is(tmp_path: Path) -> None:
+    address = operator_address(*loaded(tmp_path, 'version: 1\noperator: {address: "127.0.0.1:8999"}\n'))
+    assert str(address) == "127.0.0.1:8999"
+
+
+def test_a_port_that_the_system_chose_is_what_the_operator_has_left_word_of(tmp_path: Path) -> None:
+    settings, operator = loaded(tmp_path, 'version: 1\noperator: {address: "127.0.0.1:0"}\n')
+    run = settings.home / "run"
+    run.mkdir(parents=True)
+    (run / "operator.json").write_bytes(orjson.dumps({"port": 4711}))
+    assert str(operator_address(settings, operator)) == "127.0.0.1:4711"
+
+
+@pytest.mark.parametrize(
+    ("stores", "url"),
+    [
+        ("chdb://traces", "chdb://"),
+        ("clickhouse://user:env:CH@host:8123/db", "clickhouse://user:a%2Fb@host:8123/db"),
+        ("clickhouse://user@host:8123/db", "clickhouse://user@host:8123/db"),
+    ],
+)
+def test_the_operator_is_told_where_traces_go(tmp_path: Path, stores: str, url: str) -> None:
+    settings, operator = loaded(tmp_path, f"version: 1\nstores: {{traces: '{stores}'}}\n", CH="a/b")
+    child = operator_child(settings, operator)
+    assert child.name == "operator"
+    options = cast("partial[int]", child.run).args[0]
+    assert options.traces_url.startswith(url)
+    assert "a%2Fb" not in repr(options)
+    assert (settings.home / "run").is_dir()
