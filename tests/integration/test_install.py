@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.support.figures import BUSY, SOAK, measured
+from tests.support.figures import BUSY, SOAK, measured, slowness
 from tests.support.gateway_run import CHAT, ask, chat, environment, resident_kb, until
 from tests.support.provider import END, EVENTS, Asked, Step, chunk, whole
 from tests.support.provider_thread import provider_in_thread
@@ -103,10 +103,12 @@ def test_the_bare_install_is_ready_within_a_second_and_small(installed: Path, tm
     took_ms: list[int] = []
     used_ms: list[int] = []
     sizes_kb: list[int] = []
+    factors: list[float] = []
     with provider_in_thread(answer) as provider:
         for number in range(STARTS):
             folder = tmp_path / str(number)
             folder.mkdir()
+            factors.append(slowness())
             with serving(installed / "weighbridge", folder, provider.url) as (port, start_ms, own_ms):
                 took_ms.append(start_ms)
                 used_ms.append(own_ms)
@@ -117,13 +119,15 @@ def test_the_bare_install_is_ready_within_a_second_and_small(installed: Path, tm
                 pid = worker(folder)
                 until(lambda pid=pid: resident_kb(pid) <= RESIDENT_KB)
                 sizes_kb.append(resident_kb(pid))
+    factor = max(1.0, statistics.mean(factors))
     measured("ready ms", sorted(took_ms))
     measured("processor ms until ready", sorted(used_ms))
     measured("worker VmRSS kB", sizes_kb)
-    # What a start takes of the processor is much the same on any machine; what it takes of the clock is not.
-    assert statistics.median(used_ms) <= READY_MS * BUSY
+    measured("this machine is slower by", f"{factor:.2f}; a start may take {round(READY_MS * factor)} ms")
+    # What it takes of the processor, imports that follow included; what it takes of the clock is for a quiet machine.
+    assert statistics.median(used_ms) <= READY_MS * factor * BUSY
     if SOAK:
-        assert statistics.median(took_ms) <= READY_MS
+        assert statistics.median(took_ms) <= READY_MS * factor
     assert max(sizes_kb) <= RESIDENT_KB
 
 

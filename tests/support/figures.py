@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 
 SOAK = bool(os.environ.get("WEIGHBRIDGE_SOAK"))
 BUSY = 1 if SOAK else 10
+
+# What ten million turns of a loop that adds take on the machine that promises in seconds are made for.
+ADDITIONS_S = 0.55
 
 log = logging.getLogger("figures")
 
 
 def measured(name: str, value: object) -> None:
     log.info("%s: %s", name, value)
+
+
+def slowness() -> float:
+    """How many times as long as the machine that promises are made for this one takes, as busy as it is."""
+    began = time.perf_counter()
+    total = 0
+    while total < 5_000_000:
+        total += 1
+    return 2 * (time.perf_counter() - began) / ADDITIONS_S
