@@ -1,0 +1,11 @@
+"""Triton's generate extension: ``/v2/models/{model}[/versions/{version}]/generate`` and ``/generate_stream``.
+
+https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_generate.md
+"""
+
+from __future__ import annotations
+
+from gateway.wire.triton.dialect import DIALECT
+from gateway.wire.triton.paths import is_below, is_generate
+
+__all__ = ["DIALECT", "is_below", "is_generate"]
