@@ -1,0 +1,208 @@
+"""Content blocks: what both sides of a conversation are made of, and every text in them.
+
+Two of them are not like other text. The input of a tool is JSON that stands in the document as itself: it is looked at
+as one text, and an edit is read again. A thought that bears its signature must come back byte for byte, so it is
+sealed: who would edit it turns the call back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import orjson
+
+from gateway.core.segments import Kind, Path, Segment
+from gateway.wire.grammar import Found, Rule, base64_media, constant, each, fields, leaves, text, url
+from gateway.wire.shapes import is_array, is_object, is_text
+
+# A document may nest its blocks as deep as JSON goes; what lies below this is walked leaf by leaf.
+_MAX_PATH = 24
+_OF_TOOLS = frozenset({"tool_argument", "tool_result"})
+_ANY = leaves()
+_NUMBER = constant()
+_SERVED = ("web_search", "web_fetch", "code_execution", "bash_code_execution", "text_editor_code_execution",
+           "tool_search", "mcp")  # fmt: skip
+TYPE = constant(
+    "text", "image", "document", "search_result", "thinking", "redacted_thinking", "tool_use", "server_tool_use",
+    "mcp_tool_use", "tool_result", "tool_reference", "container_upload", "base64", "url", "file", "content",
+    "ephemeral", "char_location", "page_location", "content_block_location", "web_search_result_location",
+    "search_result_location", "text_delta", "thinking_delta", "signature_delta", "citations_delta", "direct",
+    "web_search_result", "code_execution_result", "bash_code_execution_result", "web_fetch_result",
+    *(f"{name}_tool_result" for name in _SERVED),
+)  # fmt: skip
+CACHE = fields({"type": TYPE, "ttl": constant("5m", "1h")})
+
+
+def _input(path: Path, role: str, value: Any, found: Found) -> None:
+    if not is_object(value):
+        leaves("tool_argument")(path, role, value, found)
+        return
+    try:
+        written = orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        leaves("tool_argument")(path, role, value, found)
+        return
+    found.append(Segment(path, role, "tool_argument", written, encoded=True, inline=True))
+
+
+def sealed(rule: Rule) -> Rule:
+    """A rule below which a signature covers everything, or is it."""
+
+    def signed(path: Path, role: str, value: Any, found: Found) -> None:
+        first = len(found)
+        rule(path, role, value, found)
+        found[first:] = [msgspec.structs.replace(segment, sealed=True) for segment in found[first:]]
+
+    return signed
+
+
+_SEAL = sealed(base64_media)
+
+
+def _citation(said: Rule) -> Rule:
+    return fields(
+        {
+            "type": TYPE,
+            "enabled": _NUMBER,
+            "cited_text": said,
+            "document_title": said,
+            "title": said,
+            "url": text("url"),
+            "source": text("url"),
+            "encrypted_index": _SEAL,
+            "file_id": _ANY,
+            **dict.fromkeys(
+                (
+                    "document_index", "start_char_index", "end_char_index", "start_page_number", "end_page_number",
+                    "start_block_index", "end_block_index", "search_result_index",
+                ),
+                _NUMBER,
+            ),
+        }
+    )  # fmt: skip
+
+
+_THOUGHT = fields({"type": TYPE, "thinking": text("reasoning"), "signature": _SEAL, "cache_control": CACHE})
+_SIGNED_THOUGHT = sealed(_THOUGHT)
+_FIELDS: dict[str, Rule] = {
+    "type": TYPE,
+    "cache_control": CACHE,
+    "id": _ANY,
+    "name": text("tool_name"),
+    "input": _input,
+    "caller": fields({"type": TYPE, "tool_id": _ANY}),
+    "tool_name": text("tool_name"),
+    "tool_use_id": _ANY,
+    "is_error": _NUMBER,
+    "file_id": _ANY,
+    # Of a thought that is hidden, and of what a provider's own tool gave back.
+    "data": _SEAL,
+    "encrypted_content": _SEAL,
+    "url": text("url"),
+    "page_age": _ANY,
+    "return_code": _NUMBER,
+}
+
+
+def _content(kind: Kind) -> Rule:
+    """Blocks whose words are of one kind; a bare string is a block of text."""
+    said, below = text(kind), leaves(kind)
+
+    def inner(path: Path, role: str, value: Any, found: Found) -> None:
+        (rule if len(path) < _MAX_PATH else below)(path, role, value, found)
+
+    source = fields(
+        {
+            "type": TYPE,
+            "media_type": _ANY,
+            "data": base64_media,
+            "url": url,
+            "file_id": _ANY,
+            "content": inner,
+        },
+        otherwise=text("url"),
+    )
+    written = fields({"type": TYPE, "media_type": constant("text/plain"), "data": said})
+
+    def sources(path: Path, role: str, value: Any, found: Found) -> None:
+        plain = is_object(value) and value.get("type") == "text"
+        (written if plain else source)(path, role, value, found)
+
+    block = fields(
+        {
+            "text": said,
+            "source": sources,
+            "title": said,
+            "context": said,
+            "content": inner,
+            "citations": each(_citation(said)),
+            **_FIELDS,
+        },
+        otherwise=said,
+    )
+
+    def blocks(path: Path, role: str, value: Any, found: Found) -> None:
+        kind_of = value.get("type") if is_object(value) else None
+        if kind_of == "thinking":
+            (_SIGNED_THOUGHT if value.get("signature") else _THOUGHT)(path, role, value, found)
+        elif is_text(kind_of) and kind_of.endswith("tool_result"):
+            RETURNED_BLOCK(path, "tool", value, found)
+        else:
+            block(path, role, value, found)
+
+    rule = each(blocks if kind == "text" else block)
+    return rule
+
+
+RETURNED_BLOCK = _content("tool_result")
+CONTENT = _content("text")
+CITATION = _citation(text("text"))
+
+
+def name_tools(document: Any, holders: Any, found: Found) -> None:
+    """Fill in the tool of every segment that has one.
+
+    Args:
+        document: A request or an answer.
+        holders: A list of its messages.
+        found: Its segments; those of tools are replaced.
+    """
+    called: dict[str, str] | None = None
+    for at, segment in enumerate(found):
+        if segment.kind not in _OF_TOOLS:
+            continue
+        tool = ""
+        if segment.kind == "tool_argument":
+            tool = _holder(document, segment.path, "name")
+        elif identity := _holder(document, segment.path, "tool_use_id"):
+            called = _called(holders) if called is None else called
+            tool = called.get(identity, "")
+        if tool:
+            found[at] = msgspec.structs.replace(segment, tool=tool)
+
+
+def _holder(document: Any, path: Path, name: str) -> str:
+    """The innermost value of a name in what holds a path."""
+    found = ""
+    here = document
+    for step in path[:-1]:
+        here = _at(here, step)
+        if is_object(here) and is_text(value := here.get(name)):
+            found = value
+    return found
+
+
+def _at(holder: Any, step: str | int) -> Any:
+    return holder[step]
+
+
+def _called(holders: Any) -> dict[str, str]:
+    """Names of tools by the ids of their calls."""
+    names: dict[str, str] = {}
+    for holder in holders if is_array(holders) else ():
+        blocks = holder.get("content") if is_object(holder) else None
+        for block in blocks if is_array(blocks) else ():
+            if is_object(block) and is_text(identity := block.get("id")) and is_text(name := block.get("name")):
+                names[identity] = name
+    return names
