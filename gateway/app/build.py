@@ -15,6 +15,7 @@ from gateway.accounting.prices import PriceBook
 from gateway.clients.clock import Clock
 from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
+from gateway.config.natives import NATIVES
 from gateway.config.settings import ProviderEntry, Settings
 from gateway.core.exchange import Deployment
 from gateway.core.ids import IdSource
@@ -121,7 +122,8 @@ def _deployment(entry: ProviderEntry) -> Deployment:
     if entry.passes_credential:
         credential = None
     elif entry.api_key is not None:
-        credential = b"authorization: Bearer %b\r\n" % entry.api_key.reveal().encode()
+        key, native = entry.api_key.reveal(), NATIVES.get(entry.kind)
+        credential = b"authorization: Bearer %b\r\n" % key.encode() if native is None else native.credential(key)
     return Deployment(provider=entry.name, kind=entry.kind, model="", base_url=entry.base_url, credential=credential)
 
 

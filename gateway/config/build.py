@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse, points_at
 from gateway.config.environment import OPENAI_URL, SIM, Outside, providers_from, shown
+from gateway.config.natives import NATIVES
 from gateway.config.prices import load_prices
 from gateway.config.references import References, Secret, secret_fault
-from gateway.config.schema import FileSpec, LimitSpec, ModelSpec, RateSpec
+from gateway.config.schema import FileSpec, LimitSpec, ModelSpec, ProviderSpec, RateSpec
 from gateway.config.settings import (
     Capture,
     ChdbStore,
@@ -195,7 +196,7 @@ class Builder:
         for name, spec in self.spec.providers.items():
             path = ("providers", name)
             key = self.references.resolve(spec.api_key, self.document, (*path, "api_key"))
-            url = "" if spec.kind == "sim" else spec.base_url or OPENAI_URL
+            url = _base_url(spec)
             if url and points_at(url, listen):
                 self._problem((*path, "base_url"), "is this gateway's own address")
             if name == "sim" and spec.kind != "sim":
@@ -212,8 +213,11 @@ class Builder:
         sim = ModelEntry(alias="sim/*", provider="sim")
         if written:
             return (*written, sim)
-        first = next((entry for entry in providers.values() if entry.kind != "sim"), None)
-        return (sim, ModelEntry(alias="*", provider=first.name)) if first else (sim,)
+        real = [entry for entry in providers.values() if entry.kind != "sim"]
+        # Of several of a kind the first serves its models, as it does all others.
+        native = {NATIVES[entry.kind].models: entry.name for entry in reversed(real) if entry.kind in NATIVES}
+        others = {"*": real[0].name} if real else {}
+        return (sim, *(ModelEntry(alias=alias, provider=name) for alias, name in {**native, **others}.items()))
 
     def _keys(self) -> tuple[KeyEntry, ...]:
         entries: list[KeyEntry] = []
@@ -262,6 +266,13 @@ def _worker_count(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= 256:
         raise ValueError("should be a number from 1 to 256")
     return int(text)
+
+
+def _base_url(spec: ProviderSpec) -> str:
+    native = NATIVES.get(spec.kind)
+    if native is not None:
+        return native.base_url(spec.base_url)
+    return "" if spec.kind == "sim" else spec.base_url or OPENAI_URL
 
 
 def _model(spec: ModelSpec) -> ModelEntry:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.config.addresses import Address, parse_base_url, points_at
+from gateway.config.natives import NATIVES
 from gateway.config.references import Secret, secret_fault
 from gateway.config.settings import ProviderEntry
 from gateway.config.source import Problem
@@ -23,7 +24,6 @@ _PUBLIC = (
     ("openrouter", "OPENROUTER_API_KEY", "https://openrouter.ai/api/v1"),
 )
 _LATER = (
-    ("anthropic", ("ANTHROPIC_API_KEY",)),
     ("gemini", ("GEMINI_API_KEY", "GOOGLE_API_KEY")),
     ("azure", ("AZURE_OPENAI_API_KEY",)),
     ("bedrock", ("AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK")),
@@ -110,32 +110,43 @@ def providers_from(environ: Mapping[str, str], listen: Address) -> Found:
     """
     found = Found()
     for name, variable, url in _PUBLIC:
-        value = environ.get(variable)
-        if not value:
-            continue
-        fault = secret_fault(value)
-        if fault:
-            found.problems.append(Problem(variable, 0, fault))
-            continue
-        base_url = _openai_url(environ, listen, found) if name == "openai" else url
-        key = Secret(value, f"env:{variable}")
-        found.providers.append(ProviderEntry(name=name, kind="openai", base_url=base_url, api_key=key))
+        key = _key(environ, variable, found)
+        if key is not None:
+            base_url = _address(environ, "OPENAI_BASE_URL", url, listen, found) if name == "openai" else url
+            found.providers.append(ProviderEntry(name=name, kind="openai", base_url=base_url, api_key=key))
+    for kind, native in NATIVES.items():
+        key = _key(environ, native.variable, found)
+        if key is not None:
+            base_url = native.base_url(_address(environ, native.url_variable, native.url, listen, found))
+            found.providers.append(ProviderEntry(name=kind, kind=kind, base_url=base_url, api_key=key))
     for name, variables in _LATER:
         if any(environ.get(variable) for variable in variables):
             found.notices.append(f"provider {name} is not yet available, ignored its key")
     return found
 
 
-def _openai_url(environ: Mapping[str, str], listen: Address, found: Found) -> str:
-    written = environ.get("OPENAI_BASE_URL")
+def _key(environ: Mapping[str, str], variable: str, found: Found) -> Secret | None:
+    value = environ.get(variable)
+    if not value:
+        return None
+    fault = secret_fault(value)
+    if fault:
+        found.problems.append(Problem(variable, 0, fault))
+        return None
+    return Secret(value, f"env:{variable}")
+
+
+def _address(environ: Mapping[str, str], variable: str, public: str, listen: Address, found: Found) -> str:
+    written = environ.get(variable)
     if not written:
-        return OPENAI_URL
+        return public
     try:
         url = parse_base_url(written)
     except ValueError as error:
-        found.problems.append(Problem("OPENAI_BASE_URL", 0, str(error)))
-        return OPENAI_URL
+        found.problems.append(Problem(variable, 0, str(error)))
+        return public
     if points_at(url, listen):
-        found.notices.append(f"OPENAI_BASE_URL is this gateway's own address; provider openai is {OPENAI_URL}")
-        return OPENAI_URL
+        name = variable.partition("_")[0].lower()
+        found.notices.append(f"{variable} is this gateway's own address; provider {name} is {public}")
+        return public
     return url

@@ -15,7 +15,7 @@ from gateway.config.references import SecretReference
 from gateway.config.units import parse_bytes, parse_duration, parse_percent
 from gateway.config.validation import Many, NotYet, Strict, not_yet
 
-_LATER_KINDS = ("anthropic", "azure", "bedrock", "gemini", "triton")
+_LATER_KINDS = ("azure", "bedrock", "gemini", "triton")
 _CACHE_OPTIONS = frozenset({"ttl", "threshold", "mode", "scope", "answer_guards"})
 
 _TEXT = {"type": "string"}
@@ -113,7 +113,7 @@ class CaptureSpec(Strict):
 class ProviderSpec(Strict):
     """Who serves models."""
 
-    kind: Annotated[Literal["openai", "sim"], _later(_LATER_KINDS, "kind")]
+    kind: Annotated[Literal["openai", "anthropic", "sim"], _later(_LATER_KINDS, "kind")]
     base_url: BaseUrl | None = None
     api_key: SecretReference | None = None
     load: NotYet = None

@@ -84,7 +84,7 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: Literal["openai", "sim"]
+    kind: Literal["openai", "anthropic", "sim"]
     base_url: str
     api_key: Secret | None = None
     passes_credential: bool = False

@@ -45,7 +45,7 @@ class Request(msgspec.Struct, kw_only=True):
 
     Attributes:
         dialect: ``openai_chat``, ``openai_completions``, ``openai_embeddings``, ``openai_models``, ``passthrough``,
-            ``gemini``, ``gemini_tokens``, ``gemini_embeddings``.
+            ``anthropic_messages``, ``anthropic_count_tokens``, ``gemini``, ``gemini_tokens``, ``gemini_embeddings``.
         operation: OpenTelemetry's ``gen_ai.operation.name``: chat, text_completion, embeddings; empty for others.
         route: The path's template, as policies and the record name it: ``/v1/chat/completions``.
         upstream_path: Path and query below the provider's base URL: ``/chat/completions``.
@@ -116,7 +116,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         provider: The provider's name in the configuration.
-        kind: ``openai`` or ``sim``.
+        kind: ``openai``, ``anthropic`` or ``sim``.
         model: The name the provider knows; empty keeps what the client wrote.
         base_url: Scheme, authority and path prefix, without a trailing slash.
         credential: Header lines that authenticate us, already encoded; ``None`` passes the client's own on.

@@ -10,7 +10,15 @@ from typing import Any
 from gateway.core.errors import GatewayError, MalformedRequest, MethodNotAllowed, NotAvailable, RouteNotFound
 from gateway.core.exchange import Incoming, Request
 from gateway.core.ports import Dialect
-from gateway.wire import gemini, openai_chat, openai_completions, openai_embeddings, openai_models, passthrough
+from gateway.wire import (
+    anthropic_messages,
+    gemini,
+    openai_chat,
+    openai_completions,
+    openai_embeddings,
+    openai_models,
+    passthrough,
+)
 from gateway.wire.extent import MAX_VALUES, check_extent
 from gateway.wire.media_type import check_json
 from gateway.wire.request_target import check_query, check_target, plain_path
@@ -21,7 +29,13 @@ _BY_PATH: dict[str, Dialect] = {
     "/v1/chat/completions": openai_chat.DIALECT,
     "/v1/completions": openai_completions.DIALECT,
     "/v1/embeddings": openai_embeddings.DIALECT,
+    "/v1/messages": anthropic_messages.DIALECT,
+    "/v1/messages/count_tokens": anthropic_messages.COUNTING,
+    "/anthropic/v1/messages": anthropic_messages.DIALECT,
+    "/anthropic/v1/messages/count_tokens": anthropic_messages.COUNTING,
 }
+# Whose clients also expect errors of other paths in their own form.
+_ANTHROPIC = ("/anthropic/", "/v1/messages/")
 # Where integers are tokens, by dialect.
 _TOKENS = {openai_completions.DIALECT.name: "prompt", openai_embeddings.DIALECT.name: "input"}
 _CACHE = b"x-weighbridge-cache"
@@ -93,6 +107,8 @@ def _by_head(incoming: Incoming) -> Dialect | None:
 
 def error_dialect(path: str) -> Dialect:
     """Give the dialect in whose shape a client of this path expects errors, even of requests nobody understood."""
+    if path.startswith(_ANTHROPIC):
+        return _BY_PATH.get(path, anthropic_messages.DIALECT)
     return _BY_PATH.get(path) or (gemini.DIALECT if gemini.is_below(path) else passthrough.DIALECT)
 
 

@@ -81,6 +81,22 @@ def test_a_model_goes_to_its_provider_with_our_credential(tmp_path: Path) -> Non
     built(tmp_path, check, KEYS, **SECRETS)
 
 
+def test_a_provider_with_a_dialect_of_its_own_serves_its_models_and_is_told_who_we_are(tmp_path: Path) -> None:
+    def check(pipeline: Pipeline) -> None:
+        (deployment,) = pipeline.courses.router.plan("claude-haiku-4-5").candidates
+        assert (deployment.provider, deployment.kind, deployment.base_url) == ("b", "anthropic", "http://b.example/v1")
+        assert deployment.credential == b"x-api-key: real-secret\r\n"
+        assert pipeline.courses.router.plan("gpt-x").candidates[0].provider == "a"
+
+    text = """version: 1
+providers:
+  a: {kind: openai, base_url: "http://a.example/v1"}
+  b: {kind: anthropic, base_url: "http://b.example", api_key: env:REAL_KEY}
+  c: {kind: anthropic}
+"""
+    built(tmp_path, check, text, **SECRETS)
+
+
 def test_keys_are_asked_for_where_the_configuration_says_so(tmp_path: Path) -> None:
     def check(pipeline: Pipeline) -> None:
         bearer = b"Bearer " + SECRETS["KEY_ONE"].encode()

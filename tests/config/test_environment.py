@@ -68,7 +68,6 @@ def test_the_other_openai_compatible_ones_too():
 @pytest.mark.parametrize(
     ("variable", "name"),
     [
-        ("ANTHROPIC_API_KEY", "anthropic"),
         ("GEMINI_API_KEY", "gemini"),
         ("GOOGLE_API_KEY", "gemini"),
         ("AZURE_OPENAI_API_KEY", "azure"),
@@ -79,6 +78,21 @@ def test_a_credential_of_a_provider_that_is_not_built_is_said_to_be_ignored(vari
     result = found(**{variable: "secret-thing"})
     assert (result.providers, result.problems) == ([], [])
     assert result.notices == [f"provider {name} is not yet available, ignored its key"]
+
+
+def test_a_provider_with_a_dialect_of_its_own():
+    result = found(OPENAI_API_KEY="o", ANTHROPIC_API_KEY="a")
+    assert [(entry.name, entry.kind, entry.base_url) for entry in result.providers] == [
+        ("openai", "openai", "https://api.openai.com/v1"),
+        ("anthropic", "anthropic", "https://api.anthropic.com/v1"),
+    ]
+    elsewhere = found(ANTHROPIC_API_KEY="a", ANTHROPIC_BASE_URL="http://proxy:9/anthropic")
+    assert elsewhere.providers[0].base_url == "http://proxy:9/anthropic/v1"
+    ours = found(ANTHROPIC_API_KEY="a", ANTHROPIC_BASE_URL="http://localhost:8080")
+    assert ours.providers[0].base_url == "https://api.anthropic.com/v1"
+    assert ours.notices == [
+        "ANTHROPIC_BASE_URL is this gateway's own address; provider anthropic is https://api.anthropic.com/v1"
+    ]
 
 
 def test_openai_may_be_somewhere_else():

@@ -26,11 +26,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": CHAT,
     "/v1/completions": {"model": "m", "prompt": "hi"},
     "/v1/embeddings": {"model": "m", "input": "hi"},
+    "/v1/messages": CHAT,
+    "/v1/messages/count_tokens": CHAT,
 }
 NAMES = {
     "/v1/chat/completions": "openai_chat",
     "/v1/completions": "openai_completions",
     "/v1/embeddings": "openai_embeddings",
+    "/v1/messages": "anthropic_messages",
+    "/v1/messages/count_tokens": "anthropic_count_tokens",
 }
 
 
@@ -159,6 +163,9 @@ def test_unknown_paths_are_not_found(path: str) -> None:
         "/v1/%63hat/completions",
         "/v1/chat%2fcompletions",
         "/v1/embeddings;a=b",
+        "/v1/messages/",
+        "/v1/Messages",
+        "/v1/messages/count%5ftokens",
     ],
 )
 def test_near_spellings_of_a_known_route_do_not_slip_past_its_dialect(path: str) -> None:
@@ -169,7 +176,7 @@ def test_near_spellings_of_a_known_route_do_not_slip_past_its_dialect(path: str)
 @pytest.mark.parametrize(
     "path",
     [
-        "/v1/messages", "/v1/messages/", "/v1/messages/count_tokens", "/v1/Messages", "/anthropic/v1/messages",
+        "/v1/messages/batches", "/anthropic/v1/models", "/anthropic",
         "/v1beta/models/gemini-2.5-flash:generateAnswer", "/gemini/v1beta/models", "/V1beta/models/g:embedContent",
         "/openai/deployments/d/chat/completions", "/bedrock/model/x/converse", "/v2/models/m/generate",
     ],
@@ -280,3 +287,16 @@ def test_clients_may_only_tighten_the_policy(value: bytes, *, allowed: bool) -> 
     else:
         with pytest.raises(MalformedRequest):
             select(asked)
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+def test_anthropics_paths_are_known_by_two_names_and_one_route(path: str) -> None:
+    dialect, request = select(json_incoming("/anthropic" + path, CHAT))
+    assert dialect.name == NAMES[path]
+    assert (request.route, request.upstream_path) == (path, path.removeprefix("/v1"))
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/batches", "/anthropic/v1/models"])
+def test_anthropics_clients_get_errors_in_their_own_form(path: str) -> None:
+    body = orjson.loads(error_dialect(path).error_body(NotAvailable("m"), "x"))
+    assert (body["type"], body["request_id"]) == ("error", "x")

@@ -9,6 +9,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.exchange import AnswerFacts, Incoming, Request
 from gateway.core.segments import Segment
 from gateway.wire.anthropic_messages import errors, request
+from gateway.wire.anthropic_messages.request import upstream_body as write_body
 from gateway.wire.grammar import Found, constant, fields
 from gateway.wire.unstreamed import Unstreamed
 
@@ -39,9 +40,9 @@ class AnthropicCountTokens(Unstreamed):
         _COUNT((), "", document, found)
         return iter(found)
 
-    def upstream_body(self, request_: Request, document: Any, model: str) -> bytes:
+    def upstream_body(self, request: Request, document: Any, model: str) -> bytes:
         """Bytes for the provider: the client's own where nothing must change."""
-        return request.upstream_body(request_, document, model)
+        return write_body(request, document, model)
 
     def read_answer(self, document: Any) -> AnswerFacts:
         """Nothing: counted tokens are not used ones."""

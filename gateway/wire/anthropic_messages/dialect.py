@@ -10,6 +10,7 @@ from gateway.core.exchange import AnswerFacts, Incoming, Request
 from gateway.core.ports import StreamReader, TextScreen
 from gateway.core.segments import Path, Segment
 from gateway.wire.anthropic_messages import answer, errors, events, merge, request, stream
+from gateway.wire.anthropic_messages.request import upstream_body as write_body
 from gateway.wire.anthropic_messages.screened import ScreenedReader
 from gateway.wire.shapes import is_object
 
@@ -31,9 +32,9 @@ class AnthropicMessages:
         """Every text of a whole answer."""
         return answer.answer_segments(document)
 
-    def upstream_body(self, request_: Request, document: Any, model: str) -> bytes:
+    def upstream_body(self, request: Request, document: Any, model: str) -> bytes:
         """Bytes for the provider: the client's own where nothing must change."""
-        return request.upstream_body(request_, document, model)
+        return write_body(request, document, model)
 
     def read_answer(self, document: Any) -> AnswerFacts:
         """Usage, model and stop reason of a whole answer."""

@@ -134,7 +134,7 @@ def test_odd_shapes_neither_crash_nor_leak(shapes: list[tuple[str, Any, int]], e
 
 
 def test_a_signed_thought_passes_byte_for_byte() -> None:
-    events = message(thought(0, "I thi", "nk"), text(1, "so"))
+    events = message(thought(0, "I won", "der"), text(1, "so"))
     assert screened(events).client == b"".join(events)
 
 

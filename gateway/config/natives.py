@@ -1,0 +1,52 @@
+"""Providers that speak a dialect of their own: where they are, how we say who we are, which models are theirs."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+_VERSIONED = re.compile(r"/v[0-9][a-z0-9]*\Z")
+
+
+class Native(msgspec.Struct, frozen=True, kw_only=True):
+    """One such provider.
+
+    Attributes:
+        variable: Environment variable that its tools keep the key in.
+        url_variable: And another address.
+        url: Its public address, version included.
+        version: The path that addresses are written without.
+        header: In which a key goes out.
+        models: A glob over its models' names.
+    """
+
+    variable: str
+    url_variable: str
+    url: str
+    version: str
+    header: bytes
+    models: str
+
+    def base_url(self, written: str | None) -> str:
+        """Return the base URL for an address as people write it: with the version or, as its own tools do, without."""
+        if not written:
+            return self.url
+        return written if _VERSIONED.search(written) else written + self.version
+
+    def credential(self, key: str) -> bytes:
+        """Return the header line that carries a key."""
+        return b"%b: %b\r\n" % (self.header, key.encode())
+
+
+# By kind.
+NATIVES = {
+    "anthropic": Native(
+        variable="ANTHROPIC_API_KEY",
+        url_variable="ANTHROPIC_BASE_URL",
+        url="https://api.anthropic.com/v1",
+        version="/v1",
+        header=b"x-api-key",
+        models="claude-*",
+    ),
+}
