@@ -114,11 +114,11 @@ def providers_from(environ: Mapping[str, str], listen: Address) -> Found:
         if key is not None:
             base_url = _address(environ, "OPENAI_BASE_URL", url, listen, found) if name == "openai" else url
             found.providers.append(ProviderEntry(name=name, kind="openai", base_url=base_url, api_key=key))
-    for kind, native in NATIVES.items():
+    for native in NATIVES.values():
         key = _key(environ, native.variable, found)
         if key is not None:
             base_url = native.base_url(_address(environ, native.url_variable, native.url, listen, found))
-            found.providers.append(ProviderEntry(name=kind, kind=kind, base_url=base_url, api_key=key))
+            found.providers.append(ProviderEntry(name=native.kind, kind=native.kind, base_url=base_url, api_key=key))
     for name, variables in _LATER:
         if any(environ.get(variable) for variable in variables):
             found.notices.append(f"provider {name} is not yet available, ignored its key")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import msgspec
 
+NativeKind = Literal["anthropic"]
 _VERSIONED = re.compile(r"/v[0-9][a-z0-9]*\Z")
 
 
@@ -13,6 +15,7 @@ class Native(msgspec.Struct, frozen=True, kw_only=True):
     """One such provider.
 
     Attributes:
+        kind: As the configuration calls it.
         variable: Environment variable that its tools keep the key in.
         url_variable: And another address.
         url: Its public address, version included.
@@ -21,6 +24,7 @@ class Native(msgspec.Struct, frozen=True, kw_only=True):
         models: A glob over its models' names.
     """
 
+    kind: NativeKind
     variable: str
     url_variable: str
     url: str
@@ -40,8 +44,9 @@ class Native(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # By kind.
-NATIVES = {
+NATIVES: dict[str, Native] = {
     "anthropic": Native(
+        kind="anthropic",
         variable="ANTHROPIC_API_KEY",
         url_variable="ANTHROPIC_BASE_URL",
         url="https://api.anthropic.com/v1",

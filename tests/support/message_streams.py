@@ -116,7 +116,9 @@ def made_up_messages(draw: st.DrawFn) -> MadeUp:
             made = text(index, *pieces) if kind == "text" else thought(index, *pieces, seal="")
         texts[index, {"call": "partial_json", "text": "text", "thought": "thinking"}[kind]] += "".join(pieces)
         for each in made:
-            events += [PING, each] if draw(st.booleans()) else [each]
+            if draw(st.booleans()):
+                events.append(PING)
+            events.append(each)
     return MadeUp([*events, last(), MESSAGE_STOP], {place: said for place, said in texts.items() if said})
 
 
@@ -124,7 +126,8 @@ def client_events(data: bytes) -> list[dict[str, Any]]:
     """The events a client reads: as the official one, it leaves out what has no name of its own."""
     found: list[dict[str, Any]] = []
     for raw in data.replace(b"\r\n", b"\n").split(b"\n\n"):
-        lines = dict(line.partition(b": ")[::2] for line in raw.split(b"\n") if line)
+        parts = [line.partition(b": ") for line in raw.split(b"\n") if line]
+        lines = {name: value for name, _, value in parts}
         if b"event" in lines and b"data" in lines:
             document = orjson.loads(lines[b"data"])
             assert document["type"] == lines[b"event"].decode()
