@@ -20,7 +20,7 @@ from gateway.accounting.ledger import Ledger
 from gateway.core.call import Call
 from gateway.core.errors import Blocked, ClientGone, GatewayError
 from gateway.core.exchange import AnswerFacts, Incoming, Request
-from gateway.core.ports import Reply
+from gateway.core.ports import Reply, StreamReader
 from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.guards.plan import GuardPlan
@@ -66,6 +66,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             await self._cancelled(call, cancelled)
             raise
         finally:
+            if call.clauses is not None:
+                call.clauses.drop()
             if call.lease is not None and not call.handed_on:
                 self.ledger.release(call)
 
@@ -103,7 +105,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         dialect, guard = call.dialect, course.guard
         call.body = body = dialect.upstream_body(request, document, course.deployment.model)
         if guard.response_active or call.masks:
-            call.screen = gate.screen_of(guard, call.masks, restores=dialect is not passthrough.DIALECT)
+            restores = dialect is not passthrough.DIALECT
+            call.screen, call.clauses = gate.screen_of(guard, call.masks, restores=restores)
         opaque = dialect is passthrough.DIALECT and not guard.response_active
         attempt = Attempt(call, self._head, self.journal.now_ns, opaque=opaque, gather=guard.gathers)
         call.attempt = attempt
@@ -170,11 +173,10 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         """Finish a stream; one that was held until it is whole is judged, and begins only now."""
         record, reader = self.journal.record(call), attempt.reader
         seen: gate.Seen = None
-        if reader is None or not guard.gathers:
-            tail = reader.finish() if reader is not None else b""
-        elif guard.gathers == "watch":
-            tail = reader.finish()
-            seen = gate.judge_watched(record, guard, call.dialect, attempt.gathered, request.document)
+        if reader is None or guard.gathers != "hold":
+            tail = await self._tail(call, reader)
+            if reader is not None and guard.gathers:
+                seen = await gate.judge_watched(record, guard, call.dialect, attempt.gathered, request.document)
         else:
             reader.finish()
             data, seen, taint = await gate.judge_held(record, guard, call.dialect, attempt.gathered, request.document)
@@ -188,6 +190,12 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         if not attempt.first_ns:
             call.reply.start(attempt.status, self._head(call))
         return (AnswerFacts() if reader is None else reader.facts), tail, seen
+
+    async def _tail(self, call: Call, reader: StreamReader | None) -> bytes:
+        """What is left of a stream when the provider has said all; a clause that nobody has judged yet is waited for."""
+        if reader is None:
+            return b""
+        return reader.finish() if call.clauses is None else await call.clauses.finish(reader)
 
     def _conclude(self, call: Call, guard: GuardPlan, ended: tuple[int, str, bytes], seen: gate.Seen) -> None:
         """File a call that ends well; where rules only observe and ask someone else, when these have spoken."""
@@ -226,6 +234,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     async def _fail(self, call: Call, error: GatewayError) -> None:
         """End a call that failed, as far as its client can still be told."""
         attempt = call.attempt
+        if call.clauses is not None:
+            call.clauses.drop()
         reader = attempt.reader if attempt is not None else None
         if reader is not None:
             await self._settle(call, reader.facts)
@@ -257,7 +267,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         """Weigh what was used; a usage that nobody reported is estimated first, off the loop when that takes long."""
         record = self.journal.record(call)
         if call.screen is not None:
-            gate.note_stream(record, call.screen)
+            gate.note_stream(record, call.screen, call.clauses)
             if call.screen.taint:
                 self.sessions.taint(record)
             call.screen = None

@@ -102,6 +102,10 @@ class TextScreen(Protocol):
         ...
 
 
+# What a reader knew at some moment: choices whose end it has seen, and pieces that it has kept.
+StreamMark = tuple[int, int]
+
+
 class StreamReader(Protocol):
     """A dialect's view of one streamed answer: bytes from the provider in, bytes for the client out."""
 
@@ -133,6 +137,14 @@ class StreamReader(Protocol):
             StreamBroken: The stream is not whole.
             Blocked: A response rule ends the stream.
         """
+        ...
+
+    def mark(self) -> StreamMark:
+        """Return what :meth:`rewind` needs to come back to this moment."""
+        ...
+
+    def rewind(self, mark: StreamMark) -> None:
+        """Forget what came after a moment: the client was not given it, nor told of the ends in it."""
         ...
 
 
@@ -228,6 +240,56 @@ class StreamVerdicts(TextScreen, Protocol):
     @property
     def coverage(self) -> float:
         """Texts that could be judged over texts there were."""
+        ...
+
+
+class Flow(Protocol):
+    """Where a stream goes, and whoever can slow it down; an attempt is one."""
+
+    def show(self, data: bytes) -> None:
+        """Send the client what it may have now."""
+        ...
+
+    def stop(self, error: GatewayError) -> None:
+        """End the attempt."""
+        ...
+
+    def wait(self, *, on: bool) -> None:
+        """Tell the provider to wait, or to go on."""
+        ...
+
+
+class ClauseHolder(Protocol):
+    """Keeps a stream's events until the clauses in them are judged; guards implement it.
+
+    Attributes:
+        released: Characters that have left.
+    """
+
+    released: int
+
+    def open(self, flow: Flow) -> None:
+        """Say where events go that had to wait."""
+        ...
+
+    def take(self, reader: StreamReader, data: bytes) -> bytes:
+        """Let a reader take the next bytes, and return what may leave now; raises as the reader does."""
+        ...
+
+    def hold_back(self) -> None:
+        """The provider has said all: what waits leaves with the end, or not at all."""
+        ...
+
+    async def finish(self, reader: StreamReader) -> bytes:
+        """Let a reader take the end, wait for the judges, and return all that is left.
+
+        Raises:
+            Blocked: A rule ends the stream.
+        """
+        ...
+
+    def drop(self) -> None:
+        """Let nothing more leave; the reader forgets what its client was not given."""
         ...
 
 

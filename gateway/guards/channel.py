@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.clients.hyperscan import Found
 from gateway.core.errors import Blocked
@@ -12,7 +12,7 @@ from gateway.guards.encoded import screen_encoded
 from gateway.guards.redaction import Redaction
 from gateway.guards.rules import Rule
 from gateway.guards.runner import Runner
-from gateway.guards.screening import MAX_EVENTS, Tally
+from gateway.guards.screening import MAX_EVENTS, Tally, of_local
 from gateway.guards.stream_plan import StreamPlan
 from gateway.guards.vault import Masks
 from gateway.plugin.runner import DetectorFailed
@@ -54,7 +54,18 @@ class StreamTally(Tally):
             Blocked: The policy ends the stream for that.
         """
         self.failures += 1
-        self.fail(spec.name, spec.on_error, path, acts=plan.acts(spec.name))
+        self.fail(spec.name, of_local(spec.on_error), path, acts=plan.acts(spec.name))
+        self.check()
+
+    def failed_by_itself(self, spec: DetectorSpec, path: str, rules: Sequence[Rule]) -> None:
+        """Count a detector whose own rules or patterns could not judge a clause.
+
+        Raises:
+            Blocked: The policy ends the stream for that.
+        """
+        self.failures += 1
+        acts = any(rule.acts and spec.name in rule.names for rule in rules)
+        self.fail(spec.name, of_local(spec.on_error), path, acts=acts)
         self.check()
 
     def check(self) -> None:

@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import msgspec
 
 from gateway.core.segments import KEY, Direction, Path, Segment, replace_leaves, without_paths
-from gateway.core.verdict import ANY, Screened
+from gateway.core.verdict import ANY, OnError, Screened
 from gateway.guards.cover import Hit
 from gateway.guards.encoded import leaves, look_encoded
 from gateway.guards.kit import Kit
 from gateway.guards.redaction import Edit
 from gateway.guards.rules import Rule, admits
 from gateway.guards.runner import Found
-from gateway.guards.screening import LOOKALIKE, Look, PlainLook, Screening, Tally
+from gateway.guards.screening import LOOKALIKE, Look, PlainLook, Screening, Tally, of_local
 from gateway.guards.vault import PLACEHOLDER, Masks
 from gateway.plugin.guard import CallFinding, Subject
 from gateway.plugin.runner import DetectorFailed, judge
@@ -150,8 +150,8 @@ class DocumentScreen:
             self._shown(text)
             self._uncovered.add(text.number)
             for spec in dict.fromkeys(spec.name for spec, _ in look.failed):
-                acts = any(rule.acts and spec in rule.names for rule in screening.rules)
-                self._tally.fail(spec, self._on_error(spec), text.shown, acts=acts)
+                acts = any(rule.acts and spec in rule.names for rule in (*screening.rules, *self._side.prompt))
+                self._tally.fail(spec, of_local(self._on_error(spec)), text.shown, acts=acts)
         if not by_rules:
             return
         if screening.exempt:
@@ -184,7 +184,7 @@ class DocumentScreen:
         for rule in rules:
             self._judge_rule(rule, found)
 
-    def _on_error(self, name: str) -> str:
+    def _on_error(self, name: str) -> OnError:
         return self._kit.specs[self._kit.matcher.numbers[name]].on_error
 
     def _findings(self, rules: Sequence[Rule]) -> tuple[dict[str, Sequence[CallFinding]], dict[str, str]]:

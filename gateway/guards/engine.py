@@ -19,6 +19,7 @@ from gateway.guards.facets import Facets
 from gateway.guards.kit import Kit
 from gateway.guards.plan import GuardPlan
 from gateway.guards.rules import Rule, applies, matches, prepare
+from gateway.guards.scored import Scorers
 
 # Clients choose model names: what is remembered of them is bounded.
 _MAX_PLANS, _MAX_LABEL_CHARS = 4096, 1024
@@ -36,6 +37,7 @@ class GuardEngine:
         now_ns: Monotonic clock, for the latency of detections.
         unix_ms: The wall clock, for what expires.
         plugins: Builders of detectors that plugins bring, by ``use``.
+        scorers: Give models; asked for those that the bundle names, and for no other.
 
     Attributes:
         asks_taint: A rule asks whether a session is tainted.
@@ -51,11 +53,12 @@ class GuardEngine:
         now_ns: Callable[[], int] = perf_counter_ns,
         unix_ms: Callable[[], int] = _CLOCK.unix_ms,
         plugins: Mapping[str, Builder] | None = None,
+        scorers: Scorers | None = None,
     ) -> None:
         self.revision = bundle.revision
         self.bundle = bundle
         self.plugins = plugins
-        self.kit = Kit(bundle, now_ns, plugins)
+        self.kit = Kit(bundle, now_ns, plugins, scorers)
         self._unix_ms = unix_ms
         self._specs = bundle.rules
         for spec in bundle.rules:
@@ -76,6 +79,10 @@ class GuardEngine:
         key = self._facets.key(facts)
         known = self._plans.get(key)
         return known if known is not None else self._make(key, facts)
+
+    async def warm(self) -> None:
+        """Load the models that the bundle names, so that the first call does not wait for that."""
+        await self.kit.warm()
 
     async def close(self) -> None:
         """Let go of what detectors outside hold."""

@@ -14,10 +14,11 @@ import orjson
 
 from gateway.core.errors import Blocked
 from gateway.core.exchange import AnswerFacts, Headers, Request
-from gateway.core.ports import Dialect, StreamReader, StreamVerdicts
+from gateway.core.ports import ClauseHolder, Dialect, StreamReader, StreamVerdicts
 from gateway.core.record import ExchangeRecord, GuardEvent
 from gateway.core.verdict import Action, Masked, Screened
 from gateway.guards.aside import HUGE_BYTES, LARGE_BYTES
+from gateway.guards.clause_gate import ClauseGate
 from gateway.guards.plan import GuardPlan
 from gateway.guards.restore import RestoringScreen, Values, restore_document
 from gateway.guards.sessions import Sessions
@@ -96,11 +97,11 @@ def note(record: ExchangeRecord, screened: Screened) -> None:
     _note(record, screened.action, screened.events, screened.coverage)
 
 
-def note_stream(record: ExchangeRecord, screen: StreamVerdicts) -> None:
+def note_stream(record: ExchangeRecord, screen: StreamVerdicts, clauses: ClauseHolder | None = None) -> None:
     """Put on the record what the guards of a stream have done."""
     _note(record, screen.action, screen.events, screen.coverage)
     if screen.action == "block":
-        record.released_chars = screen.released
+        record.released_chars = screen.released if clauses is None else clauses.released
 
 
 def _note(record: ExchangeRecord, action: Action, events: list[GuardEvent], coverage: float) -> None:
@@ -174,8 +175,10 @@ def after_reroute(record: ExchangeRecord, kept: list[GuardEvent]) -> None:
     record.guard_events = kept + [event for event in record.guard_events if event.rule not in rules]
 
 
-def screen_of(plan: GuardPlan, masks: Values | None, *, restores: bool) -> StreamVerdicts | None:
-    """Give what a streamed answer goes through on its way; ``None`` when nothing looks at it.
+def screen_of(
+    plan: GuardPlan, masks: Values | None, *, restores: bool
+) -> tuple[StreamVerdicts | None, ClauseGate | None]:
+    """Give what a streamed answer goes through on its way, and who judges it by clause; ``None`` for nothing.
 
     Args:
         plan: The rules.
@@ -183,14 +186,17 @@ def screen_of(plan: GuardPlan, masks: Values | None, *, restores: bool) -> Strea
         restores: Text can come back in streams of the answer's dialect.
     """
     screen = plan.stream_screen() if plan.response_active else None
-    return RestoringScreen(screen, masks) if masks and restores else screen
+    clauses = plan.clause_gate(screen) if screen is not None and plan.clauses is not None else None
+    return (RestoringScreen(screen, masks) if masks and restores else screen), clauses
 
 
 def _transcript(dialect: Dialect, data: bytes) -> Any:
     return orjson.loads(dialect.stream_transcript([data]))
 
 
-def judge_watched(record: ExchangeRecord, plan: GuardPlan, dialect: Dialect, data: bytes | None, request: Any) -> Seen:
+async def judge_watched(
+    record: ExchangeRecord, plan: GuardPlan, dialect: Dialect, data: bytes | None, request: Any
+) -> Seen:
     """Judge a stream that has left already by rules over the whole that only observe.
 
     Args:
@@ -204,7 +210,8 @@ def judge_watched(record: ExchangeRecord, plan: GuardPlan, dialect: Dialect, dat
         record.coverage = 0.0
         return None
     transcript = _transcript(dialect, data)
-    note(record, plan.judge_stream(dialect, transcript, request=request))
+    opinions = await plan.ask_stream(dialect, transcript) if plan.response_asks else None
+    note(record, plan.judge_stream(dialect, transcript, request=request, opinions=opinions))
     return dialect, transcript
 
 
@@ -221,7 +228,7 @@ async def judge_held(
     """
     data = data or b""
     transcript = _transcript(dialect, data)
-    opinions = await plan.ask("response", dialect, transcript) if plan.response_asks else None
+    opinions = await plan.ask_stream(dialect, transcript) if plan.response_asks else None
     screened = plan.judge_stream(dialect, transcript, request=request, opinions=opinions)
     note(record, screened)
     if screened.rule:

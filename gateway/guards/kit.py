@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import cast
 
 import msgspec
 
-from gateway.core.errors import Misconfigured
+from gateway.core.errors import GatewayError, Misconfigured
+from gateway.core.scored import scorer_of
 from gateway.core.segments import Direction, Path, pointer
 from gateway.core.verdict import Bundle, DetectorSpec, Thresholds
-from gateway.guards.detectors.registry import Builder, build, form_of, runs_as_pattern
+from gateway.guards.detectors.registry import Builder, build, form_of, is_model_alone, runs_as_pattern
 from gateway.guards.matcher import Matcher
 from gateway.guards.memo import Memo
 from gateway.guards.redaction import REDACT, redact
 from gateway.guards.rules import named
 from gateway.guards.runner import Holder, Named, Runner
+from gateway.guards.scored import ScoredDetector, Scorers
+from gateway.guards.scored import build as build_scored
 from gateway.plugin.guard import CallDetector, OutsideDetector, scope_of
 
 _DIRECTIONS: tuple[Direction, ...] = ("request", "response")
@@ -31,10 +35,15 @@ class Judge(msgspec.Struct, frozen=True):
 
 
 class Asker(msgspec.Struct, frozen=True):
-    """A detector that asks someone else."""
+    """A detector that asks someone else: a service outside, or a model.
+
+    Attributes:
+        modelled: It is a model of ours: what it says of a text is remembered, and streams are judged clause by clause.
+    """
 
     holder: Holder
     detector: OutsideDetector
+    modelled: bool = False
 
 
 class Kit:
@@ -44,12 +53,26 @@ class Kit:
         bundle: Checked by the policy room.
         now_ns: Monotonic clock.
         plugins: Builders of detectors that plugins bring.
+        scorers: Give models; one that no detector names is never asked for.
+        askers: Those of the kit that this one is the twin of.
+
+    Attributes:
+        forms: How each detector runs: ``pattern``, ``piece``, ``text``, ``call``, ``outside``, ``model``, or both of
+            two: ``text+model``.
+        local: Detectors that find in one text by themselves, whoever else they ask.
 
     Raises:
         Misconfigured: A detector cannot be built, or a rule names one that there is none of.
     """
 
-    def __init__(self, bundle: Bundle, now_ns: Callable[[], int], plugins: Mapping[str, Builder] | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        now_ns: Callable[[], int],
+        plugins: Mapping[str, Builder] | None = None,
+        scorers: Scorers | None = None,
+        askers: dict[str, Asker] | None = None,
+    ) -> None:
         wanted = {name for spec in bundle.rules for name in named(spec.when)}
         known = {detector.name for detector in bundle.detectors}
         if missing := sorted(wanted - known):
@@ -63,6 +86,9 @@ class Kit:
         self.runners: tuple[Runner, ...] = ()
         self.judges: dict[str, Judge] = {}
         self.askers: dict[str, Asker] = {}
+        self.local: frozenset[str] = frozenset()
+        self._scorers = scorers
+        self._given = askers
         for number, spec in enumerate(self.specs):
             self._take(number, spec, plugins)
         self._plugins = plugins
@@ -95,8 +121,15 @@ class Kit:
     def twin(self) -> Kit:
         """The same detectors for another thread, which is the one to call this."""
         if self._twin is None:
-            self._twin = Kit(self.bundle, self.now_ns, self._plugins)
+            self._twin = Kit(self.bundle, self.now_ns, self._plugins, askers=self.askers)
         return self._twin
+
+    async def warm(self) -> None:
+        """Load the models that rules ask; one that cannot be loaded will say so when it is asked."""
+        for asker in self.askers.values():
+            if isinstance(asker.detector, ScoredDetector):
+                with contextlib.suppress(GatewayError):
+                    await asker.detector.warm()
 
     async def close(self) -> None:
         """Let go of what outside detectors hold."""
@@ -104,17 +137,28 @@ class Kit:
             await asker.detector.close()
 
     def _take(self, number: int, spec: DetectorSpec, plugins: Mapping[str, Builder] | None) -> None:
+        rank = self.matcher.ranks + number
+        form = self._take_local(number, rank, spec, plugins)
+        self.forms[spec.name] = form
+        if scorer_of(spec):
+            self.local |= {spec.name} if form else frozenset[str]()
+            self.forms[spec.name] = f"{form}+model" if form else "model"
+            if self._given is not None:
+                self.askers[spec.name] = self._given[spec.name]
+            elif (scored := build_scored(spec, self._scorers)) is not None:
+                self.askers[spec.name] = Asker(Holder(spec, number, rank), scored, modelled=True)
+
+    def _take_local(self, number: int, rank: int, spec: DetectorSpec, plugins: Mapping[str, Builder] | None) -> str:
+        """Take the part of a detector that asks no model, and say what form it has; empty when there is none."""
         if runs_as_pattern(spec):
-            self.forms[spec.name] = "pattern"
-            return
+            return "pattern"
+        if is_model_alone(spec):
+            return ""
         detector = build(spec, plugins)
         if detector is None:
             # There is nothing that it could find.
-            self.forms[spec.name] = "pattern"
-            return
+            return "pattern"
         form = form_of(detector)
-        self.forms[spec.name] = form
-        rank = self.matcher.ranks + number
         directions = scope_of(detector).directions
         if form in ("piece", "text"):
             runner = Runner(Named(number, rank, spec, form, detector), self.bundle.max_chars, self.memo)
@@ -125,6 +169,7 @@ class Kit:
             self.askers[spec.name] = Asker(Holder(spec, number, rank), cast("OutsideDetector", detector))
         elif callable(getattr(detector, "judge", None)):
             self.judges[spec.name] = Judge(Holder(spec, number, rank), cast("CallDetector", detector), directions)
+        return form
 
 
 def _without_patterns(spec: DetectorSpec) -> DetectorSpec:

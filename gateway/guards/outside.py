@@ -1,4 +1,8 @@
-"""Asks detectors outside about all texts of a request or answer at once, each within its time limit."""
+"""Asks detectors outside, and models, about all texts of a request or answer at once, each within its time limit.
+
+A model says the same of the same text each time, so what it said is remembered: a long conversation costs its newest
+turn. Somebody outside is asked anew.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,18 @@ from typing import Protocol
 from gateway.core.segments import Direction, Segment
 from gateway.guards.document import Opinions
 from gateway.guards.kit import Asker, Kit
+from gateway.guards.memo import Key
 from gateway.guards.rules import Rule, admits
 from gateway.guards.runner import matched
-from gateway.plugin.guard import About
+from gateway.guards.scored import DEFAULT_TIMEOUT_S as MODEL_TIMEOUT_S
+from gateway.guards.scored import ScoredDetector
+from gateway.plugin.guard import About, Finding, scope_of
 from gateway.plugin.runner import DetectorFailed
 from gateway.plugin.runner import ask as ask_one
 
 # For a detector that the policy gives no time limit.
 DEFAULT_TIMEOUT_S = 5.0
+Texts = Sequence[tuple[str, About]]
 
 
 class Asking(Protocol):
@@ -48,26 +56,77 @@ async def _ask(
     side: Asking, asker: Asker, rules: Sequence[Rule], segments: Sequence[Segment], opinions: Opinions
 ) -> None:
     spec = asker.holder.spec
-    mine = [rule.spec.match for rule in rules if spec.name in rule.names]
-    meant = [
-        (number, segment)
-        for number, segment in enumerate(segments)
-        if any(admits(match, segment.role, segment.kind, segment.tool) for match in mine)
-    ]
+    meant = meant_for(side, asker, rules, segments)
     most = side.kit.bundle.max_chars
-    if most and any(len(segment.text) > most for _, segment in meant):
+    if most and any(len(text) > most for _, text, _ in meant):
         opinions.failed[spec.name] = "too long"
         return
-    texts = [(segment.text, About(side.direction, segment.role, segment.kind, segment.tool)) for _, segment in meant]
-    if not texts:
+    if not meant:
         return
     try:
-        findings = await ask_one(asker.detector, texts, spec.timeout_s or DEFAULT_TIMEOUT_S)
+        findings = await asked(side.kit, asker, [(text, about) for _, text, about in meant])
     except DetectorFailed as failed:
         opinions.failed[spec.name] = failed.reason
         return
     opinions.found[spec.name] = {
-        number: matched(asker.holder, found, len(segment.text))
-        for (number, segment), found in zip(meant, findings, strict=True)
+        number: matched(asker.holder, found, len(text))
+        for (number, text, _), found in zip(meant, findings, strict=True)
         if found
     }
+
+
+def meant_for(
+    side: Asking, asker: Asker, rules: Sequence[Rule], segments: Sequence[Segment]
+) -> list[tuple[int, str, About]]:
+    """Return the texts that a detector is to be asked about, each with its number and where it stands."""
+    name = asker.holder.spec.name
+    mine = [rule.spec.match for rule in rules if name in rule.names]
+    meant: list[tuple[int, str, About]] = []
+    for number, segment in enumerate(segments):
+        if any(admits(match, segment.role, segment.kind, segment.tool) for match in mine):
+            about = About(side.direction, segment.role, segment.kind, segment.tool)
+            if wanted(asker, segment.text, about):
+                meant.append((number, segment.text, about))
+    return meant
+
+
+def time_limit(asker: Asker) -> float:
+    """Return how long a detector may take, in seconds."""
+    return asker.holder.spec.timeout_s or (MODEL_TIMEOUT_S if asker.modelled else DEFAULT_TIMEOUT_S)
+
+
+def wanted(asker: Asker, text: str, about: About) -> bool:
+    """Whether a detector looks at such a text at all."""
+    scope = scope_of(asker.detector)
+    if about.direction not in scope.directions or (scope.kinds and about.kind not in scope.kinds):
+        return False
+    return not isinstance(asker.detector, ScoredDetector) or asker.detector.takes(text, about)
+
+
+async def asked(kit: Kit, asker: Asker, texts: Texts) -> Sequence[Sequence[Finding]]:
+    """Ask one detector about texts, those of a model that are known already left out.
+
+    Raises:
+        DetectorFailed: There was no answer in time, or none that can be understood.
+    """
+    spec = asker.holder.spec
+    if not asker.modelled:
+        return await ask_one(asker.detector, texts, time_limit(asker))
+    memo = kit.memo
+    keys = [memo.key(spec.name, about, text) for text, about in texts]
+    known: dict[Key, Sequence[Finding]] = {}
+    fresh: dict[Key, tuple[str, About]] = {}
+    for key, text in zip(keys, texts, strict=True):
+        if key in known or key in fresh:
+            continue
+        found = memo.get(key)
+        if found is None:
+            fresh[key] = text
+        else:
+            known[key] = found
+    if fresh:
+        answers = await ask_one(asker.detector, list(fresh.values()), time_limit(asker))
+        for key, answer in zip(fresh, answers, strict=True):
+            known[key] = answer
+            memo.put(key, tuple(answer))
+    return [known[key] for key in keys]

@@ -10,6 +10,8 @@ import msgspec
 from gateway.core.ports import Channel, Dialect
 from gateway.core.segments import Direction, Segment
 from gateway.core.verdict import ANY, Screened
+from gateway.guards.clause_gate import ClauseGate
+from gateway.guards.clause_plan import ClausePlan, clausal
 from gateway.guards.document import DocumentScreen, Opinions, Scope
 from gateway.guards.kit import Kit
 from gateway.guards.outside import ask
@@ -87,7 +89,7 @@ class Side:
             for rule in (*self.prompt, *self.late)
             if admits(rule.spec.match, role, kind, tool)
             for name in rule.names
-            if not self.kit.whole(name, self.direction)
+            if name in self.kit.local or not self.kit.whole(name, self.direction)
         )
         about = About(self.direction, role, kind, tool)
         return Screening(self.kit.matcher, rules, about=about, runners=self.kit.runners, watched=watched)
@@ -107,14 +109,15 @@ class GuardPlan:
         response_active: A rule may apply to the answer.
         request_asks: Somebody outside is asked before the request goes on.
         response_asks: Somebody outside is asked before the answer goes on.
+        clauses: Rules over a streamed answer that are judged by clause; ``None`` for none.
         gathers: What becomes of a streamed answer for rules over the whole: nothing; it is kept while it leaves, since
             they only observe (``watch``); or it is held until it is whole, since they may end or change it (``hold``).
         observes: Somebody outside is asked beside the call, for rules that only observe.
     """
 
     __slots__ = (
-        "_kit", "_rules", "_streams", "_twin", "gathers", "observes", "request", "request_active", "request_asks",
-        "response", "response_active", "response_asks", "revision",
+        "_kit", "_rules", "_streamed", "_streams", "_twin", "clauses", "gathers", "observes", "request",
+        "request_active", "request_asks", "response", "response_active", "response_asks", "revision",
     )  # fmt: skip
 
     def __init__(self, kit: Kit, request: tuple[Rule, ...], response: tuple[Rule, ...]) -> None:
@@ -129,12 +132,17 @@ class GuardPlan:
         self.request_asks = bool(self.request.asks)
         self.response_asks = bool(self.response.asks)
         self.observes = bool(self.request.late or self.response.late)
+        by_clause = clausal(self.response)
+        self.clauses = ClausePlan(kit, by_clause, self.response.asks) if by_clause else None
+        rest = tuple(rule for rule in response if rule not in by_clause)
+        # The rules of a streamed answer that are not judged by clause.
+        self._streamed = Side(kit, "response", rest) if by_clause else self.response
         self.gathers: Literal["", "watch", "hold"] = ""
-        if self.response.stops:
+        if self._streamed.stops:
             self.gathers = "hold"
-        elif self.response.prompt or self.response.late:
+        elif self._streamed.prompt or self._streamed.late:
             self.gathers = "watch"
-        self._streams = StreamPlans(self.response, self._kit)
+        self._streams = StreamPlans(self._streamed, self._kit)
 
     def twin(self) -> GuardPlan:
         """The same plan for another thread, which is the one to call this."""
@@ -191,6 +199,11 @@ class GuardPlan:
         """Judge a streamed answer that is whole by the rules over the whole; its texts are screened as they go."""
         return self._answer(dialect, transcript, request, opinions, Scope.WHOLE)
 
+    async def ask_stream(self, dialect: Dialect, transcript: Any) -> Opinions:
+        """Ask the detectors outside about a streamed answer that is whole, those left out that are asked by clause."""
+        streamed = self._streamed
+        return await ask(streamed, streamed.asks, _segments("response", dialect, transcript))
+
     def screen_opaque(self, direction: Direction) -> Screened:
         """Judge a body that cannot be read: nothing was scanned, and the record says so."""
         side = self._side(direction)
@@ -206,6 +219,14 @@ class GuardPlan:
     def stream_screen(self, masks: Masks | None = None) -> StreamScreen:
         """Return a fresh screen for one streamed answer."""
         return StreamScreen(self._streams, self._kit.now_ns, self._kit.bundle.response_scoring, masks)
+
+    def clause_gate(self, screen: StreamScreen) -> ClauseGate | None:
+        """Return who judges a stream by clause behind its screen; ``None`` when no rule asks for that."""
+        if self.clauses is None:
+            return None
+        gate = ClauseGate(self.clauses, screen)
+        screen.tell(gate)
+        return gate
 
     async def ask(self, direction: Direction, dialect: Dialect, document: Any) -> Opinions:
         """Ask the detectors outside that must have spoken before a request or answer goes on."""
@@ -230,7 +251,8 @@ class GuardPlan:
         subject = Subject(
             direction="response", dialect=dialect.name, document=document, segments=segments, request=request
         )
-        screened, paths = DocumentScreen(self.response, subject, None, opinions).screen(scope)
+        side = self.response if scope is Scope.ALL else self._streamed
+        screened, paths = DocumentScreen(side, subject, None, opinions).screen(scope)
         if screened.edited:
             screened.document = dialect.strip_repeats(screened.document, paths)
         return screened

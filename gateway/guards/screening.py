@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.core.record import GuardEvent
 from gateway.core.segments import Direction
-from gateway.core.verdict import Action, DetectorSpec, Thresholds
+from gateway.core.verdict import Action, DetectorSpec, OnError, Thresholds
 from gateway.guards.cover import Cover, Hit, Mark, clusters, in_order
 from gateway.guards.matcher import Matcher
 from gateway.guards.redaction import Edit, Edits, redact
@@ -25,6 +25,11 @@ Failure = tuple[DetectorSpec, str]
 LOOKALIKE = -1
 _DEFUSE = Edit(action="rewrite")
 _TRUSTED = ("assistant",)
+
+
+def of_local(on_error: OnError) -> OnError:
+    """Return what holds when a detector's own rules fail: with ``rules_only`` there is nothing else left."""
+    return "block" if on_error == "rules_only" else on_error
 
 
 class Finding(msgspec.Struct):

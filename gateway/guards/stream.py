@@ -10,6 +10,9 @@ which it is cut into pieces. Four things make that so:
   what follows until it ends; a private key that never closes swallows the rest.
 - The same code writes whole texts and pieces (:mod:`gateway.guards.redaction`).
 
+Rules that ask a model are judged by clause, beside the stream, by who stands behind it and keeps its events
+(:mod:`gateway.guards.clause_gate`): it hears here what is about to leave.
+
 What cannot be decided piece by piece holds its channel until it is whole: tool arguments, which are JSON, rules in
 earnest whose expression needs the whole text (``all``, ``not``), and rules in earnest over detectors that judge a text
 as a whole. Rules that only observe hold nothing back.
@@ -38,6 +41,18 @@ class Plans(Protocol):
         ...
 
 
+class Listener(Protocol):
+    """Hears what is released; :class:`gateway.guards.clause_gate.ClauseGate`."""
+
+    def heard(self, channel: Channel, text: str) -> None:
+        """Take text that is about to leave."""
+        ...
+
+    def ended(self, channel: Channel) -> None:
+        """A channel's text is whole."""
+        ...
+
+
 class StreamScreen(StreamTally):
     """The rules over one streamed answer; a :class:`gateway.core.ports.StreamVerdicts`.
 
@@ -48,7 +63,7 @@ class StreamScreen(StreamTally):
         masks: Take what is masked on the way out; never restored in this answer.
     """
 
-    __slots__ = ("_channels", "_edited", "_opened", "_plans", "released")
+    __slots__ = ("_channels", "_edited", "_listener", "_opened", "_plans", "released")
 
     def __init__(
         self,
@@ -65,6 +80,11 @@ class StreamScreen(StreamTally):
         # Characters that have left, and texts that rules looked at.
         self.released = 0
         self._opened = 0
+        self._listener: Listener | None = None
+
+    def tell(self, listener: Listener) -> None:
+        """Tell somebody of every text that is released from now on."""
+        self._listener = listener
 
     @property
     def coverage(self) -> float:
@@ -85,6 +105,8 @@ class StreamScreen(StreamTally):
             known = self._open(channel)
         released = known.feed(text) if known is not None else text
         self.released += len(released)
+        if self._listener is not None:
+            self._listener.heard(channel, released)
         return released
 
     def finish(self, channel: Channel) -> str:
@@ -96,12 +118,13 @@ class StreamScreen(StreamTally):
         if self.rule:
             raise Blocked(self.rule)
         known = self._channels.pop(channel, None)
-        if known is None:
-            return ""
-        released = known.finish()
-        if known.edited_by and len(self._edited) < MAX_CHANNELS:
+        released = known.finish() if known is not None else ""
+        if known is not None and known.edited_by and len(self._edited) < MAX_CHANNELS:
             self._edited[channel] = known.edited_by
         self.released += len(released)
+        if self._listener is not None:
+            self._listener.heard(channel, released)
+            self._listener.ended(channel)
         return released
 
     def seal(self, channel: Channel) -> None:

@@ -7,7 +7,7 @@ named by its type and not shown to anybody, since its message may quote the text
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from gateway.core.errors import GatewayError
@@ -99,19 +99,31 @@ async def ask(
     Raises:
         DetectorFailed: There was no answer in time, or none that can be understood.
     """
+    findings = await within(detector.judge(texts), timeout_s)
+    try:
+        answered = [_sound(found, Finding) for found in findings]
+    except TypeError as broken:
+        raise DetectorFailed(_word(broken)) from None
+    if len(answered) != len(texts):
+        raise DetectorFailed("count")
+    return answered
+
+
+async def within(asking: Awaitable[T], timeout_s: float) -> T:
+    """Wait for what somebody else says, so long and no longer; what is raised on the way becomes a word.
+
+    Raises:
+        DetectorFailed: There was no answer in time, or none at all.
+    """
     try:
         async with asyncio.timeout(timeout_s):
-            findings = await detector.judge(texts)
-        answered = [_sound(found, Finding) for found in findings]
+            return await asking
     except TimeoutError:
         raise DetectorFailed("timeout") from None
     except GatewayError as error:
         raise DetectorFailed(error.code) from None
     except Exception as broken:
         raise DetectorFailed(_word(broken)) from None
-    if len(answered) != len(texts):
-        raise DetectorFailed("count")
-    return answered
 
 
 def attempt(work: Callable[[], T]) -> T:

@@ -13,21 +13,21 @@ from gateway.clients.identifiers import phone_regions
 from gateway.config.source import NodePath
 from gateway.config.validation import suggestion
 from gateway.core.pattern_width import PatternRefused, bound_gaps, shape
+from gateway.core.scored import NAMES
 from gateway.core.verdict import DetectorSpec, OnError, PatternSpec
 from gateway.policy.detectors import (
     KINDS,
     AnyDetector,
     ForeignDetector,
-    InjectionDetector,
     JsonSchemaDetector,
     PatternDetector,
-    PiiDetector,
     SecretsDetector,
     UrlEgressDetector,
 )
 from gateway.policy.lists import lines_of, parse_values
 from gateway.policy.report import Report
 from gateway.policy.rulesets import choose, rules_named, unknown
+from gateway.policy.scored import InjectionDetector, PiiDetector
 from gateway.policy.sources import PolicyFile
 from gateway.policy.tool_rules import ToolsDetector
 
@@ -200,6 +200,9 @@ class DetectorCompiler:
         yield from choose(loaded.rules, kinds=spec.kinds, besides=spec.except_, require=spec.require, allow=spec.allow)
 
     def _personal(self, file: PolicyFile, path: NodePath, spec: PiiDetector) -> tuple[PatternSpec, ...]:
+        entities = [entity for entity in spec.entities if entity not in NAMES]
+        if not entities:
+            return ()
         catalogue = import_module(_PERSONAL)
         countries: tuple[str, ...] = catalogue.COUNTRIES
         for index, country in enumerate(spec.countries):
@@ -212,7 +215,7 @@ class DetectorCompiler:
                 message = f"no telephone numbers of {region} are known{suggestion(region.upper(), known)}"
                 self._report.problem(file, (*path, "regions", index), message)
         patterns: tuple[PatternSpec, ...] = catalogue.pii_patterns(
-            entities=spec.entities,
+            entities=entities,
             countries=[country.upper() for country in spec.countries],
             regions=[region.upper() for region in spec.regions if region.upper() in known],
             require=spec.require,

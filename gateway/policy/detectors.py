@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeGuard, cast, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -18,56 +18,14 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from gateway.config.references import SecretReference
-from gateway.config.validation import NOT_YET, Many, NotYet, not_yet, suggestion
-from gateway.core.views import VIEW_NAMES
+from gateway.config.validation import NOT_YET, Many, not_yet
 from gateway.policy.lists import parse_host
-from gateway.policy.options import LIST_NAME, Count, Detector, Seconds, Share, Text, plain
+from gateway.policy.options import LIST_NAME, Count, Detector, NoTable, Seconds, Share, Text, plain
+from gateway.policy.scored import InjectionDetector, JudgeDetector, PiiDetector, ToxicityDetector
 from gateway.policy.tool_rules import ToolsDetector
+from gateway.policy.views import Views
 
-Country = Annotated[str, Field(pattern=r"^[A-Za-z]{2}$"), WithJsonSchema({"type": "string", "examples": ["DE"]})]
 LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
-
-Entity = Literal[
-    "CARD", "IBAN", "BIC", "EMAIL", "PHONE", "IP", "MAC", "IMEI", "CRYPTO", "US_SSN", "NATIONAL_ID", "PASSPORT",
-    "MEDICAL_ID",
-]  # fmt: skip
-_NEEDS_MODEL = ("PERSON", "ADDRESS")
-
-
-def _entity(value: object) -> object:
-    if value in _NEEDS_MODEL:
-        raise not_yet(f"{value}, which needs a model,")
-    return value
-
-
-def _is_level(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 4
-
-
-def _level(value: object) -> object:
-    """Read ``2`` or ``{enforce: 1, detect: 3}``."""
-    if isinstance(value, dict):
-        written = cast("dict[str, object]", value)
-        enforce, detect = written.get("enforce"), written.get("detect")
-        if set(written) == {"enforce", "detect"} and _is_level(enforce) and _is_level(detect) and enforce <= detect:
-            return written
-    elif _is_level(value):
-        return value
-    raise ValueError("should be 1, 2, 3 or 4, or {enforce: 1, detect: 3}, where detect is at least enforce")
-
-
-def _views(value: object) -> object:
-    """Read ``all``, or names of views."""
-    if value == "all":
-        return value
-    names = cast("list[object]", value) if isinstance(value, list) else [value]
-    for name in names:
-        if name not in VIEW_NAMES:
-            hint = suggestion(str(name), VIEW_NAMES) or f"; there are {', '.join(VIEW_NAMES)}"
-            raise ValueError(f"no view is called '{name}'{hint}")
-    if not names:
-        raise ValueError("should be all, or a list of views")
-    return names
 
 
 def _hosts(value: object) -> object:
@@ -99,32 +57,6 @@ def _schema_or_file(value: object) -> object:
     raise ValueError("should be a JSON Schema, or the name of a file that holds one")
 
 
-_LEVEL_NUMBER = {"type": "integer", "minimum": 1, "maximum": 4}
-Level = Annotated[
-    Any,
-    BeforeValidator(_level),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                _LEVEL_NUMBER,
-                {
-                    "type": "object",
-                    "description": "What acts, and what is only recorded.",
-                    "properties": {"enforce": _LEVEL_NUMBER, "detect": _LEVEL_NUMBER},
-                    "required": ["enforce", "detect"],
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
-]
-Views = Annotated[
-    Any,
-    BeforeValidator(_views),
-    WithJsonSchema(
-        {"anyOf": [{"enum": ["all", *VIEW_NAMES]}, {"type": "array", "items": {"enum": [*VIEW_NAMES]}, "minItems": 1}]}
-    ),
-]
 HostsOrList = Annotated[
     Any,
     BeforeValidator(_hosts),
@@ -145,39 +77,12 @@ class SecretsDetector(Detector):
     except_: Many[Text] = Field((), validation_alias="except")
 
 
-class PiiDetector(Detector):
-    """Identifiers of persons, accounts and devices."""
-
-    use: Literal["pii"]
-    entities: Annotated[Many[Annotated[Entity, BeforeValidator(_entity)]], Field(min_length=1)]
-    countries: Many[Country] = ()
-    regions: Many[Country] = ()
-    require: Literal["checksum_or_context", "checksum", "any"] = "checksum_or_context"
-    private_ips: bool = False
-    allow: Many[Text] = ()
-    min_score: Share = 0.0
-    model: NotYet = None
-
-
 class PatternDetector(Detector):
     """Expressions of one's own."""
 
     use: Literal["pattern"]
     patterns: Annotated[Many[Text], Field(min_length=1)]
     views: Views = ("raw",)
-
-
-class InjectionDetector(Detector):
-    """Attempts to give orders to the model, by rules over many views of a text."""
-
-    use: Literal["injection"]
-    rules: Text = "injection"
-    level: Level = 1
-    views: Views = "all"
-    min_score: Share = 0.0
-    target_fpr: NotYet = None
-    model: NotYet = None
-    timeout: NotYet = None
 
 
 class UnicodeDetector(Detector):
@@ -198,6 +103,7 @@ class LanguageDetector(Detector):
     deny: Many[LanguageCode] = ()
     min_chars: Count = 20
     min_score: Share = 0.0
+    target_fpr: NoTable = None
 
     @model_validator(mode="after")
     def _one_side(self) -> LanguageDetector:
@@ -256,6 +162,7 @@ class WebhookDetector(Detector):
     send: Literal["text", "hash"] = "text"
     timeout_s: Seconds = Field(1.0, validation_alias="timeout")
     min_score: Share = 0.0
+    target_fpr: NoTable = None
 
 
 def _later(value: str) -> str:
@@ -267,7 +174,7 @@ class LaterDetector(Detector):
 
     model_config = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
     use: Annotated[
-        Literal["toxicity", "classifier", "judge", "moderation", "ruleset"],
+        Literal["classifier", "moderation", "ruleset"],
         AfterValidator(_later),
         WithJsonSchema({"not": {}, "description": NOT_YET}),
     ]
@@ -302,6 +209,8 @@ BuiltIn = Annotated[
     | PiiDetector
     | PatternDetector
     | InjectionDetector
+    | ToxicityDetector
+    | JudgeDetector
     | UnicodeDetector
     | LanguageDetector
     | UrlEgressDetector
@@ -321,6 +230,8 @@ KINDS = frozenset(
         PiiDetector,
         PatternDetector,
         InjectionDetector,
+        ToxicityDetector,
+        JudgeDetector,
         UnicodeDetector,
         LanguageDetector,
         UrlEgressDetector,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from gateway.config.units import parse_duration
+from gateway.config.units import parse_duration, parse_percent
 from gateway.config.validation import Strict
 
 LIST_NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
@@ -20,6 +20,32 @@ Seconds = Annotated[
     Field(gt=0, le=60),
     WithJsonSchema({"type": "string", "examples": ["300ms", "2s"]}),
 ]
+
+
+def _rate(value: object) -> float:
+    """Read a share of benign texts, ``1%``."""
+    share = parse_percent(value)
+    if not 0 < share <= _MOST:
+        raise ValueError(f"should be more than 0% and at most {_MOST:.0%} of benign texts")
+    return share
+
+
+def _no_table(_: object) -> None:
+    raise ValueError(
+        "there is no table of benign texts for this detector; give min_score, which weighbridge policy tune finds "
+        "in your own traffic"
+    )
+
+
+# Who takes more than that for benign has no use for a detector.
+_MOST = 0.2
+Rate = Annotated[
+    float,
+    BeforeValidator(_rate),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,2}(\.[0-9]{1,6})?\s*%$", "examples": ["1%", "0.5%"]}),
+]
+NoTable = Annotated[None, BeforeValidator(_no_table), WithJsonSchema({"not": {}, "description": "give min_score"})]
+StreamMode = Literal["strict", "balanced"]
 
 
 class Detector(Strict):

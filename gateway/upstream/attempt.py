@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Literal, Protocol
 
 from gateway.core.call import Call
@@ -20,6 +21,8 @@ MAX_ERROR_BYTES = 1024 * 1024
 _JSON = b"application/json"
 Gather = Literal["", "watch", "hold"]
 _NONE: Headers = {}
+# Whom a stream can be made to wait for.
+_CLIENT, _JUDGES = "client", "judges"
 
 
 class Running(Protocol):
@@ -51,9 +54,9 @@ class Attempt:
     """
 
     __slots__ = (
-        "_call", "_decoder", "_gather", "_head", "_held", "_limit", "_now_ns", "_opaque", "_over", "_parts", "_size",
-        "answered_ns", "block", "ended_ns", "first_ns", "headers", "out_bytes", "reader", "running", "sent_ns",
-        "status",
+        "_call", "_clauses", "_decoder", "_gather", "_head", "_limit", "_now_ns", "_opaque", "_over", "_parts", "_size",
+        "_slow", "answered_ns", "block", "ended_ns", "first_ns", "headers", "out_bytes", "reader", "running",
+        "sent_ns", "status",
     )  # fmt: skip
 
     def __init__(
@@ -70,7 +73,9 @@ class Attempt:
         self._now_ns = now_ns
         self._opaque = opaque
         self._gather = gather
-        self._held = False
+        # Who judges a stream by clause; who wants it to wait.
+        self._clauses = call.clauses
+        self._slow: set[str] = set()
         self._over = Signal()
         self._parts: list[bytes] = []
         self._size = 0
@@ -196,32 +201,52 @@ class Attempt:
             self.reader = call.dialect.stream_reader(call.request, None if self._gather == "hold" else call.screen)
             if call.request.stream_type:
                 self.headers[b"content-type"] = call.request.stream_type
+            if self._clauses is not None:
+                self._clauses.open(self)
             if self.running is not None:
-                call.reply.on_flow(self._hold, self._go_on)
+                call.reply.on_flow(partial(self._wait_for, _CLIENT), partial(self._go_on, _CLIENT))
 
-    def _hold(self) -> None:
+    def _wait_for(self, whom: str) -> None:
         if self.running is not None:
-            self._held = True
-            self.running.pause()
+            if not self._slow:
+                self.running.pause()
+            self._slow.add(whom)
 
-    def _go_on(self) -> None:
-        if self.running is not None:
-            self._held = False
-            self.running.resume()
+    def _go_on(self, whom: str) -> None:
+        if self.running is not None and whom in self._slow:
+            self._slow.remove(whom)
+            if not self._slow:
+                self.running.resume()
 
     def _relay(self, reader: StreamReader, data: bytes) -> None:
         if self._gather:
             self._watch(data)
-        out = reader.feed(data)
-        call = self._call if self._gather != "hold" else None
-        if out and call is not None:
-            if not self.first_ns:
-                self.first_ns = self._now_ns()
-                call.reply.start(self.status, self._head(call))
-            self.out_bytes += len(out)
-            call.reply.write(out)
+        out = reader.feed(data) if self._clauses is None else self._clauses.take(reader, data)
+        if out and self._gather != "hold":
+            self.show(out)
         if reader.done:
             self._end(None)
+
+    # --- Flow
+
+    def show(self, data: bytes) -> None:
+        """Send the client what it may have now."""
+        call = self._call
+        if call is None:
+            return
+        if not self.first_ns:
+            self.first_ns = self._now_ns()
+            call.reply.start(self.status, self._head(call))
+        self.out_bytes += len(data)
+        call.reply.write(data)
+
+    def stop(self, error: GatewayError) -> None:
+        """End the attempt: whoever judges the stream has turned it back."""
+        self._fail(error)
+
+    def wait(self, *, on: bool) -> None:
+        """Let the provider wait for the judges, or go on."""
+        (self._wait_for if on else self._go_on)(_JUDGES)
 
     def _watch(self, data: bytes) -> None:
         """Keep a stream as it came, for those who judge it when it is whole."""
@@ -247,7 +272,9 @@ class Attempt:
             return
         self.ended_ns = self._now_ns()
         running, self.running = self.running, None
-        if running is not None and self._held:
+        if self._clauses is not None:
+            self._clauses.hold_back()
+        if running is not None and self._slow:
             # A slow client has paused the provider, whose last bytes are still to be read off the connection.
             running.resume()
         self._over.fire(error)

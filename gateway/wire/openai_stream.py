@@ -15,6 +15,7 @@ import orjson
 
 from gateway.core.errors import Blocked, GatewayError, InvalidAnswer, StreamBroken, StreamFailed
 from gateway.core.exchange import AnswerFacts, Request
+from gateway.core.ports import StreamMark
 from gateway.wire.openai_answer import joined_reasons
 from gateway.wire.openai_usage import openai_usage
 from gateway.wire.shapes import is_array, is_integer, is_object, is_text
@@ -79,6 +80,19 @@ class EventReader:
             return b"".join((last, self._flush(), self._end))
         except GatewayError as error:
             raise self._failed(error, [last]) from None
+
+    def mark(self) -> StreamMark:
+        """Return this moment: see :meth:`gateway.core.ports.StreamReader.mark`."""
+        return len(self.finished), len(self.kept)
+
+    def rewind(self, mark: StreamMark) -> None:
+        """Forget what came after a moment: see :meth:`gateway.core.ports.StreamReader.rewind`."""
+        finished, kept = mark
+        for index in list(self.finished)[finished:]:
+            del self.finished[index]
+        del self.kept[kept:]
+        # What follows in a stream that was cut is not kept either.
+        self._room = -1
 
     def open_choices(self) -> list[int]:
         """Choices that have no finish reason yet, those that were asked for and never seen included."""

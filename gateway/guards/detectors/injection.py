@@ -1,8 +1,8 @@
 """Attempts to give orders to a model, found by rules over every view of a text.
 
 A rule has a level of suspicion: level 1 is sure and quiet, level 4 is worth a look. A detector may look closer than it
-acts: what only the closer look finds is advisory. No model is asked; where one is, these rules are what is left when it
-does not answer.
+acts: what only the closer look finds is advisory. Where a model is asked too (:mod:`.scored`), these rules are what is
+left when it does not answer.
 """
 
 from __future__ import annotations
@@ -148,9 +148,8 @@ def build(spec: DetectorSpec) -> InjectionDetector:
     options = spec.options
     if options.get("rules", spec.use) != spec.use:
         raise Misconfigured(f"Detector '{spec.name}': a rule file of one's own is not yet available.")
-    for name in ("target_fpr", "model"):
-        if options.get(name) is not None:
-            raise Misconfigured(f"Detector '{spec.name}': {name} is not yet available, it needs a model.")
+    if options.get("model") is not None:
+        raise Misconfigured(f"Detector '{spec.name}': model is not yet available.")
     enforce, detect = _levels(spec)
     wanted = options.get("views", _ALL)
     views = VIEW_NAMES if wanted in (_ALL, [_ALL]) else wanted

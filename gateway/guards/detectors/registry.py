@@ -12,6 +12,7 @@ from inspect import iscoroutinefunction
 from typing import Any, Literal
 
 from gateway.core.errors import Misconfigured
+from gateway.core.scored import scorer_of
 from gateway.core.verdict import DetectorSpec
 from gateway.plugin.guard import Detector
 
@@ -32,11 +33,18 @@ _MODULES = {
     "webhook": "webhook",
 }
 _RAW = "raw"
+# Kinds that are a model and nothing else, and kinds that are patterns and perhaps a model.
+_MODELS, _PERHAPS_MODELS = frozenset({"toxicity"}), frozenset({"pii"})
 
 
 def runs_as_pattern(spec: DetectorSpec) -> bool:
     """Say whether a detector is nothing but expressions over the text as it stands: those run in one database."""
     return bool(spec.patterns) and set(spec.options.get("views") or (_RAW,)) == {_RAW}
+
+
+def is_model_alone(spec: DetectorSpec) -> bool:
+    """Say whether all that a detector does is to ask a model."""
+    return spec.use in _MODELS or (spec.use in _PERHAPS_MODELS and not spec.patterns and bool(scorer_of(spec)))
 
 
 def build(spec: DetectorSpec, plugins: Mapping[str, Builder] | None = None) -> Detector | None:

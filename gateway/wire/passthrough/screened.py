@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from gateway.core.errors import Blocked, InvalidAnswer
-from gateway.core.ports import Channel, TextScreen
+from gateway.core.ports import Channel, StreamMark, TextScreen
 from gateway.wire.grammar import is_media
 from gateway.wire.passthrough.stream import PassThroughReader
 from gateway.wire.shapes import is_array, is_integer, is_object, is_text
@@ -82,6 +82,14 @@ class ScreenedReader:
         self.kept = self._reader.kept
         held, self._held = self._held, []
         return b"".join(held)
+
+    def mark(self) -> StreamMark:
+        """Return this moment: see :meth:`gateway.core.ports.StreamReader.mark`."""
+        return 0, len(self.kept)
+
+    def rewind(self, mark: StreamMark) -> None:
+        """Forget what came after a moment: see :meth:`gateway.core.ports.StreamReader.rewind`."""
+        del self.kept[mark[1] :]
 
     def _inspect(self, channel: Channel, text: str) -> None:
         try:

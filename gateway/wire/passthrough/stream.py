@@ -9,6 +9,7 @@ import orjson
 
 from gateway.core.errors import InvalidAnswer
 from gateway.core.exchange import AnswerFacts
+from gateway.core.ports import StreamMark
 from gateway.wire.passthrough.answer import read_answer
 from gateway.wire.passthrough.text import spoken
 from gateway.wire.shapes import is_object, is_text
@@ -59,6 +60,15 @@ class PassThroughReader:
             self._event(self._splitter.rest())
         self._splitter = None
         return b""
+
+    def mark(self) -> StreamMark:
+        """Return this moment: see :meth:`gateway.core.ports.StreamReader.mark`."""
+        return 0, len(self.kept)
+
+    def rewind(self, mark: StreamMark) -> None:
+        """Forget what came after a moment: see :meth:`gateway.core.ports.StreamReader.rewind`."""
+        del self.kept[mark[1] :]
+        self._room = 0
 
     def _read(self, splitter: EventSplitter, data: bytes) -> None:
         if self._undecided:
