@@ -118,11 +118,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         return attempt
 
     def _end_ordinary(self, call: Call, course: Course, attempt: Attempt) -> bool:
-        """End a call to which nothing happened, the way nearly all of them end, in as few steps as that takes.
-
-        Returns:
-            False when there is more to it: the call is still to be ended.
-        """
+        """End a call to which nothing happened, in as few steps as that takes; false when there is more to it."""
         ordinary = course.ordinary
         if ordinary is None or call.labels is not None or attempt.reader is not None or attempt.status != 200:
             return False
@@ -174,7 +170,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         record, reader = self.journal.record(call), attempt.reader
         seen: gate.Seen = None
         if reader is None or guard.gathers != "hold":
-            tail = await self._tail(call, reader)
+            tail = await _tail(call, reader)
             if reader is not None and guard.gathers:
                 seen = await gate.judge_watched(record, guard, call.dialect, attempt.gathered, request.document)
         else:
@@ -190,12 +186,6 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         if not attempt.first_ns:
             call.reply.start(attempt.status, self._head(call))
         return (AnswerFacts() if reader is None else reader.facts), tail, seen
-
-    async def _tail(self, call: Call, reader: StreamReader | None) -> bytes:
-        """What is left of a stream when the provider has said all; a clause that nobody has judged yet is waited for."""
-        if reader is None:
-            return b""
-        return reader.finish() if call.clauses is None else await call.clauses.finish(reader)
 
     def _conclude(self, call: Call, guard: GuardPlan, ended: tuple[int, str, bytes], seen: gate.Seen) -> None:
         """File a call that ends well; where rules only observe and ask someone else, when these have spoken."""
@@ -293,3 +283,10 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         """The head of a stream, when its first event is in."""
         headers = b"" if call.attempt is None else answer_headers(call.attempt.headers)
         return headers + self.head.lines(self.journal.record(call), self.journal.overhead_ms(call), attempts=1)
+
+
+async def _tail(call: Call, reader: StreamReader | None) -> bytes:
+    """What is left of a stream when the provider has said all; a clause that nobody has judged yet is waited for."""
+    if reader is None:
+        return b""
+    return reader.finish() if call.clauses is None else await call.clauses.finish(reader)

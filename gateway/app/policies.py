@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
 
-from gateway.app.trials import run_test
+from gateway.app.models import Door, Models, models_for
+from gateway.app.trials import Trial, run_tests
 from gateway.config.settings import Settings
 from gateway.config.source import Problem
 from gateway.config.validation import suggestion
 from gateway.core.errors import GatewayError
 from gateway.core.verdict import Bundle
 from gateway.guards.engine import GuardEngine
+from gateway.guards.scored import build as build_scored
 from gateway.plugin.loader import Plugins, load_plugins
 from gateway.policy.load import LoadedBundle, load_bundle
 from gateway.policy.refused import refused_patterns
@@ -48,6 +50,8 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
         files: The policies among them, as messages name them.
         places: Where each rule stands.
         tests: How many tests they have passed.
+        door: Leads to the models that they ask.
+        notices: Worth a word, and not wrong.
     """
 
     engine: GuardEngine
@@ -56,6 +60,8 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[str, ...]
     places: dict[str, Problem]
     tests: int
+    door: Door
+    notices: tuple[str, ...] = ()
 
 
 def load_guards(files: Files) -> GuardEngine:
@@ -63,13 +69,16 @@ def load_guards(files: Files) -> GuardEngine:
     return load_policies(files).engine
 
 
-def load_policies(files: Files, settings: Settings | None = None, plugins: tuple[str, ...] = ()) -> InForce:
+def load_policies(
+    files: Files, settings: Settings | None = None, plugins: tuple[str, ...] = (), models: Models | None = None
+) -> InForce:
     """Load a bundle of policy files.
 
     Args:
         files: Each file's name in messages, and the file, in order.
         settings: The configuration that the bundle must fit into, when there is one.
         plugins: The plugins that the configuration names.
+        models: What models there are; those of the configuration's data home without.
 
     Raises:
         PolicyFault: A file is wrong, an expression does not compile, or a test of the bundle fails.
@@ -80,11 +89,15 @@ def load_policies(files: Files, settings: Settings | None = None, plugins: tuple
     unfit = tuple(Problem(_PLUGINS, 0, problem) for problem in brought.problems)
     if loaded.bundle is None or misfits or unfit:
         raise PolicyFault((*unfit, *loaded.problems, *misfits), loaded.paths)
+    models = models or models_for(settings)
+    door = Door(models.fresh())
     try:
-        engine = build_engine(loaded, files[0][0] if files else "policies", brought)
+        engine = build_engine(loaded, files[0][0] if files else "policies", brought, door)
     except PolicyFault as fault:
         raise PolicyFault(fault.problems, loaded.paths) from fault
-    failed = tuple(problem for test in loaded.tests for problem in run_test(engine, test))
+    trials = run_tests(engine, loaded.tests, door.models.close)
+    door.models = models
+    failed = tuple(problem for trial in trials for problem in trial.problems)
     if failed:
         raise PolicyFault(failed, loaded.paths)
     places = loaded.compiled.places
@@ -95,7 +108,19 @@ def load_policies(files: Files, settings: Settings | None = None, plugins: tuple
         files=tuple(file.document.name for file in loaded.files),
         places={rule.id: places["rule", rule.id] for rule in loaded.bundle.rules},
         tests=len(loaded.tests),
+        door=door,
+        notices=tuple(unasked(trials)),
     )
+
+
+def unasked(trials: Iterable[Trial]) -> Iterator[str]:
+    """Say which models tests could not ask."""
+    left: dict[str, int] = {}
+    for trial in trials:
+        if trial.unasked:
+            left[trial.unasked] = left.get(trial.unasked, 0) + 1
+    for name, count in left.items():
+        yield f"{count} test{'s' if count > 1 else ''} left out: no model to ask for {name}; weighbridge models build"
 
 
 def _misfits(loaded: LoadedBundle, settings: Settings) -> Iterator[Problem]:
@@ -110,27 +135,41 @@ def _misfits(loaded: LoadedBundle, settings: Settings) -> Iterator[Problem]:
                 yield Problem(place.file, place.line, message)
 
 
-def build_engine(loaded: LoadedBundle, name: str, plugins: Plugins | None = None) -> GuardEngine:
+def build_engine(
+    loaded: LoadedBundle, name: str, plugins: Plugins | None = None, door: Door | None = None
+) -> GuardEngine:
     """Make guards of a bundle that is sound.
 
     Args:
         loaded: The bundle.
         name: What messages call the whole of it.
         plugins: Bring kinds of detectors.
+        door: Leads to models; to those of the data home without.
 
     Raises:
         PolicyFault: A part of it cannot run.
     """
     bundle = loaded.bundle or Bundle(revision="")
     plugins = plugins or Plugins()
-    faults = tuple(_option_faults(loaded, plugins))
+    door = door or Door(models_for(None))
+    faults = (*_option_faults(loaded, plugins), *_model_faults(loaded, door))
     if faults:
         raise PolicyFault(faults)
     try:
-        return GuardEngine(bundle, plugins=plugins.builders())
+        return GuardEngine(bundle, plugins=plugins.builders(), scorers=door.scorer)
     except GatewayError as error:
         refused = tuple(refused_patterns(loaded.files))
         raise PolicyFault(refused or (Problem(name, 0, error.public_message),)) from error
+
+
+def _model_faults(loaded: LoadedBundle, door: Door) -> Iterator[Problem]:
+    """Find detectors whose models cannot be had, or cannot do what is asked of them."""
+    for spec in loaded.compiled.bundle.detectors:
+        try:
+            build_scored(spec, door.scorer)
+        except GatewayError as error:
+            place = loaded.compiled.places["detector", spec.name]
+            yield Problem(place.file, place.line, f"detectors.{spec.name}: {error.public_message}")
 
 
 def _option_faults(loaded: LoadedBundle, plugins: Plugins) -> Iterator[Problem]:

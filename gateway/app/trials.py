@@ -1,12 +1,16 @@
 """Runs the tests of a policy file against the guards that it makes, as calls would meet them.
 
 Detectors that ask somebody outside are not asked: a test says what a bundle does, not what somebody else does today.
+Models are ours and say the same each day, so they are asked; where one is not built yet, the tests that would ask it
+are left out.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import msgspec
@@ -15,14 +19,18 @@ import orjson
 from gateway.config.source import Problem
 from gateway.core.errors import Blocked
 from gateway.core.record import GuardEvent
-from gateway.core.verdict import Action
+from gateway.core.verdict import Action, Screened
+from gateway.guards.document import Opinions
 from gateway.guards.engine import GuardEngine
+from gateway.guards.outside import ask
+from gateway.guards.plan import GuardPlan, Side
 from gateway.guards.restore import restore_document
 from gateway.guards.vault import Masks
 from gateway.policy.cases import PolicyTest
 from gateway.wire.openai_chat import DIALECT
 
 _CHANNEL = (0, "text")
+_FAILED = "on_error:"
 # What a test cannot know beforehand: the tag of a placeholder.
 _ANY = re.compile(r"\\{\\{any:([0-9]{1,4})\\}\\}")
 
@@ -37,9 +45,58 @@ class _Outcome(msgspec.Struct):
     masks: Masks | None = None
 
 
+class Trial(msgspec.Struct, frozen=True):
+    """How a test went.
+
+    Attributes:
+        test: The test.
+        problems: What is not as it should be, without quoting the text.
+        unasked: The model that could not be asked, and why; the test says nothing then.
+    """
+
+    test: PolicyTest
+    problems: tuple[Problem, ...] = ()
+    unasked: str = ""
+
+
+async def _nothing() -> None:
+    """What is left to do after tests that asked no model of their own."""
+
+
+def run_tests(
+    engine: GuardEngine, tests: Sequence[PolicyTest], closing: Callable[[], Awaitable[None]] = _nothing
+) -> tuple[Trial, ...]:
+    """Run tests of policy files.
+
+    Args:
+        engine: The guards that the files make.
+        tests: The tests.
+        closing: Lets go of the models that were asked.
+    """
+    asking = [test for test in tests if _asks(engine, test)]
+    said: list[_Said] = []
+    if asking:
+        # A loop of their own, and no thread is left behind: processes may be forked after this.
+        with ThreadPoolExecutor(1) as pool:
+            said = pool.submit(asyncio.run, _ask_all(engine, asking, closing)).result()
+    known = dict(zip(map(id, asking), said, strict=True))
+    return tuple(_tried(engine, test, known.get(id(test), _Said())) for test in tests)
+
+
 def run_test(engine: GuardEngine, test: PolicyTest) -> Iterator[Problem]:
-    """Run one test of a policy file; yields what is not as it should be, without quoting the text."""
-    outcome = _streamed(engine, test) if test.stream else _whole(engine, test)
+    """Run one test of a policy file; yields what is not as it should be."""
+    [trial] = run_tests(engine, (test,))
+    yield from trial.problems
+
+
+def _tried(engine: GuardEngine, test: PolicyTest, said: _Said) -> Trial:
+    if said.unasked:
+        return Trial(test, unasked=said.unasked)
+    return Trial(test, tuple(_problems(engine, test, said)))
+
+
+def _problems(engine: GuardEngine, test: PolicyTest, models: _Said) -> Iterator[Problem]:
+    outcome = models.streamed or (_streamed(engine, test) if test.stream else _whole(engine, test, models))
     said = f"test '{test.name}': "
     if test.action is not None and outcome.action != test.action:
         yield Problem(test.file, test.line, f"{said}expected {test.action}, got {outcome.action}")
@@ -76,18 +133,19 @@ def _rules(events: list[GuardEvent], rule: str) -> set[str]:
     return {event.rule for event in events} | ({rule} if rule else set[str]())
 
 
-def _whole(engine: GuardEngine, test: PolicyTest) -> _Outcome:
+def _whole(engine: GuardEngine, test: PolicyTest, said: _Said) -> _Outcome:
     plan = engine.plan(test.facts)
     masks = Masks()
     if test.answer is None:
-        screened = plan.screen_request(DIALECT, test.request, masks=masks)
+        screened = plan.screen_request(DIALECT, test.request, masks=masks, opinions=said.opinions)
     else:
-        screened = plan.screen_answer(DIALECT, test.answer, request=test.request)
+        screened = plan.screen_answer(DIALECT, test.answer, request=test.request, opinions=said.opinions)
     left: Any = screened.document
     for step in test.target:
         # What a rewrite has taken out is not there any more.
         left = left[step] if _has(left, step) else ""
-    return _Outcome(screened.action, _rules(screened.events, screened.rule), left, screened.route, masks)
+    rules = _rules(screened.events, screened.rule) | said.observed
+    return _Outcome(screened.action, rules, left, screened.route, masks)
 
 
 def _echoed(engine: GuardEngine, test: PolicyTest, outcome: _Outcome) -> str:
@@ -108,8 +166,7 @@ def _has(holder: Any, step: str | int) -> bool:
 
 
 def _streamed(engine: GuardEngine, test: PolicyTest) -> _Outcome:
-    plan = engine.plan(test.facts)
-    screen = plan.stream_screen()
+    screen = engine.plan(test.facts).stream_screen()
     left = ""
     try:
         for piece in test.stream:
@@ -118,3 +175,85 @@ def _streamed(engine: GuardEngine, test: PolicyTest) -> _Outcome:
     except Blocked as blocked:
         return _Outcome("block", _rules(screen.events, blocked.rule), left)
     return _Outcome(screen.action, _rules(screen.events, screen.rule), left)
+
+
+# --- what models say
+
+
+class _Said(msgspec.Struct):
+    """What models said of a test's texts.
+
+    Attributes:
+        opinions: For rules that act on it.
+        observed: Rules that only observe, and hold.
+        streamed: What came of a stream that was judged by clause.
+        unasked: A model that could not be asked, and why.
+    """
+
+    opinions: Opinions | None = None
+    observed: set[str] = set()
+    streamed: _Outcome | None = None
+    unasked: str = ""
+
+
+def _asks(engine: GuardEngine, test: PolicyTest) -> bool:
+    plan = engine.plan(test.facts)
+    side = plan.request if test.direction == "request" else plan.response
+    return bool(_models(engine, side))
+
+
+def _models(engine: GuardEngine, side: Side) -> list[str]:
+    """The models that rules ask, but for those on whose rules somebody outside would be asked too."""
+    askers = engine.kit.askers
+    named = {name for rule in (*side.prompt, *side.late) for name in rule.names}
+    return [name for name, asker in askers.items() if asker.modelled and name in named]
+
+
+async def _ask_all(
+    engine: GuardEngine, tests: Sequence[PolicyTest], closing: Callable[[], Awaitable[None]]
+) -> list[_Said]:
+    try:
+        return [await _ask(engine, test) for test in tests]
+    finally:
+        engine.kit.memo.forget()
+        await closing()
+
+
+async def _ask(engine: GuardEngine, test: PolicyTest) -> _Said:
+    plan = engine.plan(test.facts)
+    if test.stream:
+        return await _by_clause(plan, test) if plan.clauses is not None else _Said()
+    side = plan.request if test.direction == "request" else plan.response
+    document = test.request if test.answer is None else test.answer
+    read = DIALECT.segments if test.direction == "request" else DIALECT.answer_segments
+    opinions = await ask(side, _models(engine, side), list(read(document)))
+    if opinions.failed:
+        return _Said(unasked=_first(opinions.failed))
+    observed = await plan.observe(test.direction, DIALECT, document, request=test.request) if side.late else Screened()
+    return _Said(opinions=opinions, observed=_rules(observed.events, ""))
+
+
+async def _by_clause(plan: GuardPlan, test: PolicyTest) -> _Said:
+    screen = plan.stream_screen()
+    gate = plan.clause_gate(screen)
+    left, action, rule = "", "", ""
+    try:
+        for piece in test.stream:
+            left += screen.feed(_CHANNEL, piece)
+        left += screen.finish(_CHANNEL)
+        if gate is not None:
+            await gate.settle()
+    except Blocked as blocked:
+        action, rule = "block", blocked.rule
+    if gate is not None:
+        left = left if action != "block" else left[: gate.passed(_CHANNEL)]
+        gate.drop()
+    failed = [event.rule for event in screen.events if event.rule.startswith(_FAILED)]
+    if failed:
+        return _Said(unasked=failed[0].removeprefix(_FAILED))
+    return _Said(streamed=_Outcome(screen.action, _rules(screen.events, rule), left))
+
+
+def _first(failed: dict[str, str]) -> str:
+    name, reason = next(iter(failed.items()))
+    return f"{name} ({reason})"

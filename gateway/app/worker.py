@@ -122,6 +122,7 @@ class Worker:
             endings=set(),
         )
         self._policy_path = report_path(run_dir, self.options.index)
+        await self._warm(self.options.policies)
         self._install(settings, self.options.policies)
         write_report(self._policy_path, self._policy_report)
         health = Health(lambda: self._report)
@@ -161,6 +162,9 @@ class Worker:
             except OSError as error:
                 faults.append(f"listen.tls: {error.strerror}")
             else:
+                # One set of models serves all policies; the new ones' are loaded before they are in force.
+                prepared.policies.door.models = self._policies.door.models
+                await self._warm(prepared.policies)
                 self._retiring.retire(self._policies.engine, self.settings.drain_timeout_s)
                 self._install(prepared.settings, prepared.policies)
                 self._warm()
@@ -182,6 +186,10 @@ class Worker:
         tls = self.settings.listen.tls
         if self._tls is not None and tls is not None:
             self._tls.load_cert_chain(tls.cert, tls.key)
+
+    async def _warm(self, policies: InForce) -> None:
+        for name, reason in (await policies.engine.warm()).items():
+            log.warning("policies: detector '%s' cannot ask its model (%s); see weighbridge models", name, reason)
 
     def _install(self, settings: Settings, policies: InForce) -> None:
         self.pipeline = build_pipeline(settings, policies.engine, self.shared)
@@ -249,6 +257,7 @@ class Worker:
                 await chore
         await self._retiring.close()
         await self._policies.engine.close()
+        await self._policies.door.models.close()
         await self.shared.sim.close()
         await self.shared.http.close()
         self.shared.tokenizers.close()

@@ -33,13 +33,14 @@ def register(subparsers: output.Subparsers) -> None:
 def check(args: argparse.Namespace) -> int:
     """Check, and say what was found."""
     result = load_settings(Options(config=args.config), os.environ, Path.cwd())
-    problems, revision = result.problems, ""
+    problems, revision, left_out = result.problems, "", ()
     try:
-        revision = load_policies(result.policies, result.settings, result.plugins).bundle.revision
+        policies = load_policies(result.policies, result.settings, result.plugins)
+        revision, left_out = policies.bundle.revision, policies.notices
     except PolicyFault as fault:
         problems = (*problems, *fault.problems)
     config_hash = result.settings.config_hash if result.settings else ""
-    notices = list(result.notices)
+    notices = [*result.notices, *left_out]
     if result.settings is not None and isinstance(result.settings.traces, ChdbStore) and not has_engine():
         # Not wrong: with --no-operator it is not needed.
         notices.append(NO_ENGINE)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from gateway.app.models import Door, Models, models_for
 from gateway.app.policies import PolicyFault, build_engine
-from gateway.app.trials import run_test
+from gateway.app.trials import run_tests as run_tests_of
 from gateway.cli import output, policy_explain
 from gateway.clients.clock import SystemClock
 from gateway.config.environment import Options, shown
@@ -122,7 +124,7 @@ def run_lint(args: argparse.Namespace) -> int:
         plugins = plugins_for(args)
         for _, files in bundles(args):
             count += 1
-            found |= dict.fromkeys(_linted(files, now_s, plugins))
+            found |= dict.fromkeys(_linted(files, now_s, plugins, models_for(None)))
     except NoSuchPolicy as nothing:
         output.complain(str(nothing))
         return output.USAGE
@@ -138,13 +140,13 @@ def run_lint(args: argparse.Namespace) -> int:
     return output.WRONG if wrong else output.DONE
 
 
-def _linted(files: Files, now_s: float, plugins: Plugins) -> Iterator[Finding]:
+def _linted(files: Files, now_s: float, plugins: Plugins, models: Models) -> Iterator[Finding]:
     loaded = load_bundle(files, frozenset(plugins.kinds))
     forms: dict[str, str] = {}
     faults: tuple[Problem, ...] = ()
     if loaded.bundle is not None:
         try:
-            forms = build_engine(loaded, files[0][0], plugins).kit.forms
+            forms = build_engine(loaded, files[0][0], plugins, Door(models)).kit.forms
         except PolicyFault as fault:
             faults = fault.problems
     findings = lint(loaded, now_s, forms)
@@ -160,6 +162,7 @@ class _Ran(msgspec.Struct):
 
     test: PolicyTest
     problems: list[str]
+    unasked: str = ""
 
 
 def run_tests(args: argparse.Namespace) -> int:
@@ -187,12 +190,14 @@ def run_tests(args: argparse.Namespace) -> int:
 def _run(loaded: LoadedBundle, name: str, plugins: Plugins, ran: list[_Ran]) -> tuple[Problem, ...]:
     """Run the tests of the files that were asked for."""
     try:
-        engine = build_engine(loaded, name, plugins)
+        door = Door(models_for(None))
+        engine = build_engine(loaded, name, plugins, door)
     except PolicyFault as fault:
         return fault.problems
     named = {loaded.files[number].document.name for number in loaded.named}
     asked = [test for test in loaded.tests if test.file in named]
-    ran += [_Ran(test, [problem.message for problem in run_test(engine, test)]) for test in asked]
+    trials = run_tests_of(engine, asked, door.models.close)
+    ran += [_Ran(each.test, [problem.message for problem in each.problems], each.unasked) for each in trials]
     return ()
 
 
@@ -205,6 +210,7 @@ def _tests_as_json(ran: list[_Ran], problems: list[Problem]) -> None:
             "ok": not each.problems,
             "problems": each.problems,
         }
+        | ({"left_out": each.unasked} if each.unasked else {})
         for each in ran
     ]
     ok = not problems and all(test["ok"] for test in tests)
@@ -218,6 +224,9 @@ def _tests_as_lines(ran: list[_Ran], problems: list[Problem], failed: int) -> No
     for each in ran:
         for message in each.problems:
             output.write(output.visible(f"{each.test.file}:{each.test.line}: {message}") + "\n")
+    for name, count in Counter(each.unasked for each in ran if each.unasked).items():
+        left_out = f"{_counted(count, 'test')} left out, no model to ask for {name}"
+        output.complain(f"note: {left_out}: weighbridge models build")
     if failed or problems:
         output.write(f"{failed} of {_counted(len(ran), 'test')} failed\n")
     else:

@@ -14,14 +14,13 @@ from urllib.parse import quote
 import msgspec
 
 from gateway.app.explaining import Asked, NothingToExplain, asked_of_body, asked_of_exchange, explain_call
-from gateway.app.policies import PolicyFault, load_policies
+from gateway.app.policies import InForce, PolicyFault, load_policies
 from gateway.cli import output
 from gateway.cli.operator_client import OperatorClient, Refused, add_options, asking
 from gateway.config.environment import Options, shown
 from gateway.config.load import load_settings
 from gateway.core.explanation import DetectorShown, Explanation, FindingShown, RuleShown
 from gateway.core.verdict import CallFacts
-from gateway.guards.engine import GuardEngine
 
 _ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _MAX_FINDINGS = 8
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace, operator: OperatorClient) -> int:
     except OSError as error:
         output.complain(f"{args.target}: {error.strerror}")
         return output.USAGE
-    explanations = asyncio.run(_explained(policies.engine, asked))
+    explanations = asyncio.run(_explained(policies, asked))
     if args.json:
         listed = [msgspec.to_builtins(each) for each in explanations]
         output.write_json({"notes": list(asked.notes), "explanations": listed})
@@ -84,11 +83,14 @@ def run(args: argparse.Namespace, operator: OperatorClient) -> int:
     return output.DONE
 
 
-async def _explained(engine: GuardEngine, asked: Asked) -> tuple[Explanation, ...]:
+async def _explained(policies: InForce, asked: Asked) -> tuple[Explanation, ...]:
     try:
-        return await explain_call(engine, asked)
+        # What a call costs is told without what the first one costs.
+        await policies.engine.warm()
+        return await explain_call(policies.engine, asked)
     finally:
-        await engine.close()
+        await policies.engine.close()
+        await policies.door.models.close()
 
 
 def _bundle(args: argparse.Namespace) -> tuple[Any, Any, tuple[str, ...]]:

@@ -80,9 +80,13 @@ class GuardEngine:
         known = self._plans.get(key)
         return known if known is not None else self._make(key, facts)
 
-    async def warm(self) -> None:
-        """Load the models that the bundle names, so that the first call does not wait for that."""
-        await self.kit.warm()
+    async def warm(self) -> dict[str, str]:
+        """Load the models that the bundle names, so that the first call does not wait for that.
+
+        Returns:
+            Why a model cannot be asked, by detector.
+        """
+        return await self.kit.warm()
 
     async def close(self) -> None:
         """Let go of what detectors outside hold."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter_ns
-from typing import Any, cast
+from typing import Any
 
 from gateway.core.explanation import DetectorShown, Explanation, FindingShown, RuleShown, SegmentShown
 from gateway.core.ports import Dialect
@@ -18,14 +18,12 @@ from gateway.guards.cover import Hit
 from gateway.guards.document import Opinions
 from gateway.guards.encoded import look_encoded
 from gateway.guards.engine import GuardEngine
-from gateway.guards.kit import Asker
-from gateway.guards.outside import meant_for, time_limit
+from gateway.guards.explain_asked import explain_askers
 from gateway.guards.plan import GuardPlan, Side
 from gateway.guards.rules import Rule, admits, mismatch
-from gateway.guards.scored import ScoredDetector
 from gateway.guards.screening import Screening
 from gateway.plugin.guard import CallFinding, Subject
-from gateway.plugin.runner import DetectorFailed, judge, within
+from gateway.plugin.runner import DetectorFailed, judge
 
 
 async def explain(
@@ -71,14 +69,15 @@ class _Explaining:
         self._side: Side = self._plan.request if direction == "request" else self._plan.response
         segments = dialect.segments(document) if direction == "request" else dialect.answer_segments(document)
         self._segments: Sequence[Segment] = list(segments)
-        self._outside_us = 0.0
+        self._late = Screened()
 
     async def explain(self) -> Explanation:
         began = perf_counter_ns()
         opinions = await self._plan.ask(self._direction, self._dialect, self._document)
-        self._outside_us = _since(began)
-        asked = await self._askers(opinions)
+        outside_us = _since(began)
+        asked = await explain_askers(self._side, self._segments, opinions, outside_us)
         screened = self._screen(opinions)
+        self._late = await self._observed()
         shown = tuple(self._segment(segment) for segment in self._segments)
         rules, texts = (*self._side.prompt, *self._side.late), {rule.spec.id for rule in self._side.texts}
         thresholds = self._kit.thresholds(self._direction)
@@ -103,6 +102,12 @@ class _Explaining:
             coverage=screened.coverage,
             microseconds=_since(began),
         )
+
+    async def _observed(self) -> Screened:
+        """What rules that only observe, and ask beside the call, would put on the record."""
+        if not self._side.late:
+            return Screened()
+        return await self._plan.observe(self._direction, self._dialect, self._document, request=self._request)
 
     def _screen(self, opinions: Opinions) -> Screened:
         if self._direction == "request":
@@ -247,68 +252,9 @@ class _Explaining:
             )
         return shown
 
-    async def _askers(self, opinions: Opinions) -> Sequence[DetectorShown]:
-        """Those outside and models; each is asked once more by itself, so that its time is its own."""
-        shown: list[DetectorShown] = []
-        for name in self._side.asks:
-            asker = self._kit.askers[name]
-            spec = asker.holder.spec
-            began = perf_counter_ns()
-            findings, error = await self._weighed(asker) if asker.modelled else self._opined(name, opinions)
-            shown.append(
-                DetectorShown(
-                    name=name,
-                    use=spec.use,
-                    form="model" if asker.modelled else "outside",
-                    microseconds=_since(began) if asker.modelled else self._outside_us,
-                    findings=findings,
-                    error=error,
-                    on_error=spec.on_error,
-                )
-            )
-        return shown
-
-    async def _weighed(self, asker: Asker) -> tuple[tuple[FindingShown, ...], str]:
-        """Every score that a model gives, those below the mark too."""
-        detector = cast("ScoredDetector", asker.detector)
-        meant = meant_for(self._side, asker, (*self._side.prompt, *self._side.late), self._segments)
-        if not meant:
-            return (), ""
-        try:
-            weighed = await within(detector.weigh([(text, about) for _, text, about in meant]), time_limit(asker))
-        except DetectorFailed as failed:
-            return (), failed.reason
-        return tuple(
-            FindingShown(
-                kind=each.kind,
-                start=each.start,
-                end=each.end,
-                score=each.score,
-                path=self._kit.shown(self._segments[number].path),
-                counted=detector.counts(each),
-            )
-            for (number, _, _), found in zip(meant, weighed, strict=True)
-            for each in found
-        ), ""
-
-    def _opined(self, name: str, opinions: Opinions) -> tuple[tuple[FindingShown, ...], str]:
-        """What somebody outside said; they were asked side by side, so the time is that of the slowest."""
-        return tuple(
-            FindingShown(
-                kind=cover.mark.kind,
-                start=cover.start,
-                end=cover.end,
-                score=cover.mark.score,
-                path=self._kit.shown(self._segments[number].path),
-            )
-            for number, found in opinions.found.get(name, {}).items()
-            for cover in found.covers
-        ), opinions.failed.get(name, "")
-
     def _whole(self, rule: Rule, screened: Screened) -> RuleShown:
-        if rule in self._side.late:
-            return _rule(rule, why_not="asked beside the call")
-        spoken = [event for event in screened.events if event.rule == rule.spec.id]
+        judged = self._late if rule in self._side.late else screened
+        spoken = [event for event in judged.events if event.rule == rule.spec.id]
         if spoken:
             names = {event.detector.partition("/")[0] for event in spoken} - {""}
             return _rule(rule, fired=True, speaking=names)

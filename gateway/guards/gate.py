@@ -261,7 +261,7 @@ async def observe(record: ExchangeRecord, plan: GuardPlan, asked: tuple[Dialect,
     if document is not None:
         note(record, await plan.observe("request", dialect, document))
     if seen is not None:
-        note(record, await plan.observe("response", *seen, request=document))
+        note(record, await plan.observe("response", *seen, request=document, streamed=record.stream))
 
 
 async def screen(record: ExchangeRecord, plan: GuardPlan, dialect: Dialect, given: Given, asked: Asked) -> Shown:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import cast
 
 import msgspec
 
-from gateway.core.errors import GatewayError, Misconfigured
+from gateway.core.errors import Misconfigured
 from gateway.core.scored import scorer_of
 from gateway.core.segments import Direction, Path, pointer
 from gateway.core.verdict import Bundle, DetectorSpec, Thresholds
@@ -21,8 +20,11 @@ from gateway.guards.runner import Holder, Named, Runner
 from gateway.guards.scored import ScoredDetector, Scorers
 from gateway.guards.scored import build as build_scored
 from gateway.plugin.guard import CallDetector, OutsideDetector, scope_of
+from gateway.plugin.runner import DetectorFailed, within
 
 _DIRECTIONS: tuple[Direction, ...] = ("request", "response")
+# Loading a model takes a second; whoever starts does not wait for ever.
+_WARM_UP_S = 30.0
 _MAX_NAME_CHARS, _MAX_PATH_CHARS = 64, 512
 
 
@@ -124,12 +126,16 @@ class Kit:
             self._twin = Kit(self.bundle, self.now_ns, self._plugins, askers=self.askers)
         return self._twin
 
-    async def warm(self) -> None:
-        """Load the models that rules ask; one that cannot be loaded will say so when it is asked."""
-        for asker in self.askers.values():
+    async def warm(self) -> dict[str, str]:
+        """Load the models that rules ask, and say of which detectors they cannot be asked, and why."""
+        failed: dict[str, str] = {}
+        for name, asker in self.askers.items():
             if isinstance(asker.detector, ScoredDetector):
-                with contextlib.suppress(GatewayError):
-                    await asker.detector.warm()
+                try:
+                    await within(asker.detector.warm(), _WARM_UP_S)
+                except DetectorFailed as refused:
+                    failed[name] = refused.reason
+        return failed
 
     async def close(self) -> None:
         """Let go of what outside detectors hold."""

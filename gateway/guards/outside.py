@@ -10,7 +10,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from gateway.core.segments import Direction, Segment
+from gateway.guards.clauses import clauses
 from gateway.guards.document import Opinions
 from gateway.guards.kit import Asker, Kit
 from gateway.guards.memo import Key
@@ -36,27 +39,31 @@ class Asking(Protocol):
     late: tuple[Rule, ...]
 
 
-async def ask(side: Asking, names: Sequence[str], segments: Sequence[Segment]) -> Opinions:
+async def ask(side: Asking, names: Sequence[str], segments: Sequence[Segment], *, by_clause: bool = False) -> Opinions:
     """Ask detectors about the texts that rules want to hear of, side by side.
 
     Args:
         side: The rules.
         names: Whom to ask.
         segments: Every text.
+        by_clause: Models judge each text as they would have judged it on a stream.
     """
     opinions = Opinions()
     rules = (*side.prompt, *side.late)
-    asked = [_ask(side, side.kit.askers[name], rules, segments, opinions) for name in names]
+    asked = [_ask(side, side.kit.askers[name], rules, _Question(segments, by_clause), opinions) for name in names]
     # Each in a task of its own, which time limits need: the pipeline's coroutine may run without one.
     await asyncio.gather(*asked)
     return opinions
 
 
-async def _ask(
-    side: Asking, asker: Asker, rules: Sequence[Rule], segments: Sequence[Segment], opinions: Opinions
-) -> None:
+class _Question(msgspec.Struct, frozen=True):
+    segments: Sequence[Segment]
+    by_clause: bool
+
+
+async def _ask(side: Asking, asker: Asker, rules: Sequence[Rule], question: _Question, opinions: Opinions) -> None:
     spec = asker.holder.spec
-    meant = meant_for(side, asker, rules, segments)
+    meant = meant_for(side, asker, rules, question.segments)
     most = side.kit.bundle.max_chars
     if most and any(len(text) > most for _, text, _ in meant):
         opinions.failed[spec.name] = "too long"
@@ -64,7 +71,9 @@ async def _ask(
     if not meant:
         return
     try:
-        findings = await asked(side.kit, asker, [(text, about) for _, text, about in meant])
+        texts = [(text, about) for _, text, about in meant]
+        by_clause = question.by_clause and asker.modelled
+        findings = await (_asked_by_clause if by_clause else asked)(side.kit, asker, texts)
     except DetectorFailed as failed:
         opinions.failed[spec.name] = failed.reason
         return
@@ -101,6 +110,20 @@ def wanted(asker: Asker, text: str, about: About) -> bool:
     if about.direction not in scope.directions or (scope.kinds and about.kind not in scope.kinds):
         return False
     return not isinstance(asker.detector, ScoredDetector) or asker.detector.takes(text, about)
+
+
+async def _asked_by_clause(kit: Kit, asker: Asker, texts: Texts) -> Sequence[Sequence[Finding]]:
+    """As :func:`asked`, clause by clause."""
+    cut = [(number, clause) for number, (text, _) in enumerate(texts) for clause in clauses(text)]
+    answers = await asked(kit, asker, [(clause.text, texts[number][1]) for number, clause in cut])
+    found: list[list[Finding]] = [[] for _ in texts]
+    for (number, clause), answer in zip(cut, answers, strict=True):
+        found[number] += [
+            msgspec.structs.replace(each, start=each.start + clause.base, end=each.end + clause.base)
+            for each in answer
+            if each.end > clause.context
+        ]
+    return found
 
 
 async def asked(kit: Kit, asker: Asker, texts: Texts) -> Sequence[Sequence[Finding]]:

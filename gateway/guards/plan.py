@@ -233,12 +233,14 @@ class GuardPlan:
         side = self._side(direction)
         return await ask(side, side.asks, _segments(direction, dialect, document))
 
-    async def observe(self, direction: Direction, dialect: Dialect, document: Any, *, request: Any = None) -> Screened:
+    async def observe(
+        self, direction: Direction, dialect: Dialect, document: Any, *, request: Any = None, streamed: bool = False
+    ) -> Screened:
         """Ask the others, and judge the rules that only observe; nothing is changed."""
         side = self._side(direction)
         segments = _segments(direction, dialect, document)
         names = tuple(name for name in self._kit.askers if any(name in rule.names for rule in side.late))
-        opinions = await ask(side, names, segments)
+        opinions = await ask(side, names, segments, by_clause=streamed)
         subject = Subject(
             direction=direction, dialect=dialect.name, document=document, segments=segments, request=request
         )

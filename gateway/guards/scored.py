@@ -110,7 +110,7 @@ def build(spec: DetectorSpec, scorers: Scorers | None) -> ScoredDetector | None:
     if not name:
         return None
     if scorers is None:
-        raise Misconfigured(f"Detector '{spec.name}' asks a model, and there are none here.")
+        raise Misconfigured("asks a model, and there are none here")
     scorer = scorers(name)
     return ScoredDetector(spec.name, scorer, _marks(spec, scorer))
 
@@ -124,4 +124,4 @@ def _marks(spec: DetectorSpec, scorer: Scorer) -> dict[str, float]:
     try:
         return {category: scorer.threshold(share, category) for category in categories}
     except ValueError as refused:
-        raise Misconfigured(f"Detector '{spec.name}': target_fpr: {refused}") from None
+        raise Misconfigured(f"target_fpr: {refused}") from None

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from gateway.app.models import Models
 from gateway.app.policies import PolicyFault, load_guards, load_policies
 from gateway.config.shipped import shipped_policies_dir
+from gateway.core.errors import Misconfigured, StoreUnavailable
 from gateway.core.verdict import CallFacts
+from gateway.guards.models.scoring import Scorer
 from tests.support.docs_pages import ROOT
+from tests.support.scorers import Room
 from tests.support.settings import good
 from tests.support.settings import load as load_configuration
 
@@ -94,26 +99,10 @@ def test_a_file_that_does_not_check_is_told(tmp_path: Path) -> None:
     assert "words.yaml:1: apiVersion: required" in str(caught.value)
 
 
-# What of the contract's own example this version refuses by name, and what is left of it then.
-NOT_BUILT = (
-    ("  names: {use: pii, entities: [PERSON, ADDRESS], min_score: 0.8}\n", ""),
-    ("  toxic: {use: toxicity, target_fpr: 1%}   ", "  #"),
-    ("{use: injection, target_fpr: 1%, timeout: 60ms}", "{use: injection}"),
-    ("toxic: allow, ", ""),
-    ("ids or names", "ids"),
-)
-
-
-def test_the_example_of_the_contract_is_in_force_but_for_what_needs_a_model(tmp_path: Path) -> None:
+def test_the_example_of_the_contract_is_in_force() -> None:
     example = ROOT / "tests" / "golden" / "config" / "contract" / "policies"
-    text = (example / "support-agents.yaml").read_text()
-    for written, left in NOT_BUILT:
-        assert written in text
-        text = text.replace(written, left)
-    (tmp_path / "lists").mkdir()
-    (tmp_path / "lists" / "egress.txt").write_text((example / "lists" / "egress.txt").read_text())
-    (tmp_path / "support-agents.yaml").write_text(text)
-    found = load_policies((("support-agents.yaml", tmp_path / "support-agents.yaml"),))
+    file = (("support-agents.yaml", example / "support-agents.yaml"),)
+    found = load_policies(file, models=Models(Room()))
     assert found.tests == 3
     assert [(rule.id, rule.action, rule.mode) for rule in found.bundle.rules if rule.id != "no-keys"] == [
         ("no-secrets-out", "redact", "enforce"),
@@ -125,7 +114,58 @@ def test_the_example_of_the_contract_is_in_force_but_for_what_needs_a_model(tmp_
         ("osprey", "route", "shadow"),
     ]
     assert [exclusion.id for rule in found.bundle.rules for exclusion in rule.exclusions] == ["ex-17"]
-    assert {detector.on_error for detector in found.bundle.detectors} == {"block", "rules_only"}
+    assert {detector.on_error for detector in found.bundle.detectors} == {"block", "rules_only", "allow"}
+    assert {name: form for name, form in found.engine.kit.forms.items() if "model" in form} == {
+        "names": "model",
+        "inj": "text+model",
+    }
+
+
+def test_a_model_that_cannot_be_had_is_told_by_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "words.yaml"
+    path.write_text(HEAD.replace("{use: pattern", "{use: injection, target_fpr: 0.01%} #") + "  []\n")
+    with pytest.raises(PolicyFault) as caught:
+        load_policies((("words.yaml", path),), models=Models(Room()))
+    assert [str(problem) for problem in caught.value.problems] == [
+        "words.yaml:5: detectors.words: target_fpr: injection cannot be measured below 0.5%"
+    ]
+
+    def missing() -> None:
+        raise Misconfigured("the extra is not installed")
+
+    with pytest.raises(PolicyFault, match=r"words.yaml:5: detectors.words: the extra is not installed"):
+        load_policies((("words.yaml", path),), models=Models(Room(), missing))
+
+
+def test_tests_ask_models_and_let_go_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "words.yaml"
+    text = HEAD.replace("{use: pattern", "{use: injection, target_fpr: 1%} #")
+    test = '    - {name: %s, given: {role: user, text: "%s"}, expect: {action: %s}}\n'
+    path.write_text(text + test % ("bad", "the poison works", "block") + test % ("good", "the tea works", "allow"))
+    rooms: list[Room] = []
+
+    def load(name: str) -> Scorer:
+        rooms.append(Room())
+        return rooms[-1](name)
+
+    found = load_policies((("words.yaml", path),), models=Models(load))
+    assert (found.tests, found.notices) == (2, ())
+    [room] = rooms
+    assert room.asked == ["the poison works", "the tea works"]
+    assert room.scorers["injection"].closed
+    # The process's own is loaded when it is first asked.
+    asyncio.run(found.engine.warm())
+    assert len(rooms) == 2
+
+
+def test_tests_whose_model_is_not_there_are_left_out_and_that_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "words.yaml"
+    test = '    - {name: bad, given: {role: user, text: "poison"}, expect: {action: block}}\n'
+    path.write_text(HEAD.replace("{use: pattern", "{use: injection, target_fpr: 1%} #") + test)
+    found = load_policies((("words.yaml", path),), models=Models(Room(error=StoreUnavailable("away"))))
+    assert found.notices == (
+        "1 test left out: no model to ask for words (store_unavailable); weighbridge models build",
+    )
 
 
 def test_a_call_can_only_be_sent_to_an_alias_that_there_is(tmp_path: Path) -> None:

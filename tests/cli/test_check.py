@@ -6,6 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from gateway.app import models
 from gateway.cli.main import main
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "config"
@@ -20,6 +21,8 @@ def _environment(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delenv(name, raising=False)
     for name, value in ENVIRON.items():
         monkeypatch.setenv(name, value)
+    # As the bare install says it, whatever is installed here.
+    monkeypatch.setattr(models, "find_spec", lambda _: None)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -148,6 +148,7 @@ def does(id_: str, expression: str, *steps: Step | str, **more: Any) -> RuleSpec
 
 def engine(*rules: RuleSpec, kinds: Sequence[DetectorSpec] = KINDS, unix_ms: Any = None, **bundle: Any) -> GuardEngine:
     """Guards over the kinds here."""
+    scorers = bundle.pop("scorers", None)
     made = Bundle(revision="0123456789ab", detectors=tuple(kinds), rules=rules, **bundle)
     clocks = {} if unix_ms is None else {"unix_ms": unix_ms}
-    return GuardEngine(made, lambda: 0, plugins=PLUGINS, **clocks)
+    return GuardEngine(made, lambda: 0, plugins=PLUGINS, scorers=scorers, **clocks)

@@ -74,8 +74,8 @@ def test_an_unknown_detector_is_an_error_with_a_suggestion():
 
 
 def test_a_detector_that_is_wrong_in_itself_is_one_error():
-    assert problems("detectors: {ids: {use: toxicity}}\nrules: [{id: r, when: ids, do: block, mode: audit}]") == [
-        "1.yaml:4: detectors.ids.use: detector 'toxicity' is not yet available"
+    assert problems("detectors: {ids: {use: moderation}}\nrules: [{id: r, when: ids, do: block, mode: audit}]") == [
+        "1.yaml:4: detectors.ids.use: detector 'moderation' is not yet available"
     ]
 
 

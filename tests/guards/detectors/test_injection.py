@@ -95,7 +95,6 @@ def test_a_clean_text_that_asks_for_too_much_work_is_not_called_clean() -> None:
     ("options", "message"),
     [
         ({"rules": "mine.yaml"}, "not yet available"),
-        ({"target_fpr": 0.01}, "not yet available"),
         ({"model": "x"}, "not yet available"),
         ({"level": 5}, "level"),
         ({"level": {"enforce": 3, "detect": 2}}, "level"),

@@ -1,0 +1,129 @@
+"""The models of a process: each loaded once, when it is first asked, whatever policies come and go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from gateway.config.environment import Options, Outside
+from gateway.config.settings import Settings
+from gateway.core.errors import Misconfigured
+from gateway.guards.models.scoring import Score, Scorer
+from gateway.plugin.guard import About
+
+Load = Callable[[str], Scorer]
+_LOADING = "gateway.guards.models.loading"
+_EXTRA = "pip install 'weighbridge[models]'"
+# What the extra brings.
+_DRIVERS = ("numpy", "onnxruntime", "tokenizers")
+
+
+def _nothing_is_missing() -> None:
+    """Where models were made by hand."""
+
+
+class Models:
+    """Loads models by name, and keeps them.
+
+    Nothing is loaded, and no thread is started, before a model is asked something: processes are forked from one that
+    has loaded policies.
+
+    Args:
+        load: Makes a model.
+        check: Raises :class:`Misconfigured` where models cannot run at all.
+    """
+
+    def __init__(self, load: Load, check: Callable[[], None] = _nothing_is_missing) -> None:
+        self._load = load
+        self.check = check
+        self._loaded: dict[str, Scorer] = {}
+
+    def get(self, name: str) -> Scorer:
+        """Return a model.
+
+        Raises:
+            Misconfigured: It is not installed.
+        """
+        found = self._loaded.get(name)
+        if found is None:
+            found = self._loaded[name] = self._load(name)
+        return found
+
+    def fresh(self) -> Models:
+        """The same models for another loop."""
+        return Models(self._load, self.check)
+
+    async def close(self) -> None:
+        """Let go of all of them."""
+        loaded, self._loaded = self._loaded, {}
+        for scorer in loaded.values():
+            await scorer.close()
+
+
+class Door:
+    """Leads the detectors of a bundle to models that can be exchanged: those of its tests, then those of the process.
+
+    Args:
+        models: The first ones.
+    """
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+
+    def scorer(self, name: str) -> Scorer:
+        """Return a model; ``GuardEngine(scorers=…)`` takes this.
+
+        Raises:
+            Misconfigured: Models cannot run here.
+        """
+        self.models.check()
+        return _Behind(self, name)
+
+
+class _Behind:
+    """One model, wherever the door leads."""
+
+    def __init__(self, door: Door, name: str) -> None:
+        self.name = name
+        self._door = door
+
+    async def score(self, texts: Sequence[tuple[str, About]], at: float) -> list[list[Score]]:
+        return await self._door.models.get(self.name).score(texts, at)
+
+    def threshold(self, target_fpr: float, category: str = "") -> float:
+        return self._door.models.get(self.name).threshold(target_fpr, category)
+
+    async def close(self) -> None:
+        """The model belongs to the process."""
+
+
+def models_for(settings: Settings | None) -> Models:
+    """Return the models of a configuration; without one, those of the data home that the environment names."""
+    home = Outside(Options(), os.environ, Path.cwd()).home if settings is None else settings.home
+    loading = _Loading(home)
+    return Models(loading, loading.check)
+
+
+class _Loading:
+    """Loads from the data home; imports what the extra brings only then."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def check(self) -> None:
+        """See that the extra is installed.
+
+        Raises:
+            Misconfigured: It is not.
+        """
+        missing = [name for name in _DRIVERS if find_spec(name) is None]
+        if missing:
+            raise Misconfigured(f"it asks a model, which needs {', '.join(missing)}: {_EXTRA}")
+
+    def __call__(self, name: str) -> Scorer:
+        loading = import_module(_LOADING)
+        scorer: Scorer = loading.load_scorer(name, None, self._home / "models")
+        return scorer
