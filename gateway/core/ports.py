@@ -102,8 +102,8 @@ class TextScreen(Protocol):
         ...
 
 
-# What a reader knew at some moment: choices whose end it has seen, and pieces that it has kept.
-StreamMark = tuple[int, int]
+# What a reader knew at some moment: how many choices had ended, how many pieces it had kept, and what else it counts.
+StreamMark = tuple[int, ...]
 
 
 class StreamReader(Protocol):

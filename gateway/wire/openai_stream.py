@@ -87,10 +87,9 @@ class EventReader:
 
     def rewind(self, mark: StreamMark) -> None:
         """Forget what came after a moment: see :meth:`gateway.core.ports.StreamReader.rewind`."""
-        finished, kept = mark
-        for index in list(self.finished)[finished:]:
+        for index in list(self.finished)[mark[0] :]:
             del self.finished[index]
-        del self.kept[kept:]
+        del self.kept[mark[1] :]
         # What follows in a stream that was cut is not kept either.
         self._room = -1
 

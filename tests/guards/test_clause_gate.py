@@ -19,7 +19,7 @@ from gateway.guards.clause_gate import MAX_WAITING_BYTES, ClauseGate
 from gateway.guards.clauses import clauses
 from gateway.guards.engine import GuardEngine
 from gateway.guards.stream import StreamScreen
-from gateway.wire import openai_chat, openai_completions, passthrough
+from gateway.wire import gemini, openai_chat, openai_completions, passthrough, triton
 from gateway.wire.openai_stream import DONE, chunks_of, write_event
 from tests.guards.handmade import BIRDS, does, engine, named
 from tests.support.scorers import Room, forever
@@ -91,6 +91,7 @@ class Streaming:
         assert gate is not None
         self.gate: ClauseGate = gate
         self.reader = dialect.stream_reader(msgspec.structs.replace(REQUEST, dialect=dialect.name), self.screen)
+        self.dialect = dialect
         self.client = Client()
         self.gate.open(self.client)
 
@@ -110,7 +111,7 @@ class Streaming:
             client.error = blocked
             client.show(blocked.released)
             self.gate.drop()
-            client.data += openai_chat.DIALECT.stream_block(self.reader)
+            client.data += self.dialect.stream_block(self.reader)
         return client
 
 
@@ -316,6 +317,34 @@ def test_kinds_that_the_rule_does_not_mean_pass() -> None:
     data = [write_event({"choices": [{"index": 0, "delta": {"reasoning_content": BAD}, "finish_reason": None}]})]
     client = asyncio.run(streaming.run([*data, *events([GOOD])]))
     assert (client.error, room.asked) == (None, [GOOD])
+
+
+@pytest.mark.parametrize("dialect", [gemini.DIALECT, gemini.ARRAY])
+def test_streams_of_gemini_are_judged(dialect: Any) -> None:
+    def part(text: str, **more: Any) -> bytes:
+        content = {"role": "model", "parts": [{"text": text}]}
+        return b"data: " + orjson.dumps({"candidates": [{"index": 0, "content": content, **more}]}) + b"\n\n"
+
+    for texts, shown in (((GOOD, BAD, GOOD), GOOD), ((BAD, GOOD), "")):
+        streaming = Streaming(guards(BLOCKS), dialect)
+        data = [part(text) for text in texts] + [part("end", finishReason="STOP")]
+        client = asyncio.run(streaming.run(data))
+        assert isinstance(client.error, Blocked)
+        assert (b"STOP" in client.data, b"poured" in client.data, b"entirely" in client.data) == (
+            False,
+            False,
+            shown != "",
+        )
+        assert b"SAFETY" in client.data
+        if dialect is gemini.ARRAY:
+            assert [each["candidates"][0].get("finishReason") for each in orjson.loads(client.data)][-1] == "SAFETY"
+
+
+def test_streams_of_triton_are_judged() -> None:
+    parts = [b"data: " + orjson.dumps({"model_name": "m", "text_output": text}) + b"\n\n" for text in (GOOD, BAD, GOOD)]
+    client = asyncio.run(Streaming(guards(BLOCKS), triton.DIALECT).run(parts))
+    assert isinstance(client.error, Blocked)
+    assert (b"entirely" in client.data, b"poured" in client.data, b"Blocked by" in client.data) == (True, False, True)
 
 
 def test_completions_and_streams_of_unknown_shape_are_judged() -> None:

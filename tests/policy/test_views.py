@@ -15,7 +15,7 @@ def test_views_are_all_or_named(written: object) -> None:
 
 @pytest.mark.parametrize(
     ("written", "said"),
-    [("leat", "did you mean 'leet'"), (["raw", "nothing-like-it"], "there are raw"), ([], "all, or a list")],
+    [("leett", "did you mean 'leet'"), (["raw", "nothing-like-it"], "there are raw"), ([], "all, or a list")],
 )
 def test_what_is_no_view_is_refused(written: object, said: str) -> None:
     with pytest.raises(ValidationError, match=said):

@@ -14,7 +14,7 @@ import orjson
 
 from gateway.core.errors import Blocked, GatewayError, InvalidAnswer, StreamBroken
 from gateway.core.exchange import AnswerFacts, Request
-from gateway.core.ports import StreamReader
+from gateway.core.ports import StreamMark, StreamReader
 from gateway.wire.gemini.answer import block_reason, joined_reasons
 from gateway.wire.gemini.errors import stream_failure
 from gateway.wire.gemini.usage import gemini_usage
@@ -76,6 +76,17 @@ class EventReader:
         if not (self._blocked or (self.finished and self._seen <= self.finished.keys())):
             raise self._failed(StreamBroken("The provider's stream ended before it was whole."), [last])
         return last
+
+    def mark(self) -> StreamMark:
+        """Return this moment: see :meth:`gateway.core.ports.StreamReader.mark`."""
+        return len(self.finished), len(self.kept)
+
+    def rewind(self, mark: StreamMark) -> None:
+        """Forget what came after a moment: see :meth:`gateway.core.ports.StreamReader.rewind`."""
+        for index in list(self.finished)[mark[0] :]:
+            del self.finished[index]
+        del self.kept[mark[1] :]
+        self._room = -1
 
     def open_candidates(self) -> list[int]:
         """Candidates that have no finish reason yet, those that were asked for and never seen included."""
@@ -214,6 +225,15 @@ class ArrayReader:
             error.released = self.members(error.released)
             raise
         return last + self.closing()
+
+    def mark(self) -> StreamMark:
+        """Return this moment, and whether the array had begun by then."""
+        return *self.inner.mark(), int(self._begun)
+
+    def rewind(self, mark: StreamMark) -> None:
+        """Forget what came after a moment: see :meth:`gateway.core.ports.StreamReader.rewind`."""
+        self.inner.rewind(mark)
+        self._begun = bool(mark[2])
 
     def closing(self) -> bytes:
         """The end of the array."""

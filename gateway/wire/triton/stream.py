@@ -13,7 +13,7 @@ import orjson
 
 from gateway.core.errors import GatewayError, InvalidAnswer, StreamBroken
 from gateway.core.exchange import AnswerFacts, Request
-from gateway.core.ports import TextScreen
+from gateway.core.ports import StreamMark, TextScreen
 from gateway.core.segments import Path, replace_leaves
 from gateway.core.usage import Usage
 from gateway.wire.openai_screen import Channels, Home
@@ -77,6 +77,15 @@ class PassReader:
             raise self._failed(error, [last]) from None
         self._keep(flushed)
         return last + flushed
+
+    def mark(self) -> StreamMark:
+        """Return this moment: see :meth:`gateway.core.ports.StreamReader.mark`."""
+        return 0, len(self.kept)
+
+    def rewind(self, mark: StreamMark) -> None:
+        """Forget what came after a moment: see :meth:`gateway.core.ports.StreamReader.rewind`."""
+        del self.kept[mark[1] :]
+        self._room = -1
 
     def _take(self, events: list[bytes]) -> bytes:
         out: list[bytes] = []
