@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from gateway.core.call import Call
@@ -17,6 +19,7 @@ from gateway.identity.permit import permit_model
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import Ordinary
 from gateway.routing.table import Router
+from gateway.wire.bridge import Bridge, Crossing, Spare, bridge_to
 from gateway.wire.headers import read_labels
 
 # Clients choose model names and paths: what is remembered of them is bounded.
@@ -33,7 +36,9 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         facts: What rules may ask of all of them.
         template: What their records have in common.
-        ordinary: Files the calls to which nothing happened; ``None`` where a rule looks at them or bodies are kept.
+        ordinary: Files the calls to which nothing happened; ``None`` where a rule looks at them, bodies are kept or the
+            provider speaks another dialect.
+        bridge: The way to a provider that speaks another dialect.
     """
 
     principal: Principal
@@ -42,6 +47,23 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     guard: GuardPlan
     template: ExchangeRecord
     ordinary: Ordinary | None
+    bridge: Bridge | None = None
+
+    def cross(self, call: Call, record: ExchangeRecord, document: Any) -> Crossing | None:
+        """Write an admitted request for a provider that speaks another dialect; ``None`` when it does not.
+
+        Raises:
+            MalformedRequest: The client's dialect does not allow it.
+            UnsupportedField: A field cannot be carried and may not be left out.
+        """
+        if self.bridge is None:
+            return None
+        incoming = call.incoming
+        path = f"{incoming.path}?{incoming.query}" if incoming.query else incoming.path
+        spare = Spare(record.id, record.started_us // 1_000_000)
+        crossing = call.crossing = self.bridge.cross(document, path, self.deployment, spare)
+        record.dropped_fields = list(crossing.dropped)
+        return crossing
 
 
 class Courses(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +138,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             tenant=principal.tenant,
         )
         guard = self.guards.plan(facts)
+        bridge = bridge_to(request.dialect, deployment)
         template = self.journal.template(request, principal, plan, deployment, guard.revision)
         return Course(
             principal=principal,
@@ -123,7 +146,8 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             facts=facts,
             guard=guard,
             template=template,
-            ordinary=None if _looks(guard) else self.journal.ordinary(template),
+            ordinary=None if bridge is not None or _looks(guard) else self.journal.ordinary(template),
+            bridge=bridge,
         )
 
     def _under(self, course: Course, request: Request, labels: Labels | None) -> Course:
@@ -141,7 +165,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         guard = self.guards.plan(facts)
         if guard is course.guard:
             return course
-        ordinary = None if _looks(guard) else self.journal.ordinary(course.template)
+        ordinary = None if course.bridge is not None or _looks(guard) else self.journal.ordinary(course.template)
         return msgspec.structs.replace(course, guard=guard, ordinary=ordinary)
 
 

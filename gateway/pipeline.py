@@ -20,7 +20,8 @@ from gateway.accounting.ledger import Ledger
 from gateway.core.call import Call
 from gateway.core.errors import Blocked, ClientGone, GatewayError
 from gateway.core.exchange import AnswerFacts, Incoming, Request
-from gateway.core.ports import Reply, StreamReader
+from gateway.core.ports import AttemptView, Reply, StreamReader
+from gateway.core.record import ExchangeRecord
 from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.guards.plan import GuardPlan
@@ -102,8 +103,11 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
     def _send(self, call: Call, request: Request, course: Course, document: Any) -> Attempt:
         """Start the try at the provider."""
-        dialect, guard = call.dialect, course.guard
-        call.body = body = dialect.upstream_body(request, document, course.deployment.model)
+        dialect, guard, deployment = call.dialect, course.guard, course.deployment
+        crossing = None if course.bridge is None else course.cross(call, self.journal.record(call), document)
+        # What is kept of a call that crosses is what its client said.
+        model = deployment.model if crossing is None else ""
+        call.body = body = dialect.upstream_body(request, document, model)
         if guard.response_active or call.masks:
             restores = dialect is not passthrough.DIALECT
             call.screen, call.clauses = gate.screen_of(guard, call.masks, restores=restores)
@@ -111,7 +115,10 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         attempt = Attempt(call, self._head, self.journal.now_ns, opaque=opaque, gather=guard.gathers)
         call.attempt = attempt
         try:
-            self.dispatcher.start(attempt, course.deployment, request, body, call.incoming, course.principal.consumed)
+            if crossing is None:
+                self.dispatcher.start(attempt, deployment, request, body, call.incoming, course.principal.consumed)
+            else:
+                self.dispatcher.start_crossing(attempt, deployment, crossing, call)
         except GatewayError:
             call.attempt = None
             raise
@@ -262,20 +269,16 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
                 self.sessions.taint(record)
             call.screen = None
         self.journal.answered(record, facts)
+        if call.crossing is not None:
+            # The client's dialect may have no words for all of it.
+            facts.usage = call.crossing.usage or facts.usage
         if facts.usage is None:
             facts.usage = await self.ledger.estimate(call)
         self.ledger.settle(call, record, facts)
 
     def _file(self, call: Call, status: int, code: str, last: bytes, error: GatewayError | None = None) -> None:
-        attempt = call.attempt
-        if isinstance(error, Blocked):
-            record = self.journal.record(call)
-            record.verdict = "block"
-            if record.stream and record.released_chars is None and attempt is not None:
-                record.released_chars = 0
-        if error is not None and attempt is not None and attempt.held and attempt.reader is not None:
-            # Nobody has looked at what was held.
-            attempt.reader.kept.clear()
+        if error is not None:
+            _note_failure(self.journal.record(call), call.attempt, error)
         call.filed = True
         self.journal.close(call, status, code, last)
 
@@ -290,3 +293,13 @@ async def _tail(call: Call, reader: StreamReader | None) -> bytes:
     if reader is None:
         return b""
     return reader.finish() if call.clauses is None else await call.clauses.finish(reader)
+
+
+def _note_failure(record: ExchangeRecord, attempt: AttemptView | None, error: GatewayError) -> None:
+    if isinstance(error, Blocked):
+        record.verdict = "block"
+        if record.stream and record.released_chars is None and attempt is not None:
+            record.released_chars = 0
+    if attempt is not None and attempt.held and attempt.reader is not None:
+        # Nobody has looked at what was held.
+        attempt.reader.kept.clear()

@@ -16,7 +16,7 @@ from gateway.clients.clock import Clock
 from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
 from gateway.config.natives import NATIVES
-from gateway.config.settings import ProviderEntry, Settings
+from gateway.config.settings import ModelEntry, ProviderEntry, Settings
 from gateway.core.exchange import Deployment
 from gateway.core.ids import IdSource
 from gateway.core.keys import DeclaredKey, digest_secret
@@ -79,10 +79,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
     """
     providers = {name: _deployment(entry) for name, entry in settings.providers.items()}
     entries = tuple(
-        RouteEntry(
-            alias=model.alias,
-            deployment=msgspec.structs.replace(providers[model.provider], model=model.model, timeouts=model.timeouts),
-        )
+        RouteEntry(alias=model.alias, deployment=_candidate(model, providers[model.provider]))
         for model in settings.models
     )
     listing = {} if settings.transparent else {"openai_models": catalog.PROVIDER}
@@ -124,7 +121,23 @@ def _deployment(entry: ProviderEntry) -> Deployment:
     elif entry.api_key is not None:
         key, native = entry.api_key.reveal(), NATIVES.get(entry.kind)
         credential = b"authorization: Bearer %b\r\n" % key.encode() if native is None else native.credential(key)
-    return Deployment(provider=entry.name, kind=entry.kind, model="", base_url=entry.base_url, credential=credential)
+    return Deployment(
+        provider=entry.name,
+        kind=entry.kind,
+        model="",
+        base_url=entry.base_url,
+        credential=credential,
+        on_unsupported=entry.on_unsupported,
+    )
+
+
+def _candidate(model: ModelEntry, provider: Deployment) -> Deployment:
+    return msgspec.structs.replace(
+        provider,
+        model=model.model,
+        timeouts=model.timeouts,
+        on_unsupported=model.on_unsupported or provider.on_unsupported,
+    )
 
 
 def _identity(settings: Settings) -> Identity:

@@ -201,7 +201,9 @@ class Builder:
                 self._problem((*path, "base_url"), "is this gateway's own address")
             if name == "sim" and spec.kind != "sim":
                 self._problem(path, "the name sim belongs to the built-in provider")
-            entries[name] = ProviderEntry(name=name, kind=spec.kind, base_url=url, api_key=key)
+            entries[name] = ProviderEntry(
+                name=name, kind=spec.kind, base_url=url, api_key=key, on_unsupported=spec.on_unsupported
+            )
         return entries
 
     def _models(self, providers: dict[str, ProviderEntry], upstream: ProviderEntry | None) -> tuple[ModelEntry, ...]:
@@ -280,7 +282,13 @@ def _model(spec: ModelSpec) -> ModelEntry:
     timeouts = Timeouts(
         connect_s=timers.connect_s, first_token_s=timers.first_token_s, idle_s=timers.idle_s, total_s=timers.total_s
     )
-    return ModelEntry(alias=spec.alias, provider=only.provider, model=only.model, timeouts=timeouts)
+    return ModelEntry(
+        alias=spec.alias,
+        provider=only.provider,
+        model=only.model,
+        timeouts=timeouts,
+        on_unsupported=spec.on_unsupported,
+    )
 
 
 def _rate(spec: RateSpec | None) -> tuple[int, float] | None:

@@ -14,6 +14,7 @@ from gateway.config.addresses import Address, parse_address, parse_base_url, par
 from gateway.config.references import SecretReference
 from gateway.config.units import parse_bytes, parse_duration, parse_percent
 from gateway.config.validation import Many, NotYet, Strict, not_yet
+from gateway.core.losses import OnUnsupported
 
 _LATER_KINDS = ("azure", "bedrock", "gemini", "triton")
 _CACHE_OPTIONS = frozenset({"ttl", "threshold", "mode", "scope", "answer_guards"})
@@ -116,6 +117,7 @@ class ProviderSpec(Strict):
     kind: Annotated[Literal["openai", "anthropic", "sim"], _later(_LATER_KINDS, "kind")]
     base_url: BaseUrl | None = None
     api_key: SecretReference | None = None
+    on_unsupported: OnUnsupported = "reject"
     load: NotYet = None
     model: NotYet = None
     template: NotYet = None
@@ -158,6 +160,7 @@ class ModelSpec(Strict):
     alias: Annotated[str, Field(min_length=1, max_length=200)]
     candidates: Annotated[Many[CandidateSpec], AfterValidator(_one)]
     timeouts: TimeoutsSpec
+    on_unsupported: OnUnsupported | None = None
     strategy: NotYet = None
     fallback: NotYet = None
     retry: NotYet = None

@@ -17,6 +17,7 @@ from gateway.config.addresses import Address
 from gateway.config.references import Secret
 from gateway.core.exchange import Timeouts
 from gateway.core.limits import LimitRule
+from gateway.core.losses import OnUnsupported
 from gateway.core.prices import PriceRow
 
 
@@ -81,6 +82,7 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
         base_url: Without a trailing slash; empty for ``sim``.
         api_key: Our credential. Without one, none is sent.
         passes_credential: The client's own credential goes on to this provider (transparent mode).
+        on_unsupported: What becomes of a field that the provider's dialect cannot carry.
     """
 
     name: str
@@ -88,6 +90,7 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     api_key: Secret | None = None
     passes_credential: bool = False
+    on_unsupported: OnUnsupported = "reject"
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,12 +100,14 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
         alias: A name as clients send it, or a glob over such names.
         provider: A key of ``Settings.providers``.
         model: The name the provider knows; ``{model}`` in it stands for the name the client sent.
+        on_unsupported: As the provider's; ``None``: what holds for the provider.
     """
 
     alias: str
     provider: str
     model: str = "{model}"
     timeouts: Timeouts = Timeouts()
+    on_unsupported: OnUnsupported | None = None
 
 
 class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):

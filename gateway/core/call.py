@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.core.exchange import Deployment, Incoming, Labels, Request
-from gateway.core.ports import AttemptView, ClauseHolder, Dialect, Lease, Reply, StreamVerdicts
+from gateway.core.ports import AttemptView, ClauseHolder, CrossingView, Dialect, Lease, Reply, StreamVerdicts
 from gateway.core.record import ExchangeRecord
 from gateway.core.verdict import Masked
 
@@ -25,6 +25,7 @@ class Call:
         deployment: Who answers, once that is planned.
         lease: What is reserved for the call.
         attempt: The try at the provider, once it has begun.
+        crossing: The way to a provider that speaks another dialect, where it does.
         screen: Response guards over a stream, where a rule wants them.
         clauses: Who judges a stream by clause, and holds it for that.
         masks: By placeholder, what was masked in the request, if anything was.
@@ -44,6 +45,7 @@ class Call:
     deployment: Deployment | None = None
     lease: Lease | None = None
     attempt: AttemptView | None = None
+    crossing: CrossingView | None = None
     screen: StreamVerdicts | None = None
     clauses: ClauseHolder | None = None
     masks: dict[str, Masked] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -116,10 +116,11 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         provider: The provider's name in the configuration.
-        kind: ``openai``, ``anthropic`` or ``sim``.
+        kind: Which dialects the provider speaks: see ``wire.bridge``.
         model: The name the provider knows; empty keeps what the client wrote.
         base_url: Scheme, authority and path prefix, without a trailing slash.
         credential: Header lines that authenticate us, already encoded; ``None`` passes the client's own on.
+        on_unsupported: What becomes of a field that the provider's dialect cannot carry.
     """
 
     provider: str
@@ -129,6 +130,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     credential: bytes | None
     timeouts: Timeouts = Timeouts()
     price: Price | None = None
+    on_unsupported: Literal["reject", "drop"] = "reject"
 
 
 class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -317,6 +317,15 @@ class Identity(Protocol):
         ...
 
 
+class CrossingView(Protocol):
+    """What others may see of a call between two dialects."""
+
+    # What was left out of the request, in the client's words.
+    dropped: tuple[str, ...]
+    # Of the whole call, once the provider has told.
+    usage: Usage | None
+
+
 class AttemptView(Protocol):
     """What others may see of an attempt; times are monotonic nanoseconds, zero where it never came to that."""
 

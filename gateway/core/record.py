@@ -89,6 +89,8 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     prompt_id: str = ""
     prompt_version: str = ""
     coverage: float = 1.0
+    # Fields of the request that the provider's dialect could not carry and that were left out.
+    dropped_fields: list[str] = []
     # Characters of a streamed answer that had left when a rule ended it.
     released_chars: int | None = None
     trace_id: str = ""

@@ -6,11 +6,15 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from gateway.clients.http import HttpClient, Origin
+from gateway.core.call import Call
 from gateway.core.errors import Misconfigured
 from gateway.core.exchange import Deployment, Incoming, Request
 from gateway.core.ports import AnswerSink
 from gateway.upstream.attempt import Attempt, Running
-from gateway.wire.headers import forward_request_headers
+from gateway.upstream.crossing import CrossingSink
+from gateway.wire.bridge import Crossing
+from gateway.wire.headers import crossed_request_headers, forward_request_headers
+from gateway.wire.patch import dump
 from gateway.wire.request_target import with_model
 
 _NO_BODY = frozenset({"GET", "HEAD"})
@@ -98,6 +102,34 @@ class Dispatcher:
         else:
             wire = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
         attempt.running = self._http.send(target.origin, wire, attempt, deployment.timeouts)
+
+    def start_crossing(self, attempt: Attempt, deployment: Deployment, crossing: Crossing, call: Call) -> None:
+        """Send a request to a provider that speaks another dialect than the client.
+
+        Args:
+            attempt: Takes the answer, in the client's dialect.
+            deployment: Where to.
+            crossing: The request as the provider takes it.
+            call: The exchange.
+        """
+        target = self._targets.get(id(deployment))
+        if target is None or target.deployment is not deployment:
+            target = self._resolve(deployment)
+        sink = CrossingSink(attempt, crossing, call.dialect)
+        asked, body = crossing.wire, dump(crossing.wire.document)
+        if target.local is not None:
+            attempt.running = target.local.send(asked.path, body, sink)
+            return
+        headers = crossed_request_headers(
+            call.incoming.headers,
+            asked=asked.headers,
+            host=target.origin.host_header,
+            credential=deployment.credential or b"",
+        )
+        wire = b"POST %b%b HTTP/1.1\r\n%bcontent-length: %d\r\n\r\n%b" % (
+            target.prefix, asked.path.encode("latin-1"), headers, len(body), body,
+        )  # fmt: skip
+        attempt.running = self._http.send(target.origin, wire, sink, deployment.timeouts)
 
     def _resolve(self, deployment: Deployment) -> Target:
         if len(self._targets) >= _MAX_TARGETS:

@@ -41,6 +41,8 @@ class AnswerHead:
             cost: Name the cost when it is known; not on streams, where it is known only at the end.
         """
         constant = self.constant(record, record.model_served or record.model_requested, attempts)
+        if record.dropped_fields:
+            constant += b"x-weighbridge-dropped: %b\r\n" % _safe(",".join(record.dropped_fields))
         return self.encode(record.id, overhead_ms, constant, record.cost_nanousd if cost else None)
 
     def encode(self, exchange_id: str, overhead_ms: float, constant: bytes, cost_nanousd: int | None) -> bytes:

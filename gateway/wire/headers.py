@@ -40,6 +40,9 @@ _NOT_FORWARDED_NOR_CREDENTIALS = _NOT_FORWARDED | _CREDENTIALS
 # Another origin advertised by the provider would lead clients past the gateway. The coding is the caller's: mostly
 # the body was decoded to be read.
 _NOT_ANSWERED = _HOP_BY_HOP | {b"alt-svc", b"content-encoding", b"content-length"}
+_CROSS_TO_PROVIDER = (b"user-agent", b"traceparent", b"tracestate", b"baggage")
+_CROSS_TO_CLIENT = frozenset((b"retry-after", b"retry-after-ms", b"x-should-retry", b"x-request-id", b"request-id"))
+_RATE_LIMIT = b"ratelimit"
 # Connection options that name no header field.
 _PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close", b""))
 
@@ -74,6 +77,45 @@ def forward_request_headers(
     if block is None:
         raise MalformedRequest("A header holds a line break or a NUL.")
     return block if credential is None else block + credential
+
+
+def crossed_request_headers(headers: Headers, *, asked: Headers, host: bytes, credential: bytes) -> bytes:
+    """Build the header block for a provider that speaks another dialect than the client.
+
+    What the client's dialect says in headers means nothing there, so little goes on: who asks, and the trace.
+
+    Args:
+        headers: As the client sent them.
+        asked: What the provider's dialect asks for.
+        host: Authority of the provider.
+        credential: Encoded lines that authenticate us, each ending in CRLF.
+
+    Raises:
+        MalformedRequest: A header would break out of its line.
+    """
+    lines = [b"%b: %b" % (name, headers[name]) for name in _CROSS_TO_PROVIDER if name in headers]
+    lines += [b"%b: %b" % item for item in asked.items()]
+    lines += (b"content-type: application/json", b"accept-encoding: identity", b"host: " + host)
+    block = _block(lines)
+    if block is None:
+        raise MalformedRequest("A header holds a line break or a NUL.")
+    return block + credential
+
+
+def crossed_headers(headers: Headers, content_type: bytes) -> Headers:
+    """Give a provider's headers for a client that speaks another dialect: limits, when to come back, the request's id.
+
+    Args:
+        headers: As the provider sent them.
+        content_type: Of the body that the client gets.
+    """
+    crossed = {name: value for name, value in headers.items() if name in _CROSS_TO_CLIENT or _RATE_LIMIT in name}
+    # Each family of clients looks for the id under its own name.
+    for name, other in ((b"request-id", b"x-request-id"), (b"x-request-id", b"request-id")):
+        if name in headers:
+            crossed.setdefault(other, headers[name])
+    crossed[b"content-type"] = content_type
+    return crossed
 
 
 def answer_headers(headers: Headers) -> bytes:

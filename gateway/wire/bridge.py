@@ -1,0 +1,220 @@
+"""Between a client that speaks one dialect and a provider that speaks another.
+
+Who speaks what is told by the kind of a deployment. A :class:`Bridge` is the pair of codecs for one such meeting, and a
+:class:`Crossing` is one call on its way over it: the request written for the provider, its answer written for the
+client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import orjson
+
+from gateway.core.chat import ChatAnswer, ChatRequest
+from gateway.core.chat_events import Began, ChatEvent, Ended
+from gateway.core.codec import ChatCodec, EventReader, EventWriter, WireRequest
+from gateway.core.errors import GatewayError, InvalidAnswer, UnsupportedField
+from gateway.core.exchange import Deployment, Headers
+from gateway.core.losses import Losses
+from gateway.core.usage import Usage
+from gateway.wire.openai_chat.codec import CODEC as OPENAI_CHAT
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """What providers of one kind speak.
+
+    Attributes:
+        native: Dialects in which they are spoken to as the client wrote.
+        target: The dialect into which conversations in any other one are written.
+    """
+
+    native: frozenset[str]
+    target: str
+
+
+CODECS: dict[str, ChatCodec] = {codec.name: codec for codec in (OPENAI_CHAT,)}
+KINDS: dict[str, Kind] = {
+    "openai": Kind(
+        frozenset(("openai_chat", "openai_completions", "openai_embeddings", "openai_responses")), "openai_chat"
+    ),
+    "anthropic": Kind(frozenset(("anthropic_messages", "anthropic_count_tokens")), "anthropic_messages"),
+    "sim": Kind(frozenset(("openai_chat", "openai_completions", "openai_embeddings")), "openai_chat"),
+}
+# Nothing in these is for one kind of provider only, or the client has named the provider itself.
+_EVERYWHERE = frozenset(("openai_models", "passthrough"))
+
+
+class Bridge(msgspec.Struct, frozen=True):
+    """The codecs of a client's dialect and of a provider's."""
+
+    client: ChatCodec
+    provider: ChatCodec
+
+    def cross(self, document: Any, path: str, deployment: Deployment, spare: Spare) -> Crossing:
+        """Write a request for the provider.
+
+        Args:
+            document: As admitted. Not changed.
+            path: Path and query as the client wrote them.
+            deployment: Where the call goes.
+            spare: Stands in where the provider names no id and no time.
+
+        Raises:
+            MalformedRequest: The client's dialect does not allow it.
+            UnsupportedField: The provider's dialect has no place for a field, and it may not be left out.
+        """
+        chat = self.client.read_request(document, path)
+        losses = Losses(chat.names, self.provider.name, deployment.on_unsupported)
+        wire = self.provider.write_request(chat, deployment.model or chat.model, losses)
+        return Crossing(self, chat, wire, losses.fields, spare)
+
+
+def bridge_to(dialect: str, deployment: Deployment) -> Bridge | None:
+    """Find the bridge that calls in a dialect need to a deployment; ``None`` when it speaks that dialect itself.
+
+    Raises:
+        UnsupportedField: There is no way from one to the other.
+    """
+    kind = KINDS.get(deployment.kind)
+    # A client that comes with the provider's credential speaks to that provider in its own words.
+    if kind is None or deployment.credential is None or dialect in kind.native or dialect in _EVERYWHERE:
+        return None
+    client, provider = CODECS.get(dialect), CODECS.get(kind.target)
+    if client is None or provider is None:
+        raise UnsupportedField(
+            f"The provider '{deployment.provider}' does not take calls of this form ({dialect}).", param="model"
+        )
+    return Bridge(client, provider)
+
+
+class Crossing:
+    """One call that crosses: what was written, what was left out, and what the provider says was used.
+
+    Attributes:
+        wire: The provider's request.
+        dropped: What was left out of it, in the client's words.
+        spare: Stands in where the provider names no id and no time.
+        usage: Of the whole call, once the provider has told.
+    """
+
+    __slots__ = ("_bridge", "_chat", "dropped", "spare", "usage", "wire")
+
+    def __init__(
+        self, bridge: Bridge, chat: ChatRequest, wire: WireRequest, dropped: tuple[str, ...], spare: Spare
+    ) -> None:
+        self._bridge = bridge
+        self._chat = chat
+        self.wire = wire
+        self.dropped = dropped
+        self.spare = spare
+        self.usage: Usage | None = None
+
+    def answer(self, body: bytes) -> bytes:
+        """Turn a whole answer into the client's document.
+
+        Raises:
+            InvalidAnswer: It is none of the provider's dialect.
+        """
+        answer = self._bridge.provider.read_answer(_parsed(body))
+        self.usage = answer.usage
+        told = self._bridge.client.write_answer(self.spare.answer(answer, self._chat), self._chat)
+        return _dump(told)
+
+    def error(self, status: int, headers: Headers, body: bytes) -> GatewayError:
+        """Read an error answer."""
+        try:
+            document = _parsed(body)
+        except InvalidAnswer:
+            document = None
+        return self._bridge.provider.read_error(status, headers, document)
+
+    def stream(self) -> StreamCrossing:
+        """Begin to turn a stream into the client's."""
+        return StreamCrossing(self, self._bridge.provider.reader(), self._bridge.client.writer(self._chat))
+
+    def began(self, event: Began) -> Began:
+        """Fill in what a stream's beginning lacks."""
+        return self.spare.began(event, self._chat)
+
+
+class Spare(msgspec.Struct, frozen=True):
+    """What stands in where a provider's dialect does not name what the client's must.
+
+    Attributes:
+        id: For an answer without one.
+        created_s: Unix time, for an answer that does not say when it was made.
+    """
+
+    id: str
+    created_s: int
+
+    def answer(self, answer: ChatAnswer, chat: ChatRequest) -> ChatAnswer:
+        """Fill in a whole answer."""
+        return msgspec.structs.replace(
+            answer,
+            id=answer.id or self.id,
+            model=answer.model or chat.model,
+            created_s=answer.created_s or self.created_s,
+        )
+
+    def began(self, event: Began, chat: ChatRequest) -> Began:
+        """Fill in the beginning of a stream."""
+        return msgspec.structs.replace(
+            event, id=event.id or self.id, model=event.model or chat.model, created_s=event.created_s or self.created_s
+        )
+
+
+class StreamCrossing:
+    """A provider's stream in, the client's out.
+
+    Nothing is given before there is something of the answer itself: an error that comes before it can still become a
+    status.
+    """
+
+    __slots__ = ("_crossing", "_pending", "_reader", "_writer", "opened")
+
+    def __init__(self, crossing: Crossing, reader: EventReader, writer: EventWriter) -> None:
+        self._crossing = crossing
+        self._reader = reader
+        self._writer = writer
+        self._pending: list[ChatEvent] = []
+        self.opened = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Take the provider's next bytes and give the client's: see :class:`gateway.core.codec.EventReader`."""
+        events = self._reader.feed(data)
+        return self._write(events) if events else b""
+
+    def finish(self) -> bytes:
+        """The provider's body has ended."""
+        events = self._reader.finish()
+        return self._write(events) if events else b""
+
+    def _write(self, events: Sequence[ChatEvent]) -> bytes:
+        last = events[-1]
+        if last.__class__ is Ended:
+            self._crossing.usage = last.usage if isinstance(last, Ended) else None
+        if self.opened:
+            return self._writer.write(events)
+        self._pending += [self._crossing.began(event) if isinstance(event, Began) else event for event in events]
+        if isinstance(self._pending[-1], Began):
+            return b""
+        self.opened = True
+        return self._writer.write(self._pending)
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise InvalidAnswer("The provider's answer is no JSON.") from None
+
+
+def _dump(document: Any) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError:
+        raise InvalidAnswer("The provider's answer is nested too deeply.") from None
