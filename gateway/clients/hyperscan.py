@@ -37,29 +37,35 @@ class PatternDatabase:
     """Compiled expressions. Belongs to one thread: scans share one scratch space and one list of results.
 
     Args:
-        expressions: A match names its expression by position.
+        expressions: What to look for.
+        numbers: What matches of each are called; by their positions when nothing else is said.
 
     Raises:
-        Misconfigured: An expression does not compile; the message names it by position and says why.
+        Misconfigured: An expression does not compile; the message names it by its number and says why.
     """
 
     __slots__ = ("_database", "_found", "_keep", "_scratch", "full")
 
-    def __init__(self, expressions: Sequence[Expression]) -> None:
+    def __init__(self, expressions: Sequence[Expression], numbers: Sequence[int] | None = None) -> None:
         found: list[Found] = []
 
         def keep(number: int, start: int, end: int, _flags: int, _context: object) -> bool:
             found.append((number, start, end))
             return len(found) >= MAX_FOUND
 
+        def keep_named(number: int, start: int, end: int, _flags: int, _context: object) -> bool:
+            found.append((known[number], start, end))
+            return len(found) >= MAX_FOUND
+
+        known = range(len(expressions)) if numbers is None else numbers
         self._found = found
         # The last scan was given up: it had found as many matches as may be.
         self.full = False
-        self._keep = keep
+        self._keep = keep if numbers is None else keep_named
         try:
             self._database = _compile(tuple(expressions))
         except hyperscan.error as problem:
-            for number, expression in enumerate(expressions):
+            for number, expression in zip(known, expressions, strict=True):
                 _check(number, expression)
             raise Misconfigured(f"The patterns do not compile together: {problem}") from None
         self._scratch = hyperscan.Scratch(self._database)
@@ -101,6 +107,37 @@ class PatternDatabase:
         except hyperscan.error as problem:
             raise Misconfigured(f"Pattern matching failed: {problem}") from None
         return False
+
+
+class PatternDatabases:
+    """Several databases over one text, as if they were one: what changes often is compiled apart from what does not.
+
+    Args:
+        databases: No two of them call their matches the same.
+    """
+
+    __slots__ = ("_databases", "full")
+
+    def __init__(self, databases: Sequence[PatternDatabase]) -> None:
+        self._databases = tuple(databases)
+        self.full = False
+
+    def scan(self, data: bytes) -> list[Found]:
+        """Find all matches; see :meth:`PatternDatabase.scan`."""
+        found: list[Found] = []
+        for database in self._databases:
+            here = database.scan(data)
+            found = sorted(found + here, key=_end) if found and here else found or here
+        self.full = any(database.full for database in self._databases)
+        return found
+
+    def any(self, data: bytes) -> bool:
+        """Say whether there is a match; see :meth:`PatternDatabase.any`."""
+        return any(database.any(data) for database in self._databases)
+
+
+def _end(found: Found) -> int:
+    return found[2]
 
 
 def _stop(_number: int, _start: int, _end: int, _flags: int, _context: object) -> bool:

@@ -107,7 +107,11 @@ def shape(expression: str) -> Shape:
         PatternRefused: Matches have no finite length or may be empty, or the expression uses what has no meaning on a
             stream (text anchors) or reads differently in Python and Hyperscan.
     """
-    return _REMEMBERED.get(expression) or analysed(expression)
+    known = _REMEMBERED.get(expression)
+    if known is not None:
+        return known
+    bounded = bound_gaps(expression)
+    return analysed(expression) if bounded == expression else shape(bounded)
 
 
 def analysed(expression: str) -> Shape:
@@ -171,8 +175,11 @@ def _mask(name: str, argument: Any, flags: int) -> int | None:
 
 
 def _char(code: int, flags: int) -> int:
-    if not flags & _IGNORECASE:
-        return 1 << min(code, 128)
+    return _either_case(code) if flags & _IGNORECASE else 1 << min(code, 128)
+
+
+@lru_cache(maxsize=1024)
+def _either_case(code: int) -> int:
     char = chr(code)
     mask = 0
     for variant in (char, char.lower(), char.upper(), char.casefold()):

@@ -14,7 +14,7 @@ from importlib import import_module
 
 import msgspec
 
-from gateway.clients.hyperscan import Expression, Found, PatternDatabase
+from gateway.clients.hyperscan import Expression, Found, PatternDatabase, PatternDatabases
 from gateway.core.errors import Misconfigured
 from gateway.core.pattern_width import OTHER, PatternRefused, Shape, bound_gaps, shape
 from gateway.core.verdict import DetectorSpec, PatternSpec
@@ -39,6 +39,8 @@ from gateway.guards.validators import (
 ALLOW_CHARS = 256
 # Checks of personal data: a room of their own, loaded when a bundle first names one.
 _PII_CHECKS = "gateway.guards.pii.checks"
+# Detectors whose patterns come with the product.
+_CATALOGUED = frozenset({"secrets", "pii"})
 
 
 class _Pattern(msgspec.Struct, frozen=True):
@@ -48,6 +50,7 @@ class _Pattern(msgspec.Struct, frozen=True):
         inner: Finds the other beginnings of a match, where there may be several for one end.
         nearby: Finds the words of which one must stand before it.
         allow: Matches what is not to be reported.
+        catalogued: It comes with the product.
     """
 
     mark: Mark
@@ -58,6 +61,7 @@ class _Pattern(msgspec.Struct, frozen=True):
     inner: re.Pattern[str] | None
     nearby: Nearby | None
     allow: re.Pattern[str] | None
+    catalogued: bool
 
     def narrow(self, text: str, begin: int, end: int) -> tuple[int, int] | None:
         """Return what is secret in a candidate, or ``None`` when it does not stand."""
@@ -119,9 +123,9 @@ class Matcher:
         expressions: dict[Expression, list[int]] = {}
         for number, pattern in enumerate(self._patterns):
             expressions.setdefault(_expression(pattern), []).append(number)
-        # As they are compiled: all of them together.
         self.expressions = tuple(expressions)
-        self._database = PatternDatabase(self.expressions) if expressions else None
+        catalogued = [self._patterns[numbers[0]].catalogued for numbers in expressions.values()]
+        self._database = _database(self.expressions, catalogued)
         self._shared: tuple[Shared, ...] = ()
         if len(expressions) < len(self._patterns) or any(pattern.check.sizes for pattern in self._patterns):
             sizes = [pattern.check.sizes for pattern in self._patterns]
@@ -222,17 +226,29 @@ class Matcher:
         return known
 
 
+def _database(
+    expressions: Sequence[Expression], catalogued: Sequence[bool]
+) -> PatternDatabase | PatternDatabases | None:
+    """Compile expressions: those of the catalogues together, which stay the same, and those that people write."""
+    if not expressions:
+        return None
+    if len(set(catalogued)) == 1:
+        return PatternDatabase(expressions)
+    parts = ([number for number, each in enumerate(catalogued) if each is part] for part in (True, False))
+    return PatternDatabases([PatternDatabase([expressions[each] for each in part], part) for part in parts])
+
+
 def _compiled(detectors: Sequence[DetectorSpec]) -> tuple[_Pattern, ...]:
     made: list[_Pattern] = []
     for number, detector in enumerate(detectors):
         for spec in detector.patterns:
             if spec.score is None or spec.score >= detector.min_score:
                 mark = Mark(number, detector.name, spec.name, spec.label, len(made), spec.score)
-                made.append(_compile(mark, spec))
+                made.append(_compile(mark, spec, catalogued=detector.use in _CATALOGUED))
     return tuple(made)
 
 
-def _compile(mark: Mark, spec: PatternSpec) -> _Pattern:
+def _compile(mark: Mark, spec: PatternSpec, *, catalogued: bool) -> _Pattern:
     name = f"{mark.detector}/{spec.name}"
     try:
         known = shape(spec.expression)
@@ -259,6 +275,7 @@ def _compile(mark: Mark, spec: PatternSpec) -> _Pattern:
         inner,
         Nearby(spec.context) if spec.context else None,
         re.compile("|".join(map(translate, spec.allow))) if spec.allow else None,
+        catalogued,
     )
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.clients.hyperscan import Ahead, Expression, PatternDatabase
+from gateway.clients import hyperscan
+from gateway.clients.hyperscan import Ahead, Expression, PatternDatabase, PatternDatabases
 from gateway.core.errors import Misconfigured
 
 
@@ -46,3 +47,34 @@ def test_what_was_begun_and_does_not_compile_is_named_when_it_is_asked_for() -> 
     with pytest.raises(Misconfigured, match="Pattern 1 does not compile"):
         PatternDatabase(expressions)
     ahead.forget()
+
+
+def test_matches_are_called_what_was_said() -> None:
+    database = PatternDatabase([Expression("key-[0-9]{3}"), Expression("osprey")], [7, 3])
+    assert database.scan(b"a key-123 and osprey") == [(7, 2, 9), (3, 14, 20)]
+    with pytest.raises(Misconfigured, match="Pattern 9 does not compile"):
+        PatternDatabase([Expression("good"), Expression("(?=a)c")], [4, 9])
+
+
+def test_several_databases_answer_as_one() -> None:
+    expressions = [Expression(text) for text in ("ab+", "c{2}", "[0-9]{2}", "b")]
+    one = PatternDatabase(expressions)
+    many = PatternDatabases(
+        [PatternDatabase([expressions[0], expressions[3]], [0, 3]), PatternDatabase(expressions[1:3], [1, 2])]
+    )
+    for text in (b"abbccab12", b"", b"cc", b"xyz", b"12cc34b", b"ab"):
+        found = list(many.scan(text))
+        assert [end for _, _, end in found] == sorted(end for _, _, end in found)
+        assert sorted(found) == sorted(one.scan(text))
+        assert many.any(text) == one.any(text)
+        assert not many.full
+    assert PatternDatabases([one]).scan(b"a" * 10) == []
+
+
+def test_one_of_several_that_gives_up_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hyperscan, "MAX_FOUND", 3)
+    many = PatternDatabases([PatternDatabase([Expression("a")]), PatternDatabase([Expression("b")], [1])])
+    assert len(many.scan(b"ab" * 2)) == 4
+    assert not many.full
+    many.scan(b"a" + b"b" * 5)
+    assert many.full

@@ -187,3 +187,21 @@ def test_what_is_covered_is_what_a_slow_search_covers() -> None:
         out = redacted(text)
         for secret in secrets:
             assert secret not in out
+
+
+def test_own_patterns_beside_the_catalogue_find_what_each_finds_alone() -> None:
+    own = DetectorSpec(
+        name="words",
+        use="pattern",
+        patterns=(PatternSpec(name="W", expression="(?i)token|ghp_", label="W", max_chars=5),),
+    )
+    both, alone, words = Matcher([own, KEYS]), Matcher([KEYS]), Matcher([own])
+    text = "my token is ghp_" + "a1B2" * 9 + " and AKIA" + "Z7" * 8 + ", Token"
+    found = [(hit.detector, hit.start, hit.end) for hit in both.find(text)]
+    apart = [(hit.detector, hit.start, hit.end) for each in (alone, words) for hit in each.find(text)]
+    assert sorted(found) == sorted(apart)
+    assert {name for name, _, _ in found} == {"keys", "words"}
+    assert both.quick("a token")
+    assert both.quick(text[12:56])
+    assert not both.quick("nothing")
+    assert not both.full

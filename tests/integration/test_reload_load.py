@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_reload import BY_SIGNAL, hang_up, write
-from tests.support.figures import SOAK, measured
+from tests.support.figures import SOAK, measured, slowness
 from tests.support.gateway_run import Gateway, running
 from tests.support.policies import many_rules
 
@@ -98,10 +98,12 @@ def test_what_a_reload_of_two_hundred_rules_costs(tmp_path: Path) -> None:
             client.join()
             seconds.append(gateway.policies()["last_reload"]["seconds"])
         added_ms = 1000 * (statistics.quantiles(during, n=100)[98] - statistics.quantiles(quiet, n=100)[98])
+        factor = max(1.0, slowness())
         measured("reload of 200 rules, s", max(seconds))
+        measured("this machine is slower by", f"{factor:.2f}; a reload may take {factor:.2f} s")
         measured("added latency while it happens, 99th percentile, ms", added_ms)
         measured("calls meanwhile", len(during))
         assert len(during) > 10
         if SOAK:
-            assert max(seconds) <= 1
+            assert max(seconds) <= factor
             assert added_ms <= 5
