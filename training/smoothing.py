@@ -26,7 +26,7 @@ from gateway.clients.onnx_graph import Tensor
 from gateway.clients.packages import member, obtain
 from gateway.guards.models import catalog, weights
 from gateway.guards.models.encoder import INPUTS, Dense, Encoder, EncoderGraph, sentence_embedder, token_classifier
-from gateway.guards.models.smoothing import FILE, factor
+from gateway.guards.models.smoothing import factor
 
 SEED = 4
 MEASURED, COMPARED = 400, 100
@@ -125,7 +125,7 @@ def main() -> None:
                 print(f"{package.builds:9} {label:9} cosine to the exact model: mean {mean:.4f}, least {least:.4f}")
             if means[1] > means[0]:
                 kept |= {f"{package.builds}/{name}": value for name, value in found.items()}
-    with (catalog.SHIPPED / FILE).open("wb") as file:
+    with (catalog.SHIPPED / catalog.SMOOTHING).open("wb") as file:
         np.savez_compressed(file, **kept)
 
 

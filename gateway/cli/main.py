@@ -16,11 +16,12 @@ COMMANDS = {
     "serve": ("gateway.cli.serve", "run the gateway"),
     "check": ("gateway.cli.check", "check configuration, policies and prices"),
     "policy": ("gateway.cli.policy", "look policies over, run their tests, explain a verdict"),
+    "models": ("gateway.cli.models", "build, list and verify the models of the guards"),
     "schema": ("gateway.cli.schema", "print the JSON Schema of a file, for editors"),
     "traces": ("gateway.cli.traces", "follow, show, query and export recorded calls"),
     "spend": ("gateway.cli.spend", "what calls have cost"),
 }
-LATER = ("explain-route", "policy diff", "policy tune", "keys", "cache", "models", "ca", "bench")
+LATER = ("explain-route", "policy diff", "policy tune", "keys", "cache", "ca", "bench")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,21 +27,9 @@ from gateway.guards.models import catalog, encoder, smoothing, weights
 Progress = Callable[[str], None]
 Files = Mapping[str, bytes]
 
-_SOURCES = (__file__, encoder.__file__, smoothing.__file__, weights.__file__, onnx_graph.__file__)
-
 
 class _Configuration(msgspec.Struct, frozen=True):
     id2label: dict[str, str]
-
-
-def recipe() -> str:
-    """Return the digest of everything that the files are made from."""
-    digest = hashlib.sha256()
-    for path in (*(Path(source) for source in _SOURCES), catalog.SHIPPED / smoothing.FILE):
-        digest.update(path.read_bytes())
-    for package in catalog.packages():
-        digest.update(package.sha256.encode())
-    return digest.hexdigest()
 
 
 def build(home: Path, wheels: Path | None, progress: Progress) -> bool:
@@ -62,7 +50,7 @@ def build(home: Path, wheels: Path | None, progress: Progress) -> bool:
     models = catalog.folder(home)
     models.mkdir(parents=True, exist_ok=True)
     with _alone(models):
-        wanted = recipe()
+        wanted = catalog.recipe()
         reports = catalog.inspect(home, wanted)
         stale = {report.model for report in reports if report.state != "ok"}
         for model in catalog.MODELS:

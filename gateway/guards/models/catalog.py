@@ -17,12 +17,18 @@ from gateway.core.errors import ModelFailed
 SHIPPED = Path(gateway.__file__).parent / "_models"
 MANIFEST = "manifest.json"
 ATTRIBUTION = "ATTRIBUTION.md"
+SMOOTHING = "smoothing.npz"
 # Each model's files.
 MODELS: Mapping[str, tuple[str, ...]] = {
     "embedder": ("embedder.onnx", "embedder-tokenizer.json"),
     "names": ("names.onnx", "names-tokenizer.json", "names-labels.json"),
 }
 BUILD = "weighbridge models build"
+# The code that makes the files.
+_SOURCES = (
+    *(Path(__file__).with_name(f"{name}.py") for name in ("building", "encoder", "smoothing", "weights")),
+    Path(gateway.__file__).parent / "clients" / "onnx_graph.py",
+)
 
 State = Literal["ok", "missing", "corrupt", "outdated"]
 
@@ -70,6 +76,16 @@ def folder(home: Path) -> Path:
 def packages() -> tuple[Package, ...]:
     """Return the packages that models are built from."""
     return msgspec.json.decode((SHIPPED / "packages.json").read_bytes(), type=_Packages).packages
+
+
+def recipe() -> str:
+    """Return the digest of everything that the files are made from: packages, factors and code."""
+    digest = hashlib.sha256()
+    for path in (*_SOURCES, SHIPPED / SMOOTHING):
+        digest.update(path.read_bytes())
+    for package in packages():
+        digest.update(package.sha256.encode())
+    return digest.hexdigest()
 
 
 def manifest(models: Path) -> Manifest | None:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.guards.models.catalog import SHIPPED
+from gateway.guards.models.catalog import SHIPPED, SMOOTHING
 from gateway.guards.models.encoder import Floats
 
-FILE = "smoothing.npz"
 # How much of a channel's size goes over from activations to weights: the best of what was tried, see training/.
 _SHARE = 0.75
 _SMALLEST = 1e-5
@@ -20,7 +19,7 @@ _SMALLEST = 1e-5
 
 def factors(model: str, shipped: Path = SHIPPED) -> dict[str, NDArray[Any]]:
     """Return the factors of a model's dense layers, by the layers' names."""
-    with np.load(io.BytesIO((shipped / FILE).read_bytes()), allow_pickle=False) as stored:
+    with np.load(io.BytesIO((shipped / SMOOTHING).read_bytes()), allow_pickle=False) as stored:
         return {name.removeprefix(f"{model}/"): stored[name] for name in stored.files if name.startswith(f"{model}/")}
 
 

@@ -36,7 +36,7 @@ def test_what_is_damaged_is_built_again_alone_and_the_same(home: Path) -> None:
     assert said[0] == "embedder: up to date"
     assert any(step.startswith("names: names.onnx") for step in said)
     assert catalog.manifest(catalog.folder(home)) == whole
-    assert {report.state for report in catalog.inspect(home, building.recipe())} == {"ok"}
+    assert {report.state for report in catalog.inspect(home, catalog.recipe())} == {"ok"}
 
 
 def test_a_build_that_fails_leaves_what_was_there(home: Path, monkeypatch) -> None:
