@@ -122,7 +122,7 @@ class Worker:
             endings=set(),
         )
         self._policy_path = report_path(run_dir, self.options.index)
-        await self._warm(self.options.policies)
+        await self._load_models(self.options.policies)
         self._install(settings, self.options.policies)
         write_report(self._policy_path, self._policy_report)
         health = Health(lambda: self._report)
@@ -164,7 +164,7 @@ class Worker:
             else:
                 # One set of models serves all policies; the new ones' are loaded before they are in force.
                 prepared.policies.door.models = self._policies.door.models
-                await self._warm(prepared.policies)
+                await self._load_models(prepared.policies)
                 self._retiring.retire(self._policies.engine, self.settings.drain_timeout_s)
                 self._install(prepared.settings, prepared.policies)
                 self._warm()
@@ -187,7 +187,7 @@ class Worker:
         if self._tls is not None and tls is not None:
             self._tls.load_cert_chain(tls.cert, tls.key)
 
-    async def _warm(self, policies: InForce) -> None:
+    async def _load_models(self, policies: InForce) -> None:
         for name, reason in (await policies.engine.warm()).items():
             log.warning("policies: detector '%s' cannot ask its model (%s); see weighbridge models", name, reason)
 
