@@ -223,6 +223,20 @@ class StreamBroken(ProviderError):
     retryable = False
 
 
+# OpenAI's "type" by status; what is not here is the caller's fault below 500 and the provider's from there on.
+_KINDS = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
 class StreamFailed(ProviderError):
     """The provider reported an error inside a stream.
 
@@ -236,21 +250,8 @@ class StreamFailed(ProviderError):
     def __init__(self, public_message: str, *, status: int = 502, detail: bytes | None = None) -> None:
         super().__init__(public_message)
         self.status = status
+        self.kind = _KINDS.get(status, self.kind)
         self.detail = detail
-
-
-# OpenAI's "type" by status; what is not here is the caller's fault below 500 and the provider's from there on.
-_KINDS = {
-    401: "authentication_error",
-    402: "insufficient_quota",
-    403: "permission_error",
-    404: "not_found_error",
-    408: "timeout_error",
-    429: "rate_limit_error",
-    503: "overloaded_error",
-    504: "timeout_error",
-    529: "overloaded_error",
-}
 
 
 class ProviderAnswered(ProviderError):

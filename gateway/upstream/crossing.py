@@ -12,7 +12,8 @@ from gateway.wire.headers import crossed_headers
 
 _JSON = b"application/json"
 _EVENTS = b"text/event-stream; charset=utf-8"
-_STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream")
+_IN_EVENTS = b"text/event-stream"
+_STREAMS = (_IN_EVENTS, b"application/vnd.amazon.eventstream")
 
 
 class CrossingSink:
@@ -51,8 +52,8 @@ class CrossingSink:
             return
         if status >= 400:
             self._limit = MAX_ERROR_BYTES
-        elif headers.get(b"content-type", b"").startswith(_STREAMS):
-            self._stream = self._crossing.stream()
+        elif (kind := headers.get(b"content-type", b"")).startswith(_STREAMS):
+            self._stream = self._crossing.stream(in_events=kind.startswith(_IN_EVENTS))
 
     def on_data(self, data: bytes) -> None:
         """Carry a stream's bytes over, or gather a whole answer's."""
@@ -62,7 +63,7 @@ class CrossingSink:
             if self._decoder is not None:
                 data = self._decoder.feed(data)
             if self._stream is not None:
-                self._show(self._stream, self._stream.feed(data))
+                self._show(self._stream.feed(data))
             else:
                 self._keep(data)
         except GatewayError as error:
@@ -76,7 +77,7 @@ class CrossingSink:
             if self._decoder is not None:
                 self._decoder.finish()
             if self._stream is not None:
-                self._show(self._stream, self._stream.finish())
+                self._show(self._stream.finish())
             else:
                 self._whole(b"".join(self._parts))
         except GatewayError as error:
@@ -95,7 +96,7 @@ class CrossingSink:
         """No more will come."""
         self._attempt.on_fail(error)
 
-    def _show(self, stream: StreamCrossing, data: bytes) -> None:
+    def _show(self, data: bytes) -> None:
         if not data:
             return
         attempt = self._attempt
@@ -117,6 +118,9 @@ class CrossingSink:
         self._attempt.on_data(self._dialect.error_body(error, self._crossing.spare.id))
 
     def _fail(self, error: GatewayError) -> None:
+        if self._stream is not None:
+            self._show(error.released)
+            error.released = b""
         running = self._attempt.running
         if running is not None:
             running.cancel()

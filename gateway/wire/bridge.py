@@ -21,6 +21,9 @@ from gateway.core.exchange import Deployment, Headers
 from gateway.core.losses import Losses
 from gateway.core.usage import Usage
 from gateway.wire.openai_chat.codec import CODEC as OPENAI_CHAT
+from gateway.wire.request_target import with_model
+from gateway.wire.sse import EventSplitter
+from gateway.wire.triton.codec import CODEC as TRITON
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -35,13 +38,14 @@ class Kind(msgspec.Struct, frozen=True):
     target: str
 
 
-CODECS: dict[str, ChatCodec] = {codec.name: codec for codec in (OPENAI_CHAT,)}
+CODECS: dict[str, ChatCodec] = {codec.name: codec for codec in (OPENAI_CHAT, TRITON)}
 KINDS: dict[str, Kind] = {
     "openai": Kind(
         frozenset(("openai_chat", "openai_completions", "openai_embeddings", "openai_responses")), "openai_chat"
     ),
     "anthropic": Kind(frozenset(("anthropic_messages", "anthropic_count_tokens")), "anthropic_messages"),
     "sim": Kind(frozenset(("openai_chat", "openai_completions", "openai_embeddings")), "openai_chat"),
+    "triton": Kind(frozenset(("triton",)), "triton"),
 }
 # Nothing in these is for one kind of provider only, or the client has named the provider itself.
 _EVERYWHERE = frozenset(("openai_models", "passthrough"))
@@ -68,7 +72,9 @@ class Bridge(msgspec.Struct, frozen=True):
         """
         chat = self.client.read_request(document, path)
         losses = Losses(chat.names, self.provider.name, deployment.on_unsupported)
-        wire = self.provider.write_request(chat, deployment.model or chat.model, losses)
+        model = deployment.model or chat.model
+        wire = self.provider.write_request(chat, model, losses)
+        wire = msgspec.structs.replace(wire, path=with_model(wire.path, model))
         return Crossing(self, chat, wire, losses.fields, spare)
 
 
@@ -131,9 +137,10 @@ class Crossing:
             document = None
         return self._bridge.provider.read_error(status, headers, document)
 
-    def stream(self) -> StreamCrossing:
-        """Begin to turn a stream into the client's."""
-        return StreamCrossing(self, self._bridge.provider.reader(), self._bridge.client.writer(self._chat))
+    def stream(self, *, in_events: bool = True) -> StreamCrossing:
+        """Begin to turn a stream, of server-sent events or in another framing, into the client's."""
+        reader, writer = self._bridge.provider.reader(), self._bridge.client.writer(self._chat)
+        return StreamCrossing(self, reader, writer, in_events=in_events)
 
     def began(self, event: Began) -> Began:
         """Fill in what a stream's beginning lacks."""
@@ -172,28 +179,50 @@ class StreamCrossing:
 
     Nothing is given before there is something of the answer itself: an error that comes before it can still become a
     status.
+
+    Args:
+        crossing: Learns what was used.
+        reader: Of the provider's dialect.
+        writer: Of the client's.
+        in_events: The provider sends server-sent events.
     """
 
-    __slots__ = ("_crossing", "_pending", "_reader", "_writer", "opened")
+    __slots__ = ("_crossing", "_pending", "_reader", "_splitter", "_writer", "opened")
 
-    def __init__(self, crossing: Crossing, reader: EventReader, writer: EventWriter) -> None:
+    def __init__(self, crossing: Crossing, reader: EventReader, writer: EventWriter, *, in_events: bool) -> None:
         self._crossing = crossing
         self._reader = reader
         self._writer = writer
+        self._splitter = EventSplitter() if in_events else None
         self._pending: list[ChatEvent] = []
         self.opened = False
 
     def feed(self, data: bytes) -> bytes:
-        """Take the provider's next bytes and give the client's: see :class:`gateway.core.codec.EventReader`."""
-        events = self._reader.feed(data)
-        return self._write(events) if events else b""
+        """Take the provider's next bytes and give the client's: see :class:`gateway.core.codec.EventReader`.
+
+        What was ready for the client when it raised is in the error's ``released``.
+        """
+        if self._splitter is None:
+            return self._write(self._reader.feed(data))
+        # One by one, so that what comes before an error does not depend on how the bytes were cut.
+        out: list[bytes] = []
+        for event in self._splitter.feed(data):
+            try:
+                out.append(self._write(self._reader.feed(event)))
+            except GatewayError as error:
+                error.released = b"".join(out)
+                raise
+        return out[0] if len(out) == 1 else b"".join(out)
 
     def finish(self) -> bytes:
         """The provider's body has ended."""
-        events = self._reader.finish()
-        return self._write(events) if events else b""
+        rest = b"" if self._splitter is None else self._splitter.rest()
+        last = self._write(self._reader.feed(rest)) if rest else b""
+        return last + self._write(self._reader.finish())
 
     def _write(self, events: Sequence[ChatEvent]) -> bytes:
+        if not events:
+            return b""
         last = events[-1]
         if last.__class__ is Ended:
             self._crossing.usage = last.usage if isinstance(last, Ended) else None

@@ -143,6 +143,16 @@ def test_an_error_after_it_ends_the_stream_as_the_dialect_says() -> None:
     assert (told.error.public_message, told.error.status) == ("busy", 529)
 
 
+def test_what_came_before_an_error_is_shown_however_the_bytes_were_cut() -> None:
+    to, told = sink()
+    to.on_head(200, dict(EVENTS))
+    to.on_data(event({"content": "a"}) + b'data: {"error":{"message":"busy","code":529}}\n\n')
+    assert told.status == 200
+    assert b'{"content":"a"}' in told.body
+    assert told.error is not None
+    assert told.error.released == b""
+
+
 def test_a_stream_that_is_cut_or_breaks_its_dialect_fails() -> None:
     for data in (b"", event({"content": "a"}), b"data: {\n\n"):
         to, told = sink()
