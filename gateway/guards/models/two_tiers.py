@@ -1,0 +1,130 @@
+"""Runs the cheap tier on everything and the model where it can still change the verdict.
+
+Texts are small or many: little ones are judged at once, larger amounts on a thread of their own, since a loop that
+waits for numpy waits for nothing else. What the model has to read is collected over all texts of a request and
+embedded in one call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.guards.models.heads import Judge
+from gateway.guards.models.ngrams import NgramModel
+from gateway.guards.models.scoring import Score, Tier
+from gateway.guards.models.windows import correction
+
+Span = tuple[int, int]
+Embed = Callable[[Sequence[str]], Awaitable[NDArray[Any]]]
+Cut = Callable[[str], list[Span]]
+
+# Texts that are longer together leave the loop; so many characters cost about a millisecond.
+INLINE_CHARS = 1_500
+# Of one text the model reads at most so many pieces, the most suspicious ones.
+MOST_EMBEDDED = 24
+# Of one text and category at most so many scores are given back.
+MOST_SCORES = 16
+
+
+class Pieces(msgspec.Struct):
+    """What a text is cut into for one judgement, and what the tiers say of each piece.
+
+    Attributes:
+        text: The text.
+        spans: Its pieces.
+        ngram: The cheap tier's logits.
+        asked: Which pieces the model reads.
+        model: Its logits for those; all outputs of the head.
+    """
+
+    text: str
+    spans: list[Span]
+    ngram: NDArray[np.float64]
+    asked: NDArray[np.intp]
+    model: NDArray[np.float64] | None = None
+
+
+class CheapTier:
+    """The n-gram models of a scorer, on the loop or on a thread.
+
+    Args:
+        model: The models, one output each.
+    """
+
+    def __init__(self, model: NgramModel) -> None:
+        self._model = model
+        self._pool: ThreadPoolExecutor | None = None
+
+    async def score(self, jobs: Sequence[tuple[str, list[Span]]]) -> list[NDArray[np.float64]]:
+        """Return logits, ``float64[n_spans, outputs]``, for the pieces of each text."""
+        if sum(len(text) for text, _ in jobs) <= INLINE_CHARS:
+            return [self._model.score(text, spans) for text, spans in jobs]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="ngrams")
+        loop = asyncio.get_running_loop()
+        # One after the other: a caller who is gone is noticed between two texts.
+        return [await loop.run_in_executor(self._pool, self._model.score, text, spans) for text, spans in jobs]
+
+    def close(self) -> None:
+        """Let go of the thread."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+
+def piece(text: str, span: Span) -> str:
+    """Return what lies in a span."""
+    return text[span[0] : span[1]]
+
+
+def doubtful(judge: Judge, ngram: NDArray[np.float64], at: float) -> NDArray[np.intp]:
+    """Return which pieces the model can still lift to the threshold, the most suspicious ones when they are many."""
+    _, high = judge.blend.bounds(ngram)
+    reach = judge.scale.values(high - correction(len(ngram), judge.per_doubling))
+    open_pieces = np.flatnonzero(reach >= at)
+    if len(open_pieces) > MOST_EMBEDDED:
+        order = np.argsort(-ngram[open_pieces], kind="stable")
+        open_pieces = np.sort(open_pieces[order[:MOST_EMBEDDED]])
+    return open_pieces
+
+
+async def ask_model(pieces: Sequence[Pieces], embed: Embed, head: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
+    """Let the model read all doubtful pieces of all texts at once."""
+    wanted = [piece(each.text, each.spans[int(number)]) for each in pieces for number in each.asked]
+    if not wanted:
+        return
+    logits = head(await embed(wanted))
+    first = 0
+    for each in pieces:
+        each.model = logits[first : first + len(each.asked)]
+        first += len(each.asked)
+
+
+def blended(judge: Judge, pieces: Pieces, output: int = 0) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the value of each piece, and which the model had a say in."""
+    low, _ = judge.blend.bounds(pieces.ngram)
+    seen = np.zeros(len(pieces.spans), dtype=np.bool_)
+    if pieces.model is not None and len(pieces.asked):
+        low[pieces.asked] = judge.blend(pieces.ngram[pieces.asked], pieces.model[:, output])
+        seen[pieces.asked] = True
+    return judge.scale.values(low - correction(len(pieces.spans), judge.per_doubling)), seen
+
+
+def best(category: str, pieces: Pieces, values: NDArray[np.float64], seen: NDArray[np.bool_], at: float) -> list[Score]:
+    """Return the highest score, and the others that reach the threshold, falling."""
+    order = np.argsort(-values, kind="stable")[:MOST_SCORES]
+    scores: list[Score] = []
+    for rank, number in enumerate(map(int, order)):
+        if rank and values[number] < at:
+            break
+        start, end = pieces.spans[number]
+        tier: Tier = "both" if seen[number] else "ngram"
+        scores.append(Score(category=category, value=float(values[number]), start=start, end=end, tier=tier))
+    return scores
