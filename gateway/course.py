@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.core.call import Call
 from gateway.core.errors import GatewayError, Misconfigured
-from gateway.core.exchange import Deployment, Labels, Principal, Request, RoutePlan
+from gateway.core.exchange import Deployment, Incoming, Labels, Principal, Request, RoutePlan
 from gateway.core.ports import Identity
 from gateway.core.record import ExchangeRecord
 from gateway.core.verdict import CallFacts
@@ -102,6 +102,10 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             return self._under(course, request, labels)
         return course
 
+    def enter(self, incoming: Incoming, principal: Principal) -> None:
+        """Let a call in whose caller is known without asking: the gateway's own."""
+        incoming.memo[_CALLER] = (self.identity, principal, None)
+
     def reroute(self, course: Course, alias: str, request: Request, labels: Labels | None) -> Course:
         """Find where a call goes that a rule sends elsewhere, and the rules that hold there.
 
@@ -137,7 +141,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             team=principal.team,
             tenant=principal.tenant,
         )
-        guard = self.guards.plan(facts)
+        guard = self._guard(principal, facts)
         bridge = bridge_to(request.dialect, deployment)
         template = self.journal.template(request, principal, plan, deployment, guard.revision)
         return Course(
@@ -149,6 +153,9 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             ordinary=None if bridge is not None or _looks(guard) else self.journal.ordinary(template),
             bridge=bridge,
         )
+
+    def _guard(self, principal: Principal, facts: CallFacts) -> GuardPlan:
+        return self.guards.nothing if principal.inner else self.guards.plan(facts)
 
     def _under(self, course: Course, request: Request, labels: Labels | None) -> Course:
         """Put a call under the rules that hold for what it says of itself."""
@@ -162,7 +169,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             tainted=tainted,
             strict=known.strict,
         )
-        guard = self.guards.plan(facts)
+        guard = self._guard(principal, facts)
         if guard is course.guard:
             return course
         ordinary = None if course.bridge is not None or _looks(guard) else self.journal.ordinary(course.template)

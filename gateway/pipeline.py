@@ -22,6 +22,7 @@ from gateway.core.errors import Blocked, ClientGone, GatewayError
 from gateway.core.exchange import AnswerFacts, Incoming, Request
 from gateway.core.ports import AttemptView, Reply, StreamReader
 from gateway.core.record import ExchangeRecord
+from gateway.core.verdict import Screened
 from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.guards.plan import GuardPlan
@@ -67,9 +68,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             await self._cancelled(call, cancelled)
             raise
         finally:
-            if call.clauses is not None:
-                call.clauses.drop()
-            if call.lease is not None and not call.handed_on:
+            if not call.handed_on:
+                _let_go(call)
                 self.ledger.release(call)
 
     def _begin(self, call: Call) -> tuple[Request, Course]:
@@ -108,9 +108,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         # What is kept of a call that crosses is what its client said.
         model = deployment.model if crossing is None else ""
         call.body = body = dialect.upstream_body(request, document, model)
-        if guard.response_active or call.masks:
-            restores = dialect is not passthrough.DIALECT
-            call.screen, call.clauses = gate.screen_of(guard, call.masks, restores=restores)
+        if guard.response_active or guard.judged or call.masks:
+            gate.watch(call, guard, restores=dialect is not passthrough.DIALECT)
         opaque = dialect is passthrough.DIALECT and not guard.response_active
         attempt = Attempt(call, self._head, self.journal.now_ns, opaque=opaque, gather=guard.gathers)
         call.attempt = attempt
@@ -122,6 +121,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         except GatewayError:
             call.attempt = None
             raise
+        if call.judging is not None:
+            call.judging.begin(dialect, document, attempt.stop)
         return attempt
 
     def _end_ordinary(self, call: Call, course: Course, attempt: Attempt) -> bool:
@@ -196,7 +197,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
     def _conclude(self, call: Call, guard: GuardPlan, ended: tuple[int, str, bytes], seen: gate.Seen) -> None:
         """File a call that ends well; where rules only observe and ask someone else, when these have spoken."""
-        if not guard.observes:
+        if not guard.observes and call.judging is None:
             self._file(call, *ended)
             return
         call.handed_on = True
@@ -204,7 +205,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _observe(self, call: Call, guard: GuardPlan, ended: tuple[int, str, bytes, int], seen: gate.Seen) -> None:
         status, code, last, at_ns = ended
-        await gate.observe(self.journal.record(call), guard, (call.dialect, call.request), seen)
+        await gate.observe(call, self.journal.record(call), guard, seen)
         call.filed = True
         self.journal.close(call, status, code, last, at_ns)
 
@@ -231,8 +232,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     async def _fail(self, call: Call, error: GatewayError) -> None:
         """End a call that failed, as far as its client can still be told."""
         attempt = call.attempt
-        if call.clauses is not None:
-            call.clauses.drop()
+        for screened in _let_go(call):
+            gate.note(self.journal.record(call), screened)
         reader = attempt.reader if attempt is not None else None
         if reader is not None:
             await self._settle(call, reader.facts)
@@ -286,6 +287,14 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         """The head of a stream, when its first event is in."""
         headers = b"" if call.attempt is None else answer_headers(call.attempt.headers)
         return headers + self.head.lines(self.journal.record(call), self.journal.overhead_ms(call), attempts=1)
+
+
+def _let_go(call: Call) -> list[Screened]:
+    """Let go of who judges a call, and return what judges beside it have said."""
+    if call.clauses is not None:
+        call.clauses.drop()
+    judging, call.judging = call.judging, None
+    return judging.drop() if judging is not None else []
 
 
 async def _tail(call: Call, reader: StreamReader | None) -> bytes:

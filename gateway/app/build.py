@@ -12,6 +12,7 @@ from gateway.accounting.ledger import Ledger
 from gateway.accounting.limits import Limits
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
+from gateway.app.inner_calls import InnerCalls
 from gateway.clients.clock import Clock
 from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
@@ -88,7 +89,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
     capture = Capture(bodies=settings.capture.bodies, max_body_bytes=settings.capture.max_body_bytes)
     names = router.names() + (() if settings.transparent else _sim_names(settings))
     journal = Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash)
-    return Pipeline(
+    pipeline = Pipeline(
         courses=Courses(
             identity=_identity(settings),
             router=router,
@@ -107,6 +108,8 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         loop=asyncio.get_running_loop(),
         endings=shared.endings,
     )
+    guards.connect(InnerCalls(pipeline).ask)
+    return pipeline
 
 
 def _sim_names(settings: Settings) -> tuple[str, ...]:

@@ -126,6 +126,12 @@ def unasked(trials: Iterable[Trial]) -> Iterator[str]:
 def _misfits(loaded: LoadedBundle, settings: Settings) -> Iterator[Problem]:
     """Find what a bundle asks of a configuration that is not there: model aliases that calls are sent to."""
     aliases = [model.alias for model in settings.models]
+    for spec in loaded.compiled.bundle.detectors:
+        judge = spec.options.get("model") if spec.use == "judge" else None
+        if judge and not any(fnmatchcase(judge, alias) for alias in aliases):
+            place = loaded.compiled.places["detector", spec.name]
+            message = f"detectors.{spec.name}.model: no model alias is named '{judge}'{suggestion(judge, aliases)}"
+            yield Problem(place.file, place.line, message)
     for rule in loaded.compiled.bundle.rules:
         for step in rule.steps:
             if step.route and not any(fnmatchcase(step.route, alias) for alias in aliases):

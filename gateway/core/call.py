@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.core.exchange import Deployment, Incoming, Labels, Request
-from gateway.core.ports import AttemptView, ClauseHolder, CrossingView, Dialect, Lease, Reply, StreamVerdicts
+from gateway.core.ports import AttemptView, ClauseHolder, CrossingView, Dialect, Judges, Lease, Reply, StreamVerdicts
 from gateway.core.record import ExchangeRecord
 from gateway.core.verdict import Masked
 
@@ -28,6 +28,7 @@ class Call:
         crossing: The way to a provider that speaks another dialect, where it does.
         screen: Response guards over a stream, where a rule wants them.
         clauses: Who judges a stream by clause, and holds it for that.
+        judging: The judges that are asked beside the call.
         masks: By placeholder, what was masked in the request, if anything was.
         body: The admitted request body.
         answer: A whole answer's body as the client gets it.
@@ -48,6 +49,7 @@ class Call:
     crossing: CrossingView | None = None
     screen: StreamVerdicts | None = None
     clauses: ClauseHolder | None = None
+    judging: Judges | None = None
     masks: dict[str, Masked] | None = None
     body: bytes = b""
     answer: bytes = b""

@@ -82,6 +82,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         consumed: Names of the headers that carried the caller's credential for us; they never go upstream.
+        inner: The gateway itself asks, for a judge; no rule looks at that.
     """
 
     key_id: str = ""
@@ -90,6 +91,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     models: tuple[str, ...] = ()
     consumed: frozenset[bytes] = frozenset()
+    inner: bool = False
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):

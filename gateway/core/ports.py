@@ -10,7 +10,7 @@ from gateway.core.exchange import AnswerFacts, Headers, Incoming, Principal, Req
 from gateway.core.record import GuardEvent
 from gateway.core.segments import Segment
 from gateway.core.usage import Usage
-from gateway.core.verdict import Action
+from gateway.core.verdict import Action, Screened
 
 # Which text of a stream: the choice's index and what it is, e.g. (0, "text"), (1, "reasoning"), (0, "tool_argument/2");
 # and, for a tool's arguments, the tool's name. A name that starts with "reasoning/signed" is of text that its maker may
@@ -290,6 +290,22 @@ class ClauseHolder(Protocol):
 
     def drop(self) -> None:
         """Let nothing more leave; the reader forgets what its client was not given."""
+        ...
+
+
+class Judges(Protocol):
+    """Judges of a call that are asked beside it; guards implement it."""
+
+    def begin(self, dialect: Dialect, document: Any, stop: Callable[[GatewayError], None]) -> None:
+        """Ask about a request that goes on to its provider."""
+        ...
+
+    async def conclude(self, answer: tuple[Dialect, Any] | None, request: Any) -> list[Screened]:
+        """Wait for the judges of a call that is over, and return what they said."""
+        ...
+
+    def drop(self) -> list[Screened]:
+        """Ask no more, and return what was said so far."""
         ...
 
 

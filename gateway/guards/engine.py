@@ -17,6 +17,7 @@ from gateway.core.verdict import Bundle, CallFacts, RuleSpec
 from gateway.guards.detectors.registry import Builder
 from gateway.guards.facets import Facets
 from gateway.guards.kit import Kit
+from gateway.guards.line import Ask
 from gateway.guards.plan import GuardPlan
 from gateway.guards.rules import Rule, applies, matches, prepare
 from gateway.guards.scored import Scorers
@@ -69,6 +70,7 @@ class GuardEngine:
         self._next_expiry = 0.0
         self.varies = self._facets.varies or bool(self._expiries)
         self._plans: dict[Any, GuardPlan] = {}
+        self._nothing: GuardPlan | None = None
         # Many models, few sets of rules: what a set needs is built once.
         self._by_rules: dict[tuple[_Chosen, _Chosen], GuardPlan] = {}
 
@@ -79,6 +81,17 @@ class GuardEngine:
         key = self._facets.key(facts)
         known = self._plans.get(key)
         return known if known is not None else self._make(key, facts)
+
+    def connect(self, ask: Ask) -> None:
+        """Say how judges ask the gateway's own models."""
+        self.kit.line.ask = ask
+
+    @property
+    def nothing(self) -> GuardPlan:
+        """No rule at all, for what judges ask: a judge is never judged."""
+        if self._nothing is None:
+            self._nothing = GuardPlan(self.kit, (), ())
+        return self._nothing
 
     async def warm(self) -> dict[str, str]:
         """Load the models that the bundle names, so that the first call does not wait for that.

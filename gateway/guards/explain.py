@@ -81,16 +81,21 @@ class _Explaining:
         shown = tuple(self._segment(segment) for segment in self._segments)
         rules, texts = (*self._side.prompt, *self._side.late), {rule.spec.id for rule in self._side.texts}
         thresholds = self._kit.thresholds(self._direction)
+        judged = self._plan.beside(self._direction)
+        beside = {rule.spec.id for rule in judged}
         return Explanation(
             direction=self._direction,
             revision=self._engine.revision,
             segments=shown,
             detectors=(*self._judges(rules), *asked),
-            rules=tuple(self._whole(rule, screened) for rule in rules),
+            rules=(
+                *(self._whole(rule, screened) for rule in rules),
+                *(_rule(rule, why_not="judged beside the call") for rule in judged),
+            ),
             unmatched=tuple(
                 self._unmatched(spec)
                 for spec in self._engine.bundle.rules
-                if spec.id not in texts and all(rule.spec.id != spec.id for rule in rules)
+                if spec.id not in texts | beside and all(rule.spec.id != spec.id for rule in rules)
             ),
             action=screened.action,
             rule=screened.rule,

@@ -12,15 +12,16 @@ from typing import Any, Protocol
 import msgspec
 import orjson
 
+from gateway.core.call import Call
 from gateway.core.errors import Blocked
 from gateway.core.exchange import AnswerFacts, Headers, Request
 from gateway.core.ports import ClauseHolder, Dialect, StreamReader, StreamVerdicts
 from gateway.core.record import ExchangeRecord, GuardEvent
 from gateway.core.verdict import Action, Masked, Screened
 from gateway.guards.aside import HUGE_BYTES, LARGE_BYTES
-from gateway.guards.clause_gate import ClauseGate
+from gateway.guards.beside import Judging
 from gateway.guards.plan import GuardPlan
-from gateway.guards.restore import RestoringScreen, Values, restore_document
+from gateway.guards.restore import RestoringScreen, restore_document
 from gateway.guards.sessions import Sessions
 from gateway.guards.vault import Masks
 
@@ -175,19 +176,21 @@ def after_reroute(record: ExchangeRecord, kept: list[GuardEvent]) -> None:
     record.guard_events = kept + [event for event in record.guard_events if event.rule not in rules]
 
 
-def screen_of(
-    plan: GuardPlan, masks: Values | None, *, restores: bool
-) -> tuple[StreamVerdicts | None, ClauseGate | None]:
-    """Give what a streamed answer goes through on its way, and who judges it by clause; ``None`` for nothing.
+def watch(call: Call, plan: GuardPlan, *, restores: bool) -> None:
+    """Give a call what a streamed answer goes through, who judges it by clause, and the judges beside it.
 
     Args:
+        call: Gets them, where there are any.
         plan: The rules.
-        masks: What was masked in the request.
         restores: Text can come back in streams of the answer's dialect.
     """
+    judging = call.judging = Judging(plan) if plan.judged else None
     screen = plan.stream_screen() if plan.response_active else None
-    clauses = plan.clause_gate(screen) if screen is not None and plan.clauses is not None else None
-    return (RestoringScreen(screen, masks) if masks and restores else screen), clauses
+    if screen is not None:
+        if judging is not None and plan.response_judges:
+            screen.tell(judging)
+        call.clauses = plan.clause_gate(screen)
+    call.screen = RestoringScreen(screen, call.masks) if call.masks and restores else screen
 
 
 def _transcript(dialect: Dialect, data: bytes) -> Any:
@@ -254,12 +257,16 @@ async def read_slowly(reader: StreamReader, data: bytes) -> tuple[bytes, bytes]:
     return b"".join(out), reader.finish()
 
 
-async def observe(record: ExchangeRecord, plan: GuardPlan, asked: tuple[Dialect, Request | None], seen: Seen) -> None:
-    """Put on the record what rules that only observe and ask someone else have to say of a call that is over."""
-    dialect, request = asked
-    document = request.document if request is not None else None
+async def observe(call: Call, record: ExchangeRecord, plan: GuardPlan, seen: Seen) -> None:
+    """Put on the record what judges, and rules that only observe and ask someone else, say of a call that is over."""
+    document = call.request.document if call.request is not None else None
+    if call.judging is not None:
+        for screened in await call.judging.conclude(None if record.stream else seen, document):
+            note(record, screened)
+    if not plan.observes:
+        return
     if document is not None:
-        note(record, await plan.observe("request", dialect, document))
+        note(record, await plan.observe("request", call.dialect, document))
     if seen is not None:
         note(record, await plan.observe("response", *seen, request=document, streamed=record.stream))
 

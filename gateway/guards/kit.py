@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import cast
 
 import msgspec
@@ -12,6 +13,7 @@ from gateway.core.scored import scorer_of
 from gateway.core.segments import Direction, Path, pointer
 from gateway.core.verdict import Bundle, DetectorSpec, Thresholds
 from gateway.guards.detectors.registry import Builder, build, form_of, is_model_alone, runs_as_pattern
+from gateway.guards.line import Line
 from gateway.guards.matcher import Matcher
 from gateway.guards.memo import Memo
 from gateway.guards.redaction import REDACT, redact
@@ -22,6 +24,7 @@ from gateway.guards.scored import build as build_scored
 from gateway.plugin.guard import CallDetector, OutsideDetector, scope_of
 from gateway.plugin.runner import DetectorFailed, within
 
+_JUDGE, _JUDGES = "judge", "gateway.guards.detectors.judge"
 _DIRECTIONS: tuple[Direction, ...] = ("request", "response")
 # Loading a model takes a second; whoever starts does not wait for ever.
 _WARM_UP_S = 30.0
@@ -41,11 +44,13 @@ class Asker(msgspec.Struct, frozen=True):
 
     Attributes:
         modelled: It is a model of ours: what it says of a text is remembered, and streams are judged clause by clause.
+        beside: It is never asked before a call goes on.
     """
 
     holder: Holder
     detector: OutsideDetector
     modelled: bool = False
+    beside: bool = False
 
 
 class Kit:
@@ -61,6 +66,7 @@ class Kit:
     Attributes:
         forms: How each detector runs: ``pattern``, ``piece``, ``text``, ``call``, ``outside``, ``model``, or both of
             two: ``text+model``.
+        line: The way to the gateway's own models, for judges.
         local: Detectors that find in one text by themselves, whoever else they ask.
 
     Raises:
@@ -89,6 +95,7 @@ class Kit:
         self.judges: dict[str, Judge] = {}
         self.askers: dict[str, Asker] = {}
         self.local: frozenset[str] = frozenset()
+        self.line = Line()
         self._scorers = scorers
         self._given = askers
         for number, spec in enumerate(self.specs):
@@ -160,6 +167,12 @@ class Kit:
             return "pattern"
         if is_model_alone(spec):
             return ""
+        if spec.use == _JUDGE:
+            build_judge: Callable[[DetectorSpec, Line], OutsideDetector] = import_module(_JUDGES).build
+            self.askers[spec.name] = (self._given or {}).get(spec.name) or Asker(
+                Holder(spec, number, rank), build_judge(spec, self.line), beside=True
+            )
+            return _JUDGE
         detector = build(spec, plugins)
         if detector is None:
             # There is nothing that it could find.

@@ -34,6 +34,7 @@ class Side:
         kit: The bundle's detectors.
         direction: Which.
         rules: In the order of the policy.
+        beside: They are those on judges, which are asked beside the call; without, those are left out.
 
     Attributes:
         active: There are rules.
@@ -44,13 +45,14 @@ class Side:
         stops: A rule over the whole may change or end it.
     """
 
-    def __init__(self, kit: Kit, direction: Direction, rules: tuple[Rule, ...]) -> None:
+    def __init__(self, kit: Kit, direction: Direction, rules: tuple[Rule, ...], *, beside: bool = False) -> None:
         self.kit = kit
         self.direction: Direction = direction
         self.active = bool(rules)
+        rules = tuple(rule for rule in rules if on_judges(rule, kit) is beside)
         self.texts = tuple(rule for rule in rules if not any(kit.whole(name, direction) for name in rule.names))
         over_all = [rule for rule in rules if rule not in self.texts]
-        asks = {name for rule in over_all if rule.acts for name in rule.names if name in kit.askers}
+        asks = {name for rule in over_all if rule.acts and not beside for name in rule.names if name in kit.askers}
         self.asks = tuple(name for name in kit.askers if name in asks)
         self.late = tuple(rule for rule in over_all if (rule.names & kit.askers.keys()) - asks)
         self.prompt = tuple(rule for rule in over_all if rule not in self.late)
@@ -95,6 +97,11 @@ class Side:
         return Screening(self.kit.matcher, rules, about=about, runners=self.kit.runners, watched=watched)
 
 
+def on_judges(rule: Rule, kit: Kit) -> bool:
+    """Whether a rule asks a judge, beside the call."""
+    return any(name in kit.askers and kit.askers[name].beside for name in rule.names)
+
+
 class GuardPlan:
     """The rules that apply to one exchange.
 
@@ -112,12 +119,16 @@ class GuardPlan:
         clauses: Rules over a streamed answer that are judged by clause; ``None`` for none.
         gathers: What becomes of a streamed answer for rules over the whole: nothing; it is kept while it leaves, since
             they only observe (``watch``); or it is held until it is whole, since they may end or change it (``hold``).
+        request_judges: A judge is asked about the request, beside the call.
+        response_judges: A judge is asked about the answer, beside the call.
+        judged: One of the two.
         observes: Somebody outside is asked beside the call, for rules that only observe.
     """
 
     __slots__ = (
-        "_kit", "_rules", "_streamed", "_streams", "_twin", "clauses", "gathers", "observes", "request",
-        "request_active", "request_asks", "response", "response_active", "response_asks", "revision",
+        "_beside", "_kit", "_rules", "_streamed", "_streams", "_twin", "clauses", "gathers", "judged", "observes",
+        "request", "request_active", "request_asks", "request_judges", "response", "response_active", "response_asks",
+        "response_judges", "revision",
     )  # fmt: skip
 
     def __init__(self, kit: Kit, request: tuple[Rule, ...], response: tuple[Rule, ...]) -> None:
@@ -132,6 +143,9 @@ class GuardPlan:
         self.request_asks = bool(self.request.asks)
         self.response_asks = bool(self.response.asks)
         self.observes = bool(self.request.late or self.response.late)
+        self._beside = Side(kit, "request", request, beside=True), Side(kit, "response", response, beside=True)
+        self.request_judges, self.response_judges = (bool(side.late) for side in self._beside)
+        self.judged = self.request_judges or self.response_judges
         by_clause = clausal(self.response)
         self.clauses = ClausePlan(kit, by_clause, self.response.asks) if by_clause else None
         rest = tuple(rule for rule in response if rule not in by_clause)
@@ -244,6 +258,20 @@ class GuardPlan:
         subject = Subject(
             direction=direction, dialect=dialect.name, document=document, segments=segments, request=request
         )
+        return DocumentScreen(side, subject, None, opinions).screen(Scope.LATE)[0]
+
+    def beside(self, direction: Direction) -> tuple[Rule, ...]:
+        """Return the rules on judges."""
+        return self._beside[0 if direction == "request" else 1].late
+
+    async def judge(
+        self, direction: Direction, dialect: str, segments: Sequence[Segment], *, request: Any = None
+    ) -> Screened:
+        """Ask the judges about texts, beside the call that they are of."""
+        side = self._beside[0 if direction == "request" else 1]
+        names = tuple(name for name in self._kit.askers if any(name in rule.names for rule in side.late))
+        opinions = await ask(side, names, segments)
+        subject = Subject(direction=direction, dialect=dialect, document=None, segments=segments, request=request)
         return DocumentScreen(side, subject, None, opinions).screen(Scope.LATE)[0]
 
     def _answer(

@@ -42,7 +42,7 @@ class Plans(Protocol):
 
 
 class Listener(Protocol):
-    """Hears what is released; :class:`gateway.guards.clause_gate.ClauseGate`."""
+    """Hears what is released: who judges by clause, and who judges beside the call."""
 
     def heard(self, channel: Channel, text: str) -> None:
         """Take text that is about to leave."""
@@ -63,7 +63,7 @@ class StreamScreen(StreamTally):
         masks: Take what is masked on the way out; never restored in this answer.
     """
 
-    __slots__ = ("_channels", "_edited", "_listener", "_opened", "_plans", "released")
+    __slots__ = ("_channels", "_edited", "_listeners", "_opened", "_plans", "released")
 
     def __init__(
         self,
@@ -80,11 +80,11 @@ class StreamScreen(StreamTally):
         # Characters that have left, and texts that rules looked at.
         self.released = 0
         self._opened = 0
-        self._listener: Listener | None = None
+        self._listeners: tuple[Listener, ...] = ()
 
     def tell(self, listener: Listener) -> None:
         """Tell somebody of every text that is released from now on."""
-        self._listener = listener
+        self._listeners = (*self._listeners, listener)
 
     @property
     def coverage(self) -> float:
@@ -105,8 +105,8 @@ class StreamScreen(StreamTally):
             known = self._open(channel)
         released = known.feed(text) if known is not None else text
         self.released += len(released)
-        if self._listener is not None:
-            self._listener.heard(channel, released)
+        for listener in self._listeners:
+            listener.heard(channel, released)
         return released
 
     def finish(self, channel: Channel) -> str:
@@ -122,9 +122,9 @@ class StreamScreen(StreamTally):
         if known is not None and known.edited_by and len(self._edited) < MAX_CHANNELS:
             self._edited[channel] = known.edited_by
         self.released += len(released)
-        if self._listener is not None:
-            self._listener.heard(channel, released)
-            self._listener.ended(channel)
+        for listener in self._listeners:
+            listener.heard(channel, released)
+            listener.ended(channel)
         return released
 
     def seal(self, channel: Channel) -> None:

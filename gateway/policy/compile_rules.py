@@ -18,6 +18,8 @@ from gateway.policy.steps import EDITS
 
 # Detectors that say what a finding becomes, and those whose findings a rewrite can take out.
 _OFFERS_TEXT = frozenset({"url_egress", "unicode", "webhook"})
+# A judge is asked beside the call: it can end it, or be remarked on.
+_JUDGE, _BESIDE = "judge", ("block", "annotate")
 _WHOLE_CALLS = frozenset({"limits", "json_schema", "tools"})
 
 
@@ -40,6 +42,7 @@ class RuleCompiler:
             path = ("rules", index)
             if self._report.first(file, "rule", spec.id, (*path, "id")):
                 self._check_names(file, path, spec)
+                self._check_judges(file, path, spec)
                 for step in spec.do:
                     self._check_step(file, path, spec, step)
                 self.rules[spec.id] = RuleSpec(
@@ -74,6 +77,23 @@ class RuleCompiler:
             if name not in known:
                 message = f"no detector of this file is named '{name}'{suggestion(name, known)}"
                 self._report.problem(file, (*path, "when"), message)
+
+    def _check_judges(self, file: PolicyFile, path: NodePath, spec: RuleSpecification) -> None:
+        """A judge answers when the call is on its way: nothing can wait for it, and nothing can be edited any more."""
+        uses = {n: self._detectors[n].use for n in detectors_of(spec.when) if n in self._detectors}
+        judges = [name for name, use in uses.items() if use == _JUDGE]
+        if not judges:
+            return
+        others = [name for name, use in uses.items() if use != _JUDGE]
+        if others:
+            message = f"'{judges[0]}' answers beside the call, '{others[0]}' before it goes on; give each a rule"
+            self._report.problem(file, (*path, "when"), message)
+        if not finds_something(spec.when):
+            self._report.problem(file, (*path, "when"), "a judge speaks by what it finds; this also holds without")
+        for step in spec.do:
+            if step.action not in _BESIDE:
+                message = f"{step.action} comes too late for a judge, which is asked beside the call: block or annotate"
+                self._report.problem(file, (*path, "do"), message)
 
     def _check_step(self, file: PolicyFile, path: NodePath, spec: RuleSpecification, step: Step) -> None:
         action = step.action

@@ -88,12 +88,16 @@ class _Linter:
             place = self._place(rule)
             if place.file in self._named:
                 said = [*self._alone(rule), *_beside(rule, before)]
-                if rule.id not in tested:
+                if rule.id not in tested and not self._judged(rule):
                     said.append(("untested", "is named by no test"))
                 for code, message in said:
                     level = "note" if code == "holds-stream" else "error"
                     yield Finding(place.file, place.line, code, level, f"rule '{rule.id}' {message}")
             before.append(rule)
+
+    def _judged(self, rule: RuleSpec) -> bool:
+        """Whether it is a judge who speaks for it: tests ask none."""
+        return any(self._forms.get(name) == "judge" for name in detectors_of(rule.when))
 
     def _alone(self, rule: RuleSpec) -> Iterator[tuple[str, str]]:
         if why := impossible(rule.match):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from gateway.core.verdict import Canary, Exclusion, Globs, Match, RuleSpec
 from gateway.policy.load import LoadedBundle, bundle_of
 
@@ -85,3 +87,23 @@ def test_what_is_for_requests_is_not_for_answers():
     for do in ("mask", "{route: x}"):
         assert ["is for requests" in problem for problem in problems(rule(do, match="direction: response"))] == [True]
         assert problems(rule(do, match="direction: request")) == []
+
+
+JUDGED = """\
+  j: {use: judge, model: small, rubric: No doses.}
+rules: [{id: r, match: {direction: request}, when: %s, do: %s, mode: enforce}]"""
+
+
+@pytest.mark.parametrize(
+    ("when", "do", "said"),
+    [
+        ("j", "block", []),
+        ("j", "annotate", []),
+        ("j or keys", "block", ["'j' answers beside the call, 'keys' before it goes on; give each a rule"]),
+        ("not j", "block", ["a judge speaks by what it finds; this also holds without"]),
+        ("j", "redact", ["redact comes too late for a judge, which is asked beside the call: block or annotate"]),
+        ("j", "{score: 3}", ["score comes too late for a judge, which is asked beside the call: block or annotate"]),
+    ],
+)
+def test_a_judge_can_only_end_a_call_or_be_remarked_on(when: str, do: str, said: list[str]):
+    assert [line.partition(": ")[2].partition(": ")[2] for line in problems(JUDGED % (when, do))] == said

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.core.errors import GatewayError, InvalidAnswer, StreamBroken
 from gateway.core.exchange import AnswerFacts, Request
+from gateway.core.ports import StreamMark
 from gateway.wire.anthropic_messages.errors import provider_failure
 from gateway.wire.anthropic_messages.events import MESSAGE_STOP, encode, event, load
 from gateway.wire.anthropic_messages.usage import merged, read_usage
@@ -66,6 +67,17 @@ class EventReader:
             return b"".join((last, self._flush(), self._end))
         except GatewayError as error:
             raise self._failed(error, [last]) from None
+
+    def mark(self) -> StreamMark:
+        """Return this moment: whether the client knows of the message, what is kept, and which blocks are open."""
+        return int(self.begun), len(self.kept), *self.told
+
+    def rewind(self, mark: StreamMark) -> None:
+        """Forget what came after a moment: see :meth:`gateway.core.ports.StreamReader.rewind`."""
+        self.begun = bool(mark[0])
+        del self.kept[mark[1] :]
+        self.told = list(mark[2:])
+        self._room = -1
 
     def _split(self, data: bytes) -> bytes:
         """Take the next bytes the slow way: event by event."""
