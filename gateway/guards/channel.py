@@ -263,6 +263,7 @@ class Piecewise:
                 if found.error:
                     self._break(runner)
                 low, high = start + self._base, stop + self._base
+                self._screen.advise([hit for hit in found.points if low <= hit.start < high], self._path)
                 covers += [cover for cover in found.covers if low <= cover.start < high]
         return covers
 
@@ -342,6 +343,9 @@ class Piecewise:
             self._screen.add(rule, [hit], self._path, weigh=False)
 
     def _remember(self, hit: Hit) -> None:
+        if hit.advisory:
+            self._screen.advise([hit], self._path)
+            return
         self._seen.add(hit.detector)
         if len(self._found) < MAX_EVENTS:
             self._found.append(hit)

@@ -84,7 +84,8 @@ class ClauseJudge:
         kind, tally = spoken.kind, self._tally
         self._count_failures(spoken, answers)
         hits = self._hits(spoken, answers)
-        found = {hit.detector for hit in hits}
+        found = {hit.detector for hit in hits if not hit.advisory}
+        tally.advise(hits, spoken.path)
         for rule in kind.rules:
             if rule.fires(rule.heard(found, spoken.path)):
                 speaking = rule.speaking(spoken.path)

@@ -44,6 +44,8 @@ class Hit(msgspec.Struct, frozen=True):
     score: float | None = None
     view: str = ""
     replacement: str | None = None
+    # It is recorded and sets nothing off.
+    advisory: bool = False
 
 
 class Cover:

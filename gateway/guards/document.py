@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.core.segments import KEY, Direction, Path, Segment, replace_leaves, without_paths
 from gateway.core.verdict import ANY, OnError, Screened
+from gateway.guards.conversation import find_joined
 from gateway.guards.cover import Hit
 from gateway.guards.encoded import leaves, look_encoded
 from gateway.guards.kit import Kit
@@ -111,6 +112,10 @@ class DocumentScreen:
             return Screened(document=document), set()
         self._tally = Tally(self._side.direction, self._kit.now_ns, self._kit.thresholds(self._side.direction))
         for text in self._texts:
+            self._look_at(text)
+        if self._side.direction == "request":
+            self._look_across()
+        for text in self._texts:
             self._judge_text(text, by_rules=scope is Scope.ALL)
         if rules:
             self._judge_whole(rules)
@@ -138,14 +143,25 @@ class DocumentScreen:
         self._patterns = bool(texts) and self._kit.matcher.quick("\n".join([_scanned(text.segment) for text in texts]))
         return idle or self._patterns
 
-    def _judge_text(self, text: _Text, *, by_rules: bool) -> None:
+    def _look_at(self, text: _Text) -> None:
         segment, screening = text.segment, text.screening
-        if not self._patterns and not screening.idle and not screening.runners and screening.masking is None:
-            self._add_opinions(text)
-            return
-        text.look = look_encoded(screening, segment.text) if segment.encoded else screening.look(segment.text)
+        if self._patterns or screening.idle or screening.runners or screening.masking is not None:
+            text.look = look_encoded(screening, segment.text) if segment.encoded else screening.look(segment.text)
+
+    def _look_across(self) -> None:
+        """Add what runs from one text of an author into the next."""
+        for number, runner, found in find_joined(self._texts):
+            look = self._texts[number].look
+            look.add(found.covers, found.points)
+            if found.error:
+                look.failed = [*look.failed, (runner.spec, found.error)]
+
+    def _judge_text(self, text: _Text, *, by_rules: bool) -> None:
+        screening = text.screening
         self._add_opinions(text)
         look = text.look
+        if look is _SEEN_NOTHING:
+            return
         if look.failed:
             self._shown(text)
             self._uncovered.add(text.number)
@@ -154,6 +170,8 @@ class DocumentScreen:
                 self._tally.fail(spec, of_local(self._on_error(spec)), text.shown, acts=acts)
         if not by_rules:
             return
+        if any(hit.advisory for hit in look.hits):
+            self._tally.advise(look.hits, self._shown(text))
         if screening.exempt:
             self._shown(text)
         fired = screening.fired(look.hits, text.shown)
@@ -172,7 +190,9 @@ class DocumentScreen:
             if opinion is not None:
                 if text.look is _SEEN_NOTHING:
                     text.look = PlainLook(text.segment.text, [], [], [])
-                text.look.add(opinion.covers, opinion.points)
+                text.look.add(opinion.covers, [hit for hit in opinion.points if not hit.advisory])
+                if any(hit.advisory for hit in opinion.points):
+                    self._tally.advise(opinion.points, self._shown(text))
 
     def _judge_whole(self, rules: Sequence[Rule]) -> None:
         found, failed = self._findings(rules)
@@ -221,7 +241,11 @@ class DocumentScreen:
         if not text.look.hits or not admits(rule.spec.match, segment.role, segment.kind, segment.tool):
             return
         shown = self._shown(text)
-        hits = [hit for hit in text.look.hits if hit.detector in rule.names and rule.counts(hit.detector, shown)]
+        hits = [
+            hit
+            for hit in text.look.hits
+            if not hit.advisory and hit.detector in rule.names and rule.counts(hit.detector, shown)
+        ]
         heard.seen.update([hit.detector for hit in hits])
         speaking = rule.speaking(shown)
         spoken = [hit for hit in hits if hit.detector in speaking]

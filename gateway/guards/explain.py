@@ -177,7 +177,7 @@ class _Explaining:
                     end=each.end,
                     score=each.score,
                     view=each.view,
-                    counted=each.score is None or each.score >= least,
+                    counted=not each.advisory and (each.score is None or each.score >= least),
                 )
                 for each in found.findings
             )
@@ -205,7 +205,7 @@ class _Explaining:
             for exempt in rule.exempts
             if admits(exempt.spec.match, segment.role, segment.kind, segment.tool)
         ]  # fmt: skip
-        found = {hit.detector for hit in hits if hit.detector in rule.names}
+        found = {hit.detector for hit in hits if hit.detector in rule.names and not hit.advisory}
         excluded = {name: [each.spec.id for each in mine if each.covers(name, shown)] for name in found}
         heard = {name for name in found if not excluded[name]}
         by = tuple(dict.fromkeys(identity for ids in excluded.values() for identity in ids))

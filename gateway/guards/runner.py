@@ -12,11 +12,13 @@ from gateway.core.verdict import DetectorSpec
 from gateway.guards.cover import Cover, Hit, Mark
 from gateway.guards.detectors.registry import Form
 from gateway.guards.memo import MIN_CHARS, Memo
-from gateway.plugin.guard import About, Detector, Finding, PieceDetector, TextDetector, scope_of
-from gateway.plugin.runner import DetectorFailed, find_in_piece, find_in_text, pending_in
+from gateway.plugin.guard import About, Detector, Finding, JoinedDetector, PieceDetector, TextDetector, scope_of
+from gateway.plugin.runner import DetectorFailed, find_across, find_in_piece, find_in_text, pending_in
 
 # A detector is worth remembering from this many nanoseconds a character on; the digest of a text costs one or two.
 _DEAR_NS = 8.0
+# Longer texts are read together anew: their digest costs more than a look at where they meet.
+_MOST_JOINED = 32_768
 # How much of what was measured before a new measurement leaves.
 _KEPT = 0.9
 
@@ -36,7 +38,7 @@ class Found(msgspec.Struct):
 
     Attributes:
         covers: Stretches of it.
-        points: Findings about the text as a whole.
+        points: Findings about the text as a whole, and those that only advise.
         error: Why it could not judge; empty when it could.
     """
 
@@ -122,6 +124,27 @@ class Runner:
         """
         return pending_in(cast("PieceDetector", self._detector), text, at)
 
+    @property
+    def joins(self) -> bool:
+        """Whether it can read several texts as one."""
+        return callable(getattr(self._detector, "find_joined", None))
+
+    def run_joined(self, texts: Sequence[str], about: About) -> list[tuple[int, Found]]:
+        """Judge texts of one author that follow each other; gives what was found, by the text's number."""
+        # Texts that were clean together are so still; where one ends and the next begins is part of the question.
+        key = None
+        if sum(map(len, texts)) <= _MOST_JOINED:
+            key = self._memo.key(f"{self.name}/joined", about, "".join([f"{len(text)}:{text}" for text in texts]))
+            if self._memo.get(key) is not None:
+                return []
+        try:
+            findings = find_across(cast("JoinedDetector", self._detector), texts)
+        except DetectorFailed as failed:
+            return [(0, Found(error=failed.reason))]
+        if key is not None and not findings:
+            self._memo.put(key, ())
+        return [(number, matched(self, [finding], len(texts[number]))) for number, finding in findings]
+
     def _find(self, text: str, about: About) -> Sequence[Finding]:
         if self.piece:
             return find_in_piece(cast("PieceDetector", self._detector), text)
@@ -167,10 +190,15 @@ def matched(whose: Runner | Holder, findings: Iterable[Finding], size: int, base
             continue
         start, end = max(0, finding.start), min(finding.end, size)
         label = finding.label or finding.kind
-        if start >= end:
+        if start >= end or finding.advisory:
+            # What only advises is about a place and edits nothing there.
+            end = max(start, end) + base
             found.points.append(
-                Hit(spec.name, finding.kind, label, start + base, start + base, finding.score, finding.view)
-            )
+                Hit(
+                    spec.name, finding.kind, label, start + base, end, finding.score, finding.view,
+                    advisory=finding.advisory,
+                )
+            )  # fmt: skip
             continue
         mark = Mark(
             whose.number, spec.name, finding.kind, label, whose.rank, finding.score, finding.view, finding.replacement

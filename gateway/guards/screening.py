@@ -140,6 +140,8 @@ class Tally:
         latency_us = (self._now_ns() - self._began_ns) // 1000
         spoken = False
         for hit in hits:
+            if hit.advisory:
+                continue
             spoken = True
             detector = f"{hit.detector}/{hit.pattern}"
             self._event(rule, detector, path, (hit.start, hit.end), latency_us, hit.score)
@@ -149,6 +151,14 @@ class Tally:
             self.rule = spec.id
         if weigh and rule.points:
             self.weigh(rule, path)
+
+    def advise(self, hits: Iterable[Hit], path: str) -> None:
+        """Put on record what was found and sets nothing off."""
+        for hit in hits:
+            if hit.advisory and len(self.events) < MAX_EVENTS:
+                detector = f"{hit.detector}/{hit.pattern}"
+                self._append(f"advisory:{hit.detector}", detector, "allow", "audit", path, hit.score)
+                self.events[-1].start, self.events[-1].end = hit.start, hit.end
 
     def weigh(self, rule: Rule, path: str = "") -> None:
         """Add a rule's points to the sum, and see what comes of that."""
@@ -184,10 +194,11 @@ class Tally:
         self.rule = rule
 
     def count(self, finding: Finding, path: str) -> None:
-        """Count all rules that hold for a text."""
+        """Count all rules that hold for a text, and what advises."""
         for rule in finding.fired:
             speaking = rule.speaking(path) if rule.exempts else rule.detectors
             self.add(rule, [hit for hit in finding.hits if hit.detector in speaking], path)
+        self.advise(finding.hits, path)
 
     def defused(self, rule: Rule, path: str) -> None:
         """Count a text in which look-alikes of placeholders were made harmless for a rule that masks."""
@@ -337,7 +348,7 @@ class Screening:
 
     def fired(self, hits: Iterable[Hit], shown: str = "") -> list[Rule]:
         """Return the rules that hold for a text with these hits."""
-        found = {hit.detector for hit in hits}
+        found = {hit.detector for hit in hits if not hit.advisory}
         if not found and not self.idle:
             return []
         return [rule for rule in self.rules if rule.fires(rule.heard(found, shown))]
@@ -362,11 +373,11 @@ class Screening:
 
 
 def conclude(screening: Screening, look: Look, shown: str, masks: Masks | None) -> Finding | None:
-    """Let rules judge what was found in a text; ``None`` when none holds and nothing failed."""
+    """Let rules judge what was found in a text; ``None`` when none holds, nothing failed and nothing advises."""
     fired = screening.fired(look.hits, shown)
     edits = screening.edits(fired, shown) if fired or screening.masking else None
     text = look.edit(edits, masks or Masks()) if edits else None
-    if not fired and not look.failed and text is None:
+    if not fired and not look.failed and text is None and not any(hit.advisory for hit in look.hits):
         return None
     return Finding(look.hits, fired, text, look.failed)
 

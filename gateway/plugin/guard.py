@@ -122,6 +122,14 @@ class TextDetector(Protocol):
         ...
 
 
+class JoinedDetector(Protocol):
+    """What a text detector may offer beside: it reads the texts of one author that follow each other as one."""
+
+    def find_joined(self, texts: Sequence[str]) -> Sequence[tuple[int, Finding]]:
+        """Return what runs from one text into the next; a finding for each text that it touches, with its number."""
+        ...
+
+
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """A whole request or answer, for detectors that look at more than one text.
 

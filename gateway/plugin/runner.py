@@ -16,6 +16,7 @@ from gateway.plugin.guard import (
     CallDetector,
     CallFinding,
     Finding,
+    JoinedDetector,
     OutsideDetector,
     PieceDetector,
     Subject,
@@ -72,6 +73,22 @@ def find_in_text(detector: TextDetector, text: str, about: About) -> tuple[Findi
         return tuple(_sound(detector.find(text, about), Finding))
     except Exception as broken:
         raise DetectorFailed(_word(broken)) from None
+
+
+def find_across(detector: JoinedDetector, texts: Sequence[str]) -> Sequence[tuple[int, Finding]]:
+    """Ask a text detector what runs from one text into the next.
+
+    Raises:
+        DetectorFailed: It broke down.
+    """
+    try:
+        found = list(detector.find_joined(texts))
+        _sound([finding for _, finding in found], Finding)
+        if all(0 <= number < len(texts) for number, _ in found):
+            return found
+    except Exception as broken:
+        raise DetectorFailed(_word(broken)) from None
+    raise DetectorFailed(_NO_FINDING)
 
 
 def judge(detector: CallDetector, subject: Subject) -> Sequence[CallFinding]:

@@ -116,14 +116,20 @@ class InjectionDetector:
 
         Returns:
             Findings, each with the number of the text that its stretch lies in; a match has one for every text.
+
+        Raises:
+            NotWhole: See there.
         """
         joined = Joined(texts)
         view = View("joined", joined.text, View(RAW, joined.text))
         made: list[tuple[int, Finding]] = []
-        for match in self._spaced.matches(view, Budget(len(joined.text))):
+        budget = Budget(len(joined.text))
+        for match in self._spaced.matches(view, budget):
             stretches = joined.split(match.start, match.end)
             if len({number for number, _, _ in stretches}) > 1 and match.rule.score >= self._min_score:
                 made += [(number, self._finding(match, start, end, view)) for number, start, end in stretches]
+        if not made and budget.spent:
+            raise NotWhole
         return made
 
     def _finding(self, match: Match, start: int, end: int, view: View) -> Finding:
