@@ -54,8 +54,9 @@ def test_what_only_the_closer_look_finds_is_on_record_and_does_nothing(gateway: 
     answer = said(gateway, ("user", CLOSER))
     assert answer.status == 200
     assert answer.headers["x-weighbridge-verdict"] == "allow"
-    told = [(each["rule"], each["detector"], each["action"], each["mode"]) for each in events(gateway, answer)]
-    assert told == [("advisory:orders", "orders/extraction/en-extract-5", "allow", "audit")]
+    told = events(gateway, answer)
+    assert {(each["rule"], each["action"], each["mode"]) for each in told} == {("advisory:orders", "allow", "audit")}
+    assert "orders/extraction/en-extract-5" in {each["detector"] for each in told}
 
 
 def test_an_order_in_parts_is_one(gateway: Gateway) -> None:
