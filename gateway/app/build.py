@@ -85,7 +85,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
     )
     listing = {} if settings.transparent else {"openai_models": catalog.PROVIDER}
     own = Deployment(provider=catalog.PROVIDER, kind="catalog", model="", base_url="", credential=b"")
-    router = Router(entries, providers | ({catalog.PROVIDER: own} if listing else {}))
+    router = Router(entries, providers | {catalog.PROVIDER: own})
     capture = Capture(bodies=settings.capture.bodies, max_body_bytes=settings.capture.max_body_bytes)
     names = router.names() + (() if settings.transparent else _sim_names(settings))
     journal = Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash)

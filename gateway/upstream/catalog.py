@@ -7,16 +7,18 @@ from urllib.parse import unquote
 
 from gateway.core.errors import ModelNotFound
 from gateway.core.ports import AnswerSink
+from gateway.wire import capabilities
 from gateway.wire.openai_errors import error_body
 from gateway.wire.openai_models import model_body, models_body
 
 PROVIDER = "weighbridge"
+_CAPABILITIES = "/capabilities"
 
 
 class CatalogCall:
     """An answer that is given in the next turn of the loop."""
 
-    def __init__(self, handle: asyncio.Handle) -> None:
+    def __init__(self, handle: asyncio.Handle | asyncio.Future[bytes]) -> None:
         self._handle = handle
 
     def cancel(self) -> None:
@@ -31,7 +33,7 @@ class CatalogCall:
 
 
 class CatalogProvider:
-    """Answers ``/models`` and ``/models/{id}`` from the names of the routing table.
+    """Answers ``/models`` and ``/models/{id}`` from the names of the routing table, and ``/capabilities``.
 
     Args:
         names: The aliases that name one model each.
@@ -43,6 +45,10 @@ class CatalogProvider:
 
     def send(self, path: str, body: bytes, sink: AnswerSink) -> CatalogCall:
         """Answer."""
+        if path == _CAPABILITIES:
+            made = self._loop.run_in_executor(None, capabilities.document)
+            made.add_done_callback(lambda made: None if made.cancelled() else _say(sink, 200, made.result()))
+            return CatalogCall(made)
         return CatalogCall(self._loop.call_soon(self._answer, path.partition("?")[0], sink))
 
     def _answer(self, path: str, sink: AnswerSink) -> None:
@@ -52,6 +58,10 @@ class CatalogProvider:
             body = model_body(name)
         elif name:
             status, body = 404, error_body(ModelNotFound(f"The model '{name[:200]}' does not exist."), "")
-        sink.on_head(status, {b"content-type": b"application/json"})
-        sink.on_data(body)
-        sink.on_end()
+        _say(sink, status, body)
+
+
+def _say(sink: AnswerSink, status: int, body: bytes) -> None:
+    sink.on_head(status, {b"content-type": b"application/json"})
+    sink.on_data(body)
+    sink.on_end()

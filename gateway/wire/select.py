@@ -42,6 +42,7 @@ _CACHE = b"x-weighbridge-cache"
 _POLICY = b"x-weighbridge-policy"
 _MEMO = "dialect"
 _MODELS = "/v1/models"
+_CAPABILITIES = "/v1/capabilities"
 _PASSED_THROUGH = ("/v1/", "/providers/")
 # TRACE would hand credentials back, CONNECT is a tunnel.
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -118,6 +119,10 @@ def _elsewhere(incoming: Incoming) -> tuple[Dialect, Request]:
     _refuse_not_built(incoming)
     if method not in _METHODS:
         raise _takes(", ".join(sorted(_METHODS)))
+    if path == _CAPABILITIES:
+        if method != "GET":
+            raise _takes("GET")
+        return openai_models.DIALECT, openai_models.DIALECT.parse(incoming, None)
     if path == _MODELS or path.startswith(_MODELS + "/"):
         if method == "GET":
             return openai_models.DIALECT, openai_models.DIALECT.parse(incoming, None)

@@ -67,3 +67,9 @@ def test_a_cancelled_call_says_nothing():
         assert (sink.status, sink.ended) == (0, 0)
 
     asyncio.run(main())
+
+
+def test_what_can_be_carried_is_told():
+    document: Any = ask("/capabilities").document
+    assert document["object"] == "capabilities"
+    assert "openai_chat" in document["dialects"]

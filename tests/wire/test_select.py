@@ -296,6 +296,13 @@ def test_anthropics_paths_are_known_by_two_names_and_one_route(path: str) -> Non
     assert (request.route, request.upstream_path) == (path, path.removeprefix("/v1"))
 
 
+def test_capabilities_are_told_to_whoever_asks() -> None:
+    dialect, request = select(incoming("GET", "/v1/capabilities"))
+    assert (dialect.name, request.route, request.provider) == ("openai_models", "/v1/capabilities", "weighbridge")
+    with pytest.raises(MethodNotAllowed):
+        select(incoming("DELETE", "/v1/capabilities"))
+
+
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/batches", "/anthropic/v1/models"])
 def test_anthropics_clients_get_errors_in_their_own_form(path: str) -> None:
     body = orjson.loads(error_dialect(path).error_body(NotAvailable("m"), "x"))

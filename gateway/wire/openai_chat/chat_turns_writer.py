@@ -148,6 +148,8 @@ class TurnsWriter:
         if isinstance(part, (Text, Media)) and part.cache is not None:
             self._losses.always("cache_control")
         if isinstance(part, Text):
+            if part.citations:
+                self._losses.always("citations")
             return {"type": "text", "text": part.text}
         if isinstance(part, Refusal):
             return {"type": "refusal", "refusal": part.text}

@@ -1,4 +1,4 @@
-"""A request for one model or for all of them."""
+"""A request for one model or for all of them, or for what can be asked of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from gateway.core.errors import MalformedRequest
 from gateway.core.exchange import Incoming, Request
 
 _ALL = "/v1/models"
+# What can be carried between dialects: our own answer, whoever lists the models.
+CAPABILITIES = "/v1/capabilities"
+_OURSELVES = "weighbridge"
 
 
 def parse(incoming: Incoming) -> Request:
-    """Understand a request below ``/v1/models``; a body is left unread.
+    """Understand a request below ``/v1/models`` or for our capabilities; a body is left unread.
 
     Args:
         incoming: The request as it was framed; its path was checked for climbing out.
@@ -19,6 +22,14 @@ def parse(incoming: Incoming) -> Request:
     Raises:
         MalformedRequest: The model's name is empty or not percent-encoded UTF-8.
     """
+    if incoming.path == CAPABILITIES:
+        return Request(
+            dialect="openai_models",
+            operation="",
+            route=CAPABILITIES,
+            upstream_path="/capabilities",
+            provider=_OURSELVES,
+        )
     below = incoming.path.removeprefix(_ALL).removesuffix("/")
     query = incoming.query
     path = "/models" + below

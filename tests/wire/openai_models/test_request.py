@@ -17,6 +17,12 @@ def test_the_list_names_no_model(path: str) -> None:
     assert not request.stream
 
 
+def test_capabilities_are_our_own_to_tell() -> None:
+    request = parse(incoming("GET", "/v1/capabilities"))
+    assert (request.route, request.upstream_path) == ("/v1/capabilities", "/capabilities")
+    assert (request.provider, request.model) == ("weighbridge", "")
+
+
 @pytest.mark.parametrize(
     ("below", "model"),
     [
