@@ -14,9 +14,11 @@ from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
 from gateway.app.inner_calls import InnerCalls
 from gateway.clients.clock import Clock
+from gateway.clients.google_tokens import TokenSource
 from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
 from gateway.config.natives import NATIVES
+from gateway.config.references import Secret
 from gateway.config.settings import ModelEntry, ProviderEntry, Settings
 from gateway.core.exchange import Deployment
 from gateway.core.ids import IdSource
@@ -24,6 +26,7 @@ from gateway.core.keys import DeclaredKey, digest_secret
 from gateway.core.limits import LimitRule
 from gateway.core.ports import Identity
 from gateway.core.prices import PriceRow
+from gateway.core.service_account import read_service_account
 from gateway.course import Courses
 from gateway.guards.engine import GuardEngine
 from gateway.guards.sessions import Sessions
@@ -55,6 +58,7 @@ class Shared:
     endings: set[asyncio.Task[None]]
     sessions: Sessions = field(default_factory=Sessions)
     _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
+    _tokens: dict[Secret, TokenSource] = field(default_factory=dict[Secret, TokenSource])
     _prices: tuple[tuple[PriceRow, ...], PriceBook] | None = None
 
     def limits_for(self, rules: tuple[LimitRule, ...]) -> Limits:
@@ -62,6 +66,17 @@ class Shared:
         if self._limits is None or self._limits[0] != rules:
             self._limits = rules, Limits(rules, self.clock)
         return self._limits[1]
+
+    def tokens_for(self, account: Secret) -> TokenSource:
+        """The token of an account, for as long as its key file stays the same."""
+        if account not in self._tokens:
+            self._tokens[account] = TokenSource(read_service_account(account.reveal()), self.http, self.clock)
+        return self._tokens[account]
+
+    async def close_tokens(self) -> None:
+        """Renew no more tokens."""
+        for source in self._tokens.values():
+            await source.close()
 
     def prices_for(self, rows: tuple[PriceRow, ...]) -> PriceBook:
         """The price book in force."""
@@ -101,7 +116,9 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         ledger=Ledger(
             Accounting(shared.prices_for(settings.prices.rows), shared.tokenizers, shared.limits_for(settings.limits))
         ),
-        dispatcher=Dispatcher(shared.http, {"sim": shared.sim, "catalog": CatalogProvider(names)}),
+        dispatcher=Dispatcher(
+            shared.http, {"sim": shared.sim, "catalog": CatalogProvider(names)}, _tokens(settings, shared)
+        ),
         journal=journal,
         head=AnswerHead(),
         sessions=shared.sessions,
@@ -141,6 +158,14 @@ def _candidate(model: ModelEntry, provider: Deployment) -> Deployment:
         timeouts=model.timeouts,
         on_unsupported=model.on_unsupported or provider.on_unsupported,
     )
+
+
+def _tokens(settings: Settings, shared: Shared) -> dict[str, TokenSource]:
+    return {
+        entry.name: shared.tokens_for(entry.credentials)
+        for entry in settings.providers.values()
+        if entry.credentials is not None
+    }
 
 
 def _identity(settings: Settings) -> Identity:

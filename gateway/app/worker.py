@@ -259,6 +259,7 @@ class Worker:
         await self._policies.engine.close()
         await self._policies.door.models.close()
         await self.shared.sim.close()
+        await self.shared.close_tokens()
         await self.shared.http.close()
         self.shared.tokenizers.close()
         self.shared.sessions.aside.close()

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse, points_at
 from gateway.config.environment import OPENAI_URL, SIM, Outside, providers_from, shown
-from gateway.config.natives import NATIVES
+from gateway.config.natives import NATIVES, vertex_url
 from gateway.config.prices import load_prices
 from gateway.config.references import References, Secret, secret_fault
 from gateway.config.schema import FileSpec, LimitSpec, ModelSpec, ProviderSpec, RateSpec
@@ -33,6 +33,7 @@ from gateway.config.source import Document, NodePath, Problem
 from gateway.config.units import period_s
 from gateway.core.exchange import Timeouts
 from gateway.core.limits import LimitRule
+from gateway.core.service_account import read_service_account
 
 T = TypeVar("T")
 
@@ -196,13 +197,23 @@ class Builder:
         for name, spec in self.spec.providers.items():
             path = ("providers", name)
             key = self.references.resolve(spec.api_key, self.document, (*path, "api_key"))
-            url = _base_url(spec)
+            account = self.references.resolve(spec.credentials, self.document, (*path, "credentials"), in_header=False)
+            try:
+                url = _base_url(spec, account)
+            except ValueError as error:
+                self._problem((*path, "credentials"), str(error))
+                url = ""
             if url and points_at(url, listen):
                 self._problem((*path, "base_url"), "is this gateway's own address")
             if name == "sim" and spec.kind != "sim":
                 self._problem(path, "the name sim belongs to the built-in provider")
             entries[name] = ProviderEntry(
-                name=name, kind=spec.kind, base_url=url, api_key=key, on_unsupported=spec.on_unsupported
+                name=name,
+                kind=spec.kind,
+                base_url=url,
+                api_key=key,
+                credentials=account,
+                on_unsupported=spec.on_unsupported,
             )
         return entries
 
@@ -270,7 +281,12 @@ def _worker_count(text: str) -> int:
     return int(text)
 
 
-def _base_url(spec: ProviderSpec) -> str:
+def _base_url(spec: ProviderSpec, account: Secret | None) -> str:
+    if account is not None:
+        project = read_service_account(account.reveal()).project_id
+        if not (spec.project or project):
+            raise ValueError("name no project; give it beside them")
+        return vertex_url(spec.base_url, spec.project or project, spec.location or "global")
     native = NATIVES.get(spec.kind)
     if native is not None:
         return native.base_url(spec.base_url)

@@ -24,7 +24,6 @@ _PUBLIC = (
     ("openrouter", "OPENROUTER_API_KEY", "https://openrouter.ai/api/v1"),
 )
 _LATER = (
-    ("gemini", ("GEMINI_API_KEY", "GOOGLE_API_KEY")),
     ("azure", ("AZURE_OPENAI_API_KEY",)),
     ("bedrock", ("AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK")),
 )
@@ -115,7 +114,7 @@ def providers_from(environ: Mapping[str, str], listen: Address) -> Found:
             base_url = _address(environ, "OPENAI_BASE_URL", url, listen, found) if name == "openai" else url
             found.providers.append(ProviderEntry(name=name, kind="openai", base_url=base_url, api_key=key))
     for native in NATIVES.values():
-        key = _key(environ, native.variable, found)
+        key = _key(environ, native.variable if environ.get(native.variable) else native.also, found)
         if key is not None:
             base_url = native.base_url(_address(environ, native.url_variable, native.url, listen, found))
             found.providers.append(ProviderEntry(name=native.kind, kind=native.kind, base_url=base_url, api_key=key))

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-NativeKind = Literal["anthropic"]
+NativeKind = Literal["anthropic", "gemini"]
 _VERSIONED = re.compile(r"/v[0-9][a-z0-9]*\Z")
 
 
@@ -17,6 +17,7 @@ class Native(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: As the configuration calls it.
         variable: Environment variable that its tools keep the key in.
+        also: Another such variable, for when the first is not set.
         url_variable: And another address.
         url: Its public address, version included.
         version: The path that addresses are written without.
@@ -26,6 +27,7 @@ class Native(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: NativeKind
     variable: str
+    also: str = ""
     url_variable: str
     url: str
     version: str
@@ -54,4 +56,27 @@ NATIVES: dict[str, Native] = {
         header=b"x-api-key",
         models="claude-*",
     ),
+    "gemini": Native(
+        kind="gemini",
+        variable="GEMINI_API_KEY",
+        also="GOOGLE_API_KEY",
+        url_variable="GOOGLE_GEMINI_BASE_URL",
+        url="https://generativelanguage.googleapis.com/v1beta",
+        version="/v1beta",
+        header=b"x-goog-api-key",
+        models="gemini-*",
+    ),
 }
+
+
+def vertex_url(base_url: str | None, project: str, location: str) -> str:
+    """Return where a project's models are in Google's cloud.
+
+    Args:
+        base_url: Another address of the service; ``None`` for the public one of the location.
+        project: Whose bill it is.
+        location: A region, or ``global``.
+    """
+    host = "aiplatform" if location == "global" else f"{location}-aiplatform"
+    base_url = base_url or f"https://{host}.googleapis.com"
+    return f"{base_url}/v1/projects/{project}/locations/{location}/publishers/google"

@@ -64,13 +64,16 @@ class References:
         self._base = base
         self.problems: list[Problem] = []
 
-    def resolve(self, reference: str | None, document: Document, path: Iterable[str | int]) -> Secret | None:
+    def resolve(
+        self, reference: str | None, document: Document, path: Iterable[str | int], *, in_header: bool = True
+    ) -> Secret | None:
         """Look a reference up.
 
         Args:
             reference: As written, already checked for its form.
             document: Where it stands.
             path: Where in it.
+            in_header: It will stand in an HTTP header; a key file does not.
 
         Returns:
             The secret; ``None`` when there is no reference or no secret behind it, and then a problem is kept.
@@ -78,7 +81,7 @@ class References:
         if reference is None:
             return None
         value, wrong = self._look_up(reference)
-        wrong = wrong or secret_fault(value)
+        wrong = wrong or (secret_fault(value) if in_header else "" if value else "the secret is empty")
         if wrong:
             self.problems.append(document.problem(path, wrong))
             return None

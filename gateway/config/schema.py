@@ -16,7 +16,7 @@ from gateway.config.units import parse_bytes, parse_duration, parse_percent
 from gateway.config.validation import Many, NotYet, Strict, not_yet
 from gateway.core.losses import OnUnsupported
 
-_LATER_KINDS = ("azure", "bedrock", "gemini", "triton")
+_LATER_KINDS = ("azure", "bedrock", "triton")
 _CACHE_OPTIONS = frozenset({"ttl", "threshold", "mode", "scope", "answer_guards"})
 
 _TEXT = {"type": "string"}
@@ -37,6 +37,7 @@ HostPort = Annotated[
 BaseUrl = Annotated[str, BeforeValidator(parse_base_url)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
+CloudName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.:-]{0,62}$")]
 
 
 def _later(names: tuple[str, ...], what: str) -> BeforeValidator:
@@ -114,9 +115,12 @@ class CaptureSpec(Strict):
 class ProviderSpec(Strict):
     """Who serves models."""
 
-    kind: Annotated[Literal["openai", "anthropic", "sim"], _later(_LATER_KINDS, "kind")]
+    kind: Annotated[Literal["openai", "anthropic", "gemini", "vertex", "sim"], _later(_LATER_KINDS, "kind")]
     base_url: BaseUrl | None = None
     api_key: SecretReference | None = None
+    credentials: SecretReference | None = None
+    project: CloudName | None = None
+    location: CloudName | None = None
     on_unsupported: OnUnsupported = "reject"
     load: NotYet = None
     model: NotYet = None
@@ -126,6 +130,15 @@ class ProviderSpec(Strict):
     def _sim_is_local(self) -> ProviderSpec:
         if self.kind == "sim" and (self.base_url or self.api_key):
             raise ValueError("kind sim takes no base_url and no api_key")
+        return self
+
+    @model_validator(mode="after")
+    def _vertex_has_an_account(self) -> ProviderSpec:
+        if self.kind == "vertex":
+            if self.credentials is None or self.api_key:
+                raise ValueError("kind vertex takes credentials, a service account's key file, and no api_key")
+        elif self.credentials or self.project or self.location:
+            raise ValueError("credentials, project and location are for kind vertex")
         return self
 
 

@@ -79,16 +79,18 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Who serves models.
 
     Attributes:
-        base_url: Without a trailing slash; empty for ``sim``.
+        base_url: Without a trailing slash; empty for ``sim``. Of ``vertex``, with project and location.
         api_key: Our credential. Without one, none is sent.
+        credentials: A service account's key file, of ``vertex``.
         passes_credential: The client's own credential goes on to this provider (transparent mode).
         on_unsupported: What becomes of a field that the provider's dialect cannot carry.
     """
 
     name: str
-    kind: Literal["openai", "anthropic", "sim"]
+    kind: Literal["openai", "anthropic", "gemini", "vertex", "sim"]
     base_url: str
     api_key: Secret | None = None
+    credentials: Secret | None = None
     passes_credential: bool = False
     on_unsupported: OnUnsupported = "reject"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from gateway.core.exchange import Deployment, Incoming, Request
 from gateway.core.ports import AnswerSink
 from gateway.upstream.attempt import Attempt, Running
 from gateway.upstream.crossing import CrossingSink
+from gateway.upstream.tokens import AwaitedCall, Tokens
 from gateway.wire.bridge import Crossing
 from gateway.wire.headers import crossed_request_headers, forward_request_headers
 from gateway.wire.patch import dump
@@ -34,11 +36,12 @@ class LocalProvider(Protocol):
 class Target:
     """Where a deployment's requests go, worked out once."""
 
-    __slots__ = ("deployment", "local", "origin", "prefix")
+    __slots__ = ("deployment", "local", "origin", "prefix", "tokens")
 
-    def __init__(self, deployment: Deployment, local: LocalProvider | None) -> None:
+    def __init__(self, deployment: Deployment, local: LocalProvider | None, tokens: Tokens | None) -> None:
         self.deployment = deployment
         self.local = local
+        self.tokens = tokens
         if local is None:
             parts = urlsplit(deployment.base_url)
             if parts.query or parts.fragment or parts.username:
@@ -53,11 +56,15 @@ class Dispatcher:
     Args:
         http: The client of every provider with an address.
         local: Providers without one, by kind.
+        tokens: Where the credentials come from that must be fetched, by provider.
     """
 
-    def __init__(self, http: HttpClient, local: dict[str, LocalProvider]) -> None:
+    def __init__(
+        self, http: HttpClient, local: dict[str, LocalProvider], tokens: Mapping[str, Tokens] | None = None
+    ) -> None:
         self._http = http
         self._local = local
+        self._tokens = tokens or {}
         self._targets: dict[int, Target] = {}
 
     def start(
@@ -101,7 +108,10 @@ class Dispatcher:
             wire = head + b"\r\n"
         else:
             wire = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
-        attempt.running = self._http.send(target.origin, wire, attempt, deployment.timeouts)
+        if target.tokens is None:
+            attempt.running = self._http.send(target.origin, wire, attempt, deployment.timeouts)
+        else:
+            attempt.running = self._authorized(target, target.tokens, wire, attempt)
 
     def start_crossing(self, attempt: Attempt, deployment: Deployment, crossing: Crossing, call: Call) -> None:
         """Send a request to a provider that speaks another dialect than the client.
@@ -129,12 +139,27 @@ class Dispatcher:
         wire = b"POST %b%b HTTP/1.1\r\n%bcontent-length: %d\r\n\r\n%b" % (
             target.prefix, asked.path.encode("latin-1"), headers, len(body), body,
         )  # fmt: skip
-        attempt.running = self._http.send(target.origin, wire, sink, deployment.timeouts)
+        if target.tokens is None:
+            attempt.running = self._http.send(target.origin, wire, sink, deployment.timeouts)
+        else:
+            attempt.running = self._authorized(target, target.tokens, wire, sink)
+
+    def _authorized(self, target: Target, tokens: Tokens, wire: bytes, sink: AnswerSink) -> Running:
+        """Send a request with a token, as soon as there is one."""
+        at = wire.find(b"\r\n") + 2
+
+        def send(header: bytes) -> Running:
+            authorized = b"".join((wire[:at], header, wire[at:]))
+            return self._http.send(target.origin, authorized, sink, target.deployment.timeouts)
+
+        header = tokens.header()
+        return AwaitedCall(tokens, sink, send) if header is None else send(header)
 
     def _resolve(self, deployment: Deployment) -> Target:
         if len(self._targets) >= _MAX_TARGETS:
             self._targets.clear()
-        target = self._targets[id(deployment)] = Target(deployment, self._local.get(deployment.kind))
+        local, tokens = self._local.get(deployment.kind), self._tokens.get(deployment.provider)
+        target = self._targets[id(deployment)] = Target(deployment, local, tokens)
         return target
 
 

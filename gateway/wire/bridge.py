@@ -44,6 +44,8 @@ KINDS: dict[str, Kind] = {
         frozenset(("openai_chat", "openai_completions", "openai_embeddings", "openai_responses")), "openai_chat"
     ),
     "anthropic": Kind(frozenset(("anthropic_messages", "anthropic_count_tokens")), "anthropic_messages"),
+    "gemini": Kind(frozenset(("gemini", "gemini_tokens", "gemini_embeddings")), "gemini"),
+    "vertex": Kind(frozenset(("gemini", "gemini_tokens", "gemini_embeddings")), "gemini"),
     "sim": Kind(frozenset(("openai_chat", "openai_completions", "openai_embeddings")), "openai_chat"),
     "triton": Kind(frozenset(("triton",)), "triton"),
 }

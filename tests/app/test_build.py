@@ -20,6 +20,7 @@ from gateway.recording.metrics import Metrics
 from gateway.recording.recorder import Recorder
 from gateway.recording.spool import SpoolWriter
 from gateway.upstream.sim import SimProvider
+from tests.support.google_account import key_file
 from tests.support.settings import good, load
 
 KEYS = """
@@ -139,3 +140,26 @@ def test_what_callers_have_taken_outlives_a_reload_with_the_same_limits(tmp_path
             assert whole.prices_for(()) is prices
 
     asyncio.run(run())
+
+
+def test_google_is_told_who_we_are_in_its_own_header_and_its_cloud_by_a_token(tmp_path: Path):
+    text = """
+        version: 1
+        providers: {g: {kind: gemini, api_key: env:G}, v: {kind: vertex, credentials: "file:sa.json"}}
+        models: [{alias: flash, candidates: [{provider: g, model: gemini-2.5-flash}]}]
+    """
+    (tmp_path / "sa.json").write_text(key_file("https://t.example/token"))
+
+    async def main() -> None:
+        async with shared(tmp_path) as parts:
+            settings = good(load(tmp_path, text, G="g-key"))
+            router = build_pipeline(settings, load_guards(settings.policies.files), parts).courses.router
+            assert router.plan("flash").candidates[0].credential == b"x-goog-api-key: g-key\r\n"
+            # Nothing of the caller's goes on; the token is added when the call goes out.
+            assert router.plan("v/gemini-2.5-pro").candidates[0].credential == b""
+            account = settings.providers["v"].credentials
+            assert account is not None
+            assert parts.tokens_for(account) is parts.tokens_for(account)
+            await parts.close_tokens()
+
+    asyncio.run(main())

@@ -6,6 +6,7 @@ from gateway.config.environment import Options
 from gateway.config.settings import ChdbStore, ClickHouseStore, ModelEntry
 from gateway.core.exchange import Timeouts
 from gateway.core.limits import LimitRule
+from tests.support.google_account import key_file
 from tests.support.settings import good, load, wrong
 
 
@@ -153,4 +154,44 @@ def test_an_upstream_that_is_the_gateway_itself_is_refused(tmp_path: Path):
 def test_a_price_list_that_is_not_there_is_a_problem_of_the_file_that_names_it(tmp_path: Path):
     assert wrong(load(tmp_path, "version: 1\nprices: {overrides: gone.yaml}")) == [
         "weighbridge.yaml:2: prices.overrides: no such file"
+    ]
+
+
+def test_gemini_and_vertex_are_where_google_has_them(tmp_path: Path):
+    (tmp_path / "sa.json").write_text(key_file("https://oauth2.googleapis.com/token"))
+    text = """
+        version: 1
+        providers:
+          g: {kind: gemini, api_key: "env:G"}
+          v: {kind: vertex, credentials: "file:sa.json"}
+          w: {kind: vertex, credentials: "file:sa.json", project: other, location: us-central1, base_url: "http://psc"}
+    """
+    providers = good(load(tmp_path, text, G="g-key")).providers
+    assert providers["g"].base_url == "https://generativelanguage.googleapis.com/v1beta"
+    assert providers["v"].base_url == (
+        "https://aiplatform.googleapis.com/v1/projects/acme-prod/locations/global/publishers/google"
+    )
+    assert providers["w"].base_url == "http://psc/v1/projects/other/locations/us-central1/publishers/google"
+    assert providers["v"].credentials is not None
+    assert "PRIVATE" not in repr(providers["v"])
+
+
+def test_a_key_file_that_is_none_is_a_problem(tmp_path: Path):
+    text = "version: 1\nproviders: {v: {kind: vertex, credentials: 'env:SA'}}\n"
+    (problem,) = wrong(load(tmp_path, text, SA="secret-thing"))
+    assert problem.startswith("weighbridge.yaml:2: providers.v.credentials: is no service account's key file: JSON")
+    assert "secret-thing" not in problem
+    nameless = key_file("https://t.example").replace('acme-prod"', '"')
+    assert wrong(load(tmp_path, text, SA=nameless)) == [
+        "weighbridge.yaml:2: providers.v.credentials: name no project; give it beside them"
+    ]
+    assert "the secret is empty" in wrong(load(tmp_path, text, SA=""))[0]
+
+
+def test_googles_models_go_to_google_when_both_keys_are_in_the_environment(tmp_path: Path):
+    settings = good(load(tmp_path, OPENAI_API_KEY="o", GEMINI_API_KEY="g"))
+    assert [(model.alias, model.provider) for model in settings.models] == [
+        ("sim/*", "sim"),
+        ("gemini-*", "gemini"),
+        ("*", "openai"),
     ]

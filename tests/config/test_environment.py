@@ -68,8 +68,6 @@ def test_the_other_openai_compatible_ones_too():
 @pytest.mark.parametrize(
     ("variable", "name"),
     [
-        ("GEMINI_API_KEY", "gemini"),
-        ("GOOGLE_API_KEY", "gemini"),
         ("AZURE_OPENAI_API_KEY", "azure"),
         ("AWS_ACCESS_KEY_ID", "bedrock"),
     ],
@@ -93,6 +91,19 @@ def test_a_provider_with_a_dialect_of_its_own():
     assert ours.notices == [
         "ANTHROPIC_BASE_URL is this gateway's own address; provider anthropic is https://api.anthropic.com/v1"
     ]
+
+
+@pytest.mark.parametrize("variable", ["GEMINI_API_KEY", "GOOGLE_API_KEY"])
+def test_gemini_appears_behind_those_that_speak_openai(variable: str):
+    result = found(**{variable: "g", "OPENAI_API_KEY": "o"})
+    assert [(entry.name, entry.kind) for entry in result.providers] == [("openai", "openai"), ("gemini", "gemini")]
+    entry = result.providers[1]
+    assert entry.base_url == "https://generativelanguage.googleapis.com/v1beta"
+    assert entry.api_key is not None
+    assert (entry.api_key.reveal(), entry.api_key.reference) == ("g", f"env:{variable}")
+    both = found(GEMINI_API_KEY="one", GOOGLE_API_KEY="two").providers
+    assert [entry.api_key.reveal() for entry in both if entry.api_key] == ["one"]
+    assert found(GEMINI_API_KEY="a\nb").problems[0].message == "the secret has characters that no HTTP header can carry"
 
 
 def test_openai_may_be_somewhere_else():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from collections import defaultdict
 from typing import Any
 
@@ -14,7 +16,9 @@ from tests.support.provider import END, EVENTS, Step, chunk, whole
 from tests.support.streams import client_chunks
 
 MODEL = "gemini-2.5-flash-001"
-SIGNATURE = "CiQB" + "Zm9vYmFy" * 30 + "=="
+SIGNATURE = base64.b64encode(bytes(range(7, 200))).decode()
+# The virtual key that clients of a gateway come with.
+KEY = "wb-" + "k" * 40
 # 600 of the 1000 were cached; thoughts come on top of what the candidates wrote.
 USAGE = {
     "promptTokenCount": 1000,
@@ -52,6 +56,12 @@ def answer(
 def stream(*events: bytes) -> list[Step]:
     """A streamed answer, an event a chunk."""
     return [EVENTS, *(chunk(each) for each in events), END]
+
+
+def interrupted(go_on: asyncio.Event, first: bytes, *rest: bytes) -> list[Step]:
+    """A stream whose first event has arrived before the others are sent."""
+    head, begun, *more = stream(first, *rest)
+    return [head, begun, go_on, *more]
 
 
 def said(*words: str, usage: dict[str, Any] | None = USAGE) -> list[bytes]:

@@ -271,3 +271,32 @@ def test_a_model_in_the_path_is_the_one_that_the_provider_knows(model: str, path
     case.dispatcher.start(attempt(), msgspec.structs.replace(DEPLOYMENT, model=model), request, b"{}", post(), NOTHING)
     sent = case.transport.sent[-1][1].split(b"\r\n")[0].decode()
     assert sent == f"POST /base/v1/models/{path}:generateContent?x={{model}} HTTP/1.1"
+
+
+def test_a_token_is_added_to_what_goes_out_as_soon_as_there_is_one():
+    class Source:
+        def __init__(self) -> None:
+            self.token: bytes | None = None
+            self.ready: Any = None
+
+        def header(self) -> bytes | None:
+            return self.token
+
+        def wait(self, ready: Any, failed: Any) -> Any:
+            self.ready = ready
+
+    source, case = Source(), Case()
+    http: Any = case.transport
+    case.dispatcher = Dispatcher(http, {}, {"p": source})
+    cloud = msgspec.structs.replace(DEPLOYMENT, credential=b"")
+    case.dispatcher.start(attempt(), cloud, REQUEST, b"{}", post(), NOTHING)
+    assert case.transport.sent == []
+    source.ready(b"authorization: Bearer t-1\r\n")
+    source.token = b"authorization: Bearer t-2\r\n"
+    later = case.wire(post(), deployment=cloud)
+    for wire, token in ((case.transport.sent[0][1], b"t-1"), (later, b"t-2")):
+        assert wire.startswith(
+            b"POST /base/v1/chat/completions?a=b%20c HTTP/1.1\r\nauthorization: Bearer " + token + b"\r\n"
+        )
+        assert wire.endswith(b"content-length: 2\r\n\r\n{}")
+        assert b"client" not in wire
