@@ -7,18 +7,19 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from gateway.config.environment import Options, Outside
-from gateway.config.settings import Settings
+from gateway.config.settings import ModelRunner, Settings
 from gateway.core.errors import Misconfigured
-from gateway.guards.models.scoring import Score, Scorer
+from gateway.guards.models.scoring import Backend, Score, Scorer
 from gateway.plugin.guard import About
 
 Load = Callable[[str], Scorer]
 _LOADING = "gateway.guards.models.loading"
 _EXTRA = "pip install 'weighbridge[models]'"
 # What the extra brings.
-_DRIVERS = ("numpy", "onnxruntime", "tokenizers")
+_DRIVERS = {"onnx": ("numpy", "onnxruntime", "tokenizers"), "triton": ("numpy", "tokenizers")}
 
 
 def _nothing_is_missing() -> None:
@@ -36,7 +37,7 @@ class Models:
         check: Raises :class:`Misconfigured` where models cannot run at all.
     """
 
-    def __init__(self, load: Load, check: Callable[[], None] = _nothing_is_missing) -> None:
+    def __init__(self, load: Load | Loading, check: Callable[[], None] = _nothing_is_missing) -> None:
         self._load = load
         self.check = check
         self._loaded: dict[str, Scorer] = {}
@@ -54,13 +55,16 @@ class Models:
 
     def fresh(self) -> Models:
         """The same models for another loop."""
-        return Models(self._load, self.check)
+        load = self._load.fresh() if isinstance(self._load, Loading) else self._load
+        return Models(load, self.check)
 
     async def close(self) -> None:
         """Let go of all of them."""
         loaded, self._loaded = self._loaded, {}
         for scorer in loaded.values():
             await scorer.close()
+        if isinstance(self._load, Loading):
+            await self._load.close()
 
 
 class Door:
@@ -103,15 +107,33 @@ class _Behind:
 def models_for(settings: Settings | None) -> Models:
     """Return the models of a configuration; without one, those of the data home that the environment names."""
     home = Outside(Options(), os.environ, Path.cwd()).home if settings is None else settings.home
-    loading = _Loading(home)
+    loading = Loading(home, ModelRunner() if settings is None else settings.policies.models)
     return Models(loading, loading.check)
 
 
-class _Loading:
-    """Loads from the data home; imports what the extra brings only then."""
+class Loading:
+    """Loads from the data home, over one backend for all models; imports what the extra brings only then.
 
-    def __init__(self, home: Path) -> None:
+    Args:
+        home: The data home.
+        runner: What runs models.
+    """
+
+    def __init__(self, home: Path, runner: ModelRunner) -> None:
         self._home = home
+        self._runner = runner
+        self._backend: Backend | None = None
+        self._loader: Any = None
+
+    def fresh(self) -> Loading:
+        """The same for another loop."""
+        return Loading(self._home, self._runner)
+
+    async def close(self) -> None:
+        """Let go of threads and connections; the next model that is asked starts anew."""
+        backend, self._backend, self._loader = self._backend, None, None
+        if backend is not None:
+            await backend.close()
 
     def check(self) -> None:
         """See that the extra is installed.
@@ -119,11 +141,15 @@ class _Loading:
         Raises:
             Misconfigured: It is not.
         """
-        missing = [name for name in _DRIVERS if find_spec(name) is None]
+        drivers = _DRIVERS[self._runner.backend]
+        missing = [name for name in drivers if find_spec(name) is None]
         if missing:
             raise Misconfigured(f"it asks a model, which needs {', '.join(missing)}: {_EXTRA}")
 
     def __call__(self, name: str) -> Scorer:
-        loading = import_module(_LOADING)
-        scorer: Scorer = loading.load_scorer(name, None, self._home / "models")
-        return scorer
+        """Make a model; raises as :meth:`Models.get`."""
+        if self._loader is None:
+            loading = import_module(_LOADING)
+            self._backend = loading.open_backend(self._home, self._runner)
+            self._loader = loading.Loader(self._backend, self._home)
+        return self._loader.scorer(name)

@@ -285,6 +285,8 @@ def needs_restart(old: Settings, new: Settings) -> list[str]:
     changed = [shown for shown, name in _FIXED.items() if getattr(old, name) != getattr(new, name)]
     if old.capture.ttl_s != new.capture.ttl_s:
         changed.append("capture.ttl")
+    if old.policies.models != new.policies.models:
+        changed.append("policies.models")
     return [f"{shown}: a changed value needs a restart" for shown in changed]
 
 

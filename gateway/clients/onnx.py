@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import msgspec
 from numpy.typing import NDArray
 
+from gateway.clients.lanes import in_lanes
 from gateway.core.errors import Misconfigured, ModelFailed
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -105,38 +107,17 @@ class OnnxBackend:
         """
         await self.prepare(model)
         session = self._loadings[model].session.result()
-        results: list[Arrays] = [{}] * len(windows)
-        turns = iter(enumerate(windows))
-        lanes = min(self._threads, len(windows))
         try:
             async with asyncio.timeout(self._timeout_s):
-                if lanes == 1:
-                    await self._lane(session, turns, results)
-                else:
-                    await self._side_by_side(session, turns, results, lanes)
+                return await in_lanes(windows, self._threads, partial(self._computed, session))
         except TimeoutError:
             raise ModelFailed(_TOO_SLOW) from None
-        return results
 
     async def close(self) -> None:
         """Stop what is being computed and let the threads go."""
         for stop in self._underway:
             stop.terminate = True
         await asyncio.get_running_loop().run_in_executor(None, lambda: self._pool.shutdown(cancel_futures=True))
-
-    async def _side_by_side(
-        self, session: Any, turns: Iterator[tuple[int, Arrays]], results: list[Arrays], lanes: int
-    ) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(lanes):
-                    group.create_task(self._lane(session, turns, results))
-        except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None
-
-    async def _lane(self, session: Any, turns: Iterator[tuple[int, Arrays]], results: list[Arrays]) -> None:
-        for number, window in turns:
-            results[number] = await self._computed(session, window)
 
     async def _computed(self, session: Any, window: Arrays) -> Arrays:
         if len(self._underway) >= MAX_WAITING:

@@ -40,11 +40,13 @@ class Pieces(msgspec.Struct, frozen=True):
         ids: The pieces' numbers.
         offsets: Where each lies, in code points of the text, half open.
         words: Which word each is of.
+        marks: The numbers of the marks that the model wants around a text.
     """
 
     ids: list[int]
     offsets: list[tuple[int, int]]
     words: list[int]
+    marks: tuple[int, int]
 
 
 class WordPieces:
@@ -58,7 +60,7 @@ class WordPieces:
         ModelFailed: The file is no vocabulary of a BERT.
     """
 
-    __slots__ = ("_tokenizer", "first", "last")
+    __slots__ = ("_marks", "_tokenizer")
 
     def __init__(self, data: bytes) -> None:
         try:
@@ -67,7 +69,7 @@ class WordPieces:
             raise Misconfigured(NO_TOKENIZERS) from None
         try:
             model = msgspec.json.decode(data, type=_File).model
-            self.first, self.last = model.vocab["[CLS]"], model.vocab["[SEP]"]
+            self._marks = model.vocab["[CLS]"], model.vocab["[SEP]"]
         except (msgspec.MsgspecError, KeyError):
             raise ModelFailed("A model's vocabulary cannot be read.") from None
         # Put together here, since the package's own reader says what is wrong by bare exceptions; and without what it
@@ -83,4 +85,4 @@ class WordPieces:
         """Cut a text; the time is linear in its length."""
         # A lone surrogate cannot be handed to the tokenizer; a question mark has the same length.
         encoding = self._tokenizer.encode(text.encode("utf-8", "replace").decode(), add_special_tokens=False)
-        return Pieces(encoding.ids, encoding.offsets, encoding.word_ids)
+        return Pieces(encoding.ids, encoding.offsets, encoding.word_ids, self._marks)

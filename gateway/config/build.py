@@ -20,6 +20,7 @@ from gateway.config.settings import (
     KeyEntry,
     Listen,
     ModelEntry,
+    ModelRunner,
     Operator,
     Policies,
     Prices,
@@ -261,7 +262,13 @@ class Builder:
                 files.append((f"shipped/{name}", shipped / name))
             else:
                 self._problem(path, f"no such policy in {spec.dir} and none shipped by that name")
-        return Policies(files=tuple(files), reload_s=spec.reload_s)
+        runner = ModelRunner(
+            backend=spec.models.backend,
+            url=spec.models.url or "",
+            timeout_s=spec.models.timeout_s,
+            threads=spec.models.threads or 0,
+        )
+        return Policies(files=tuple(files), reload_s=spec.reload_s, models=runner)
 
     def _prices(self) -> Prices:
         spec = self.spec.prices

@@ -6,7 +6,7 @@ their unit in their name; their alias is the key in the file.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
@@ -282,12 +282,32 @@ class CacheSpec(Strict):
     semantic: Annotated[OffSpec, BeforeValidator(_off)] | None = None
 
 
+class ModelRunnerSpec(Strict):
+    """What runs the models that policies ask."""
+
+    backend: Literal["onnx", "triton"] = "onnx"
+    url: BaseUrl | None = None
+    timeout_s: Seconds = Field(2.0, validation_alias="timeout")
+    threads: Annotated[int, Field(ge=1, le=256)] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.backend == "triton" and self.url is None:
+            raise ValueError("backend triton needs the url of the server")
+        if self.backend == "onnx" and self.url is not None:
+            raise ValueError("url is for backend triton")
+        if self.backend == "triton" and self.threads is not None:
+            raise ValueError("threads are for backend onnx")
+        return self
+
+
 class PoliciesSpec(Strict):
     """Which policy files are in force."""
 
     dir: Text = "policies"
     bundle: Many[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]] = ("baseline.yaml",)
     reload_s: Seconds = Field(2.0, validation_alias="reload")
+    models: ModelRunnerSpec = Field(default_factory=lambda: ModelRunnerSpec.model_validate({}))
 
 
 class PricesSpec(Strict):

@@ -124,11 +124,28 @@ class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
 
 
+class ModelRunner(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs the models that policies ask.
+
+    Attributes:
+        backend: In this process, or on a Triton server.
+        url: The server's HTTP address; empty for models in this process.
+        timeout_s: How long one call of a model may take.
+        threads: How many threads of a worker compute; 0 for one less than there are cores.
+    """
+
+    backend: Literal["onnx", "triton"] = "onnx"
+    url: str = ""
+    timeout_s: float = 2.0
+    threads: int = 0
+
+
 class Policies(msgspec.Struct, frozen=True, kw_only=True):
-    """The policy files in force, in order, each with the name that messages give it."""
+    """The policy files in force, in order, each with the name that messages give it; and what runs their models."""
 
     files: tuple[tuple[str, Path], ...]
     reload_s: float
+    models: ModelRunner = ModelRunner()
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):

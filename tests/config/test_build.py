@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.config.environment import Options
-from gateway.config.settings import ChdbStore, ClickHouseStore, ModelEntry
+from gateway.config.settings import ChdbStore, ClickHouseStore, ModelEntry, ModelRunner
 from gateway.core.exchange import Timeouts
 from gateway.core.limits import LimitRule
 from tests.support.google_account import key_file
@@ -71,7 +71,7 @@ def test_a_whole_file_becomes_settings(tmp_path: Path):
             - {id: ci, key: "env:CI_KEY", team: build, tenant: acme, name: CI, tags: {env: test}, models: ["llama-*"]}
         limits:
           - {scope: team, match: {team: build}, requests: {max: 10, per: minute}, concurrency: 2}
-        policies: {bundle: []}
+        policies: {bundle: [], models: {backend: triton, url: "http://triton:8000/", timeout: 300ms}}
         prices: {overrides: prices.yaml}
         telemetry: {prometheus: true}
         """,
@@ -105,6 +105,7 @@ def test_a_whole_file_becomes_settings(tmp_path: Path):
     )
     assert settings.prices.rows[0].input_usd_mtok == 0.15
     assert (settings.policies.files, settings.prometheus) == ((), True)
+    assert settings.policies.models == ModelRunner(backend="triton", url="http://triton:8000", timeout_s=0.3)
     assert result.notices == ()
 
 

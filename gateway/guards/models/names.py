@@ -1,0 +1,208 @@
+"""Names of people and postal addresses, found by a model that labels word pieces.
+
+A word's pieces are judged together, words next to each other are one name, and a name that two windows share is found
+once. Of the model's many labels only those of people and of addresses are used: what has check digits or a fixed form
+(cards, accounts, mail addresses, telephone numbers) is found by rules, which do not guess.
+
+Who lives in a town is told by street, house number or postal code; a town or a state alone is no address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.clients.word_pieces import Pieces
+from gateway.core.errors import ModelFailed
+from gateway.guards.models.scoring import Backend, Score
+from gateway.guards.models.vocabulary import Vocabulary, framed
+from gateway.plugin.guard import About
+
+MODEL, VOCABULARY, LABELS = "names", "names-tokenizer.json", "names-labels.json"
+PERSON, ADDRESS = "PERSON", "ADDRESS"
+_PERSON = frozenset({"GIVEN_NAME", "SURNAME"})
+_STREET = frozenset({"BUILDING_NUMBER", "STREET_NAME", "SECONDARY_ADDRESS", "ZIP_CODE"})
+_TOWN = frozenset({"CITY", "STATE"})
+# What may stand between two words of one name, and of one address.
+_JOINTS: Mapping[str, str] = {PERSON: " \t\u00a0.-'’", ADDRESS: " \t\r\n\u00a0.,;-'’#/"}
+_LONGEST_JOINT = 4
+# Word pieces of a window, and of its overlap with the one before: longer than any name.
+WINDOW_PIECES, OVERLAP_PIECES = 160, 24
+# A word beside one that is sure enough belongs to it when it is at least this share as sure.
+_BESIDE = 0.4
+
+Floats = NDArray[np.float32]
+
+
+class Word(msgspec.Struct, frozen=True):
+    """A word, with how sure the model is that it is of a name."""
+
+    start: int
+    end: int
+    sure: float
+
+
+class NamesScorer:
+    """A :class:`gateway.guards.models.scoring.Scorer` for ``PERSON`` and ``ADDRESS``.
+
+    Args:
+        backend: What runs the model.
+        vocabulary: Cuts texts into word pieces.
+        labels: The model's labels, by number.
+        thresholds: By category, from the share of benign texts to the score that such a share reaches.
+    """
+
+    name = "names"
+
+    def __init__(
+        self,
+        backend: Backend,
+        vocabulary: Vocabulary,
+        labels: Sequence[str],
+        thresholds: Mapping[str, Callable[[float], float]],
+    ) -> None:
+        self._backend = backend
+        self._vocabulary = vocabulary
+        self._thresholds = thresholds
+        plain = [label.partition("-")[2] for label in labels]
+        self._people, self._streets, self._towns = (
+            np.array([label in group for label in plain]) for group in (_PERSON, _STREET, _TOWN)
+        )
+
+    async def score(self, texts: Sequence[tuple[str, About]], at: float) -> list[list[Score]]:
+        """Score texts; see :meth:`gateway.guards.models.scoring.Scorer.score`.
+
+        What no word of is as sure as ``at`` is not given back.
+        """
+        cut = [await self._vocabulary.cut(text) for text, _ in texts]
+        spans = [_windows(pieces) for pieces in cut]
+        windows = [
+            framed(pieces, first, end) for pieces, places in zip(cut, spans, strict=True) for first, end in places
+        ]
+        if not windows:
+            return [[] for _ in texts]
+        outputs = iter(await self._backend.run_each(MODEL, windows))
+        return [
+            self._scores(text, pieces, [(place, next(outputs)["logits"][0, 1:-1]) for place in places], at)
+            for (text, _), pieces, places in zip(texts, cut, spans, strict=True)
+        ]
+
+    def threshold(self, target_fpr: float, category: str = "") -> float:
+        """Return a threshold; see :meth:`gateway.guards.models.scoring.Scorer.threshold`."""
+        found = self._thresholds.get(category or PERSON)
+        if found is None:
+            raise ValueError(f"there is no category '{category}'")
+        return found(target_fpr)
+
+    async def close(self) -> None:
+        """Let go of nothing: the backend is shared."""
+
+    def _scores(
+        self, text: str, pieces: Pieces, windows: Sequence[tuple[tuple[int, int], NDArray[Any]]], at: float
+    ) -> list[Score]:
+        """Return the names of one text, the surest first."""
+        sure = np.zeros((len(pieces.ids), 3), dtype=np.float32)
+        for (first, end), logits in windows:
+            shares = softmax(logits)
+            groups = np.stack(
+                [shares[:, group].sum(axis=1) for group in (self._people, self._streets, self._towns)], axis=1
+            )
+            # Where windows overlap, the one that knows more of what is around may be either: the surer one counts.
+            sure[first:end] = np.maximum(sure[first:end], groups)
+        people = _joined(text, _words(pieces, sure[:, 0]), PERSON, at)
+        places = _words(pieces, sure[:, 1] + sure[:, 2])
+        streets = {word.start for word in _words(pieces, sure[:, 1]) if word.sure >= at}
+        addresses = [
+            found
+            for found in _joined(text, places, ADDRESS, at)
+            if any(found.start <= start < found.end for start in streets)
+        ]
+        return sorted(people + addresses, key=lambda score: (score.category, -score.value, score.start))
+
+
+def softmax(logits: NDArray[Any]) -> Floats:
+    """Turn each row of logits into shares of one."""
+    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return raised / raised.sum(axis=-1, keepdims=True)
+
+
+def _windows(pieces: Pieces) -> list[tuple[int, int]]:
+    """Cut a text into overlapping windows, none of which begins within a word."""
+    count = len(pieces.ids)
+    windows: list[tuple[int, int]] = []
+    first = 0
+    while first < count:
+        end = min(first + WINDOW_PIECES, count)
+        windows.append((first, end))
+        if end == count:
+            break
+        following = end - OVERLAP_PIECES
+        while following - 1 > first and pieces.words[following] == pieces.words[following - 1]:
+            following -= 1
+        first = following
+    return windows
+
+
+def _words(pieces: Pieces, sure: Floats) -> list[Word]:
+    """Judge each word by the mean of its pieces."""
+    words: list[Word] = []
+    first = 0
+    for number in range(1, len(pieces.ids) + 1):
+        if number == len(pieces.ids) or pieces.words[number] != pieces.words[first]:
+            start, end = pieces.offsets[first][0], pieces.offsets[number - 1][1]
+            if end > start:
+                words.append(Word(start, end, float(sure[first:number].mean())))
+            first = number
+    return words
+
+
+def _joined(text: str, words: Sequence[Word], category: str, at: float) -> list[Score]:
+    """Join words to names: each has a word that is sure enough, and around it such as are nearly so."""
+    joints = _JOINTS[category]
+    found: list[Score] = []
+    run: list[Word] = []
+
+    def close() -> None:
+        surest = max((word.sure for word in run), default=0.0)
+        if run and surest >= at:
+            found.append(
+                Score(category=category, value=min(surest, 1.0), start=run[0].start, end=run[-1].end, tier="model")
+            )
+        run.clear()
+
+    for word in words:
+        if word.sure < at * _BESIDE or not any(letter.isalnum() for letter in text[word.start : word.end]):
+            continue
+        if run and not _touch(text[run[-1].end : word.start], joints):
+            close()
+        run.append(word)
+    close()
+    return found
+
+
+def _touch(between: str, joints: str) -> bool:
+    return len(between) <= _LONGEST_JOINT and all(letter in joints for letter in between)
+
+
+def load_names(
+    backend: Backend, read: Callable[[str], bytes], thresholds: Mapping[str, Callable[[float], float]]
+) -> NamesScorer:
+    """Make the scorer.
+
+    Args:
+        backend: What runs the model.
+        read: Returns a verified file of a model.
+        thresholds: See :class:`NamesScorer`.
+
+    Raises:
+        ModelFailed: A file is missing or corrupt.
+    """
+    try:
+        labels = msgspec.json.decode(read(LABELS), type=list[str])
+    except msgspec.MsgspecError:
+        raise ModelFailed("The labels of the model of names cannot be read.") from None
+    return NamesScorer(backend, Vocabulary(read, VOCABULARY), labels, thresholds)
