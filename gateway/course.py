@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from gateway.core.call import Call
-from gateway.core.errors import GatewayError, Misconfigured
+from gateway.core.errors import GatewayError, Misconfigured, PreviousNotFound, StoredNotFound
 from gateway.core.exchange import Deployment, Incoming, Labels, Principal, Request, RoutePlan
 from gateway.core.ports import Identity
 from gateway.core.record import ExchangeRecord
+from gateway.core.stored import Seals
 from gateway.core.verdict import CallFacts
 from gateway.guards.engine import GuardEngine
 from gateway.guards.plan import GuardPlan
@@ -19,6 +21,7 @@ from gateway.identity.permit import permit_model
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import Ordinary
 from gateway.routing.table import Router
+from gateway.wire import openai_responses
 from gateway.wire.bridge import Bridge, Crossing, Spare, bridge_to
 from gateway.wire.headers import read_labels
 
@@ -26,8 +29,10 @@ from gateway.wire.headers import read_labels
 MAX_COURSES = 4096
 MAX_NAME_CHARS = 512
 _CALLER = "caller"
+# Whose answers providers keep.
+_KEEPS = openai_responses.DIALECT.name
 
-Key = tuple[int, str, str, str, str]
+Key = tuple[int, str, str, str, str, str]
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +81,8 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
     guards: GuardEngine
     journal: Journal
     sessions: Sessions
+    # Seals the names of answers that providers keep; ``None`` where the one provider itself knows who is calling.
+    seals: Seals | None = None
     known: dict[Key, Course] = msgspec.field(default_factory=dict[Key, Course])
 
     def find(self, call: Call, request: Request) -> Course:
@@ -92,8 +99,10 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             call.labels = read_labels(headers)
             caller = memo[_CALLER] = (self.identity, self.identity.identify(headers), call.labels)
         _, principal, call.labels = caller
+        if request.stored:
+            self._open(request, principal)
         # All that a course depends on. It holds its principal, so the number is nobody else's.
-        key = (id(principal), request.route, request.model, request.provider, request.dialect)
+        key = (id(principal), request.route, request.model, request.provider, request.dialect, request.bound)
         course = self.known.get(key)
         if course is None:
             course = self._make(key, principal, request)
@@ -116,7 +125,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             plan = self.router.plan(alias)
         except GatewayError as error:
             raise Misconfigured(f"A rule sends calls to '{alias}', which nobody serves.") from error
-        deployment = plan.candidates[0]
+        deployment = _keeping(request, plan)
         if not deployment.model:
             # A provider that passes names on gets the alias, not what the client wrote.
             deployment = msgspec.structs.replace(deployment, model=alias)
@@ -124,13 +133,55 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
 
     def _make(self, key: Key, principal: Principal, request: Request) -> Course:
         permit_model(principal, request.model)
-        plan = self.router.plan(request.model, request.provider or self.provider_of.get(request.dialect, ""))
-        course = self._to(principal, request, plan, plan.candidates[0])
+        plan = self._plan(request)
+        course = self._to(principal, request, plan, _keeping(request, plan))
         if len(request.model) + len(request.route) <= MAX_NAME_CHARS:
             if len(self.known) >= MAX_COURSES:
                 del self.known[next(iter(self.known))]
             self.known[key] = course
         return course
+
+    def _plan(self, request: Request) -> RoutePlan:
+        try:
+            plan = self.router.plan(request.model, request.provider or self.provider_of.get(request.dialect, ""))
+        except GatewayError:
+            if request.document is not None or not request.bound:
+                raise
+        else:
+            if not request.bound or request.document is not None or _keepers(request, plan):
+                return plan
+        # Nobody serves the model any more under this name; who made the answer may still keep it.
+        try:
+            return self.router.plan("", request.bound)
+        except GatewayError:
+            raise _not_found(request) from None
+
+    def prepare(self, request: Request, course: Course, *, screened: bool) -> None:
+        """Make a request ready to be sent: for its first event on where rules look at a stream, with seals on names."""
+        if request.after is not None and screened:
+            # What a rule is to see of a stream it must see from the start.
+            request.upstream_path = openai_responses.from_the_start(request)
+        # What crosses is kept by nobody under the name that it gets here.
+        if self.seals is not None and request.dialect == _KEEPS and course.bridge is None:
+            request.seal = partial(
+                self.seals.seal,
+                provider=course.deployment.provider,
+                model=request.model,
+                principal=course.principal,
+            )
+
+    def _open(self, request: Request, principal: Principal) -> None:
+        """Find out who keeps the answer that a request names."""
+        request.kept = request.stored
+        if self.seals is None:
+            return
+        opened = self.seals.open(request.stored, principal)
+        if opened is None or request.provider not in ("", opened.provider):
+            raise _not_found(request)
+        request.kept, request.bound = opened.name, opened.provider
+        if request.document is None:
+            request.model = opened.model
+            request.upstream_path = request.upstream_path.replace(request.stored, opened.name, 1)
 
     def _to(self, principal: Principal, request: Request, plan: RoutePlan, deployment: Deployment) -> Course:
         facts = CallFacts(
@@ -143,6 +194,8 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         )
         guard = self._guard(principal, facts)
         bridge = bridge_to(request.dialect, deployment)
+        if bridge is not None and request.stored and request.document is None:
+            raise _not_found(request)
         template = self.journal.template(request, principal, plan, deployment, guard.revision)
         return Course(
             principal=principal,
@@ -177,6 +230,28 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _UNLABELLED = Labels()
+_MAX_SHOWN_CHARS = 200
+
+
+def _keepers(request: Request, plan: RoutePlan) -> list[Deployment]:
+    return [each for each in plan.candidates if each.provider == request.bound]
+
+
+def _keeping(request: Request, plan: RoutePlan) -> Deployment:
+    """Choose who serves a call: who keeps the answer that it names, where it names one."""
+    if not request.bound:
+        return plan.candidates[0]
+    keepers = _keepers(request, plan)
+    if not keepers:
+        raise _not_found(request)
+    return keepers[0]
+
+
+def _not_found(request: Request) -> GatewayError:
+    name = request.stored[:_MAX_SHOWN_CHARS]
+    if request.document is None:
+        return StoredNotFound(f"Response with id '{name}' not found.")
+    return PreviousNotFound(f"Previous response with id '{name}' not found.", param="previous_response_id")
 
 
 def _looks(guard: GuardPlan) -> bool:

@@ -31,7 +31,7 @@ from gateway.recording.journal import Journal
 from gateway.recording.ordinary import is_ordinary
 from gateway.upstream.attempt import Attempt
 from gateway.upstream.dispatch import Dispatcher
-from gateway.wire import passthrough
+from gateway.wire import openai_responses, passthrough
 from gateway.wire.answer_head import JSON, AnswerHead
 from gateway.wire.headers import answer_headers
 from gateway.wire.select import error_dialect, select
@@ -60,7 +60,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
                 course, document = await self._admit(call, request, course)
             attempt = self._send(call, request, course, document)
             await attempt
-            if not self._end_ordinary(call, course, attempt):
+            if not self._end_ordinary(call, request, course, attempt):
                 await self._end(call, request, course, attempt)
         except GatewayError as error:
             await self._fail(call, error)
@@ -106,13 +106,12 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         dialect, guard, deployment = call.dialect, course.guard, course.deployment
         crossing = None if course.bridge is None else course.cross(call, self.journal.record(call), document)
         # What is kept of a call that crosses is what its client said.
-        model = deployment.model if crossing is None else ""
-        call.body = body = dialect.upstream_body(request, document, model)
+        call.body = body = dialect.upstream_body(request, document, deployment.model if crossing is None else "")
         if guard.response_active or guard.judged or call.masks:
             gate.watch(call, guard, restores=dialect is not passthrough.DIALECT)
+        self.courses.prepare(request, course, screened=call.screen is not None)
         opaque = dialect is passthrough.DIALECT and not guard.response_active
-        attempt = Attempt(call, self._head, self.journal.now_ns, opaque=opaque, gather=guard.gathers)
-        call.attempt = attempt
+        call.attempt = attempt = Attempt(call, self._head, self.journal.now_ns, opaque=opaque, gather=guard.gathers)
         try:
             if crossing is None:
                 self.dispatcher.start(attempt, deployment, request, body, call.incoming, course.principal.consumed)
@@ -125,12 +124,12 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             call.judging.begin(dialect, document, attempt.stop)
         return attempt
 
-    def _end_ordinary(self, call: Call, course: Course, attempt: Attempt) -> bool:
+    def _end_ordinary(self, call: Call, request: Request, course: Course, attempt: Attempt) -> bool:
         """End a call to which nothing happened, in as few steps as that takes; false when there is more to it."""
         ordinary = course.ordinary
         if ordinary is None or call.labels is not None or attempt.reader is not None or attempt.status != 200:
             return False
-        call.answer = answer = attempt.body
+        call.answer = answer = openai_responses.sealed(attempt.body, request)
         facts = call.dialect.skim(answer)
         if facts.usage is None or not is_ordinary(facts.usage):
             return False
@@ -157,7 +156,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         headers = answer_headers(attempt.headers)
         asked = gate.Asked(request.document, call.masks or {}, passthrough.DIALECT, self.sessions)
         shown = await gate.screen(record, guard, call.dialect, attempt, asked)
-        call.answer = answer = shown.body
+        call.answer = answer = openai_responses.sealed(shown.body, request)
         if shown.taint:
             self.sessions.taint(record)
         await self._settle(call, shown.facts)
@@ -243,6 +242,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             self._answer_error(call, error)
             return
         blocked = isinstance(error, Blocked)
+        error.event_number = openai_responses.next_event(reader)
         exchange_id = self.journal.record(call).id
         ending = call.dialect.stream_block(reader) if blocked else call.dialect.stream_error(error, exchange_id)
         tail = error.released + ending

@@ -9,9 +9,11 @@ import pytest
 from gateway.core.call import Call
 from gateway.core.errors import AuthenticationFailed
 from gateway.core.exchange import Headers, Incoming, Principal, Request
+from gateway.core.stored import Seals
 from gateway.course import MAX_COURSES
 from gateway.routing.table import RouteEntry, Router
 from gateway.wire import openai_chat
+from tests.support.incoming import incoming, json_incoming
 from tests.support.rooms import PROVIDER, USAGE, Rooms, answer, chat, rule, run, whole
 from tests.support.sinks import ListReply
 
@@ -129,5 +131,102 @@ def test_names_that_clients_invent_do_not_fill_the_memory():
             found = courses.find(call, msgspec.structs.replace(request, model=model))
             assert found.template.model_requested == model[:256]
             assert len(courses.known) <= MAX_COURSES
+
+    run(test)
+
+
+# --- answers that providers keep
+
+SEALS = Seals(b"k" * 32)
+OTHER = msgspec.structs.replace(PROVIDER, provider="q", base_url="http://q.example/v1")
+KEPT = b'{"id":"resp_1","object":"response","model":"m-1","status":"completed","output":[],"usage":null}'
+
+
+def keeping(said: bytes = KEPT) -> Rooms:
+    """Two providers and two callers of one gateway."""
+    rooms = Rooms(whole(said))
+    table = (RouteEntry(alias="m", deployment=PROVIDER), RouteEntry(alias="m", deployment=OTHER))
+    router = Router(table, {"p": PROVIDER, "q": OTHER})
+    return with_courses(rooms, router=router, identity=Keys(), seals=SEALS)
+
+
+def by(key: bytes, asked: Incoming) -> Incoming:
+    asked.headers = {**asked.headers, b"authorization": key}
+    return asked
+
+
+def name_of(key: str, provider: str = "q") -> str:
+    return SEALS.seal("resp_1", provider, "m", Principal(key_id=key, team=f"team-{key}"))
+
+
+def sent(rooms: Rooms) -> tuple[bytes, bytes]:
+    """The target and the host of the last request that reached a provider."""
+    head = rooms.wires[-1].sent.partition(b"\r\n\r\n")[0]
+    host = next(line for line in head.split(b"\r\n") if line.startswith(b"host: "))
+    return head.split(b" ")[1], host.removeprefix(b"host: ")
+
+
+def test_an_answer_that_a_provider_keeps_is_asked_for_where_it_is():
+    async def test() -> None:
+        rooms = keeping()
+        made = await rooms.serve(by(b"a", json_incoming("/v1/responses", {"model": "m", "input": "hi"})))
+        assert orjson.loads(made.body)["id"] == name_of("a", "p")
+        for method, below in (("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("GET", "/input_items")):
+            got = await rooms.serve(by(b"a", incoming(method, f"/v1/responses/{name_of('a')}{below}")))
+            assert (got.status, orjson.loads(got.body)["id"]) == (200, name_of("a"))
+            assert sent(rooms) == (b"/v1/responses/resp_1" + below.encode(), b"q.example")
+            assert (rooms.records[-1].alias, rooms.records[-1].provider, rooms.records[-1].model_requested) == (
+                "m",
+                "q",
+                "m",
+            )
+
+    run(test)
+
+
+def test_an_answer_goes_on_where_the_one_before_is_kept():
+    async def test() -> None:
+        rooms = keeping(KEPT.replace(b'"usage"', b'"previous_response_id":"resp_1","usage"'))
+        asked = {"model": "m", "input": "and?", "previous_response_id": name_of("a")}
+        got = await rooms.serve(by(b"a", json_incoming("/v1/responses", asked)))
+        assert orjson.loads(got.body)["previous_response_id"] == name_of("a")
+        assert sent(rooms)[1] == b"q.example"
+        assert orjson.loads(rooms.wires[-1].sent.partition(b"\r\n\r\n")[2])["previous_response_id"] == "resp_1"
+
+    run(test)
+
+
+def test_nobody_else_has_what_a_caller_has_made():
+    async def test() -> None:
+        rooms = keeping()
+        for name in (name_of("a"), "resp_1", name_of("b") + "x", name_of("b", "gone")):
+            got = await rooms.serve(by(b"b", incoming("GET", f"/v1/responses/{name}")))
+            assert (got.status, orjson.loads(got.body)["error"]["code"]) == (404, "not_found")
+            asked = {"model": "m", "input": "x", "previous_response_id": name}
+            got = await rooms.serve(by(b"b", json_incoming("/v1/responses", asked)))
+            error = orjson.loads(got.body)["error"]
+            assert (got.status, error["code"]) == (400, "previous_response_not_found")
+            assert error["param"] == "previous_response_id"
+        other = await rooms.serve(by(b"a", incoming("GET", f"/providers/p/responses/{name_of('a')}")))
+        assert other.status == 404
+        assert rooms.wires == []
+
+    run(test)
+
+
+def test_an_answer_outlives_the_name_of_its_model():
+    async def test() -> None:
+        rooms = with_courses(keeping(), router=Router((), {"q": OTHER}))
+        got = await rooms.serve(by(b"a", incoming("GET", f"/v1/responses/{name_of('a')}")))
+        assert (got.status, sent(rooms)[1]) == (200, b"q.example")
+
+    run(test)
+
+
+def test_without_seals_names_pass_as_they_are():
+    async def test() -> None:
+        rooms = Rooms(whole(KEPT))
+        made = await rooms.serve(json_incoming("/v1/responses", {"model": "m", "input": "hi"}))
+        assert made.body == KEPT
 
     run(test)

@@ -27,6 +27,7 @@ from gateway.core.limits import LimitRule
 from gateway.core.ports import Identity
 from gateway.core.prices import PriceRow
 from gateway.core.service_account import read_service_account
+from gateway.core.stored import Seals
 from gateway.course import Courses
 from gateway.guards.engine import GuardEngine
 from gateway.guards.sessions import Sessions
@@ -56,6 +57,8 @@ class Shared:
     ids: IdSource
     tokenizers: Tokenizers
     endings: set[asyncio.Task[None]]
+    # Seals names where the configuration brings no key of its own.
+    names_key: bytes
     sessions: Sessions = field(default_factory=Sessions)
     _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
     _tokens: dict[Secret, TokenSource] = field(default_factory=dict[Secret, TokenSource])
@@ -112,6 +115,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
             guards=guards,
             journal=journal,
             sessions=shared.sessions,
+            seals=_seals(settings, shared),
         ),
         ledger=Ledger(
             Accounting(shared.prices_for(settings.prices.rows), shared.tokenizers, shared.limits_for(settings.limits))
@@ -166,6 +170,13 @@ def _tokens(settings: Settings, shared: Shared) -> dict[str, TokenSource]:
         for entry in settings.providers.values()
         if entry.credentials is not None
     }
+
+
+def _seals(settings: Settings, shared: Shared) -> Seals | None:
+    if settings.transparent:
+        return None
+    given = settings.names_key
+    return Seals(shared.names_key if given is None else given.reveal().encode())
 
 
 def _identity(settings: Settings) -> Identity:

@@ -13,8 +13,9 @@ from gateway.core.ports import Dialect
 from gateway.core.verdict import CallFacts
 from gateway.guards.engine import GuardEngine
 from gateway.guards.explain import explain
-from gateway.wire import openai_chat, openai_completions, openai_embeddings
+from gateway.wire import openai_chat, openai_completions, openai_embeddings, openai_responses
 from gateway.wire.select import error_dialect
+from gateway.wire.shapes import is_array, is_object
 
 # A key that only requests of one dialect have, and where they go.
 _BY_KEY: tuple[tuple[str, str, Dialect], ...] = (
@@ -22,7 +23,11 @@ _BY_KEY: tuple[tuple[str, str, Dialect], ...] = (
     ("prompt", "/v1/completions", openai_completions.DIALECT),
     ("input", "/v1/embeddings", openai_embeddings.DIALECT),
 )
-_ELSEWHERE = "/v1/responses"
+# And one that only requests of Responses have beside their input, unless that is a list of items.
+_OF_RESPONSES = frozenset(
+    ("instructions", "max_output_tokens", "previous_response_id", "reasoning", "stream", "text", "tools")
+)
+_ELSEWHERE = "/v1/*"
 CAPTURED = "captured bodies are what was left after edits: what was taken out then is not found again"
 
 
@@ -61,7 +66,7 @@ def asked_of_body(body: bytes, facts: CallFacts) -> Asked:
     document = _parsed(body, "the file")
     route, dialect = facts.route, error_dialect(facts.route)
     if not route:
-        found = next(((path, each) for key, path, each in _BY_KEY if key in document), None)
+        found = _conversation(document) or next(((path, each) for key, path, each in _BY_KEY if key in document), None)
         route, dialect = found or (_ELSEWHERE, error_dialect(_ELSEWHERE))
     said = msgspec.structs.replace(
         facts,
@@ -71,6 +76,8 @@ def asked_of_body(body: bytes, facts: CallFacts) -> Asked:
     )
     if "choices" in document:
         return Asked(facts=said, dialect=openai_chat.DIALECT, answer=document)
+    if document.get("object") == "response":
+        return Asked(facts=said, dialect=openai_responses.DIALECT, answer=document)
     return Asked(facts=said, dialect=dialect, request=document)
 
 
@@ -122,6 +129,15 @@ async def explain_call(engine: GuardEngine, asked: Asked) -> tuple[Explanation, 
         answer = explain(engine, asked.facts, "response", asked.dialect, asked.answer, request=asked.request)
         found.append(await answer)
     return tuple(found)
+
+
+def _conversation(document: dict[str, Any]) -> tuple[str, Dialect] | None:
+    """Tell a request of Responses from one for embeddings, which have the key ``input`` in common."""
+    given: Any = document.get("input")
+    items = is_array(given) and bool(given) and is_object(given[0])
+    if given is None or not (items or document.keys() & _OF_RESPONSES):
+        return None
+    return openai_responses.CREATE, openai_responses.DIALECT
 
 
 def _parsed(body: bytes, what: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ import uvloop
 
 from gateway.accounting.prices import PriceBook
 from gateway.app.build import Shared, build_pipeline
+from gateway.app.names_key import names_key
 from gateway.app.policies import InForce
 from gateway.app.reloading import last_reload, prepare, report_of, sharing_the_interpreter, stamps
 from gateway.app.retiring import Retiring
@@ -120,6 +121,7 @@ class Worker:
             ids=IdSource(os.urandom),
             tokenizers=Tokenizers(),
             endings=set(),
+            names_key=names_key(settings.home),
         )
         self._policy_path = report_path(run_dir, self.options.index)
         await self._load_models(self.options.policies)

@@ -35,6 +35,7 @@ from gateway.config.units import period_s
 from gateway.core.exchange import Timeouts
 from gateway.core.limits import LimitRule
 from gateway.core.service_account import read_service_account
+from gateway.core.stored import KEY_BYTES
 
 T = TypeVar("T")
 
@@ -76,6 +77,7 @@ class Builder:
             drain_timeout_s=spec.drain_timeout_s,
             traces=self._traces(),
             spool=self._spool(),
+            names_key=self._names_key(),
             capture=Capture(
                 bodies=spec.capture.bodies, max_body_bytes=spec.capture.max_body_bytes, ttl_s=spec.capture.ttl_s
             ),
@@ -164,6 +166,13 @@ class Builder:
         url = parse_clickhouse(written)
         password = self.references.resolve(url.password, self.document, path)
         return ClickHouseStore(address=url.address, database=url.database, user=url.user, password=password)
+
+    def _names_key(self) -> Secret | None:
+        path = ("stores", "names_key")
+        secret = self.references.resolve(self.spec.stores.names_key, self.document, path)
+        if secret is not None and len(secret.reveal().encode()) < KEY_BYTES:
+            self._problem(path, f"should be at least {KEY_BYTES} bytes")
+        return secret
 
     def _spool(self) -> Spool:
         spec = self.spec.stores.spool

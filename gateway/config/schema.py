@@ -97,11 +97,12 @@ class SpoolSpec(Strict):
 
 
 class StoresSpec(Strict):
-    """Where state, traces and the spool are."""
+    """Where state, traces and the spool are, and what seals the names of answers that providers keep."""
 
     state: Annotated[str, AfterValidator(_state)] = "memory://"
     traces: Annotated[str, AfterValidator(_traces)] | None = None
     spool: SpoolSpec
+    names_key: SecretReference | None = None
 
 
 class CaptureSpec(Strict):

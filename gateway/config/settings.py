@@ -165,6 +165,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         transparent: Everything goes to the one provider ``upstream``, with the client's own credential.
         operator: ``None`` when there is to be no operator plane.
         keys: The virtual keys; with ``identity`` ``open`` there are none and nobody is asked.
+        names_key: Seals the names of answers that providers keep; without one, the home has its own.
         plugins: Names of the plugins whose code is loaded.
         config_hash: Digest of all the above without secrets and without the place it lies in, 12 hexadecimal digits.
     """
@@ -187,6 +188,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     policies: Policies
     prices: Prices
     prometheus: bool
+    names_key: Secret | None = None
     plugins: tuple[str, ...] = ()
     config_hash: str = ""
 

@@ -4,7 +4,8 @@
 
     GatewayError                 code, status, blame, retryable, retry_after_s, public_message
     ├── ClientError              blame=client: MalformedRequest 400 · UnsupportedField 400 · AuthenticationFailed 401
-    │                            · PermissionDenied 403 · ModelNotFound 404 · RouteNotFound 404 · MethodNotAllowed 405
+    │                            · PermissionDenied 403 · ModelNotFound 404 · RouteNotFound 404 · StoredNotFound 404
+    │                            · PreviousNotFound 400 · MethodNotAllowed 405
     │                            · RequestTimeout 408 · RequestTooLarge 413 · HeadersTooLarge 431 · RateLimited 429
     │                            · BudgetExceeded 429 · Blocked 400 · ClientGone 499
     ├── ProviderError            blame=provider: ConnectFailed · ConnectTimeout · FirstTokenTimeout · IdleTimeout
@@ -47,6 +48,8 @@ class GatewayError(Exception):
         self.retry_after_s = retry_after_s
         # What a stream reader had ready for the client when it raised this: sent before the error's own event.
         self.released = b""
+        # The number of the event that tells of it, in dialects that number them.
+        self.event_number = 0
 
 
 class ClientError(GatewayError):
@@ -94,6 +97,19 @@ class RouteNotFound(ClientError):
 
     code = "not_found"
     status = 404
+
+
+class StoredNotFound(ClientError):
+    """No answer of this name is kept for this caller, whatever others may have."""
+
+    code = "not_found"
+    status = 404
+
+
+class PreviousNotFound(ClientError):
+    """The answer that a request goes on from is not kept for this caller, or not by who serves the model."""
+
+    code = "previous_response_not_found"
 
 
 class MethodNotAllowed(ClientError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -59,6 +60,14 @@ class Request(msgspec.Struct, kw_only=True):
         wants_usage: The client asked for the usage chunk itself.
         choices: How many answers were asked for (``n``).
         max_output_tokens: The most the client lets the model write, when it said so.
+        stored: The name of an answer that a provider keeps, which this request asks for or goes on from, as the client
+            wrote it; else empty.
+        kept: The provider's own name for it, once that is known.
+        bound: The provider that keeps it, once that is known; empty where any will do.
+        detached: The answer does not need its client: it is made in the background, or is there already. Its first
+            events are worth having by themselves.
+        after: The client has seen the events of a stream up to this number.
+        seal: Makes of a provider's own name for an answer the one that its client gets.
     """
 
     dialect: str
@@ -75,6 +84,12 @@ class Request(msgspec.Struct, kw_only=True):
     wants_usage: bool = False
     choices: int = 1
     max_output_tokens: int | None = None
+    stored: str = ""
+    kept: str = ""
+    bound: str = ""
+    detached: bool = False
+    after: int | None = None
+    seal: Callable[[str], str] | None = None
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):

@@ -94,7 +94,8 @@ class Dispatcher:
             return
         memo = incoming.memo.get(_MEMO)
         # Requests with one head go the same way mostly, to one deployment: the head for it is encoded once.
-        if memo is not None and memo[0] is target and memo[1] is consumed:
+        # Nearly always: what is asked of an answer that is screened depends on the rules in force.
+        if memo is not None and memo[0] is target and memo[1] is consumed and memo[3] == request.upstream_path:
             head = memo[2]
         else:
             headers = forward_request_headers(
@@ -103,7 +104,7 @@ class Dispatcher:
             head = b"%b %b%b HTTP/1.1\r\n%b" % (
                 incoming.method.encode("ascii"), target.prefix, _path(request, deployment).encode("latin-1"), headers,
             )  # fmt: skip
-            incoming.memo[_MEMO] = (target, consumed, head)
+            incoming.memo[_MEMO] = (target, consumed, head, request.upstream_path)
         if not body and incoming.method in _NO_BODY:
             wire = head + b"\r\n"
         else:

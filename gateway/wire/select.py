@@ -17,6 +17,7 @@ from gateway.wire import (
     openai_completions,
     openai_embeddings,
     openai_models,
+    openai_responses,
     passthrough,
 )
 from gateway.wire.extent import MAX_VALUES, check_extent
@@ -33,6 +34,9 @@ _BY_PATH: dict[str, Dialect] = {
     "/v1/messages/count_tokens": anthropic_messages.COUNTING,
     "/anthropic/v1/messages": anthropic_messages.DIALECT,
     "/anthropic/v1/messages/count_tokens": anthropic_messages.COUNTING,
+    "/v1/responses": openai_responses.DIALECT,
+    "/v1/responses/compact": openai_responses.DIALECT,
+    "/v1/responses/input_tokens": openai_responses.DIALECT,
 }
 # Whose clients also expect errors of other paths in their own form.
 _ANTHROPIC = ("/anthropic/", "/v1/messages/")
@@ -110,13 +114,22 @@ def error_dialect(path: str) -> Dialect:
     """Give the dialect in whose shape a client of this path expects errors, even of requests nobody understood."""
     if path.startswith(_ANTHROPIC):
         return _BY_PATH.get(path, anthropic_messages.DIALECT)
-    return _BY_PATH.get(path) or (gemini.DIALECT if gemini.is_below(path) else passthrough.DIALECT)
+    known = _BY_PATH.get(path) or _kept(path)
+    return known or (gemini.DIALECT if gemini.is_below(path) else passthrough.DIALECT)
+
+
+def _kept(path: str) -> Dialect | None:
+    """Answers that a provider keeps, and new ones of a provider that the path names."""
+    return openai_responses.dialect_of(path) if "/responses" in path else None
 
 
 def _elsewhere(incoming: Incoming) -> tuple[Dialect, Request]:
     path, method = incoming.path, incoming.method
     check_target(path, incoming.query)
     _refuse_not_built(incoming)
+    kept = _kept(path)
+    if kept is not None:
+        return _understood(kept, incoming)
     if method not in _METHODS:
         raise _takes(", ".join(sorted(_METHODS)))
     if path == _CAPABILITIES:
@@ -131,11 +144,15 @@ def _elsewhere(incoming: Incoming) -> tuple[Dialect, Request]:
             raise _takes("GET")
     elif not path.startswith(_PASSED_THROUGH):
         raise RouteNotFound("No such path. OpenAI's paths are below /v1, a provider's own below /providers/{name}.")
+    return _understood(passthrough.DIALECT, incoming)
+
+
+def _understood(dialect: Dialect, incoming: Incoming) -> tuple[Dialect, Request]:
     document: Any = None
     if passthrough.carries_json(incoming):
         document = parse_body(incoming.body)
         check_extent(incoming.body, document)
-    return passthrough.DIALECT, passthrough.DIALECT.parse(incoming, document)
+    return dialect, dialect.parse(incoming, document)
 
 
 def _refuse_not_built(incoming: Incoming) -> None:
@@ -143,6 +160,8 @@ def _refuse_not_built(incoming: Incoming) -> None:
     if plain in _BY_PATH:
         # Near enough for a lenient server to take it for the route that has rules of its own.
         raise RouteNotFound(f"No such path; the one meant is {plain}.")
+    if (_kept(plain) is None) is not (_kept(incoming.path) is None):
+        raise RouteNotFound("No such path; names of answers are written as they were given.")
     for prefix in _NOT_BUILT:
         if plain == prefix or plain.startswith(prefix + "/"):
             raise NotAvailable(f"The paths below {prefix} are not yet available.")

@@ -51,6 +51,7 @@ async def shared(folder: Path):
         ids=IdSource(os.urandom),
         tokenizers=Tokenizers(),
         endings=set(),
+        names_key=b"k" * 32,
     )
     try:
         yield whole

@@ -30,7 +30,9 @@ ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "
         (CHAT, "/v1/chat/completions", "openai_chat"),
         ({"model": "m", "prompt": "x"}, "/v1/completions", "openai_completions"),
         ({"model": "m", "input": "x"}, "/v1/embeddings", "openai_embeddings"),
-        ({"model": "m", "question": "x"}, "/v1/responses", "passthrough"),
+        ({"model": "m", "input": "x", "instructions": "y"}, "/v1/responses", "openai_responses"),
+        ({"model": "m", "input": [{"role": "user", "content": "x"}]}, "/v1/responses", "openai_responses"),
+        ({"model": "m", "question": "x"}, "/v1/*", "passthrough"),
     ],
 )
 def test_a_body_says_where_it_would_go(document: dict[str, Any], route: str, dialect: str) -> None:
@@ -42,12 +44,15 @@ def test_a_body_says_where_it_would_go(document: dict[str, Any], route: str, dia
 
 def test_the_route_may_be_said() -> None:
     asked = asked_of_body(b'{"input": "x"}', CallFacts(route="/v1/responses"))
-    assert (asked.facts.route, asked.dialect.name) == ("/v1/responses", "passthrough")
+    assert (asked.facts.route, asked.dialect.name) == ("/v1/responses", "openai_responses")
 
 
 def test_an_answer_is_known_by_its_choices() -> None:
     asked = asked_of_body(orjson.dumps(ANSWER), CallFacts())
     assert (asked.request, asked.answer) == (None, ANSWER)
+    kept = {"object": "response", "output": []}
+    asked = asked_of_body(orjson.dumps(kept), CallFacts())
+    assert (asked.request, asked.answer, asked.dialect.name) == (None, kept, "openai_responses")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"x"'])

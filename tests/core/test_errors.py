@@ -37,6 +37,8 @@ TABLE = {
     "PermissionDenied": ("permission_denied", 403, "client", False),
     "ModelNotFound": ("model_not_found", 404, "client", False),
     "RouteNotFound": ("not_found", 404, "client", False),
+    "StoredNotFound": ("not_found", 404, "client", False),
+    "PreviousNotFound": ("previous_response_not_found", 400, "client", False),
     "MethodNotAllowed": ("method_not_allowed", 405, "client", False),
     "RequestTimeout": ("request_timeout", 408, "client", False),
     "RequestTooLarge": ("request_too_large", 413, "client", False),

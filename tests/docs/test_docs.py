@@ -36,7 +36,7 @@ from gateway.policy.rulesets import shipped_secrets
 from tests.support.docs_pages import PAGES, ROOT, blocks, commands, infos, quoted, read, rows
 from tests.support.drivers import with_driver
 
-SECRETS_IN_EXAMPLES = {"OPENAI_API_KEY": "a", "SUPPORT_KEY": "b"}
+SECRETS_IN_EXAMPLES = {"WEIGHBRIDGE_NAMES_KEY": "k" * 32, "OPENAI_API_KEY": "a", "SUPPORT_KEY": "b"}
 METRICS = {family.name for family in (*worker_families([], 0), *operator_families(None, StoreHealth()))}
 CONFIGURATION = "docs/configuration.md"
 

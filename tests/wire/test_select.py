@@ -28,6 +28,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/embeddings": {"model": "m", "input": "hi"},
     "/v1/messages": CHAT,
     "/v1/messages/count_tokens": CHAT,
+    "/v1/responses": {"model": "m", "input": "hi"},
+    "/v1/responses/compact": {"model": "m", "input": "hi"},
+    "/v1/responses/input_tokens": {"model": "m", "input": "hi"},
 }
 NAMES = {
     "/v1/chat/completions": "openai_chat",
@@ -35,6 +38,9 @@ NAMES = {
     "/v1/embeddings": "openai_embeddings",
     "/v1/messages": "anthropic_messages",
     "/v1/messages/count_tokens": "anthropic_count_tokens",
+    "/v1/responses": "openai_responses",
+    "/v1/responses/compact": "openai_responses",
+    "/v1/responses/input_tokens": "openai_responses",
 }
 
 
@@ -55,7 +61,7 @@ def test_known_routes_refuse_bodies_that_are_not_theirs(path: str, body: bytes) 
         select(incoming("POST", path, body=body, headers=JSON))
 
 
-@pytest.mark.parametrize("path", [*NAMES, "/v1/responses"])
+@pytest.mark.parametrize("path", [*NAMES, "/v1/rerank"])
 @pytest.mark.parametrize(
     "headers",
     [{b"content-type": b"application/json; charset=utf-7"}, JSON | {b"content-encoding": b"deflate"}],
@@ -65,7 +71,7 @@ def test_a_body_that_a_provider_would_decode_to_something_else_is_refused(path: 
         select(incoming("POST", path, body=b'{"model":"m","messages":[],"prompt":"","input":""}', headers=headers))
 
 
-@pytest.mark.parametrize("path", [*NAMES, "/v1/responses", "/providers/a/b"])
+@pytest.mark.parametrize("path", [*NAMES, "/v1/rerank", "/providers/a/b"])
 def test_a_body_of_too_many_values_is_too_large(path: str) -> None:
     document = {"model": "m", "messages": [], "prompt": "a", "input": "a", "x": [{}] * MAX_VALUES}
     with pytest.raises(RequestTooLarge):
@@ -127,7 +133,6 @@ def test_a_model_can_be_deleted_at_its_provider_but_not_the_list() -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/v1/responses"),
         ("GET", "/v1/files"),
         ("DELETE", "/v1/files/file-1"),
         ("POST", "/v1/something/new"),
@@ -141,10 +146,10 @@ def test_everything_else_below_v1_and_a_provider_passes_through(method: str, pat
 
 
 def test_json_bodies_are_read_strictly_wherever_they_go() -> None:
-    _, request = select(json_incoming("/v1/responses", {"model": "m", "input": "hi"}))
+    _, request = select(json_incoming("/v1/rerank", {"model": "m", "input": "hi"}))
     assert request.document == {"model": "m", "input": "hi"}
     with pytest.raises(MalformedRequest, match="duplicate"):
-        select(incoming("POST", "/v1/responses", body=b'{"input":1,"input":2}', headers=JSON))
+        select(incoming("POST", "/v1/rerank", body=b'{"input":1,"input":2}', headers=JSON))
 
 
 @pytest.mark.parametrize(
@@ -205,7 +210,17 @@ def test_methods_that_no_provider_takes_are_refused(method: str) -> None:
 
 
 paths = (
-    st.sampled_from([*NAMES, "/v1/models/x", "/v1/responses", "/providers/a/b", "/v1/messages", "/v1beta/x"])
+    st.sampled_from(
+        [
+            *NAMES,
+            "/v1/models/x",
+            "/v1/responses/resp_1",
+            "/providers/a/responses/b",
+            "/providers/a/b",
+            "/v1/messages",
+            "/v1beta/x",
+        ]
+    )
     | st.text(max_size=20)
     | st.lists(st.sampled_from(["/", "v1", "providers", "..", "%2e", "models", "chat"]), max_size=6).map("".join)
 )
@@ -251,7 +266,9 @@ def test_every_path_has_a_shape_for_its_errors(path: str) -> None:
 
 def test_errors_of_a_known_route_are_in_its_own_dialect() -> None:
     assert error_dialect("/v1/chat/completions").name == "openai_chat"
-    assert error_dialect("/v1/responses").name == "passthrough"
+    assert error_dialect("/v1/responses").name == "openai_responses"
+    assert error_dialect("/v1/responses/resp_1").name == "openai_responses"
+    assert error_dialect("/v1/rerank").name == "passthrough"
     assert error_dialect("/v1beta/models/m:generateContent").name == "gemini"
     assert error_dialect("/gemini/nothing").name == "gemini"
 
@@ -276,6 +293,32 @@ def test_gemini_is_known_by_its_paths(prefix: str, method: str, query: str, name
         assert (dialect.name, request.dialect, request.model) == (name, name, "g")
         assert again.headers[b"x-goog-api-key"] == b"wb-1"
         assert "wb-1" not in request.upstream_path
+    assert error_dialect("/v1/responses").name == "openai_responses"
+    assert error_dialect("/v1/responses/resp_1").name == "openai_responses"
+    assert error_dialect("/v1/rerank").name == "passthrough"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/responses/resp_1"),
+        ("DELETE", "/v1/responses/resp_1"),
+        ("POST", "/v1/responses/resp_1/cancel"),
+        ("GET", "/v1/responses/resp_1/input_items"),
+        ("GET", "/providers/p/responses/resp_1"),
+    ],
+)
+def test_answers_that_a_provider_keeps_have_a_dialect(method: str, path: str) -> None:
+    dialect, request = select(incoming(method, path))
+    assert (dialect.name, request.stored) == ("openai_responses", "resp_1")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/%72esponses/resp_1", "/v1/Responses/resp_1", "/providers/p/RESPONSES/x", "/v1/responses%2Fresp_1"]
+)
+def test_other_spellings_of_their_paths_are_refused(path: str) -> None:
+    with pytest.raises(RouteNotFound):
+        select(incoming("GET", path))
 
 
 @pytest.mark.parametrize(("value", "allowed"), [(b"strict", True), (b"Strict", True), (b"off", False), (b"", False)])
