@@ -192,8 +192,9 @@ def _judged(detectors: Iterable[DetectorShown], rules: Iterable[RuleShown]) -> I
 def _finding(finding: FindingShown) -> str:
     place = finding.path or (f"{finding.start}-{finding.end}" if finding.end > finding.start else "the whole text")
     view = f" in view {finding.view}" if finding.view else ""
+    left_out = " (advisory)" if finding.advisory else "" if finding.counted else " (below min_score)"
     score = "" if finding.score is None else f" score {finding.score:.2f}"
-    return f"{finding.kind} at {place}{view}{score}{'' if finding.counted else ' (below min_score)'}"
+    return f"{finding.kind} at {place}{view}{score}{left_out}"
 
 
 def _us(microseconds: float) -> str:

@@ -22,6 +22,7 @@ class FindingShown(msgspec.Struct, frozen=True, kw_only=True):
         view: The view in which it showed; empty for the text as it stands.
         path: Where in the document, for findings about a whole request or answer.
         counted: It is sure enough for the bundle (``min_score``).
+        advisory: It is recorded and sets nothing off.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class FindingShown(msgspec.Struct, frozen=True, kw_only=True):
     view: str = ""
     path: str = ""
     counted: bool = True
+    advisory: bool = False
 
 
 class DetectorShown(msgspec.Struct, frozen=True, kw_only=True):

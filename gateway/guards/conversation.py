@@ -27,26 +27,33 @@ class Part(Protocol):
     screening: Screening
 
 
-def find_joined(parts: Sequence[Part]) -> Iterator[tuple[int, Runner, Found]]:
+def find_joined(parts: Sequence[Part], *, only: Runner | None = None) -> Iterator[tuple[int, Runner, Found]]:
     """Look for what runs from one text into the next.
 
     Args:
         parts: The texts of a request, in order.
+        only: The detector to ask; all when none is named.
 
     Yields:
         The number of a text, the detector, and what it found there, or why it could not judge.
     """
+    for runner, window in windows(parts, only):
+        texts = [parts[number].segment.text for number in window]
+        for index, found in runner.run_joined(texts, parts[window[0]].screening.about):
+            yield window[index], runner, found
+
+
+def windows(parts: Sequence[Part], only: Runner | None = None) -> Iterator[tuple[Runner, list[int]]]:
+    """Yield which texts, by their numbers, are read together by which detector."""
     authors: dict[tuple[Runner, str, str], list[int]] = {}
     for number, part in enumerate(parts):
         segment = part.segment
         if segment.kind in _SPOKEN and not segment.encoded:
             for runner in part.screening.runners:
-                if runner.joins:
+                if runner.joins and only in (None, runner):
                     authors.setdefault((runner, segment.role, segment.tool), []).append(number)
     for (runner, _, _), numbers in authors.items():
         for first in range(0, max(1, len(numbers) - (WINDOW - STEP)), STEP):
             window = numbers[first : first + WINDOW]
             if len(window) > 1:
-                texts = [parts[number].segment.text for number in window]
-                for index, found in runner.run_joined(texts, parts[window[0]].screening.about):
-                    yield window[index], runner, found
+                yield runner, window

@@ -19,6 +19,7 @@ from gateway.guards.document import Opinions
 from gateway.guards.encoded import look_encoded
 from gateway.guards.engine import GuardEngine
 from gateway.guards.explain_asked import explain_askers
+from gateway.guards.explain_joined import LookedAt, explain_joined
 from gateway.guards.plan import GuardPlan, Side
 from gateway.guards.rules import Rule, admits, mismatch
 from gateway.guards.screening import Screening
@@ -76,9 +77,12 @@ class _Explaining:
         opinions = await self._plan.ask(self._direction, self._dialect, self._document)
         outside_us = _since(began)
         asked = await explain_askers(self._side, self._segments, opinions, outside_us)
+        # Before anything is remembered of these texts, so that the times are those of a first look.
+        parts = [self._part(segment) for segment in self._segments]
+        across = explain_joined(parts) if self._direction == "request" else ()
         screened = self._screen(opinions)
         self._late = await self._observed()
-        shown = tuple(self._segment(segment) for segment in self._segments)
+        shown = tuple(self._segment(part) for part in parts)
         rules, texts = (*self._side.prompt, *self._side.late), {rule.spec.id for rule in self._side.texts}
         thresholds = self._kit.thresholds(self._direction)
         judged = self._plan.beside(self._direction)
@@ -87,7 +91,7 @@ class _Explaining:
             direction=self._direction,
             revision=self._engine.revision,
             segments=shown,
-            detectors=(*self._judges(rules), *asked),
+            detectors=(*self._judges(rules), *asked, *across),
             rules=(
                 *(self._whole(rule, screened) for rule in rules),
                 *(_rule(rule, why_not="judged beside the call") for rule in judged),
@@ -121,13 +125,16 @@ class _Explaining:
 
     # --- texts
 
-    def _segment(self, segment: Segment) -> SegmentShown:
+    def _part(self, segment: Segment) -> LookedAt:
         screening = self._side.screening(segment.role, segment.kind, segment.tool)
-        shown = self._kit.shown(segment.path)
+        look = look_encoded(screening, segment.text) if segment.encoded else screening.look(segment.text)
+        return LookedAt(segment, screening, look, self._kit.shown(segment.path))
+
+    def _segment(self, part: LookedAt) -> SegmentShown:
+        segment, screening, look, shown = part.segment, part.screening, part.look, part.shown
         began = perf_counter_ns()
         self._kit.matcher.scan(segment.text)
         scan_us = _since(began)
-        look = look_encoded(screening, segment.text) if segment.encoded else screening.look(segment.text)
         return SegmentShown(
             path=shown,
             role=segment.role,
@@ -177,7 +184,8 @@ class _Explaining:
                     end=each.end,
                     score=each.score,
                     view=each.view,
-                    counted=not each.advisory and (each.score is None or each.score >= least),
+                    counted=each.score is None or each.score >= least,
+                    advisory=each.advisory,
                 )
                 for each in found.findings
             )
@@ -188,7 +196,8 @@ class _Explaining:
                     form="piece" if runner.piece else "text",
                     microseconds=took_us,
                     findings=findings,
-                    views=tuple(dict.fromkeys(each.view for each in found.findings if each.view)),
+                    views=runner.views(segment.text)
+                    or tuple(dict.fromkeys([f.view for f in found.findings if f.view])),
                     error=found.error,
                     on_error=runner.spec.on_error,
                 )

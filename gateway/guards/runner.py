@@ -12,8 +12,17 @@ from gateway.core.verdict import DetectorSpec
 from gateway.guards.cover import Cover, Hit, Mark
 from gateway.guards.detectors.registry import Form
 from gateway.guards.memo import MIN_CHARS, Memo
-from gateway.plugin.guard import About, Detector, Finding, JoinedDetector, PieceDetector, TextDetector, scope_of
-from gateway.plugin.runner import DetectorFailed, find_across, find_in_piece, find_in_text, pending_in
+from gateway.plugin.guard import (
+    About,
+    Detector,
+    Finding,
+    JoinedDetector,
+    PieceDetector,
+    TextDetector,
+    ViewingDetector,
+    scope_of,
+)
+from gateway.plugin.runner import DetectorFailed, find_across, find_in_piece, find_in_text, pending_in, views_read
 
 # A detector is worth remembering from this many nanoseconds a character on; the digest of a text costs one or two.
 _DEAR_NS = 8.0
@@ -123,6 +132,12 @@ class Runner:
             DetectorFailed: It broke down.
         """
         return pending_in(cast("PieceDetector", self._detector), text, at)
+
+    def views(self, text: str) -> tuple[str, ...]:
+        """Name the views of a text that the detector reads, as far as it tells."""
+        if not callable(getattr(self._detector, "read_views", None)):
+            return ()
+        return views_read(cast("ViewingDetector", self._detector), text)
 
     @property
     def joins(self) -> bool:

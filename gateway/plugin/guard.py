@@ -122,6 +122,14 @@ class TextDetector(Protocol):
         ...
 
 
+class ViewingDetector(Protocol):
+    """What a text detector may offer beside: it says in which forms it read a text, for whoever asks why."""
+
+    def read_views(self, text: str) -> Sequence[str]:
+        """Name the views of a text that are read."""
+        ...
+
+
 class JoinedDetector(Protocol):
     """What a text detector may offer beside: it reads the texts of one author that follow each other as one."""
 

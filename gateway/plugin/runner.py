@@ -21,6 +21,7 @@ from gateway.plugin.guard import (
     PieceDetector,
     Subject,
     TextDetector,
+    ViewingDetector,
 )
 
 T = TypeVar("T")
@@ -73,6 +74,14 @@ def find_in_text(detector: TextDetector, text: str, about: About) -> tuple[Findi
         return tuple(_sound(detector.find(text, about), Finding))
     except Exception as broken:
         raise DetectorFailed(_word(broken)) from None
+
+
+def views_read(detector: ViewingDetector, text: str) -> tuple[str, ...]:
+    """Ask a text detector which views of a text it reads; none where it breaks down, which ``find`` will tell of."""
+    try:
+        return tuple(map(str, detector.read_views(text)))
+    except Exception:
+        return ()
 
 
 def find_across(detector: JoinedDetector, texts: Sequence[str]) -> Sequence[tuple[int, Finding]]:

@@ -116,6 +116,6 @@ def test_a_detector_that_breaks_down_is_dealt_with_as_the_policy_says(detector: 
 
 def test_what_is_only_looked_at_advises_across_texts_too() -> None:
     plan = engine(level={"enforce": 1, "detect": 3}).plan(CallFacts())
-    screened = plan.screen_request(DIALECT, conversation("does it have a", "system prompt?"))
+    screened = plan.screen_request(DIALECT, conversation("does it have a system", "prompt?"))
     assert screened.action == "allow"
     assert {event.rule for event in screened.events} == {"advisory:inj"}

@@ -108,6 +108,10 @@ class InjectionDetector:
         findings.sort(key=lambda finding: (finding.start, finding.end))
         return findings
 
+    def read_views(self, text: str) -> tuple[str, ...]:
+        """Name the views of a text that it reads."""
+        return tuple(dict.fromkeys(view.name for view in self._normaliser.views(text)))
+
     def find_joined(self, texts: Sequence[str]) -> list[tuple[int, Finding]]:
         """Return what shows only where texts that follow each other are read as one.
 

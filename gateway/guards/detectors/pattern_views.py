@@ -75,6 +75,10 @@ class PatternViews:
         findings.sort(key=lambda finding: (finding.start, finding.end))
         return findings
 
+    def read_views(self, text: str) -> tuple[str, ...]:
+        """Name the views of a text that it reads."""
+        return tuple(dict.fromkeys(view.name for view in self._normaliser.views(text)))
+
     def _in_view(self, view: View) -> list[tuple[int, int, int]]:
         """Return matches in code points, by start, the longest first; of those that overlap, the first."""
         data = view.text.encode("utf-8", "replace")
