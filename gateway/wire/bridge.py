@@ -20,6 +20,7 @@ from gateway.core.errors import GatewayError, InvalidAnswer, UnsupportedField
 from gateway.core.exchange import Deployment, Headers
 from gateway.core.losses import Losses
 from gateway.core.usage import Usage
+from gateway.wire.anthropic_messages.codec import CODEC as ANTHROPIC
 from gateway.wire.openai_chat.codec import CODEC as OPENAI_CHAT
 from gateway.wire.request_target import with_model
 from gateway.wire.sse import EventSplitter
@@ -38,7 +39,7 @@ class Kind(msgspec.Struct, frozen=True):
     target: str
 
 
-CODECS: dict[str, ChatCodec] = {codec.name: codec for codec in (OPENAI_CHAT, TRITON)}
+CODECS: dict[str, ChatCodec] = {codec.name: codec for codec in (OPENAI_CHAT, ANTHROPIC, TRITON)}
 KINDS: dict[str, Kind] = {
     "openai": Kind(
         frozenset(("openai_chat", "openai_completions", "openai_embeddings", "openai_responses")), "openai_chat"

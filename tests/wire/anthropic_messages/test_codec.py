@@ -19,7 +19,7 @@ from gateway.wire.openai_stream import DONE
 from tests.support.chat_streams import MadeUp as MadeUpChat
 from tests.support.chat_streams import made_up_streams
 from tests.support.message_streams import client_events
-from tests.wire.anthropic_messages.test_golden import ANSWERS, ASKED, REQUESTS, through
+from tests.wire.anthropic_messages.test_round_trip import ANSWERS, ASKED, REQUESTS, through
 
 
 def accumulated(data: bytes) -> dict[str, Any]:
