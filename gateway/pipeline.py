@@ -271,8 +271,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             call.screen = None
         self.journal.answered(record, facts)
         if call.crossing is not None:
-            # The client's dialect may have no words for all of it.
-            facts.usage = call.crossing.usage or facts.usage
+            # The client's dialect may have no words for all of it, or none for nobody having told.
+            facts.usage = call.crossing.usage
         if facts.usage is None:
             facts.usage = await self.ledger.estimate(call)
         self.ledger.settle(call, record, facts)
