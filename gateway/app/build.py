@@ -19,7 +19,7 @@ from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
 from gateway.config.natives import NATIVES
 from gateway.config.references import Secret
-from gateway.config.settings import ModelEntry, ProviderEntry, Settings
+from gateway.config.settings import CLIENTS_NAME, ModelEntry, ProviderEntry, Settings
 from gateway.core.exchange import Deployment
 from gateway.core.ids import IdSource
 from gateway.core.keys import DeclaredKey, digest_secret
@@ -148,17 +148,18 @@ def _deployment(entry: ProviderEntry) -> Deployment:
     return Deployment(
         provider=entry.name,
         kind=entry.kind,
-        model="",
+        model=entry.model,
         base_url=entry.base_url,
         credential=credential,
         on_unsupported=entry.on_unsupported,
+        template=entry.template,
     )
 
 
 def _candidate(model: ModelEntry, provider: Deployment) -> Deployment:
     return msgspec.structs.replace(
         provider,
-        model=model.model,
+        model=provider.model if provider.model and model.model == CLIENTS_NAME else model.model,
         timeouts=model.timeouts,
         on_unsupported=model.on_unsupported or provider.on_unsupported,
     )

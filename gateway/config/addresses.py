@@ -57,6 +57,8 @@ def parse_base_url(value: object) -> str:
         ValueError: It is not one, or holds a query, a fragment or credentials.
     """
     parts = _split(value) if isinstance(value, str) else None
+    if parts is not None and parts.scheme in ("grpc", "grpcs"):
+        raise ValueError(f"{parts.scheme}:// is not yet available; give the server's HTTP address")
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("should be a base URL such as https://api.example.com/v1")
     if parts.username is not None or parts.password is not None:

@@ -224,6 +224,8 @@ class Builder:
                 api_key=key,
                 credentials=account,
                 on_unsupported=spec.on_unsupported,
+                model=spec.model or "",
+                template=spec.template or "",
             )
         return entries
 

@@ -16,7 +16,7 @@ from gateway.config.units import parse_bytes, parse_duration, parse_percent
 from gateway.config.validation import Many, NotYet, Strict, not_yet
 from gateway.core.losses import OnUnsupported
 
-_LATER_KINDS = ("azure", "bedrock", "triton")
+_LATER_KINDS = ("azure", "bedrock")
 _CACHE_OPTIONS = frozenset({"ttl", "threshold", "mode", "scope", "answer_guards"})
 
 _TEXT = {"type": "string"}
@@ -116,16 +116,16 @@ class CaptureSpec(Strict):
 class ProviderSpec(Strict):
     """Who serves models."""
 
-    kind: Annotated[Literal["openai", "anthropic", "gemini", "vertex", "sim"], _later(_LATER_KINDS, "kind")]
+    kind: Annotated[Literal["openai", "anthropic", "gemini", "vertex", "triton", "sim"], _later(_LATER_KINDS, "kind")]
     base_url: BaseUrl | None = None
     api_key: SecretReference | None = None
     credentials: SecretReference | None = None
     project: CloudName | None = None
     location: CloudName | None = None
     on_unsupported: OnUnsupported = "reject"
+    model: Text | None = None
+    template: Literal["chatml", "llama-3", "mistral"] | None = None
     load: NotYet = None
-    model: NotYet = None
-    template: NotYet = None
 
     @model_validator(mode="after")
     def _sim_is_local(self) -> ProviderSpec:
@@ -140,6 +140,15 @@ class ProviderSpec(Strict):
                 raise ValueError("kind vertex takes credentials, a service account's key file, and no api_key")
         elif self.credentials or self.project or self.location:
             raise ValueError("credentials, project and location are for kind vertex")
+        return self
+
+    @model_validator(mode="after")
+    def _triton_has_an_address(self) -> ProviderSpec:
+        if self.kind == "triton":
+            if not self.base_url:
+                raise ValueError("kind triton takes a base_url, the server's own address")
+        elif self.model or self.template:
+            raise ValueError("model and template are for kind triton")
         return self
 
 

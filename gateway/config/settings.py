@@ -75,6 +75,10 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     ttl_s: float
 
 
+# Stands for the model's name as the client wrote it.
+CLIENTS_NAME = "{model}"
+
+
 class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Who serves models.
 
@@ -84,15 +88,19 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
         credentials: A service account's key file, of ``vertex``.
         passes_credential: The client's own credential goes on to this provider (transparent mode).
         on_unsupported: What becomes of a field that the provider's dialect cannot carry.
+        model: The one model it serves, whatever the client calls it; empty keeps the client's name.
+        template: How its models are spoken to, of ``triton``.
     """
 
     name: str
-    kind: Literal["openai", "anthropic", "gemini", "vertex", "sim"]
+    kind: Literal["openai", "anthropic", "gemini", "vertex", "triton", "sim"]
     base_url: str
     api_key: Secret | None = None
     credentials: Secret | None = None
     passes_credential: bool = False
     on_unsupported: OnUnsupported = "reject"
+    model: str = ""
+    template: str = ""
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +115,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     alias: str
     provider: str
-    model: str = "{model}"
+    model: str = CLIENTS_NAME
     timeouts: Timeouts = Timeouts()
     on_unsupported: OnUnsupported | None = None
 

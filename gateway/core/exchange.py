@@ -138,6 +138,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         base_url: Scheme, authority and path prefix, without a trailing slash.
         credential: Header lines that authenticate us, already encoded; ``None`` passes the client's own on.
         on_unsupported: What becomes of a field that the provider's dialect cannot carry.
+        template: How a model without a chat interface is spoken to; empty for the usual way.
     """
 
     provider: str
@@ -148,6 +149,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     price: Price | None = None
     on_unsupported: Literal["reject", "drop"] = "reject"
+    template: str = ""
 
 
 class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):

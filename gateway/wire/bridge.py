@@ -8,6 +8,7 @@ client.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -25,6 +26,8 @@ from gateway.wire.openai_chat.codec import CODEC as OPENAI_CHAT
 from gateway.wire.request_target import with_model
 from gateway.wire.sse import EventSplitter
 from gateway.wire.triton.codec import CODEC as TRITON
+from gateway.wire.triton.codec import TritonCodec
+from gateway.wire.triton.templates import built_in
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -48,7 +51,7 @@ KINDS: dict[str, Kind] = {
     "gemini": Kind(frozenset(("gemini", "gemini_tokens", "gemini_embeddings")), "gemini"),
     "vertex": Kind(frozenset(("gemini", "gemini_tokens", "gemini_embeddings")), "gemini"),
     "sim": Kind(frozenset(("openai_chat", "openai_completions", "openai_embeddings")), "openai_chat"),
-    "triton": Kind(frozenset(("triton",)), "triton"),
+    "triton": Kind(frozenset(("triton", "kserve")), "triton"),
 }
 # Nothing in these is for one kind of provider only, or the client has named the provider itself.
 _EVERYWHERE = frozenset(("openai_models", "passthrough"))
@@ -96,7 +99,14 @@ def bridge_to(dialect: str, deployment: Deployment) -> Bridge | None:
         raise UnsupportedField(
             f"The provider '{deployment.provider}' does not take calls of this form ({dialect}).", param="model"
         )
+    if deployment.template and provider.name == TRITON.name:
+        provider = _by_template(deployment.template)
     return Bridge(client, provider)
+
+
+@cache
+def _by_template(name: str) -> TritonCodec:
+    return TritonCodec(built_in(name))
 
 
 class Crossing:

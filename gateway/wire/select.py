@@ -19,6 +19,7 @@ from gateway.wire import (
     openai_models,
     openai_responses,
     passthrough,
+    triton,
 )
 from gateway.wire.extent import MAX_VALUES, check_extent
 from gateway.wire.media_type import check_json
@@ -57,8 +58,8 @@ _NOT_BUILT = (
     "/openai/deployments",
     "/v1/messages",
     "/v1beta",
-    "/v2/models",
 )
+_TENSORS = "/v2/"
 
 
 def select(incoming: Incoming) -> tuple[Dialect, Request]:
@@ -100,7 +101,7 @@ def _by_head(incoming: Incoming) -> Dialect | None:
         raise MalformedRequest("The header x-weighbridge-cache must be 'off' or 'refresh'.")
     dialect = _BY_PATH.get(incoming.path)
     if dialect is None:
-        dialect = gemini.dialect_of(incoming)
+        dialect = _by_form(incoming)
     if dialect is not None:
         if incoming.method != "POST":
             raise _takes("POST")
@@ -114,6 +115,8 @@ def error_dialect(path: str) -> Dialect:
     """Give the dialect in whose shape a client of this path expects errors, even of requests nobody understood."""
     if path.startswith(_ANTHROPIC):
         return _BY_PATH.get(path, anthropic_messages.DIALECT)
+    if triton.is_below(path):
+        return triton.DIALECT
     known = _BY_PATH.get(path) or _kept(path)
     return known or (gemini.DIALECT if gemini.is_below(path) else passthrough.DIALECT)
 
@@ -123,8 +126,17 @@ def _kept(path: str) -> Dialect | None:
     return openai_responses.dialect_of(path) if "/responses" in path else None
 
 
+def _by_form(incoming: Incoming) -> Dialect | None:
+    """Find the dialect of a path that has a model in it."""
+    if triton.is_generate(incoming.path):
+        check_target(incoming.path, "")
+        return triton.DIALECT
+    return gemini.dialect_of(incoming)
+
+
 def _elsewhere(incoming: Incoming) -> tuple[Dialect, Request]:
     path, method = incoming.path, incoming.method
+    dialect: Dialect = passthrough.DIALECT
     check_target(path, incoming.query)
     _refuse_not_built(incoming)
     kept = _kept(path)
@@ -142,9 +154,11 @@ def _elsewhere(incoming: Incoming) -> tuple[Dialect, Request]:
         # A fine-tuned model can be deleted at the provider; a list cannot.
         if method != "DELETE" or path.rstrip("/") == _MODELS:
             raise _takes("GET")
+    elif path.startswith(_TENSORS):
+        dialect = passthrough.KSERVE
     elif not path.startswith(_PASSED_THROUGH):
         raise RouteNotFound("No such path. OpenAI's paths are below /v1, a provider's own below /providers/{name}.")
-    return _understood(passthrough.DIALECT, incoming)
+    return _understood(dialect, incoming)
 
 
 def _understood(dialect: Dialect, incoming: Incoming) -> tuple[Dialect, Request]:

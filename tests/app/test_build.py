@@ -99,6 +99,25 @@ providers:
     built(tmp_path, check, text, **SECRETS)
 
 
+def test_a_triton_server_serves_the_model_it_has_and_is_spoken_to_by_a_template(tmp_path: Path) -> None:
+    def check(pipeline: Pipeline) -> None:
+        (one,) = pipeline.courses.router.plan("chat").candidates
+        assert (one.kind, one.base_url, one.model, one.template) == ("triton", "http://t:8000", "ensemble", "llama-3")
+        (other,) = pipeline.courses.router.plan("other").candidates
+        assert other.model == "bls"
+        (named,) = pipeline.courses.router.plan("trt/third").candidates
+        assert named.model == "third"
+
+    text = """version: 1
+providers:
+  trt: {kind: triton, base_url: "http://t:8000", model: ensemble, template: llama-3}
+models:
+  - {alias: chat, candidates: [{provider: trt}]}
+  - {alias: other, candidates: [{provider: trt, model: bls}]}
+"""
+    built(tmp_path, check, text)
+
+
 def test_keys_are_asked_for_where_the_configuration_says_so(tmp_path: Path) -> None:
     def check(pipeline: Pipeline) -> None:
         bearer = b"Bearer " + SECRETS["KEY_ONE"].encode()

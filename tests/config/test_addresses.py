@@ -54,7 +54,7 @@ def test_a_base_url_loses_its_trailing_slash_and_nothing_else():
 @pytest.mark.parametrize(
     ("written", "why"),
     [
-        ("grpc://triton:8001", "base URL"),
+        ("grpc://triton:8001", "HTTP address"),
         ("api.example.com/v1", "base URL"),
         ("http://", "base URL"),
         ("", "base URL"),

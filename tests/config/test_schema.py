@@ -47,10 +47,15 @@ def test_units_are_read():
             "stores.traces: the password is not written here but referred to",
         ),
         ("providers: {p: {kind: bedrock}}", "providers.p.kind: kind 'bedrock' is not yet available"),
-        ("providers: {p: {kind: triton}}", "providers.p.kind: kind 'triton' is not yet available"),
+        ("providers: {p: {kind: triton}}", "providers.p: kind triton takes a base_url, the server's own address"),
+        ("providers: {p: {kind: openai, template: chatml}}", "providers.p: model and template are for kind triton"),
+        (
+            "providers: {p: {kind: triton, base_url: 'grpc://t:8001'}}",
+            "providers.p.base_url: grpc:// is not yet available; give the server's HTTP address",
+        ),
         (
             "providers: {p: {kind: opena}}",
-            "providers.p.kind: should be 'openai', 'anthropic', 'gemini', 'vertex' or 'sim'",
+            "providers.p.kind: should be 'openai', 'anthropic', 'gemini', 'vertex', 'triton' or 'sim'",
         ),
         ("providers: {p: {kind: openai, api_key: sk-1}}", "providers.p.api_key: a secret is not written here but"),
         ("providers: {p: {kind: openai, headers: {a: b}}}", "providers.p.headers: unknown key"),

@@ -37,6 +37,15 @@ def test_every_dialect_of_conversations_reaches_every_kind_of_provider(kind: str
         assert (bridge.client.name, bridge.provider.name) == (dialect, KINDS[kind].target)
 
 
+def test_a_model_without_a_chat_interface_is_spoken_to_by_its_deployments_template() -> None:
+    trt = msgspec.structs.replace(TO, kind="triton", model="ensemble", template="mistral")
+    bridge = bridge_to("openai_chat", trt)
+    assert bridge is not None
+    wire = bridge.cross(ASKED, "/v1/chat/completions", trt, SPARE).wire
+    assert wire.path == "/v2/models/ensemble/generate"
+    assert wire.document["text_input"] == "[INST] hi[/INST]"
+
+
 def test_the_table_names_what_there_is() -> None:
     assert {name: codec.name for name, codec in CODECS.items()} == {name: name for name in CODECS}
     assert all(kind.target in kind.native for kind in KINDS.values())

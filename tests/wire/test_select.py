@@ -183,13 +183,34 @@ def test_near_spellings_of_a_known_route_do_not_slip_past_its_dialect(path: str)
     [
         "/v1/messages/batches", "/anthropic/v1/models", "/anthropic",
         "/v1beta/models/gemini-2.5-flash:generateAnswer", "/gemini/v1beta/models", "/V1beta/models/g:embedContent",
-        "/openai/deployments/d/chat/completions", "/bedrock/model/x/converse", "/v2/models/m/generate",
+        "/openai/deployments/d/chat/completions", "/bedrock/model/x/converse",
     ],
 )  # fmt: skip
 def test_what_is_promised_and_not_built_is_refused_by_name(path: str) -> None:
     with pytest.raises(NotAvailable, match="not yet available") as refused:
         select(json_incoming(path, CHAT))
     assert refused.value.status == 501
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "route"),
+    [
+        ("/v2/models/m/generate", "triton", "/v2/models/{model}/generate"),
+        ("/v2/models/m/versions/2/generate_stream", "triton", "/v2/models/{model}/generate_stream"),
+        ("/v2/models/m/infer", "kserve", "/v2/models/{model}/infer"),
+        ("/v2/models/m/ready", "kserve", "/v2/models/{model}/ready"),
+    ],
+)
+def test_tritons_paths_have_the_model_in_them(path: str, name: str, route: str) -> None:
+    dialect, request = select(json_incoming(path, {"text_input": "hi"}))
+    assert (dialect.name, request.dialect, request.route, request.model) == (name, name, route, "m")
+    assert error_dialect(path).name == "triton"
+
+
+@pytest.mark.parametrize("path", ["/v2/models/%2e%2e/generate", "/v2/models/a%5cb/generate", "/v2/models/../generate"])
+def test_nobody_climbs_out_of_a_models_path(path: str) -> None:
+    with pytest.raises((MalformedRequest, RouteNotFound)):
+        select(json_incoming(path, {"text_input": "hi"}))
 
 
 def test_websocket_is_refused_by_name() -> None:

@@ -12,7 +12,8 @@ from gateway.core.exchange import AnswerFacts, Incoming, Request
 from gateway.core.ports import StreamReader, TextScreen
 from gateway.core.segments import Path, Segment
 from gateway.wire.patch import dump
-from gateway.wire.triton import answer, errors, request, stream
+from gateway.wire.triton import answer, errors, stream
+from gateway.wire.triton.request import DIALECT_NAME, parse, segments, upstream_body
 
 
 class Triton:
@@ -20,23 +21,23 @@ class Triton:
 
     __slots__ = ()
 
-    name: str = request.DIALECT_NAME
+    name: str = DIALECT_NAME
 
     def parse(self, incoming: Incoming, document: Any) -> Request:
         """Understand a request whose body was already read strictly."""
-        return request.parse(incoming, document)
+        return parse(incoming, document)
 
     def segments(self, document: Any) -> Iterator[Segment]:
         """Every text of a request."""
-        return request.segments(document)
+        return segments(document)
 
     def answer_segments(self, document: Any) -> Iterator[Segment]:
         """Every text of a whole answer."""
         return answer.answer_segments(document)
 
-    def upstream_body(self, request_: Request, document: Any, model: str) -> bytes:
+    def upstream_body(self, request: Request, document: Any, model: str) -> bytes:
         """Bytes for the server; the model's name is in the path."""
-        return request.upstream_body(request_, document)
+        return upstream_body(request, document)
 
     def read_answer(self, document: Any) -> AnswerFacts:
         """Usage, model and finish reason of a whole answer."""
@@ -53,9 +54,9 @@ class Triton:
         """A copy without the tokens and their probabilities, once a text was edited."""
         return answer.strip_repeats(document, paths)
 
-    def stream_reader(self, request_: Request, screen: TextScreen | None) -> StreamReader:
+    def stream_reader(self, request: Request, screen: TextScreen | None) -> StreamReader:
         """A fresh reader for one streamed answer."""
-        return stream.PassReader() if screen is None else stream.ScreenedReader(request_, screen)
+        return stream.PassReader() if screen is None else stream.ScreenedReader(request, screen)
 
     def answer_text(self, document: Any, kept: list[bytes]) -> str:
         """What the model wrote, to count its tokens: nobody else counts them."""
