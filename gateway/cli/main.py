@@ -21,7 +21,7 @@ COMMANDS = {
     "traces": ("gateway.cli.traces", "follow, show, query and export recorded calls"),
     "spend": ("gateway.cli.spend", "what calls have cost"),
 }
-LATER = ("explain-route", "policy diff", "policy tune", "keys", "cache", "ca", "bench")
+LATER = ("explain-route", "policy diff", "keys", "cache", "ca", "bench")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

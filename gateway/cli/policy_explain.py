@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -17,8 +15,7 @@ from gateway.app.explaining import Asked, NothingToExplain, asked_of_body, asked
 from gateway.app.policies import InForce, PolicyFault, load_policies
 from gateway.cli import output
 from gateway.cli.operator_client import OperatorClient, Refused, add_options, asking
-from gateway.config.environment import Options, shown
-from gateway.config.load import load_settings
+from gateway.cli.policy_files import bundle_in_force
 from gateway.core.explanation import DetectorShown, Explanation, FindingShown, RuleShown
 from gateway.core.verdict import CallFacts
 
@@ -58,7 +55,7 @@ def register(commands: output.Subparsers) -> None:
 def run(args: argparse.Namespace, operator: OperatorClient) -> int:
     """Explain one call."""
     try:
-        policies = load_policies(*_bundle(args))
+        policies = load_policies(*bundle_in_force(args))
         asked = _asked(args, operator, policies.bundle.revision)
     except PolicyFault as fault:
         for problem in fault.problems:
@@ -91,16 +88,6 @@ async def _explained(policies: InForce, asked: Asked) -> tuple[Explanation, ...]
     finally:
         await policies.engine.close()
         await policies.door.models.close()
-
-
-def _bundle(args: argparse.Namespace) -> tuple[Any, Any, tuple[str, ...]]:
-    result = load_settings(Options(config=args.config), os.environ, Path.cwd())
-    if args.policy:
-        path = Path(args.policy)
-        return ((shown(path, Path.cwd()), path),), None, result.plugins
-    if result.settings is None:
-        raise PolicyFault(result.problems)
-    return result.policies, result.settings, result.plugins
 
 
 def _asked(args: argparse.Namespace, operator: OperatorClient, revision: str) -> Asked:
