@@ -76,7 +76,7 @@ def test_texts_of_a_conversation_are_weighed_once() -> None:
 
 
 def test_detectors_that_score_by_themselves_can_be_tuned_too() -> None:
-    german = "Das hier ist ein deutscher Satz, der lang genug ist, um als solcher erkannt zu werden."
+    german = "Morgen fahren wir zusammen mit dem Zug nach Berlin und besuchen dort unsere guten Freunde."
     made = weigher(Room(), "lang")
     score = asyncio.run(made.weigh(row(german)))
     assert score is not None

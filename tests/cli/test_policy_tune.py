@@ -18,7 +18,7 @@ rules:
   - {id: c, match: {direction: request, role: user, team: tuned}, when: lang, do: annotate, mode: audit}
 """
 ENGLISH = "This is a plain sentence of English that is long enough to be told from others, number %d."
-GERMAN = "Das hier ist ein deutscher Satz, der lang genug ist, um als solcher erkannt zu werden, Nummer %d."
+GERMAN = "Morgen fahren wir zusammen mit dem Zug nach Berlin und besuchen dort unsere guten Freunde, Nummer %d."
 
 
 @pytest.fixture(scope="module")
