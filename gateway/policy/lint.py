@@ -14,6 +14,7 @@ from gateway.policy.load import LoadedBundle
 from gateway.policy.model import ExclusionSpec
 from gateway.policy.refused import refused_patterns
 from gateway.policy.relations import can_hold, covers, implies, impossible, meet
+from gateway.policy.scored import Scored, asks_model
 from gateway.policy.sources import PolicyFile
 from gateway.policy.steps import EDITS, STRENGTH
 
@@ -24,6 +25,10 @@ _WHOLE = {
     "call": "judges whole answers",
     "outside": "asks somebody about whole answers",
 }
+_MODEL, _EDITED = "model", "asks a model, and what it edits must be whole"
+
+
+_NOTES = frozenset({"holds-stream", "late"})
 
 
 class Finding(msgspec.Struct, frozen=True, order=True):
@@ -64,7 +69,7 @@ def lint(loaded: LoadedBundle, now_s: float, forms: Mapping[str, str] | None = N
     found += [Finding(p.file, p.line, "pattern", "error", p.message) for p in refused_patterns(loaded.files)]
     order = {file.document.name: number for number, file in enumerate(loaded.files)}
     linter = _Linter(loaded, forms or {})
-    rest = [*linter.rules(), *linter.exclusions(now_s), *linter.names()]
+    rest = [*linter.rules(), *linter.exclusions(now_s), *linter.names(), *linter.options()]
     return (*found, *sorted(rest, key=lambda f: (order.get(f.file, len(order)), f.line, f.code)))
 
 
@@ -91,9 +96,13 @@ class _Linter:
                 if rule.id not in tested and not self._judged(rule):
                     said.append(("untested", "is named by no test"))
                 for code, message in said:
-                    level = "note" if code == "holds-stream" else "error"
+                    level = "note" if code in _NOTES else "error"
                     yield Finding(place.file, place.line, code, level, f"rule '{rule.id}' {message}")
             before.append(rule)
+
+    def _judges_late(self, rule: RuleSpec) -> Iterator[tuple[str, str]]:
+        if rule.action == "block" and rule.match.direction != ("request",) and self._judged(rule):
+            yield "late", "ends only streams that still run: a whole answer has left when its judge speaks"
 
     def _judged(self, rule: RuleSpec) -> bool:
         """Whether it is a judge who speaks for it: tests ask none."""
@@ -104,14 +113,20 @@ class _Linter:
             yield "unreachable", f"can never apply: {why}"
         elif not can_hold(rule.when):
             yield "unreachable", "can never hold: its when contradicts itself"
-        elif rule.mode in _ACTING and rule.match.direction != ("request",) and rule.match.stream is not False:
-            yield from self._holds_streams(rule)
+        elif rule.mode in _ACTING and rule.match.direction != ("request",):
+            yield from self._judges_late(rule)
+            if rule.match.stream is not False:
+                yield from self._holds_streams(rule)
 
     def _holds_streams(self, rule: RuleSpec) -> Iterator[tuple[str, str]]:
         if STRENGTH[rule.action] < STRENGTH["rewrite"]:
             return
+        edits = any(step.action in EDITS for step in rule.steps)
         for name in dict.fromkeys(detectors_of(rule.when)):
-            why = _WHOLE.get(self._forms.get(name, ""))
+            form = self._forms.get(name, "")
+            if form.endswith(_MODEL) and not edits:
+                continue
+            why = _EDITED if form.endswith(_MODEL) else _WHOLE.get(form)
             if why:
                 yield "holds-stream", f"holds streams to their end: '{name}' {why}"
                 return
@@ -125,6 +140,29 @@ class _Linter:
                 line = file.document.line(("exclusions", index))
                 for code, level, message in _exclusion(spec, now_s):
                     yield Finding(file.document.name, line, code, level, f"exclusion '{spec.id}' {message}")
+
+    def options(self) -> Iterator[Finding]:
+        """Look for what is said of detectors and can have no effect."""
+        for file in self._files():
+            for name, spec in file.spec.detectors.items():
+                if isinstance(spec, Scored) and spec.stream is not None and not self._ends_streams(name):
+                    line = file.document.line(("detectors", name, "stream"))
+                    message = f"detector '{name}': stream has no effect: no rule on it can end a stream"
+                    yield Finding(file.document.name, line, "idle-option", "error", message)
+                if file.spec.on_error.get(name) == "rules_only" and not asks_model(spec):
+                    line = file.document.line(("on_error", name))
+                    message = f"on_error of '{name}': rules_only has no effect: it asks no model"
+                    yield Finding(file.document.name, line, "idle-option", "error", message)
+
+    def _ends_streams(self, name: str) -> bool:
+        """Whether a rule on a detector may end a stream, now or when it is meant in earnest."""
+        return any(
+            name in detectors_of(rule.when)
+            and rule.match.direction != ("request",)
+            and rule.match.stream is not False
+            and any(step.action in ("block", "score") for step in rule.steps)
+            for rule in self._rules.values()
+        )
 
     def names(self) -> Iterator[Finding]:
         """Look for detectors and lists that nothing uses."""

@@ -150,3 +150,8 @@ class JudgeDetector(Detector):
     timeout_s: Seconds = Field(20.0, validation_alias="timeout")
     min_score: Share = 0.0
     target_fpr: NoTable = None
+
+
+def asks_model(spec: Detector) -> bool:
+    """Whether a detector asks a model of ours, by what is written."""
+    return isinstance(spec, Scored) and spec.asks_a_model

@@ -15,6 +15,7 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
+from gateway.app.models import Models
 from gateway.app.policies import load_guards, load_policies
 from gateway.cli.main import COMMANDS
 from gateway.config.environment import Options
@@ -35,6 +36,7 @@ from gateway.policy.model import PolicySpec
 from gateway.policy.rulesets import shipped_secrets
 from tests.support.docs_pages import PAGES, ROOT, blocks, commands, infos, quoted, read, rows
 from tests.support.drivers import with_driver
+from tests.support.scorers import Room
 
 SECRETS_IN_EXAMPLES = {"WEIGHBRIDGE_NAMES_KEY": "k" * 32, "OPENAI_API_KEY": "a", "SUPPORT_KEY": "b"}
 METRICS = {family.name for family in (*worker_families([], 0), *operator_families(None, StoreHealth()))}
@@ -115,6 +117,7 @@ def test_every_block_says_what_it_is() -> None:
     walked = {info for info in infos() if info == "console" or info.startswith("yaml file ")}
     assert infos() - walked == {
         *("json", "python", "yaml config", "yaml config-part", "yaml plugin-policy", "yaml policy", "yaml prices"),
+        *("yaml policy-models", "yaml policy-part"),
     }
 
 
@@ -136,6 +139,21 @@ def test_a_part_of_a_configuration_fits_into_one(block: Any, tmp_path: Path) -> 
 def test_an_example_of_a_policy_passes_its_own_tests(block: Any, tmp_path: Path) -> None:
     file = tmp_path / "example.yaml"
     file.write_text(block.body)
+    load_guards((("example.yaml", file),))
+
+
+@pytest.mark.parametrize("block", blocks("yaml policy-models"), ids=lambda block: block.page)
+def test_an_example_of_a_policy_with_models_passes_its_own_tests(block: Any, tmp_path: Path) -> None:
+    file = tmp_path / "example.yaml"
+    file.write_text(block.body)
+    found = load_policies((("example.yaml", file),), models=Models(Room()))
+    assert (found.tests, found.notices) == (4, ())
+
+
+@pytest.mark.parametrize("block", blocks("yaml policy-part"), ids=lambda block: block.page)
+def test_a_part_of_a_policy_fits_into_one(block: Any, tmp_path: Path) -> None:
+    file = tmp_path / "example.yaml"
+    file.write_text("apiVersion: weighbridge/v1\nkind: Policy\nmetadata: {name: n}\n" + block.body)
     load_guards((("example.yaml", file),))
 
 

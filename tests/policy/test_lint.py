@@ -181,3 +181,40 @@ def test_a_rule_of_a_shipped_pack_may_be_the_one_before():
     text += "tests: [{name: t, given: {role: user, text: x}, expect: {rule: r}}]\n"
     (finding,) = lint(bundle_of([("p", text)]), NOW)
     assert (finding.code, "no-secrets-out" in finding.message) == ("shadowed", True)
+
+
+MODELS = """\
+apiVersion: weighbridge/v1
+kind: Policy
+metadata: {name: n}
+detectors:
+  inj: {use: injection, target_fpr: 1%%, stream: balanced}
+  plain: {use: injection}
+  j: {use: judge, model: m, rubric: No doses.}
+on_error: {plain: rules_only}
+rules:
+  - {id: a, match: {direction: request}, when: inj, do: block, mode: enforce}
+  - {id: b, match: {direction: request}, when: plain, do: annotate, mode: audit}
+  - {id: c, match: {}, when: j, do: block, mode: enforce}
+  - {id: d, match: {direction: response, kind: text}, when: inj, do: %s, mode: enforce}
+tests:
+  - {name: t, given: {role: user, text: x}, expect: {rule: a}}
+  - {name: u, given: {role: user, text: x}, expect: {rule: b}}
+  - {name: v, given: {role: assistant, text: x}, expect: {rule: d}}
+"""
+FORMS = {"inj": "text+model", "plain": "text", "j": "judge"}
+
+
+def told(do: str) -> list[tuple[str, str]]:
+    loaded = bundle_of([("p.yaml", MODELS % do)])
+    assert loaded.problems == ()
+    return [(finding.code, finding.message) for finding in lint(loaded, 0.0, FORMS)]
+
+
+def test_options_and_judges_that_can_do_nothing_are_told() -> None:
+    idle = ("idle-option", "on_error of 'plain': rules_only has no effect: it asks no model")
+    late = ("late", "rule 'c' ends only streams that still run: a whole answer has left when its judge speaks")
+    assert told("block") == [idle, late]
+    held = ("holds-stream", "rule 'd' holds streams to their end: 'inj' asks a model, and what it edits must be whole")
+    stream = ("idle-option", "detector 'inj': stream has no effect: no rule on it can end a stream")
+    assert told("redact") == [stream, idle, late, held]

@@ -72,7 +72,12 @@ POISON = {
     "bait": ("instruction", 0.7),
     "hm": ("injection", 0.3),
 }
-HATE = {"vermin": ("identity_attack", 0.95), "idiot": ("insult", 0.7), "strangle": ("threat", 0.85)}
+HATE = {
+    "vermin": ("identity_attack", 0.95),
+    "idiot": ("insult", 0.7),
+    "strangle": ("threat", 0.85),
+    "kill you": ("threat", 0.95),
+}
 PEOPLE = {"Ada Lovelace": ("PERSON", 0.97), "12 Elm Street": ("ADDRESS", 0.92), "Paris": ("PERSON", 0.6)}
 WORDS = {"injection": POISON, "toxicity": HATE, "names": PEOPLE}
 
