@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -44,6 +45,7 @@ from gateway.upstream.sim import SimProvider
 
 log = logging.getLogger("weighbridge.worker")
 SNAPSHOT_S = 1.0
+SWITCH_S = 0.001
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +98,8 @@ class Worker:
     async def run(self, lifeline_fd: int, ready_fd: int) -> int:
         """Start, serve, drain, stop."""
         loop = asyncio.get_running_loop()
+        # Texts that take long are looked at beside the loop, and it should have its turn at once.
+        sys.setswitchinterval(SWITCH_S)
         self.settings = settings = self.options.settings
         clock = SystemClock()
         run_dir = settings.home / "run"

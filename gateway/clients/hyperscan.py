@@ -14,8 +14,9 @@ from gateway.core.errors import Misconfigured
 
 # Pattern's number, first byte, byte after the last.
 Found = tuple[int, int, int]
-# A text with more of them is made to have them.
-MAX_FOUND = 500_000
+# A text with more of them is made to have them: nearly a megabyte of nothing but numbers, for a pack that looks at
+# numbers. Checking so many takes seconds.
+MAX_FOUND = 200_000
 
 
 class Expression(msgspec.Struct, frozen=True):
@@ -94,6 +95,27 @@ class PatternDatabase:
             raise Misconfigured(f"Pattern matching failed: {problem}") from None
         return found
 
+    def more_than(self, count: int, data: bytes) -> bool:
+        """Say whether there are more matches than so many; the scan ends with the one that is too much.
+
+        Raises:
+            Misconfigured: See :meth:`scan`.
+        """
+        left = count
+
+        def counted(_number: int, _start: int, _end: int, _flags: int, _context: object) -> bool:
+            nonlocal left
+            left -= 1
+            return left < 0
+
+        try:
+            self._database.scan(data, counted, scratch=self._scratch)
+        except hyperscan.ScanTerminated:
+            return True
+        except hyperscan.error as problem:
+            raise Misconfigured(f"Pattern matching failed: {problem}") from None
+        return False
+
     def any(self, data: bytes) -> bool:
         """Say whether there is a match; the scan ends with the first.
 
@@ -130,6 +152,10 @@ class PatternDatabases:
             found = sorted(found + here, key=_end) if found and here else found or here
         self.full = any(database.full for database in self._databases)
         return found
+
+    def more_than(self, count: int, data: bytes) -> bool:
+        """Say whether one of them has more matches than so many; see :meth:`PatternDatabase.more_than`."""
+        return any(database.more_than(count, data) for database in self._databases)
 
     def any(self, data: bytes) -> bool:
         """Say whether there is a match; see :meth:`PatternDatabase.any`."""

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-# Bodies from this size on are screened beside the loop, unless a glance shows that nothing is in them; from the second
-# on, without a glance.
-LARGE_BYTES, HUGE_BYTES = 16_384, 1_048_576
+# Bodies from the first size on are screened beside the loop when a glance shows that they are full of numbers; from
+# the second on, unless a glance shows that nothing is in them; from the third on, without a glance.
+DENSE_BYTES, LARGE_BYTES, HUGE_BYTES = 1024, 16_384, 1_048_576
 
 Given = TypeVar("Given")
 

@@ -18,7 +18,7 @@ from gateway.core.exchange import AnswerFacts, Headers, Request
 from gateway.core.ports import ClauseHolder, Dialect, StreamReader, StreamVerdicts
 from gateway.core.record import ExchangeRecord, GuardEvent
 from gateway.core.verdict import Action, Masked, Screened
-from gateway.guards.aside import HUGE_BYTES, LARGE_BYTES
+from gateway.guards.aside import DENSE_BYTES, HUGE_BYTES, LARGE_BYTES
 from gateway.guards.beside import Judging
 from gateway.guards.plan import GuardPlan
 from gateway.guards.restore import RestoringScreen, restore_document
@@ -141,7 +141,7 @@ async def admit(
     opinions = await plan.ask("request", dialect, document) if plan.request_asks else None
     masks = Masks(sessions.vault(record))
     size = len(request.body)
-    if size < LARGE_BYTES:
+    if size < DENSE_BYTES or (size < LARGE_BYTES and not plan.dense("request", dialect, document)):
         screened = plan.screen_request(dialect, document, masks=masks, opinions=opinions)
     elif opinions is None and size < HUGE_BYTES and plan.clean("request", dialect, document):
         return Admitted(document)
@@ -293,7 +293,7 @@ async def screen(record: ExchangeRecord, plan: GuardPlan, dialect: Dialect, give
         return Shown(body, facts, screened.rule)
     reads = dialect if isinstance(document, dict) else asked.opaque
     opinions = await plan.ask("response", reads, document) if plan.response_asks else None
-    if len(body) < LARGE_BYTES or (len(body) < HUGE_BYTES and plan.clean("response", reads, document)):
+    if _on_the_loop(plan, reads, document, len(body)):
         screened = plan.screen_answer(reads, document, request=asked.document, opinions=opinions)
     else:
         screened = await asked.sessions.aside.run(
@@ -304,6 +304,13 @@ async def screen(record: ExchangeRecord, plan: GuardPlan, dialect: Dialect, give
     if left is not document:
         body = encode(left)
     return Shown(body, facts, screened.rule, screened.taint, (reads, seen))
+
+
+def _on_the_loop(plan: GuardPlan, dialect: Dialect, document: Any, size: int) -> bool:
+    """Whether an answer can be judged at once, and nobody waits for long."""
+    if size < LARGE_BYTES:
+        return size < DENSE_BYTES or not plan.dense("response", dialect, document)
+    return size < HUGE_BYTES and plan.clean("response", dialect, document)
 
 
 class Asked(msgspec.Struct):

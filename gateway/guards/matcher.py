@@ -39,6 +39,8 @@ from gateway.guards.validators import (
 ALLOW_CHARS = 256
 # Checks of personal data: a room of their own, loaded when a bundle first names one.
 _PII_CHECKS = "gateway.guards.pii.checks"
+# A check of a number takes ten to twenty microseconds, since a number may be many things.
+MANY = 150
 # Detectors whose patterns come with the product.
 _CATALOGUED = frozenset({"secrets", "pii"})
 
@@ -109,8 +111,8 @@ class Matcher:
     """
 
     __slots__ = (
-        "_database", "_patterns", "_pending", "_shared", "context", "detectors", "expressions", "numbers", "ranks",
-        "specs",
+        "_database", "_patterns", "_pending", "_shared", "context", "dear", "detectors", "expressions", "numbers",
+        "ranks", "specs",
     )  # fmt: skip
 
     def __init__(self, detectors: Sequence[DetectorSpec]) -> None:
@@ -135,6 +137,8 @@ class Matcher:
         longest = max((max(p.shape.longest, len(p.spec.closes)) for p in self._patterns), default=0)
         # A scan that begins this far to the left of a place sees every match that goes beyond it from its true start.
         self.context = longest + max(LOOK_BACK, REACH if any(pattern.nearby for pattern in self._patterns) else 0)
+        # A candidate may be many things; those of any other pattern need no more than a look.
+        self.dear = any(pattern.check.sizes for pattern in self._patterns)
         # Ranks from here on are free for what other detectors find.
         self.ranks = len(self._patterns)
 
@@ -149,6 +153,12 @@ class Matcher:
     def quick(self, text: str) -> bool:
         """Return whether there is any candidate; false is certain."""
         return self._database is not None and self._database.any(text.encode("utf-8", "replace"))
+
+    def dense(self, text: str) -> bool:
+        """Return whether checking the candidates of a text would take milliseconds: it is full of numbers, mostly."""
+        return (
+            self.dear and self._database is not None and self._database.more_than(MANY, text.encode("utf-8", "replace"))
+        )
 
     @property
     def full(self) -> bool:

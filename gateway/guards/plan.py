@@ -174,6 +174,13 @@ class GuardPlan:
         )
         return DocumentScreen(self._side(direction), subject, None, None).clean()
 
+    def dense(self, direction: Direction, dialect: Dialect, document: Any) -> bool:
+        """Say whether a glance shows that a document takes far longer to judge than others of its size."""
+        matcher = self._kit.matcher
+        if not matcher.dear or not self._side(direction).active:
+            return False
+        return matcher.dense("\n".join([segment.text for segment in _segments(direction, dialect, document)]))
+
     def screen_request(
         self, dialect: Dialect, document: Any, *, masks: Masks | None = None, opinions: Opinions | None = None
     ) -> Screened:

@@ -78,3 +78,13 @@ def test_one_of_several_that_gives_up_is_enough(monkeypatch: pytest.MonkeyPatch)
     assert not many.full
     many.scan(b"a" + b"b" * 5)
     assert many.full
+
+
+def test_more_matches_than_so_many() -> None:
+    one = PatternDatabase([Expression("a")])
+    both = PatternDatabases([one, PatternDatabase([Expression("b")], [1])])
+    for database in (one, both):
+        assert not database.more_than(3, b"aaab")
+        assert database.more_than(2, b"aaab")
+        assert not database.more_than(0, b"xyz")
+    assert one.scan(b"ab") == [(0, 0, 1)]

@@ -9,10 +9,13 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.app.policies import load_guards
+from gateway.config.shipped import shipped_policies_dir
 from gateway.core.errors import Blocked
 from gateway.core.record import ExchangeRecord
 from gateway.guards import gate
 from gateway.guards.aside import HUGE_BYTES, LARGE_BYTES, Aside
+from gateway.guards.matcher import MANY
 from gateway.guards.sessions import Sessions
 from gateway.guards.vault import PLACEHOLDER
 from gateway.wire.openai_chat import DIALECT
@@ -121,3 +124,32 @@ def test_a_large_answer_is_screened_beside_the_loop_too() -> None:
         sessions.aside.close()
 
     asyncio.run(test())
+
+
+def test_numbers_over_numbers_are_looked_at_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    where: list[bool] = []
+    ran = Aside.run
+
+    async def run(self: Aside, work: Any) -> Any:
+        where.append(True)
+        return await ran(self, work)
+
+    monkeypatch.setattr(Aside, "run", run)
+
+    async def test() -> None:
+        loaded = load_guards((("pii-eu.yaml", shipped_policies_dir() / "pii-eu.yaml"),))
+        plan, sessions = loaded.plan(FACTS), Sessions()
+        numbers = " ".join(str(10**9 + 7 * n) for n in range(MANY + 50))
+        for text, aside in (("Call 030 901820, please. " + "x " * 2000, False), (numbers, True)):
+            where.clear()
+            await gate.admit(ExchangeRecord(), plan, DIALECT, asked(text), sessions)
+            assert bool(where) is aside
+        assert not plan.dense("response", DIALECT, {"choices": []})
+        sessions.aside.close()
+
+    asyncio.run(test())
+
+
+def test_a_glance_costs_nothing_where_no_pattern_is_dear() -> None:
+    plan = engine(does("b", "birds", "redact")).plan(FACTS)
+    assert not plan.dense("request", DIALECT, {"messages": [{"role": "user", "content": "osprey " * (2 * MANY)}]})
