@@ -94,10 +94,22 @@ def repository(folder: Path, models: Path) -> Path:
 
 @contextlib.contextmanager
 def triton(models: Path, folder: Path) -> Iterator[str]:
-    """Run a server; gives its address.
+    """Run a server of our models; gives its address.
 
     Args:
         models: Where the model files are.
+        folder: Where it may write.
+    """
+    with served(repository(folder / "repository", models), folder) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def served(models: Path, folder: Path) -> Iterator[str]:
+    """Run a server; gives its address.
+
+    Args:
+        models: A model repository.
         folder: Where it may write.
     """
     home = environment()
@@ -113,7 +125,7 @@ def triton(models: Path, folder: Path) -> Iterator[str]:
         path.chmod(0o755)
     port = free_port()
     command = [
-        *(program, "--model-repository", repository(folder / "repository", models), "--backend-directory", backends),
+        *(program, "--model-repository", models, "--backend-directory", backends),
         *("--http-address", "127.0.0.1", "--http-port", str(port), "--allow-grpc", "0", "--allow-metrics", "0"),
     ]
     libraries = f"{packages}/nvidia_pytriton.libs:{sysconfig.get_config_var('LIBDIR')}"
