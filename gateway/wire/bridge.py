@@ -22,6 +22,7 @@ from gateway.core.exchange import Deployment, Headers
 from gateway.core.losses import Losses
 from gateway.core.usage import Usage
 from gateway.wire.anthropic_messages.codec import CODEC as ANTHROPIC
+from gateway.wire.gemini.codec import CODEC as GEMINI
 from gateway.wire.openai_chat.codec import CODEC as OPENAI_CHAT
 from gateway.wire.request_target import with_model
 from gateway.wire.sse import EventSplitter
@@ -42,7 +43,7 @@ class Kind(msgspec.Struct, frozen=True):
     target: str
 
 
-CODECS: dict[str, ChatCodec] = {codec.name: codec for codec in (OPENAI_CHAT, ANTHROPIC, TRITON)}
+CODECS: dict[str, ChatCodec] = {codec.name: codec for codec in (OPENAI_CHAT, ANTHROPIC, GEMINI, TRITON)}
 KINDS: dict[str, Kind] = {
     "openai": Kind(
         frozenset(("openai_chat", "openai_completions", "openai_embeddings", "openai_responses")), "openai_chat"

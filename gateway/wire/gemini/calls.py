@@ -23,6 +23,11 @@ _KNOWN = frozenset({"name", "args"})
 _PIECEWISE = frozenset({"partialArgs", "partial_args", "willContinue", "will_continue"})
 
 
+def is_piecewise(call: dict[str, Any]) -> bool:
+    """Say whether a call comes in several pieces."""
+    return not _PIECEWISE.isdisjoint(call)
+
+
 class OpenCall:
     """One call whose arguments are still coming."""
 
@@ -132,7 +137,7 @@ class Calls:
         if not is_object(call):
             raise InvalidAnswer("The provider sent a function call that is no object.")
         known = self._open.get(index)
-        if known is None and _PIECEWISE.isdisjoint(call):
+        if known is None and not is_piecewise(call):
             return self._screened(index, part)
         if known is None:
             rest = {name: value for name, value in part.items() if name not in ("functionCall", "function_call")}
