@@ -13,7 +13,7 @@ from gateway.core.ports import Dialect
 from gateway.core.verdict import CallFacts
 from gateway.guards.engine import GuardEngine
 from gateway.guards.explain import explain
-from gateway.wire import openai_chat, openai_completions, openai_embeddings, openai_responses
+from gateway.wire import anthropic_messages, openai_chat, openai_completions, openai_embeddings, openai_responses
 from gateway.wire.select import error_dialect
 from gateway.wire.shapes import is_array, is_object
 
@@ -27,6 +27,8 @@ _BY_KEY: tuple[tuple[str, str, Dialect], ...] = (
 _OF_RESPONSES = frozenset(
     ("instructions", "max_output_tokens", "previous_response_id", "reasoning", "stream", "text", "tools")
 )
+# What only a request for a message of Anthropic's has beside its messages.
+_OF_MESSAGES = frozenset(("system", "stop_sequences", "thinking", "output_config"))
 _ELSEWHERE = "/v1/*"
 CAPTURED = "captured bodies are what was left after edits: what was taken out then is not found again"
 
@@ -76,6 +78,8 @@ def asked_of_body(body: bytes, facts: CallFacts) -> Asked:
     )
     if "choices" in document:
         return Asked(facts=said, dialect=openai_chat.DIALECT, answer=document)
+    if document.get("type") == "message":
+        return Asked(facts=said, dialect=anthropic_messages.DIALECT, answer=document)
     if document.get("object") == "response":
         return Asked(facts=said, dialect=openai_responses.DIALECT, answer=document)
     return Asked(facts=said, dialect=dialect, request=document)
@@ -132,7 +136,9 @@ async def explain_call(engine: GuardEngine, asked: Asked) -> tuple[Explanation, 
 
 
 def _conversation(document: dict[str, Any]) -> tuple[str, Dialect] | None:
-    """Tell a request of Responses from one for embeddings, which have the key ``input`` in common."""
+    """Tell requests apart that have a key in common: ``input`` or ``messages``."""
+    if "messages" in document and document.keys() & _OF_MESSAGES:
+        return "/v1/messages", anthropic_messages.DIALECT
     given: Any = document.get("input")
     items = is_array(given) and bool(given) and is_object(given[0])
     if given is None or not (items or document.keys() & _OF_RESPONSES):

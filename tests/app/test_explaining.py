@@ -31,6 +31,7 @@ ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "
         ({"model": "m", "prompt": "x"}, "/v1/completions", "openai_completions"),
         ({"model": "m", "input": "x"}, "/v1/embeddings", "openai_embeddings"),
         ({"model": "m", "input": "x", "instructions": "y"}, "/v1/responses", "openai_responses"),
+        ({"model": "m", "messages": [], "system": "x"}, "/v1/messages", "anthropic_messages"),
         ({"model": "m", "input": [{"role": "user", "content": "x"}]}, "/v1/responses", "openai_responses"),
         ({"model": "m", "question": "x"}, "/v1/*", "passthrough"),
     ],

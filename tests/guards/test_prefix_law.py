@@ -25,9 +25,10 @@ from gateway.guards.engine import GuardEngine
 from gateway.guards.plan import GuardPlan
 from gateway.guards.screening import Finding
 from gateway.policy.load import load_bundle
-from gateway.wire import openai_chat, openai_completions, passthrough
+from gateway.wire import anthropic_messages, openai_chat, openai_completions, passthrough
 from gateway.wire.openai_stream import DONE, chunks_of, write_event
 from tests.guards.planted import NEAR, PROSE, SECRETS, cuts, plant
+from tests.support import message_streams as messages
 from tests.support.figures import SOAK
 
 ROOT = Path(__file__).parents[2]
@@ -190,6 +191,45 @@ def test_completions(pack: str) -> None:
         data = b"".join([write_event({"id": "c", "model": "m", "choices": [chunk]}) for chunk in chunks]) + DONE
         reader = openai_completions.DIALECT.stream_reader(request("openai_completions", 1), plan.stream_screen())
         follow(reader, data, source, completion_texts, Expected(plan, {(0, "text"): text}))
+
+
+# --- messages
+
+KINDS = {"text": "text", "thinking": "reasoning", "partial_json": "tool_argument"}
+
+
+def message_stream(source: random.Random) -> tuple[bytes, dict[tuple[int, str], str]]:
+    texts: dict[tuple[int, str], str] = {}
+    blocks: list[list[bytes]] = []
+    for index in range(source.choice((1, 1, 2, 3))):
+        kind = source.choice(("text", "text", "reasoning", "tool_argument"))
+        made = text_of(source, source.randint(1, 9))
+        if kind == "tool_argument":
+            made = orjson.dumps({"a": made, "b": [text_of(source, 2)]}).decode()
+        texts[index, kind] = made
+        pieces = [*cuts(source, made, 1, source.choice((3, 9, 40)))]
+        if kind == "text":
+            blocks.append(messages.text(index, *pieces))
+        elif kind == "reasoning":
+            blocks.append(messages.thought(index, *pieces, seal=""))
+        else:
+            blocks.append(messages.call(index, *pieces))
+    return b"".join(messages.message(*blocks)), texts
+
+
+def message_texts(out: bytes) -> Iterator[tuple[tuple[int, str], str]]:
+    for (index, name), text in messages.client_texts(out).items():
+        if name in KINDS:
+            yield (index, KINDS[name]), text
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_messages(pack: str) -> None:
+    plan, source = plan_of(pack), random.Random(f"messages {pack} {SEED}")
+    for _ in range(DOCUMENTS):
+        data, texts = message_stream(source)
+        reader = anthropic_messages.DIALECT.stream_reader(request("anthropic_messages", 1), plan.stream_screen())
+        follow(reader, data, source, message_texts, Expected(plan, texts))
 
 
 # --- what nobody knows: all of it or nothing
