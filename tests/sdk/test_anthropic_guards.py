@@ -83,8 +83,8 @@ def streamed(client: Anthropic, **options: Any) -> Any:
 def stopped(client: Anthropic, provider: ScriptedServer, events: list[bytes], **options: Any) -> Any:
     """The message of a stream that a rule stops after its client has seen that it begins."""
     go_on = asyncio.Event()
-    head, first, *rest = stream(events)
-    provider.script = [head, first, go_on, *rest]
+    head, *rest = stream(events)
+    provider.script = [head, *rest[:2], go_on, *rest[2:]]
     with client.messages.stream(**{"model": MODEL, "max_tokens": 100, "messages": HELLO, **options}) as got:
         assert next(iter(got)).type == "message_start"
         provider.signal(go_on)
@@ -148,8 +148,8 @@ def test_the_input_of_a_tool_is_redacted_and_stays_json(client, provider):
 
 def test_a_stream_that_a_rule_stops_ends_as_a_refusal(client, gateway, provider):
     go_on = asyncio.Event()
-    head, first, *rest = stream(message(words(0, "this is about project osprey and more")))
-    provider.script = [head, first, go_on, *rest]
+    head, *rest = stream(message(words(0, "this is about project osprey and more")))
+    provider.script = [head, *rest[:2], go_on, *rest[2:]]
     raw = client.messages.with_raw_response.create(model=MODEL, max_tokens=9, messages=HELLO, stream=True)
     with raw.parse() as got:
         events = [next(got)]

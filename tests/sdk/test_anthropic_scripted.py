@@ -239,8 +239,9 @@ def test_a_second_try_that_goes_well(claude, provider):
     assert ask(claude(max_retries=2)).content[0].text == "Hi."
 
 
-def test_an_error_in_place_of_a_stream_is_a_status(client, provider):
-    provider.script = stream([event("error", error={"type": "overloaded_error", "message": "Overloaded"})])
+@pytest.mark.parametrize("before", [[], [START, PING]], ids=["first", "before content"])
+def test_an_error_in_place_of_a_stream_is_a_status(client, provider, before):
+    provider.script = stream([*before, event("error", error={"type": "overloaded_error", "message": "Overloaded"})])
     with pytest.raises(anthropic.APIStatusError) as caught:
         ask(client, stream=True)
     assert (caught.value.status_code, caught.value.type) == (529, "overloaded_error")

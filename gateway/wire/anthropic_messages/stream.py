@@ -2,7 +2,8 @@
 
 :class:`PassReader` is the hot path. A network read that is nothing but whole deltas of blocks is returned as it came;
 only the events around them, which say something (usage, a stop reason, an error), are parsed. Bytes never leave before
-the event they belong to is complete, and ``message_stop`` waits for :meth:`EventReader.finish`.
+the event they belong to is complete, ``message_start`` waits for the first event with content, so that an error in its
+place can still be a status, and ``message_stop`` waits for :meth:`EventReader.finish`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ KEPT_BYTES = 262_144
 MAX_BLOCKS = 4_096
 _DELTA = b"event: content_block_delta\ndata: {"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_EARLY = frozenset({"message_start", "ping"})
 _NEXT_DELTA = b"\n\n" + _DELTA
 
 
@@ -35,8 +37,8 @@ class EventReader:
         told: Blocks that the client was told of, and not of their end.
     """
 
-    __slots__ = ("_end", "_failure", "_last", "_request", "_room", "_splitter", "_stopped", "_usage", "begun", "done",
-                 "facts", "kept", "told")  # fmt: skip
+    __slots__ = ("_early", "_end", "_failure", "_opened", "_request", "_room", "_splitter", "_stopped", "_usage",
+                 "begun", "done", "facts", "kept", "told")  # fmt: skip
 
     def __init__(self, request: Request) -> None:
         self.facts = AnswerFacts()
@@ -52,6 +54,9 @@ class EventReader:
         self._usage: dict[str, Any] = {}
         # A stop reason was given: nothing but the end itself is missing.
         self._stopped = False
+        # What waits for the first event with content; whether that has come.
+        self._early: list[bytes] = []
+        self._opened = False
 
     def finish(self) -> bytes:
         """Take the end of the body: see :meth:`gateway.core.ports.StreamReader.finish`."""
@@ -64,7 +69,7 @@ class EventReader:
         if not self.done and not self._stopped:
             raise self._failed(StreamBroken("The provider's stream ended before it was whole."), [last])
         try:
-            return b"".join((last, self._flush(), self._end))
+            return b"".join((last, self._content(self._flush()), self._end))
         except GatewayError as error:
             raise self._failed(error, [last]) from None
 
@@ -108,7 +113,7 @@ class EventReader:
     def _event(self, raw: bytes) -> bytes:
         parsed = parse_event(raw)
         if parsed is None:
-            return raw
+            return self._wait(raw)
         if parsed.data.startswith(b"[DONE]"):
             # Of servers that end every stream as OpenAI does.
             self.done = self._stopped
@@ -126,7 +131,21 @@ class EventReader:
             self._end = named(name, raw, parsed)
             return b""
         self._read(name, document)
-        return self._shown(name, named(name, raw, parsed), document)
+        shown = self._shown(name, named(name, raw, parsed), document)
+        return self._wait(shown) if name in _EARLY else self._content(shown)
+
+    def _wait(self, shown: bytes) -> bytes:
+        if self._opened:
+            return shown
+        self._early.append(shown)
+        return b""
+
+    def _content(self, shown: bytes) -> bytes:
+        if self._opened:
+            return shown
+        self._opened = True
+        early, self._early = self._early, []
+        return b"".join((*early, shown))
 
     def _read(self, name: str, document: dict[str, Any]) -> None:
         facts = self.facts
@@ -184,7 +203,7 @@ class PassReader(EventReader):
         """Take the next bytes: see :meth:`gateway.core.ports.StreamReader.feed`."""
         if self._room >= 0:
             self._keep(data)
-        if self.begun and not self._splitter.carry and not self.done and self._failure is None:
+        if self._opened and not self._splitter.carry and not self.done and self._failure is None:
             events = plain_deltas(data)
             if events:
                 self.facts.chunks += events
