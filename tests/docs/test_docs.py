@@ -38,7 +38,12 @@ from tests.support.docs_pages import PAGES, ROOT, blocks, commands, infos, quote
 from tests.support.drivers import with_driver
 from tests.support.scorers import Room
 
-SECRETS_IN_EXAMPLES = {"WEIGHBRIDGE_NAMES_KEY": "k" * 32, "OPENAI_API_KEY": "a", "SUPPORT_KEY": "b"}
+SECRETS_IN_EXAMPLES = {
+    "WEIGHBRIDGE_NAMES_KEY": "k" * 32,
+    "OPENAI_API_KEY": "a",
+    "ANTHROPIC_API_KEY": "c",
+    "SUPPORT_KEY": "b",
+}
 METRICS = {family.name for family in (*worker_families([], 0), *operator_families(None, StoreHealth()))}
 CONFIGURATION = "docs/configuration.md"
 
