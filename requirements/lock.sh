@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves pyproject.toml into the three locks. Called by `make lock`; needs uv, and takes it for itself if there is none.
+# Resolves pyproject.toml into the four locks. Called by `make lock`; needs uv, and takes it for itself if there is none.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,5 +18,6 @@ resolve() { # NAME OPTIONS…
 }
 
 resolve dev --extra embedded --extra models --group dev
+resolve train --extra models --group train -c requirements/dev.lock
 resolve embedded --extra embedded --extra models -c requirements/dev.lock
 resolve runtime -c requirements/dev.lock

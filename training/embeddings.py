@@ -59,13 +59,12 @@ class Vectors:
         backend = OneThread(home)
         self._embedder = Embedder(backend, WordPieces((home / VOCABULARY).read_bytes()))
         self._model = hashlib.sha256(backend.model).digest()
-        self._path = cache / f"vectors-{self._model.hex()[:12]}.npz"
+        self._folder, self._stem = cache, f"vectors-{self._model.hex()[:12]}"
         self._known: dict[bytes, int] = {}
         self._rows: NDArray[np.float32] = np.zeros((0, WIDTH), dtype=np.float32)
-        if self._path.exists():
-            with np.load(self._path) as stored:
-                self._rows = stored["rows"]
-                self._known = {key.tobytes(): number for number, key in enumerate(stored["keys"])}
+        for path in sorted(cache.glob(f"{self._stem}*.npz")):
+            with np.load(path) as stored:
+                self._add([key.tobytes() for key in stored["keys"]], stored["rows"])
 
     def of(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return ``float32[n_texts, 384]``."""
@@ -75,14 +74,18 @@ class Vectors:
         for first in range(0, len(wanted), _BATCH):
             batch = wanted[first : first + _BATCH]
             made = asyncio.run(self._embedder.embed([text for _, text in batch]))
-            for number, (key, _) in enumerate(batch):
-                self._known[key] = len(self._rows) + number
-            self._rows = np.concatenate((self._rows, made))
-            self._keep()
+            self._add([key for key, _ in batch], made)
+            self._keep([key for key, _ in batch], made)
         return self._rows[[self._known[key] for key in keys]]
 
-    def _keep(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+    def _add(self, keys: list[bytes], rows: NDArray[np.float32]) -> None:
+        for number, key in enumerate(keys):
+            self._known[key] = len(self._rows) + number
+        self._rows = np.concatenate((self._rows, rows))
+
+    def _keep(self, keys: list[bytes], rows: NDArray[np.float32]) -> None:
+        """Write a batch into a file of its own, so that two runs side by side lose nothing."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = f"{self._stem}-{keys[0].hex()}.npz"
         # As numbers: a type of bytes would drop zeros at the end.
-        keys = b"".join(sorted(self._known, key=self._known.__getitem__))
-        np.savez(self._path, rows=self._rows, keys=np.frombuffer(keys, dtype=np.uint8).reshape(-1, 16))
+        np.savez(self._folder / name, rows=rows, keys=np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 16))

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from gateway.guards.models.heads import Blend
+from gateway.guards.models.heads import Blend, Head
 from gateway.guards.models.sentences import is_code, sentences
 from training import instructions, outcome, packages, tiers
 from training.corpora import BENIGN, lines, read
@@ -25,6 +25,8 @@ BLEND = Blend(ngram=0.5, model=0.5, bias=0.0, low=-5.0, high=5.0)
 PER_DOUBLING = 0.25
 PARTS = 3
 _TABLES, _NOTES = 90, 400
+# Of a document the model reads so many sentences.
+_READ = 6
 # Sets that count more than their size.
 _COUNTS = {"hidden": 8.0, "emails": 4.0, "own-documents": 2.0, "own-attacks": 0.5, "attacks": 0.5}
 
@@ -64,15 +66,14 @@ def whole(text: str) -> list[tuple[int, int]]:
 
 
 def inject(text: str, order: str, place: int, rng: random.Random) -> str:
-    """Put an instruction at the beginning (0), somewhere (1) or at the end (2) of a document."""
-    gap = "\n" if text.startswith("|") else " "
+    """Put an instruction on a line of its own: before the document (0), between two sentences (1) or behind it (2)."""
     if place == 0:
-        return f"{order}{gap}{text}"
+        return f"{order}\n{text}"
     if place == 2:
-        return f"{text}{gap}{order}"
-    gaps = [at for at, letter in enumerate(text) if letter == gap] or [len(text)]
-    at = rng.choice(gaps)
-    return f"{text[:at]}{gap}{order}{gap}{text[at:].lstrip(gap)}"
+        return f"{text}\n{order}"
+    at = rng.choice([end for _, end in sentences(text)] or [len(text)])
+    at = text.find("\n", at) + 1 if text.startswith("|") and "\n" in text[at:] else at
+    return f"{text[:at].rstrip()}\n{order}\n{text[at:].lstrip()}"
 
 
 def cases(data: Path, part: int) -> list[Case]:
@@ -110,10 +111,24 @@ def learned_from(data: Path, items: list[Sentence], part: int) -> np.ndarray[tup
 
 
 def scored(fitted: tiers.Tiers, texts: list[str], vectors: Vectors) -> tuple[Numbers, Numbers]:
-    """Return a logit of both tiers and of the cheap one for each document."""
-    pieces = tiers.cut_all(texts, sentences, vectors)
-    ngram, model = fitted.logits(pieces)
-    return pieces.by_text(BLEND(ngram, model), PER_DOUBLING), pieces.by_text(ngram, PER_DOUBLING)
+    """Return a logit of both tiers and of the cheap one for each document.
+
+    As when serving, the model reads only the most suspicious sentences of a document.
+    """
+    spans = [sentences(text) or whole(text) for text in texts]
+    counts = np.array([len(each) for each in spans])
+    first = np.cumsum(counts) - counts
+    ngram = tiers.matrix(texts, spans) @ fitted.weights + fitted.bias
+    rows = [
+        start + np.argsort(-ngram[start : start + count])[:_READ] for start, count in zip(first, counts, strict=True)
+    ]
+    asked = np.concatenate(rows)
+    pieces = [text[slice(*span)] for text, own in zip(texts, spans, strict=True) for span in own]
+    model = np.full(len(ngram), BLEND.low)
+    model[asked] = Head(fitted.head)(vectors.of([pieces[number] for number in asked]))[:, 0]
+    lowered = PER_DOUBLING * np.log2(counts)
+    both, cheap = (np.maximum.reduceat(logits, first) - lowered for logits in (BLEND(ngram, model), ngram))
+    return both, cheap
 
 
 def harmless(data: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier
 from sklearn.neural_network import MLPClassifier
 
@@ -78,19 +80,14 @@ def cut(texts: Sequence[str], cutter: Callable[[str], list[tuple[int, int]]], ve
     return _prepared(texts, [chosen(cutter, text) for text in texts], vectors)
 
 
-def cut_all(texts: Sequence[str], cutter: Callable[[str], list[tuple[int, int]]], vectors: Vectors) -> Cut:
-    """Cut texts and prepare both tiers' inputs, all pieces of them."""
-    spans = [cutter(text) or [(0, len(text))] for text in texts]
-    return _prepared(texts, spans, vectors)
-
-
 def _prepared(texts: Sequence[str], spans: Sequence[list[tuple[int, int]]], vectors: Vectors) -> Cut:
     counts = np.array([len(each) for each in spans])
     pieces = [text[slice(*span)] for text, own in zip(texts, spans, strict=True) for span in own]
-    return Cut(np.repeat(np.arange(len(texts)), counts), counts, _matrix(texts, spans), vectors.of(pieces))
+    return Cut(np.repeat(np.arange(len(texts)), counts), counts, matrix(texts, spans), vectors.of(pieces))
 
 
-def _matrix(texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> sparse.csr_matrix:
+def matrix(texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> sparse.csr_matrix:
+    """Return the n-grams of every piece of every text, one row a piece."""
     columns: list[NDArray[np.int32]] = []
     values: list[NDArray[np.float32]] = []
     ends = [0]
@@ -137,7 +134,10 @@ def network(vectors: NDArray[np.float32], targets: NDArray[Any], weights: Logits
     )
     # Unit vectors have small entries; scaled up, the first steps are not lost.
     scale = np.float32(np.sqrt(vectors.shape[1]))
-    model.fit(vectors * scale, targets, sample_weight=weights)
+    with warnings.catch_warnings():
+        # It is meant to stop there.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(vectors * scale, targets, sample_weight=weights)
     return {
         "hidden": (model.coefs_[0] * scale).astype(np.float16),
         "hidden_bias": model.intercepts_[0].astype(np.float32),

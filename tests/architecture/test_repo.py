@@ -29,7 +29,7 @@ TOP_LEVEL = {
     ),
 }
 TARGETS = ["run", "test", "check", "bench", "models"]
-LOCKS = ["runtime", "embedded", "dev"]
+LOCKS = ["runtime", "embedded", "dev", "train"]
 PINNED = re.compile(r"^([a-z0-9._-]+)==", re.MULTILINE)
 PROJECT = tomllib.loads(text(ROOT / "pyproject.toml"))["project"]
 
