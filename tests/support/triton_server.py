@@ -33,7 +33,7 @@ input [
   {{ name: "ids" data_type: TYPE_INT64 dims: [ -1, -1 ] }},
   {{ name: "mask" data_type: TYPE_INT64 dims: [ -1, -1 ] }}
 ]
-output [ {{ name: "{output}" data_type: TYPE_FP32 dims: [ {dims} ] }} ]
+output [ {outputs} ]
 instance_group [ {{ kind: KIND_CPU count: 1 }} ]
 """
 MODEL = """import onnxruntime
@@ -83,10 +83,14 @@ def environment() -> Path:
 
 def repository(folder: Path, models: Path) -> Path:
     """A model repository with our models, as the server wants it."""
-    for name, output, dims in (("embedder", "embedding", "-1, 384"), ("names", "logits", "-1, -1, 35")):
+    shapes = {"embedder": {"embedding": "-1, 384"}, "names": {"logits": "-1, -1, 35", "hidden": "-1, -1, 384"}}
+    for name, tensors in shapes.items():
+        outputs = ", ".join(
+            f'{{ name: "{output}" data_type: TYPE_FP32 dims: [ {dims} ] }}' for output, dims in tensors.items()
+        )
         version = folder / name / "1"
         version.mkdir(parents=True)
-        (folder / name / "config.pbtxt").write_text(CONFIGURATION.format(name=name, output=output, dims=dims))
+        (folder / name / "config.pbtxt").write_text(CONFIGURATION.format(name=name, outputs=outputs))
         (version / "model.py").write_text(MODEL)
         shutil.copy(models / f"{name}.onnx", version / "model.onnx")
     return folder

@@ -169,10 +169,15 @@ def sentence_embedder(encoder: Encoder, smoothing: Mapping[str, NDArray[Any]] | 
 
 
 def token_classifier(encoder: Encoder, head: Dense, smoothing: Mapping[str, NDArray[Any]] | None) -> bytes:
-    """Return the file of an encoder that gives each token's logits: ``float32[batch, tokens, labels]``."""
+    """Return the file of an encoder that gives each token's logits, and its last hidden layer.
+
+    They are ``logits``, ``float32[batch, tokens, labels]``, and ``hidden``, ``float32[batch, tokens, width]``.
+    """
     written = EncoderGraph("names", smoothing)
     graph = written.graph
     tokens = written.write(encoder)
     product = graph.node("MatMul", tokens, graph.constant(head.weight))
     graph.node("Add", product, graph.constant(head.bias), output="logits")
-    return graph.encode(INPUTS, (Tensor("logits", "FLOAT", ("batch", "tokens", len(head.bias))),))
+    graph.node("Identity", tokens, output="hidden")
+    shapes = {"logits": len(head.bias), "hidden": encoder.words.shape[1]}
+    return graph.encode(INPUTS, [Tensor(name, "FLOAT", ("batch", "tokens", last)) for name, last in shapes.items()])

@@ -78,7 +78,7 @@ class Loader:
 
     def names(self) -> Scorer:
         """Make the scorer of names and addresses."""
-        return load_names(self._backend, self._read, {})
+        return load_names(self._backend, self._read)
 
     def toxicity(self) -> Scorer:
         """Make the scorer of insults, threats and the like."""

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from gateway.clients.word_pieces import Pieces
 from gateway.core.errors import ModelFailed
+from gateway.guards.models.calibration import Table
+from gateway.guards.models.name_head import NameHead, case_features, features, read_head
 from gateway.guards.models.scoring import Backend, Score
 from gateway.guards.models.vocabulary import Vocabulary, framed
 from gateway.plugin.guard import About
@@ -36,6 +38,7 @@ WINDOW_PIECES, OVERLAP_PIECES = 160, 24
 _BESIDE = 0.4
 
 Floats = NDArray[np.float32]
+Arrays = Mapping[str, NDArray[Any]]
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -53,7 +56,8 @@ class NamesScorer:
         backend: What runs the model.
         vocabulary: Cuts texts into word pieces.
         labels: The model's labels, by number.
-        thresholds: By category, from the share of benign texts to the score that such a share reaches.
+        head: The second opinion on people; ``None`` for the model's own alone.
+        tables: By category, how often harmless prompts reach which score.
     """
 
     name = "names"
@@ -63,11 +67,13 @@ class NamesScorer:
         backend: Backend,
         vocabulary: Vocabulary,
         labels: Sequence[str],
-        thresholds: Mapping[str, Callable[[float], float]],
+        head: NameHead | None = None,
+        tables: Mapping[str, Table] | None = None,
     ) -> None:
         self._backend = backend
         self._vocabulary = vocabulary
-        self._thresholds = thresholds
+        self._head = head
+        self._tables = tables or {}
         plain = [label.partition("-")[2] for label in labels]
         self._people, self._streets, self._towns = (
             np.array([label in group for label in plain]) for group in (_PERSON, _STREET, _TOWN)
@@ -87,30 +93,34 @@ class NamesScorer:
             return [[] for _ in texts]
         outputs = iter(await self._backend.run_each(MODEL, windows))
         return [
-            self._scores(text, pieces, [(place, next(outputs)["logits"][0, 1:-1]) for place in places], at)
+            self._scores(text, pieces, [(place, next(outputs)) for place in places], at)
             for (text, _), pieces, places in zip(texts, cut, spans, strict=True)
         ]
 
     def threshold(self, target_fpr: float, category: str = "") -> float:
         """Return a threshold; see :meth:`gateway.guards.models.scoring.Scorer.threshold`."""
-        found = self._thresholds.get(category or PERSON)
+        found = self._tables.get(category or PERSON)
         if found is None:
             raise ValueError(f"there is no category '{category}'")
-        return found(target_fpr)
+        return found.threshold(target_fpr)
 
     async def close(self) -> None:
         """Let go of nothing: the backend is shared."""
 
     def _scores(
-        self, text: str, pieces: Pieces, windows: Sequence[tuple[tuple[int, int], NDArray[Any]]], at: float
+        self, text: str, pieces: Pieces, windows: Sequence[tuple[tuple[int, int], Arrays]], at: float
     ) -> list[Score]:
         """Return the names of one text, the surest first."""
         sure = np.zeros((len(pieces.ids), 3), dtype=np.float32)
-        for (first, end), logits in windows:
-            shares = softmax(logits)
+        case = case_features(text, pieces)
+        for (first, end), outputs in windows:
+            shares = softmax(outputs["logits"][0, 1:-1])
             groups = np.stack(
                 [shares[:, group].sum(axis=1) for group in (self._people, self._streets, self._towns)], axis=1
             )
+            if self._head is not None:
+                given = features(outputs["hidden"][0, 1:-1], groups[:, 0], case[first:end])
+                groups[:, 0] = np.maximum(groups[:, 0], self._head(given))
             # Where windows overlap, the one that knows more of what is around may be either: the surer one counts.
             sure[first:end] = np.maximum(sure[first:end], groups)
         people = _joined(text, _words(pieces, sure[:, 0]), PERSON, at)
@@ -188,15 +198,12 @@ def _touch(between: str, joints: str) -> bool:
     return len(between) <= _LONGEST_JOINT and all(letter in joints for letter in between)
 
 
-def load_names(
-    backend: Backend, read: Callable[[str], bytes], thresholds: Mapping[str, Callable[[float], float]]
-) -> NamesScorer:
+def load_names(backend: Backend, read: Callable[[str], bytes]) -> NamesScorer:
     """Make the scorer.
 
     Args:
         backend: What runs the model.
         read: Returns a verified file of a model.
-        thresholds: See :class:`NamesScorer`.
 
     Raises:
         ModelFailed: A file is missing or corrupt.
@@ -205,4 +212,4 @@ def load_names(
         labels = msgspec.json.decode(read(LABELS), type=list[str])
     except msgspec.MsgspecError:
         raise ModelFailed("The labels of the model of names cannot be read.") from None
-    return NamesScorer(backend, Vocabulary(read, VOCABULARY), labels, thresholds)
+    return NamesScorer(backend, Vocabulary(read, VOCABULARY), labels, *read_head())
