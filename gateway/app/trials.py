@@ -31,6 +31,7 @@ from gateway.wire.openai_chat import DIALECT
 
 _CHANNEL = (0, "text")
 _FAILED = "on_error:"
+_PATIENCE_S = 30.0
 # What a test cannot know beforehand: the tag of a placeholder.
 _ANY = re.compile(r"\\{\\{any:([0-9]{1,4})\\}\\}")
 
@@ -212,9 +213,13 @@ def _models(engine: GuardEngine, side: Side) -> list[str]:
 async def _ask_all(
     engine: GuardEngine, tests: Sequence[PolicyTest], closing: Callable[[], Awaitable[None]]
 ) -> list[_Said]:
+    # A test says what a model says, not how fast a machine is: loading counts for nothing, and there is time.
+    engine.kit.patience_s = _PATIENCE_S
     try:
+        await engine.warm()
         return [await _ask(engine, test) for test in tests]
     finally:
+        engine.kit.patience_s = 0.0
         engine.kit.memo.forget()
         await closing()
 

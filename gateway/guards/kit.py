@@ -66,6 +66,7 @@ class Kit:
     Attributes:
         forms: How each detector runs: ``pattern``, ``piece``, ``text``, ``call``, ``outside``, ``model``, or both of
             two: ``text+model``.
+        patience_s: Models may take so long, whatever the policy says: for those who are in no hurry.
         line: The way to the gateway's own models, for judges.
         local: Detectors that find in one text by themselves, whoever else they ask.
 
@@ -96,6 +97,7 @@ class Kit:
         self.askers: dict[str, Asker] = {}
         self.local: frozenset[str] = frozenset()
         self.line = Line()
+        self.patience_s = 0.0
         self._scorers = scorers
         self._given = askers
         for number, spec in enumerate(self.specs):

@@ -148,7 +148,7 @@ async def asked(kit: Kit, asker: Asker, texts: Texts) -> Sequence[Sequence[Findi
         else:
             known[key] = found
     if fresh:
-        answers = await ask_one(asker.detector, list(fresh.values()), time_limit(asker))
+        answers = await ask_one(asker.detector, list(fresh.values()), max(time_limit(asker), kit.patience_s))
         for key, answer in zip(fresh, answers, strict=True):
             known[key] = answer
             memo.put(key, tuple(answer))

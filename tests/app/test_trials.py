@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from gateway.app.models import Door, Models
@@ -111,6 +113,18 @@ rules:
   - {id: rude, match: {direction: response}, when: toxic, do: block, mode: enforce}
 tests:
 """
+
+
+def test_how_fast_a_machine_is_makes_no_difference() -> None:
+    async def later() -> None:
+        await asyncio.sleep(0.005)
+
+    policy = MODELS.replace("{use: injection, target_fpr: 1%}", "{use: injection, target_fpr: 1%, timeout: 1ms}")
+    test = "- {name: t, given: {role: user, text: some poison}, expect: {rule: orders}}"
+    loaded = bundle_of([("p", policy + test)])
+    engine = build_engine(loaded, "p", door=Door(Models(Room(later))))
+    [trial] = run_tests(engine, loaded.tests)
+    assert (trial.problems, trial.unasked, engine.kit.patience_s) == ((), "", 0.0)
 
 
 def failures_with(room: Room, given: str, expect: str) -> tuple[list[str], str]:

@@ -30,6 +30,7 @@ from gateway.wire.openai_stream import DONE, chunks_of, write_event
 from tests.guards.planted import NEAR, PROSE, SECRETS, cuts, plant
 from tests.support import message_streams as messages
 from tests.support.figures import SOAK
+from tests.support.scorers import Room
 
 ROOT = Path(__file__).parents[2]
 PACKS = sorted(path.name for path in (ROOT / "policies").glob("*.yaml"))
@@ -54,7 +55,7 @@ FACTS = CallFacts(route="/v1/chat/completions", model="m", provider="p", stream=
 def plan_of(pack: str) -> GuardPlan:
     loaded = load_bundle(((pack, ROOT / "policies" / pack),))
     assert loaded.bundle is not None
-    return GuardEngine(loaded.bundle, lambda: 0).plan(FACTS)
+    return GuardEngine(loaded.bundle, lambda: 0, scorers=Room()).plan(FACTS)
 
 
 def text_of(source: random.Random, pieces: int) -> str:
