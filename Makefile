@@ -39,7 +39,12 @@ test: $(VENV)/installed-dev debs
 soak: $(VENV)/installed-dev debs
 	WEIGHBRIDGE_SOAK=1 $(PY) -m pytest -q --timeout 900 -o log_cli=true --log-cli-level=INFO tests/chaos tests/integration tests/recording/test_metrics.py tests/guards/test_prefix_law.py
 
-# All of them, side by side; one that fails does not hide another.
+# What starts engines, processes and compilers, or lives on many examples; make test runs it.
+NOT_BRIEF := chaos cli clients/test_chdb.py clients/test_packages.py docs/test_docs.py guards/models guards/test_prefix_law.py \
+  guards/test_secret_kinds.py integration listener/test_door.py loadtests operator plugin/test_traces.py sdk upstream/test_attempt.py
+
+# A brief look: few examples, and two cases of each test that has many; make test takes all. Whatever the architecture
+# tests hold is held here too. All of them, side by side; one that fails does not hide another.
 check: $(VENV)/installed-dev
 	@$(MAKE) --no-print-directory --keep-going --jobs 3 --output-sync=target $(CHECKS)
 
@@ -59,7 +64,8 @@ check-words:
 	$(VENV)/bin/codespell gateway tests loadtests docs *.md
 
 check-tests:
-	$(PY) -m pytest -n auto -q --hypothesis-profile brief -m "not integration and not slow and not bench"
+	$(PY) -m pytest -n auto -q --hypothesis-profile brief --cases 2 -m "not integration and not slow and not bench" \
+	  $(addprefix --ignore=tests/,$(NOT_BRIEF))
 
 format: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format .

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,7 +19,7 @@ settings.register_profile(
     derandomize=os.environ.get("WEIGHBRIDGE_SOAK") != "1",
 )
 # make check takes a short look; make test has as many examples as each test asks for.
-settings.register_profile("brief", settings.get_profile("weighbridge"), max_examples=20)
+settings.register_profile("brief", settings.get_profile("weighbridge"), max_examples=10)
 settings.load_profile("weighbridge")
 
 # Programs inherit what is ignored, and a shell ignores this one for whatever it runs in the background.
@@ -27,8 +29,36 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 STARTING = {"gateway", "plane", "weighbridge"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# Whatever is read here is read whole, however brief the look.
+WHOLE = Path(__file__).parent / "architecture"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cases", type=int, metavar="N", help="of each parametrised test, N cases, the first and the last"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Whatever asks for one of them is an integration test, in whichever folder it lies."""
     for item in items:
         if STARTING.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.integration)
+    most = config.getoption("--cases")
+    if most:
+        kept = set(chosen(items, most))
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = [item for item in items if item in kept]
+
+
+def chosen(items: list[pytest.Item], most: int) -> Iterator[pytest.Item]:
+    """Choose so many cases of each test, spread evenly over all of them."""
+    cases: dict[tuple[Path, str], list[pytest.Item]] = {}
+    for item in items:
+        if WHOLE in item.path.parents:
+            yield item
+        else:
+            cases.setdefault((item.path, item.nodeid.partition("[")[0]), []).append(item)
+    for each in cases.values():
+        wanted = min(most, len(each))
+        yield from (each[round(n * (len(each) - 1) / max(1, wanted - 1))] for n in range(wanted))
