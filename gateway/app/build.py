@@ -143,8 +143,7 @@ def _deployment(entry: ProviderEntry) -> Deployment:
     if entry.passes_credential:
         credential = None
     elif entry.api_key is not None:
-        key, native = entry.api_key.reveal(), NATIVES.get(entry.kind)
-        credential = b"authorization: Bearer %b\r\n" % key.encode() if native is None else native.credential(key)
+        credential = _credential(entry.kind, entry.api_key.reveal())
     return Deployment(
         provider=entry.name,
         kind=entry.kind,
@@ -153,7 +152,15 @@ def _deployment(entry: ProviderEntry) -> Deployment:
         credential=credential,
         on_unsupported=entry.on_unsupported,
         template=entry.template,
+        api_version=entry.api_version,
     )
+
+
+def _credential(kind: str, key: str) -> bytes:
+    if kind == "azure":
+        return b"api-key: %b\r\n" % key.encode()
+    native = NATIVES.get(kind)
+    return b"authorization: Bearer %b\r\n" % key.encode() if native is None else native.credential(key)
 
 
 def _candidate(model: ModelEntry, provider: Deployment) -> Deployment:

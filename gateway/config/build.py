@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse, points_at
 from gateway.config.environment import OPENAI_URL, SIM, Outside, providers_from, shown
-from gateway.config.natives import NATIVES, vertex_url
+from gateway.config.natives import AZURE_VERSION, NATIVES, azure_url, vertex_url
 from gateway.config.prices import load_prices
 from gateway.config.references import References, Secret, secret_fault
 from gateway.config.schema import FileSpec, LimitSpec, ModelSpec, ProviderSpec, RateSpec
@@ -226,6 +226,7 @@ class Builder:
                 on_unsupported=spec.on_unsupported,
                 model=spec.model or "",
                 template=spec.template or "",
+                api_version=(spec.api_version or AZURE_VERSION) if spec.kind == "azure" else "",
             )
         return entries
 
@@ -305,6 +306,8 @@ def _base_url(spec: ProviderSpec, account: Secret | None) -> str:
         if not (spec.project or project):
             raise ValueError("name no project; give it beside them")
         return vertex_url(spec.base_url, spec.project or project, spec.location or "global")
+    if spec.kind == "azure":
+        return azure_url(spec.base_url or "")
     native = NATIVES.get(spec.kind)
     if native is not None:
         return native.base_url(spec.base_url)

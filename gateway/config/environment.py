@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.config.addresses import Address, parse_base_url, points_at
-from gateway.config.natives import NATIVES
+from gateway.config.natives import AZURE_VERSION, AZURE_VERSIONS, NATIVES, azure_url
 from gateway.config.references import Secret, secret_fault
 from gateway.config.settings import ProviderEntry
 from gateway.config.source import Problem
@@ -23,10 +23,7 @@ _PUBLIC = (
     ("together", "TOGETHER_API_KEY", "https://api.together.xyz/v1"),
     ("openrouter", "OPENROUTER_API_KEY", "https://openrouter.ai/api/v1"),
 )
-_LATER = (
-    ("azure", ("AZURE_OPENAI_API_KEY",)),
-    ("bedrock", ("AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK")),
-)
+_LATER = (("bedrock", ("AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK")),)
 OPENAI_URL = _PUBLIC[0][2]
 SIM = ProviderEntry(name="sim", kind="sim", base_url="")
 DEFAULT_FILE = "weighbridge.yaml"
@@ -118,10 +115,31 @@ def providers_from(environ: Mapping[str, str], listen: Address) -> Found:
         if key is not None:
             base_url = native.base_url(_address(environ, native.url_variable, native.url, listen, found))
             found.providers.append(ProviderEntry(name=native.kind, kind=native.kind, base_url=base_url, api_key=key))
+    _find_azure(environ, found)
     for name, variables in _LATER:
         if any(environ.get(variable) for variable in variables):
             found.notices.append(f"provider {name} is not yet available, ignored its key")
     return found
+
+
+def _find_azure(environ: Mapping[str, str], found: Found) -> None:
+    key, endpoint = _key(environ, "AZURE_OPENAI_API_KEY", found), environ.get("AZURE_OPENAI_ENDPOINT")
+    if key is None:
+        return
+    if not endpoint:
+        found.notices.append("provider azure needs AZURE_OPENAI_ENDPOINT too, ignored its key")
+        return
+    version = environ.get("OPENAI_API_VERSION") or AZURE_VERSION
+    try:
+        url = azure_url(parse_base_url(endpoint))
+    except ValueError as error:
+        found.problems.append(Problem("AZURE_OPENAI_ENDPOINT", 0, str(error)))
+        return
+    if not AZURE_VERSIONS.fullmatch(version):
+        found.problems.append(Problem("OPENAI_API_VERSION", 0, "should be a date such as 2024-10-21"))
+        return
+    entry = ProviderEntry(name="azure", kind="azure", base_url=url, api_key=key, api_version=version)
+    found.providers.append(entry)
 
 
 def _key(environ: Mapping[str, str], variable: str, found: Found) -> Secret | None:

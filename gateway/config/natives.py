@@ -8,6 +8,9 @@ from typing import Literal
 import msgspec
 
 NativeKind = Literal["anthropic", "gemini"]
+# Of Azure's API, where nobody says another one.
+AZURE_VERSION = "2024-10-21"
+AZURE_VERSIONS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:-preview)?")
 _VERSIONED = re.compile(r"/v[0-9][a-z0-9]*\Z")
 
 
@@ -80,3 +83,8 @@ def vertex_url(base_url: str | None, project: str, location: str) -> str:
     host = "aiplatform" if location == "global" else f"{location}-aiplatform"
     base_url = base_url or f"https://{host}.googleapis.com"
     return f"{base_url}/v1/projects/{project}/locations/{location}/publishers/google"
+
+
+def azure_url(endpoint: str) -> str:
+    """Return where a resource's API is, for its endpoint as Azure shows it or with the path that clients add."""
+    return endpoint if endpoint.endswith("/openai") else endpoint + "/openai"

@@ -11,12 +11,13 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse
+from gateway.config.natives import AZURE_VERSIONS
 from gateway.config.references import SecretReference
 from gateway.config.units import parse_bytes, parse_duration, parse_percent
 from gateway.config.validation import Many, NotYet, Strict, not_yet
 from gateway.core.losses import OnUnsupported
 
-_LATER_KINDS = ("azure", "bedrock")
+_LATER_KINDS = ("bedrock",)
 _CACHE_OPTIONS = frozenset({"ttl", "threshold", "mode", "scope", "answer_guards"})
 
 _TEXT = {"type": "string"}
@@ -116,16 +117,27 @@ class CaptureSpec(Strict):
 class ProviderSpec(Strict):
     """Who serves models."""
 
-    kind: Annotated[Literal["openai", "anthropic", "gemini", "vertex", "triton", "sim"], _later(_LATER_KINDS, "kind")]
+    kind: Annotated[
+        Literal["openai", "anthropic", "azure", "gemini", "vertex", "triton", "sim"], _later(_LATER_KINDS, "kind")
+    ]
     base_url: BaseUrl | None = None
     api_key: SecretReference | None = None
     credentials: SecretReference | None = None
     project: CloudName | None = None
     location: CloudName | None = None
+    api_version: Annotated[str, Field(pattern=f"^{AZURE_VERSIONS.pattern}$")] | None = None
     on_unsupported: OnUnsupported = "reject"
     model: Text | None = None
     template: Literal["chatml", "llama-3", "mistral"] | None = None
     load: NotYet = None
+
+    @model_validator(mode="after")
+    def _azure_is_somewhere(self) -> ProviderSpec:
+        if self.kind == "azure" and self.base_url is None:
+            raise ValueError("kind azure needs base_url, the endpoint of the resource")
+        if self.kind != "azure" and self.api_version is not None:
+            raise ValueError("api_version is for kind azure")
+        return self
 
     @model_validator(mode="after")
     def _sim_is_local(self) -> ProviderSpec:

@@ -90,10 +90,11 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
         on_unsupported: What becomes of a field that the provider's dialect cannot carry.
         model: The one model it serves, whatever the client calls it; empty keeps the client's name.
         template: How its models are spoken to, of ``triton``.
+        api_version: Of Azure's API; empty for all others.
     """
 
     name: str
-    kind: Literal["openai", "anthropic", "gemini", "vertex", "triton", "sim"]
+    kind: Literal["openai", "anthropic", "azure", "gemini", "vertex", "triton", "sim"]
     base_url: str
     api_key: Secret | None = None
     credentials: Secret | None = None
@@ -101,6 +102,7 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
     on_unsupported: OnUnsupported = "reject"
     model: str = ""
     template: str = ""
+    api_version: str = ""
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -139,6 +139,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         credential: Header lines that authenticate us, already encoded; ``None`` passes the client's own on.
         on_unsupported: What becomes of a field that the provider's dialect cannot carry.
         template: How a model without a chat interface is spoken to; empty for the usual way.
+        api_version: Of Azure's API; empty for all others.
     """
 
     provider: str
@@ -150,6 +151,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None = None
     on_unsupported: Literal["reject", "drop"] = "reject"
     template: str = ""
+    api_version: str = ""
 
 
 class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):

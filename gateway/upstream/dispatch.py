@@ -14,6 +14,7 @@ from gateway.core.ports import AnswerSink
 from gateway.upstream.attempt import Attempt, Running
 from gateway.upstream.crossing import CrossingSink
 from gateway.upstream.tokens import AwaitedCall, Tokens
+from gateway.wire import azure
 from gateway.wire.bridge import Crossing
 from gateway.wire.headers import crossed_request_headers, forward_request_headers
 from gateway.wire.patch import dump
@@ -137,8 +138,10 @@ class Dispatcher:
             host=target.origin.host_header,
             credential=deployment.credential or b"",
         )
+        asked_for = call.request.model if call.request is not None else ""
+        path = _at(asked.path, deployment, deployment.model or asked_for)
         wire = b"POST %b%b HTTP/1.1\r\n%bcontent-length: %d\r\n\r\n%b" % (
-            target.prefix, asked.path.encode("latin-1"), headers, len(body), body,
+            target.prefix, path.encode("latin-1"), headers, len(body), body,
         )  # fmt: skip
         if target.tokens is None:
             attempt.running = self._http.send(target.origin, wire, sink, deployment.timeouts)
@@ -166,5 +169,9 @@ class Dispatcher:
 
 def _path(request: Request, deployment: Deployment) -> str:
     if not request.model_in_path:
-        return request.upstream_path
+        return _at(request.upstream_path, deployment, deployment.model or request.model)
     return with_model(request.upstream_path, deployment.model or request.model)
+
+
+def _at(path: str, deployment: Deployment, model: str) -> str:
+    return azure.path_at(path, model, deployment.api_version) if deployment.api_version else path

@@ -24,6 +24,7 @@ from gateway.core.usage import Usage
 from gateway.wire.anthropic_messages.codec import CODEC as ANTHROPIC
 from gateway.wire.gemini.codec import CODEC as GEMINI
 from gateway.wire.openai_chat.codec import CODEC as OPENAI_CHAT
+from gateway.wire.openai_chat.codec import OpenAIChatCodec
 from gateway.wire.request_target import with_model
 from gateway.wire.sse import EventSplitter
 from gateway.wire.triton.codec import CODEC as TRITON
@@ -37,17 +38,20 @@ class Kind(msgspec.Struct, frozen=True):
     Attributes:
         native: Dialects in which they are spoken to as the client wrote.
         target: The dialect into which conversations in any other one are written.
+        codec: Writes them, where it is another one than the dialect's own.
     """
 
     native: frozenset[str]
     target: str
+    codec: ChatCodec | None = None
 
 
 CODECS: dict[str, ChatCodec] = {codec.name: codec for codec in (OPENAI_CHAT, ANTHROPIC, GEMINI, TRITON)}
+_OPENAI = frozenset(("openai_chat", "openai_completions", "openai_embeddings", "openai_responses"))
 KINDS: dict[str, Kind] = {
-    "openai": Kind(
-        frozenset(("openai_chat", "openai_completions", "openai_embeddings", "openai_responses")), "openai_chat"
-    ),
+    "openai": Kind(_OPENAI, "openai_chat"),
+    # Deployments have names of their own; the models behind them are OpenAI's.
+    "azure": Kind(_OPENAI, "openai_chat", OpenAIChatCodec(openai=True)),
     "anthropic": Kind(frozenset(("anthropic_messages", "anthropic_count_tokens")), "anthropic_messages"),
     "gemini": Kind(frozenset(("gemini", "gemini_tokens", "gemini_embeddings")), "gemini"),
     "vertex": Kind(frozenset(("gemini", "gemini_tokens", "gemini_embeddings")), "gemini"),
@@ -95,7 +99,7 @@ def bridge_to(dialect: str, deployment: Deployment) -> Bridge | None:
     # A client that comes with the provider's credential speaks to that provider in its own words.
     if kind is None or deployment.credential is None or dialect in kind.native or dialect in _EVERYWHERE:
         return None
-    client, provider = CODECS.get(dialect), CODECS.get(kind.target)
+    client, provider = CODECS.get(dialect), kind.codec or CODECS.get(kind.target)
     if client is None or provider is None:
         raise UnsupportedField(
             f"The provider '{deployment.provider}' does not take calls of this form ({dialect}).", param="model"

@@ -12,6 +12,7 @@ from gateway.core.exchange import Incoming, Request
 from gateway.core.ports import Dialect
 from gateway.wire import (
     anthropic_messages,
+    azure,
     gemini,
     openai_chat,
     openai_completions,
@@ -55,7 +56,6 @@ _NOT_BUILT = (
     "/anthropic",
     "/bedrock",
     "/gemini",
-    "/openai/deployments",
     "/v1/messages",
     "/v1beta",
 )
@@ -142,17 +142,15 @@ def _elsewhere(incoming: Incoming) -> tuple[Dialect, Request]:
     kept = _kept(path)
     if kept is not None:
         return _understood(kept, incoming)
+    if azure.is_below(path):
+        return _of_azure(incoming)
     if method not in _METHODS:
         raise _takes(", ".join(sorted(_METHODS)))
-    if path == _CAPABILITIES:
-        if method != "GET":
-            raise _takes("GET")
-        return openai_models.DIALECT, openai_models.DIALECT.parse(incoming, None)
-    if path == _MODELS or path.startswith(_MODELS + "/"):
+    if path in (_MODELS, _CAPABILITIES) or path.startswith(_MODELS + "/"):
         if method == "GET":
             return openai_models.DIALECT, openai_models.DIALECT.parse(incoming, None)
         # A fine-tuned model can be deleted at the provider; a list cannot.
-        if method != "DELETE" or path.rstrip("/") == _MODELS:
+        if method != "DELETE" or path.rstrip("/") in (_MODELS, _CAPABILITIES):
             raise _takes("GET")
     elif path.startswith(_TENSORS):
         dialect = passthrough.KSERVE
@@ -167,6 +165,17 @@ def _understood(dialect: Dialect, incoming: Incoming) -> tuple[Dialect, Request]
         document = parse_body(incoming.body)
         check_extent(incoming.body, document)
     return dialect, dialect.parse(incoming, document)
+
+
+def _of_azure(incoming: Incoming) -> tuple[Dialect, Request]:
+    if incoming.method != "POST":
+        raise _takes("POST")
+    check_json(incoming.headers)
+    deployment, path = azure.plain_of(incoming.path)
+    dialect, document = _BY_PATH[path], parse_body(incoming.body)
+    check_extent(incoming.body, document, tokens=_TOKENS.get(dialect.name, ""))
+    plain, document = azure.as_openai(incoming, document, deployment, path)
+    return dialect, dialect.parse(plain, document)
 
 
 def _refuse_not_built(incoming: Incoming) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from gateway.config.environment import Options
 from gateway.config.settings import ChdbStore, ClickHouseStore, ModelEntry, ModelRunner
 from gateway.core.exchange import Timeouts
@@ -196,3 +198,33 @@ def test_googles_models_go_to_google_when_both_keys_are_in_the_environment(tmp_p
         ("gemini-*", "gemini"),
         ("*", "openai"),
     ]
+
+
+def test_azure_is_at_its_endpoint(tmp_path: Path):
+    settings = good(
+        load(
+            tmp_path,
+            """
+        version: 1
+        providers:
+          a: {kind: azure, base_url: "https://r.openai.azure.com", api_key: "env:A"}
+          b: {kind: azure, base_url: "https://r.openai.azure.com/openai/", api_version: 2025-01-01-preview}
+        """,
+            A="key",
+        )
+    )
+    a, b = settings.providers["a"], settings.providers["b"]
+    assert a.base_url == b.base_url == "https://r.openai.azure.com/openai"
+    assert (a.api_version, b.api_version) == ("2024-10-21", "2025-01-01-preview")
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [
+        "{kind: azure}",
+        "{kind: azure, base_url: 'http://r', api_version: latest}",
+        "{kind: openai, api_version: 2024-10-21}",
+    ],
+)
+def test_azure_needs_an_endpoint_and_has_versions(tmp_path: Path, provider: str):
+    assert load(tmp_path, f"version: 1\nproviders: {{a: {provider}}}\n").problems

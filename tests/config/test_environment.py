@@ -68,7 +68,6 @@ def test_the_other_openai_compatible_ones_too():
 @pytest.mark.parametrize(
     ("variable", "name"),
     [
-        ("AZURE_OPENAI_API_KEY", "azure"),
         ("AWS_ACCESS_KEY_ID", "bedrock"),
     ],
 )
@@ -76,6 +75,20 @@ def test_a_credential_of_a_provider_that_is_not_built_is_said_to_be_ignored(vari
     result = found(**{variable: "secret-thing"})
     assert (result.providers, result.problems) == ([], [])
     assert result.notices == [f"provider {name} is not yet available, ignored its key"]
+
+
+def test_azure_is_where_its_endpoint_is():
+    result = found(AZURE_OPENAI_API_KEY="a", AZURE_OPENAI_ENDPOINT="https://r.openai.azure.com/")
+    (entry,) = result.providers
+    assert (entry.name, entry.kind, entry.base_url) == ("azure", "azure", "https://r.openai.azure.com/openai")
+    assert entry.api_version == "2024-10-21"
+    given = found(AZURE_OPENAI_API_KEY="a", AZURE_OPENAI_ENDPOINT="http://r", OPENAI_API_VERSION="2025-01-01-preview")
+    assert given.providers[0].api_version == "2025-01-01-preview"
+    alone = found(AZURE_OPENAI_API_KEY="a")
+    assert (alone.providers, len(alone.notices)) == ([], 1)
+    for bad in ({"AZURE_OPENAI_ENDPOINT": "r"}, {"AZURE_OPENAI_ENDPOINT": "http://r", "OPENAI_API_VERSION": "new"}):
+        wrong = found(AZURE_OPENAI_API_KEY="a", **bad)
+        assert (wrong.providers, len(wrong.problems)) == ([], 1)
 
 
 def test_a_provider_with_a_dialect_of_its_own():

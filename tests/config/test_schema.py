@@ -55,7 +55,7 @@ def test_units_are_read():
         ),
         (
             "providers: {p: {kind: opena}}",
-            "providers.p.kind: should be 'openai', 'anthropic', 'gemini', 'vertex', 'triton' or 'sim'",
+            "providers.p.kind: should be 'openai', 'anthropic', 'azure', 'gemini', 'vertex', 'triton' or 'sim'",
         ),
         ("providers: {p: {kind: openai, api_key: sk-1}}", "providers.p.api_key: a secret is not written here but"),
         ("providers: {p: {kind: openai, headers: {a: b}}}", "providers.p.headers: unknown key"),

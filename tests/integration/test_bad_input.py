@@ -197,7 +197,7 @@ def test_wrong_method_is_405(gateway, connection, method, path):
 
 @pytest.mark.parametrize(
     "path", ["/v1/messages", "/v1beta/models/m:generateContent", "/bedrock/model/m/converse", "/v2/models/m/infer",
-             "/openai/deployments/d/chat/completions"],
+             "/openai/deployments/d/images/generations"],
 )  # fmt: skip
 def test_what_is_not_yet_available_says_so(gateway, connection, path):
     connection.request(GOOD, path)

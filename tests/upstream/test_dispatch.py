@@ -300,3 +300,15 @@ def test_a_token_is_added_to_what_goes_out_as_soon_as_there_is_one():
         )
         assert wire.endswith(b"content-length: 2\r\n\r\n{}")
         assert b"client" not in wire
+
+
+def test_azure_gets_its_own_path_whoever_the_client_is():
+    transport: Any = Transport()
+    to = msgspec.structs.replace(
+        DEPLOYMENT, kind="azure", model="my-gpt", base_url="https://r.openai.azure.com/openai", api_version="2024-10-21"
+    )
+    dispatcher = Dispatcher(transport, {})
+    asked = incoming("POST", "/v1/chat/completions", headers=CLIENT)
+    dispatcher.start(attempt(), to, REQUEST, b"{}", asked, NOTHING)
+    path = b"/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21&a=b%20c"
+    assert transport.sent[0][1].startswith(b"POST " + path + b" HTTP/1.1\r\n")
