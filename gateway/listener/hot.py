@@ -20,7 +20,7 @@ from gateway.listener.reader import Head, RequestReader
 
 HOT = (
     b"POST /v1/chat/completions ", b"POST /v1/completions ", b"POST /v1/embeddings ", b"POST /v1/messages ",
-    b"POST /anthropic/v1/messages ", b"POST /v1/responses ",
+    b"POST /anthropic/v1/messages ", b"POST /v1/responses ", b"POST /v1beta/models/",
 )  # fmt: skip
 # A client that pipelines more than this while it waits is not read until it has its answer.
 MAX_PIPELINED_BYTES = 262_144
