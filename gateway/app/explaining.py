@@ -13,7 +13,14 @@ from gateway.core.ports import Dialect
 from gateway.core.verdict import CallFacts
 from gateway.guards.engine import GuardEngine
 from gateway.guards.explain import explain
-from gateway.wire import anthropic_messages, openai_chat, openai_completions, openai_embeddings, openai_responses
+from gateway.wire import (
+    anthropic_messages,
+    gemini,
+    openai_chat,
+    openai_completions,
+    openai_embeddings,
+    openai_responses,
+)
 from gateway.wire.select import error_dialect
 from gateway.wire.shapes import is_array, is_object
 
@@ -22,6 +29,7 @@ _BY_KEY: tuple[tuple[str, str, Dialect], ...] = (
     ("messages", "/v1/chat/completions", openai_chat.DIALECT),
     ("prompt", "/v1/completions", openai_completions.DIALECT),
     ("input", "/v1/embeddings", openai_embeddings.DIALECT),
+    ("contents", "/v1beta/models/{model}:generateContent", gemini.DIALECT),
 )
 # And one that only requests of Responses have beside their input, unless that is a list of items.
 _OF_RESPONSES = frozenset(
@@ -76,6 +84,8 @@ def asked_of_body(body: bytes, facts: CallFacts) -> Asked:
         model=facts.model or str(document.get("model", "")),
         stream=facts.stream or document.get("stream") is True,
     )
+    if "candidates" in document:
+        return Asked(facts=said, dialect=gemini.DIALECT, answer=document)
     if "choices" in document:
         return Asked(facts=said, dialect=openai_chat.DIALECT, answer=document)
     if document.get("type") == "message":

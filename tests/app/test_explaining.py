@@ -32,6 +32,7 @@ ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "
         ({"model": "m", "input": "x"}, "/v1/embeddings", "openai_embeddings"),
         ({"model": "m", "input": "x", "instructions": "y"}, "/v1/responses", "openai_responses"),
         ({"model": "m", "messages": [], "system": "x"}, "/v1/messages", "anthropic_messages"),
+        ({"model": "m", "contents": []}, "/v1beta/models/{model}:generateContent", "gemini"),
         ({"model": "m", "input": [{"role": "user", "content": "x"}]}, "/v1/responses", "openai_responses"),
         ({"model": "m", "question": "x"}, "/v1/*", "passthrough"),
     ],
@@ -51,6 +52,9 @@ def test_the_route_may_be_said() -> None:
 def test_an_answer_is_known_by_its_choices() -> None:
     asked = asked_of_body(orjson.dumps(ANSWER), CallFacts())
     assert (asked.request, asked.answer) == (None, ANSWER)
+    told = {"candidates": []}
+    asked = asked_of_body(orjson.dumps(told), CallFacts())
+    assert (asked.request, asked.answer, asked.dialect.name) == (None, told, "gemini")
     kept = {"object": "response", "output": []}
     asked = asked_of_body(orjson.dumps(kept), CallFacts())
     assert (asked.request, asked.answer, asked.dialect.name) == (None, kept, "openai_responses")
