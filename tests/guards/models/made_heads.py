@@ -37,7 +37,7 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def arrays(**named: Any) -> bytes:
     target = io.BytesIO()
-    np.savez(target, allow_pickle=False, **{name: np.asarray(value) for name, value in named.items()})
+    np.savez(target, allow_pickle=True, **{name: np.asarray(value) for name, value in named.items()})
     return target.getvalue()
 
 
