@@ -110,6 +110,7 @@ class Bench:
         recorder = Recorder(spool, msgspec.json.Encoder(), loop.call_soon)
         self._http = Client()
         shared = Shared(
+            names_key=bytes(32),
             clock=clock, http=self._http, sim=SimProvider(), recorder=recorder, metrics=Metrics(0, clock.unix_ms),
             ids=IdSource(os.urandom), tokenizers=Tokenizers(), endings=set(),
         )  # fmt: skip
