@@ -25,6 +25,7 @@ from gateway.wire.anthropic_messages.codec import CODEC as ANTHROPIC
 from gateway.wire.gemini.codec import CODEC as GEMINI
 from gateway.wire.openai_chat.codec import CODEC as OPENAI_CHAT
 from gateway.wire.openai_chat.codec import OpenAIChatCodec
+from gateway.wire.openai_responses.codec import CODEC as OPENAI_RESPONSES
 from gateway.wire.request_target import with_model
 from gateway.wire.sse import EventSplitter
 from gateway.wire.triton.codec import CODEC as TRITON
@@ -46,7 +47,9 @@ class Kind(msgspec.Struct, frozen=True):
     codec: ChatCodec | None = None
 
 
-CODECS: dict[str, ChatCodec] = {codec.name: codec for codec in (OPENAI_CHAT, ANTHROPIC, GEMINI, TRITON)}
+CODECS: dict[str, ChatCodec] = {
+    codec.name: codec for codec in (OPENAI_CHAT, OPENAI_RESPONSES, ANTHROPIC, GEMINI, TRITON)
+}
 _OPENAI = frozenset(("openai_chat", "openai_completions", "openai_embeddings", "openai_responses"))
 KINDS: dict[str, Kind] = {
     "openai": Kind(_OPENAI, "openai_chat"),

@@ -16,7 +16,8 @@ from gateway.wire.openai_stream import provider_failure, write
 from gateway.wire.shapes import is_object, is_text
 
 _FIELDS = ("message", "type", "param", "code")
-_UNKNOWN = 502
+_UNKNOWN, _BROKEN = 502, 500
+_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 # What an error stands for where it does not say a status; codes before types.
 _STATUSES = {
     "rate_limit_exceeded": 429,
@@ -60,7 +61,7 @@ def failure_of(document: dict[str, Any]) -> StreamFailed:
         status = status_of(error)
     shown = {name: error.get(name) for name in _FIELDS}
     if shown["type"] in (None, "error"):
-        shown["type"] = "invalid_request_error" if status < 500 and status != 429 else "server_error"
+        shown["type"] = _TYPES.get(status, "invalid_request_error" if status < _BROKEN else "server_error")
     shown["message"] = failure.public_message
     return StreamFailed(failure.public_message, status=status, detail=write(shown))
 

@@ -1,0 +1,59 @@
+"""Responses as a dialect that joins the others: see :class:`gateway.core.codec.ChatCodec`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.core.chat import ChatAnswer, ChatRequest
+from gateway.core.codec import EventReader, EventWriter, WireRequest
+from gateway.core.errors import GatewayError
+from gateway.core.exchange import Headers
+from gateway.core.losses import Losses
+from gateway.core.usage import Usage
+from gateway.wire.openai_request import body_object
+from gateway.wire.openai_responses import chat_answer, chat_errors, chat_request, chat_request_writer
+from gateway.wire.openai_responses.chat_stream_reader import ResponseEventReader
+from gateway.wire.openai_responses.chat_stream_writer import ResponseEventWriter
+from gateway.wire.openai_responses.request import DIALECT_NAME
+from gateway.wire.openai_usage import openai_usage
+
+
+class OpenAIResponsesCodec:
+    """Reads and writes Responses."""
+
+    name = DIALECT_NAME
+
+    def read_request(self, document: Any, path: str) -> ChatRequest:
+        """Read a request."""
+        return chat_request.read_request(body_object(document), path)
+
+    def write_request(self, chat: ChatRequest, model: str, losses: Losses) -> WireRequest:
+        """Write a request for a provider."""
+        return chat_request_writer.write_request(chat, model, losses)
+
+    def read_answer(self, document: Any) -> ChatAnswer:
+        """Read a whole answer."""
+        return chat_answer.read_answer(document)
+
+    def write_answer(self, answer: ChatAnswer, chat: ChatRequest) -> Any:
+        """Write a whole answer."""
+        return chat_answer.write_answer(answer, chat)
+
+    def reader(self) -> EventReader:
+        """A fresh reader of a provider's stream."""
+        return ResponseEventReader()
+
+    def writer(self, chat: ChatRequest) -> EventWriter:
+        """A fresh writer of a client's stream."""
+        return ResponseEventWriter(chat)
+
+    def read_error(self, status: int, headers: Headers, document: Any) -> GatewayError:
+        """Read a provider's error answer."""
+        return chat_errors.read_error(status, headers, document)
+
+    def read_usage(self, document: Any) -> Usage | None:
+        """Read a ``usage`` object."""
+        return openai_usage(document)
+
+
+CODEC = OpenAIResponsesCodec()
