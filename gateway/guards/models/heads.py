@@ -6,6 +6,7 @@ import hashlib
 import io
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ class Blend(msgspec.Struct, frozen=True):
 
     def bounds(self, ngram: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the lowest and the highest logit that the model could make of the n-grams' one."""
-        return self(ngram, np.full_like(ngram, self.low)), self(ngram, np.full_like(ngram, self.high))
+        alone = self.ngram * ngram + self.bias
+        return alone + self.model * self.low, alone + self.model * self.high
 
 
 class Scale(msgspec.Struct, frozen=True):
@@ -57,12 +59,17 @@ class Scale(msgspec.Struct, frozen=True):
 
     def values(self, logits: NDArray[Any]) -> NDArray[np.float64]:
         """Return values, 0 to 1."""
-        known, odds = np.asarray(self.logits), np.asarray(self.odds)
+        known, odds = _arrays(self.logits), _arrays(self.odds)
         inner = np.interp(logits, known, odds)
         low = odds[0] + (logits - known[0]) * (odds[1] - odds[0]) / (known[1] - known[0])
         high = odds[-1] + (logits - known[-1]) * (odds[-1] - odds[-2]) / (known[-1] - known[-2])
         found = np.where(logits < known[0], low, np.where(logits > known[-1], high, inner))
-        return 1.0 / (1.0 + np.exp(-np.clip(found, -_FURTHEST, _FURTHEST)))
+        return 1.0 / (1.0 + np.exp(-np.minimum(np.maximum(found, -_FURTHEST), _FURTHEST)))
+
+
+@lru_cache(maxsize=64)
+def _arrays(numbers: tuple[float, ...]) -> NDArray[np.float64]:
+    return np.asarray(numbers)
 
 
 def odds_of(share: float) -> float:

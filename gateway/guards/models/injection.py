@@ -16,7 +16,7 @@ from gateway.guards.models.heads import FOLDER, Head, Judge, read_arrays, read_j
 from gateway.guards.models.ngrams import NgramModel
 from gateway.guards.models.scoring import Score
 from gateway.guards.models.sentences import is_code, sentences
-from gateway.guards.models.two_tiers import CheapTier, Embed, Pieces, ask_model, best, blended, doubtful
+from gateway.guards.models.two_tiers import CheapTier, Embed, Pieces, Reading, ask_model, best, blended, doubtful
 from gateway.guards.models.windows import windows
 from gateway.plugin.guard import About
 
@@ -32,6 +32,7 @@ class InjectionScorer:
     Args:
         embed: Turns texts into vectors.
         folder: Where the heads lie.
+        reading: Shared with other scorers of the same texts.
 
     Raises:
         ModelFailed: A file is missing, or is not the one that was trained.
@@ -39,10 +40,11 @@ class InjectionScorer:
 
     name = "injection"
 
-    def __init__(self, embed: Embed, folder: Path = FOLDER) -> None:
+    def __init__(self, embed: Embed, folder: Path = FOLDER, reading: Reading | None = None) -> None:
         tables = [read_arrays(f"{category}-ngrams.npz", folder) for category in CATEGORIES]
         weights = np.stack([table["weights"] for table in tables], axis=1)
-        self._cheap = CheapTier(NgramModel(weights, np.concatenate([table["bias"] for table in tables])))
+        biases = np.concatenate([table["bias"] for table in tables])
+        self._cheap = CheapTier(NgramModel(weights, biases), reading)
         self._heads = {category: Head(read_arrays(f"{category}-head.npz", folder)) for category in CATEGORIES}
         self._judges: dict[str, Judge] = read_judges("injection.json", folder)
         self._embed = embed

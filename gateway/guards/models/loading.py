@@ -19,6 +19,7 @@ from gateway.guards.models.injection import InjectionScorer
 from gateway.guards.models.names import load_names
 from gateway.guards.models.scoring import Backend, Scorer
 from gateway.guards.models.toxicity import ToxicityScorer
+from gateway.guards.models.two_tiers import Reading
 
 
 def open_backend(home: Path, runner: ModelRunner) -> Backend:
@@ -52,6 +53,7 @@ class Loader:
         self._backend = backend
         self._read = partial(catalog.load, home)
         self._embedder: Embedder | None = None
+        self._reading = Reading()
 
     @property
     def embedder(self) -> Embedder:
@@ -74,7 +76,7 @@ class Loader:
 
     def injection(self) -> Scorer:
         """Make the scorer of orders to a model."""
-        return InjectionScorer(self.embedder.embed)
+        return InjectionScorer(self.embedder.embed, reading=self._reading)
 
     def names(self) -> Scorer:
         """Make the scorer of names and addresses."""
@@ -82,7 +84,7 @@ class Loader:
 
     def toxicity(self) -> Scorer:
         """Make the scorer of insults, threats and the like."""
-        return ToxicityScorer(self.embedder.embed)
+        return ToxicityScorer(self.embedder.embed, reading=self._reading)
 
 
 _MAKERS: Mapping[str, Callable[[Loader], Scorer]] = {

@@ -11,8 +11,9 @@ same in a row. Folding keeps one place for each character, so a window of the te
 
 from __future__ import annotations
 
+import math
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -29,17 +30,20 @@ BUCKETS = WORD_BUCKETS + CHAR_BUCKETS
 
 _SPACE, _GONE = 0x20, 0
 _PLANE = 1 << 16
-_LONGEST_RUN = 3
+# No script before this one goes without spaces between words.
+_ALONE_FROM = 0x2E80
 # Odd numbers without a pattern; the first is 2^64 divided by the golden ratio.
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _NEXT = np.uint64(0xD1B54A32D192ED03)
 _ORDER = np.uint64(0xBF58476D1CE4E5B9)
+_ROLL = np.uint64(31)
 # Letters of a word past this many are hashed as if they stood at its beginning.
 _WORD_TABLE = 64
 
 Span = tuple[int, int]
 Hashes = NDArray[np.uint64]
-Sums = NDArray[np.float64]
+# Of each order and window: where the n-grams begin, and where they end.
+Bounds = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 class _Tables(msgspec.Struct, frozen=True):
@@ -50,20 +54,41 @@ class _Tables(msgspec.Struct, frozen=True):
     alone: NDArray[np.bool_]
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """The n-grams of one kind: those of each order behind those of the one before, by where they begin.
+
+    Attributes:
+        buckets: Of all of them.
+        starts: Where each order begins, and where the last one ends.
+        orders: Which orders they are.
+    """
+
+    buckets: NDArray[np.intp]
+    starts: tuple[int, ...]
+    orders: tuple[int, ...]
+
+    def within(self, first: NDArray[np.intp], last: NDArray[np.intp]) -> Bounds:
+        """Return for each order, one a row, between which places the n-grams within units ``first`` to ``last`` lie."""
+        orders = np.array(self.orders)[:, None]
+        starts = np.array(self.starts)[:, None]
+        end = np.minimum(np.maximum(last - orders + 1, first), np.diff(starts, axis=0))
+        return starts[:-1] + np.minimum(first, end), starts[:-1] + end
+
+
 class Grams(msgspec.Struct, frozen=True):
     """The n-grams of one text.
 
     Attributes:
         places: Where in the text each character that counts stands; ascending.
         starts: Which of those begin a word.
-        words: For each order of word n-grams, the bucket of each, by where it begins.
-        chars: The same for characters.
+        words: Of words.
+        chars: Of characters.
     """
 
     places: NDArray[np.intp]
     starts: NDArray[np.intp]
-    words: tuple[NDArray[np.intp], ...]
-    chars: tuple[NDArray[np.intp], ...]
+    words: Listed
+    chars: Listed
 
 
 @cache
@@ -77,7 +102,7 @@ def _tables() -> _Tables:
         folded[code] = _fold_one(letter, kind)
         wordly[code] = kind[0] in "LN" or letter == "_"
         # Scripts that put no spaces between words: each sign is a word.
-        alone[code] = kind == "Lo" and code >= 0x2E80
+        alone[code] = kind == "Lo" and code >= _ALONE_FROM
     return _Tables(folded, wordly, alone)
 
 
@@ -96,68 +121,80 @@ def _codes(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
-def _hash_words(codes: Hashes, starts: NDArray[np.intp], ends: NDArray[np.intp], wordly: NDArray[np.bool_]) -> Hashes:
-    """Hash each word: the sum of its letters, each mixed with its place in the word."""
-    inside = np.flatnonzero(wordly)
-    lengths = ends - starts
-    first = np.repeat(np.cumsum(lengths) - lengths, lengths)
-    rank = (np.arange(len(inside)) - first) % _WORD_TABLE
-    letters = codes[inside] * _MIX * (rank.astype(np.uint64) * np.uint64(2) + np.uint64(1))
+def _folded(text: str) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
+    """Return what counts of a text, folded, and where it stands."""
+    table = _tables().folded
+    raw = _codes(text)
+    folded = table[raw] if _basic(raw) else np.where(raw < _PLANE, table[np.minimum(raw, _PLANE - 1)], raw)
+    places = np.flatnonzero(folded != _GONE)
+    folded = folded[places]
+    # Spaces become one, anything else at most three.
+    same = folded[1:] == folded[:-1]
+    drop = same & (folded[1:] == _SPACE)
+    drop[2:] |= same[2:] & same[1:-1] & same[:-2]
+    if drop.any():
+        kept = np.flatnonzero(np.concatenate(([True], ~drop)))
+        places, folded = places[kept], folded[kept]
+    return folded, places
+
+
+def _basic(codes: NDArray[np.uint32]) -> bool:
+    return not len(codes) or int(codes.max()) < _PLANE
+
+
+def _words(folded: NDArray[np.uint32], codes: Hashes) -> tuple[NDArray[np.intp], Hashes]:
+    """Return where words begin, and the hash of each: the sum of its letters, each mixed with its place in the word."""
+    tables = _tables()
+    low = folded if _basic(folded) else np.minimum(folded, _PLANE - 1)
+    wordly = tables.wordly[low]
+    begins = wordly.copy()
+    begins[1:] &= ~wordly[:-1]
+    if len(folded) and int(folded.max()) >= _ALONE_FROM:
+        alone = tables.alone[low]
+        begins |= wordly & alone
+        begins[1:] |= wordly[1:] & alone[:-1]
+    starts = np.flatnonzero(begins)
+    letters = codes[wordly]
+    if not len(starts):
+        return starts, letters
+    first = np.cumsum(wordly)[starts] - 1
+    rank = (np.arange(len(letters)) - np.repeat(first, np.diff(first, append=len(letters)))) % _WORD_TABLE
+    letters *= _MIX * (rank.astype(np.uint64) * np.uint64(2) + np.uint64(1))
     letters ^= letters >> np.uint64(29)
     letters *= _NEXT
-    return np.add.reduceat(letters, first[np.cumsum(lengths) - lengths])
+    return starts, np.add.reduceat(letters, first)
 
 
-def _bucket(hashes: Hashes, order: int, bits: int, base: int) -> NDArray[np.intp]:
-    mixed = (hashes ^ np.uint64(order)) * _ORDER
-    return (mixed >> np.uint64(64 - bits)).astype(np.intp) + base
-
-
-def _orders(units: Hashes, orders: Sequence[int], bits: int, base: int) -> tuple[NDArray[np.intp], ...]:
+def _orders(units: Hashes, orders: tuple[int, ...], bits: int, base: int) -> Listed:
     """Hash every n-gram of units, for each order, by where it begins."""
-    buckets: list[NDArray[np.intp]] = []
-    rolling = units
-    for length in range(1, max(orders) + 1):
+    count = len(units)
+    starts = [0]
+    for order in orders:
+        starts.append(starts[-1] + max(count - order + 1, 0))
+    hashes = np.empty(starts[-1], dtype=np.uint64)
+    rolling, shifted = units.copy(), np.empty_like(units)
+    for length in range(1, min(orders[-1], count) + 1):
+        rolling = rolling[: count - length + 1]
         if length > 1:
-            rolling = rolling[: max(len(units) - length + 1, 0)] * _MIX + units[length - 1 :]
-            rolling ^= rolling >> np.uint64(31)
+            rolling *= _MIX
+            rolling += units[length - 1 :]
+            rolling ^= np.right_shift(rolling, _ROLL, out=shifted[: len(rolling)])
         if length in orders:
-            buckets.append(_bucket(rolling, length, bits, base))
-    return tuple(buckets)
+            part = orders.index(length)
+            np.bitwise_xor(rolling, np.uint64(length), out=hashes[starts[part] : starts[part + 1]])
+    hashes *= _ORDER
+    hashes >>= np.uint64(64 - bits)
+    if base:
+        hashes += np.uint64(base)
+    # All are small enough for a number with a sign.
+    return Listed(hashes.view(np.intp), tuple(starts), orders)
 
 
 def grams(text: str) -> Grams:
     """Return the n-grams of a text."""
-    tables = _tables()
-    raw = _codes(text)
-    low = np.minimum(raw, _PLANE - 1)
-    folded = np.where(raw < _PLANE, tables.folded[low], raw)
-    keep = folded != _GONE
-    places = np.flatnonzero(keep)
-    folded = folded[places]
-    # Spaces become one, anything else at most three.
-    same = np.zeros(len(folded), dtype=np.bool_)
-    if len(folded) > 1:
-        same[1:] = folded[1:] == folded[:-1]
-        drop = same & (folded == _SPACE)
-        run = same.copy()
-        for back in range(1, _LONGEST_RUN):
-            run[back:] &= same[:-back]
-            run[:back] = False
-        kept = np.flatnonzero(~(drop | run))
-        places, folded = places[kept], folded[kept]
-    low = np.minimum(folded, _PLANE - 1)
-    wordly, alone = tables.wordly[low], tables.alone[low]
-    before = np.concatenate(([False], wordly[:-1] & ~alone[:-1]))[: len(folded)]
-    begins = wordly & (~before | alone)
-    starts = np.flatnonzero(begins)
+    folded, places = _folded(text)
     codes = folded.astype(np.uint64)
-    words: Hashes = np.zeros(0, dtype=np.uint64)
-    if len(starts):
-        letters = np.cumsum(wordly)
-        total = int(letters[-1])
-        lengths = np.diff(np.append(letters[starts] - 1, total))
-        words = _hash_words(codes, starts, starts + lengths, wordly)
+    starts, words = _words(folded, codes)
     return Grams(
         places,
         starts,
@@ -166,18 +203,11 @@ def grams(text: str) -> Grams:
     )
 
 
-def _range(count: int, first: int, last: int, order: int) -> Span:
-    """Return which n-grams lie within units ``first`` to ``last``."""
-    end = min(max(last - order + 1, first), count)
-    return min(first, end), end
-
-
-def _blocks(found: Grams, span: Span) -> Iterator[tuple[tuple[NDArray[np.intp], ...], tuple[int, ...], Span]]:
-    """Yield words, then characters, with the range of units that a window of the text covers."""
-    first, last = (int(place) for place in np.searchsorted(found.places, span))
-    words = tuple(int(place) for place in np.searchsorted(found.starts, (first, last)))
-    yield found.words, WORD_ORDERS, (words[0], words[1])
-    yield found.chars, CHAR_ORDERS, (first, last)
+def _blocks(found: Grams, spans: Sequence[Span]) -> tuple[tuple[Listed, Bounds], ...]:
+    """Return words, then characters, with the bounds of the n-grams of each order in each window of the text."""
+    ends = np.searchsorted(found.places, np.asarray(spans, dtype=np.intp).reshape(-1, 2)).T
+    words = np.searchsorted(found.starts, ends)
+    return (found.words, found.words.within(*words)), (found.chars, found.chars.within(*ends))
 
 
 def features(text: str, spans: Sequence[Span]) -> list[tuple[NDArray[np.intp], NDArray[np.float64]]]:
@@ -185,19 +215,14 @@ def features(text: str, spans: Sequence[Span]) -> list[tuple[NDArray[np.intp], N
 
     Training learns from these; :meth:`NgramModel.score` reaches the same sums without listing them.
     """
-    found = grams(text)
+    blocks = _blocks(grams(text), spans)
     rows: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = []
-    for span in spans:
-        parts: list[NDArray[np.intp]] = []
-        values: list[NDArray[np.float64]] = []
-        for tables, orders, (first, last) in _blocks(found, span):
-            block = [
-                table[slice(*_range(len(table), first, last, order))]
-                for table, order in zip(tables, orders, strict=True)
-            ]
-            joined = np.concatenate(block)
-            parts.append(joined)
-            values.append(np.full(len(joined), 1.0 / np.sqrt(max(len(joined), 1))))
+    for row in range(len(spans)):
+        parts = [
+            np.concatenate([listed.buckets[start:end] for start, end in zip(first[:, row], last[:, row], strict=True)])
+            for listed, (first, last) in blocks
+        ]
+        values = [np.full(len(part), 1.0 / np.sqrt(max(len(part), 1))) for part in parts]
         rows.append((np.concatenate(parts), np.concatenate(values)))
     return rows
 
@@ -219,24 +244,23 @@ class NgramModel:
 
     def score(self, text: str, spans: Sequence[Span]) -> NDArray[np.float64]:
         """Return ``float64[n_spans, n_outputs]``, logits."""
-        found = grams(text)
-        word_sums = [self._sums(table) for table in found.words]
-        char_sums = [self._sums(table) for table in found.chars]
-        result = np.empty((len(spans), self.outputs))
-        for row, span in enumerate(spans):
-            total = self._bias.copy()
-            for (_, orders, units), sums in zip(_blocks(found, span), (word_sums, char_sums), strict=True):
-                count, weight = 0, np.zeros(self.outputs)
-                for upto, order in zip(sums, orders, strict=True):
-                    first, end = _range(len(upto) - 1, *units, order)
-                    count += end - first
-                    weight += upto[end] - upto[first]
-                total += weight / np.sqrt(max(count, 1))
-            result[row] = total
+        return self.weigh(grams(text), spans)
+
+    def weigh(self, found: Grams, spans: Sequence[Span]) -> NDArray[np.float64]:
+        """Return the same for a text whose n-grams are known."""
+        result = np.tile(self._bias, (len(spans), 1))
+        whole = len(spans) == 1 and _covers(spans[0], found.places)
+        for listed, (first, last) in () if whole else _blocks(found, spans):
+            # What the n-grams before each place weigh together: a window is a difference.
+            sums = np.zeros((len(listed.buckets) + 1, self.outputs))
+            np.cumsum(self._weights.take(listed.buckets, axis=0), axis=0, dtype=np.float64, out=sums[1:])
+            weight, count = (sums[last] - sums[first]).sum(axis=0), (last - first).sum(axis=0)
+            result += weight / np.sqrt(np.maximum(count, 1))[:, None]
+        for listed in (found.words, found.chars) if whole else ():
+            weight = self._weights.take(listed.buckets, axis=0).sum(axis=0, dtype=np.float64)
+            result += weight / math.sqrt(max(len(listed.buckets), 1))
         return result
 
-    def _sums(self, table: NDArray[np.intp]) -> Sums:
-        """Return what the n-grams before each place weigh together."""
-        sums = np.zeros((len(table) + 1, self.outputs))
-        np.cumsum(self._weights[table], axis=0, dtype=np.float64, out=sums[1:])
-        return sums
+
+def _covers(span: Span, places: NDArray[np.intp]) -> bool:
+    return not len(places) or (span[0] <= places[0] and places[-1] < span[1])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gateway.guards.models.heads import FOLDER, Head, Judge, read_arrays, read_bytes, read_judges
 from gateway.guards.models.ngrams import NgramModel
 from gateway.guards.models.scoring import Score, Tier
-from gateway.guards.models.two_tiers import CheapTier, Embed, Pieces, ask_model, doubtful
+from gateway.guards.models.two_tiers import CheapTier, Embed, Pieces, Reading, ask_model, doubtful
 from gateway.guards.models.windows import Span, correction, windows
 from gateway.guards.models.wordlists import WordList
 from gateway.plugin.guard import About
@@ -48,6 +48,7 @@ class ToxicityScorer:
     Args:
         embed: Turns texts into vectors.
         folder: Where the heads lie.
+        reading: Shared with other scorers of the same texts.
 
     Raises:
         ModelFailed: A file is missing, or is not the one that was trained.
@@ -55,9 +56,9 @@ class ToxicityScorer:
 
     name = "toxicity"
 
-    def __init__(self, embed: Embed, folder: Path = FOLDER) -> None:
+    def __init__(self, embed: Embed, folder: Path = FOLDER, reading: Reading | None = None) -> None:
         table = read_arrays("toxicity-ngrams.npz", folder)
-        self._cheap = CheapTier(NgramModel(table["weights"][:, None], table["bias"]))
+        self._cheap = CheapTier(NgramModel(table["weights"][:, None], table["bias"]), reading)
         self._head = Head(read_arrays("toxicity-head.npz", folder))
         self._judge: Judge = read_judges("toxicity.json", folder)["toxicity"]
         self._mix = msgspec.json.decode(read_bytes("toxicity-mix.json", folder), type=Mix)
@@ -117,9 +118,9 @@ class ToxicityScorer:
     def _best(self, pieces: Pieces, values: NDArray[Any], hits: NDArray[np.float64], at: float) -> list[Score]:
         """Return for each category the highest score, and the others that reach the threshold."""
         scores: list[Score] = []
-        for column, category in enumerate(CATEGORIES):
-            order = np.argsort(-values[:, column], kind="stable")[:_MOST_WINDOWS]
-            for rank, number in enumerate(map(int, order)):
+        orders: list[list[int]] = np.argsort(-values, axis=0, kind="stable")[:_MOST_WINDOWS].T.tolist()
+        for column, (category, order) in enumerate(zip(CATEGORIES, orders, strict=True)):
+            for rank, number in enumerate(order):
                 value = float(values[number, column])
                 if rank and value < at:
                     break

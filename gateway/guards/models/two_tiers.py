@@ -8,25 +8,31 @@ embedded in one call.
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.guards.models.heads import Judge
-from gateway.guards.models.ngrams import NgramModel
+from gateway.guards.models.ngrams import Grams, NgramModel, grams
 from gateway.guards.models.scoring import Score, Tier
 from gateway.guards.models.windows import correction
 
 Span = tuple[int, int]
 Embed = Callable[[Sequence[str]], Awaitable[NDArray[Any]]]
 Cut = Callable[[str], list[Span]]
+Result = TypeVar("Result")
 
 # Texts that are longer together leave the loop; so many characters cost about a millisecond.
 INLINE_CHARS = 1_500
+# Of so many texts, none of them longer, the n-grams are kept: about 60 bytes a character.
+KEPT_TEXTS, KEPT_CHARS = 8, 16_384
 # Of one text the model reads at most so many pieces, the most suspicious ones.
 MOST_EMBEDDED = 24
 # Of one text and category at most so many scores are given back.
@@ -51,32 +57,73 @@ class Pieces(msgspec.Struct):
     model: NDArray[np.float64] | None = None
 
 
-class CheapTier:
-    """The n-gram models of a scorer, on the loop or on a thread.
+class Reading:
+    """Hashes texts, on the loop or on a thread, once for all who judge them.
 
-    Args:
-        model: The models, one output each.
+    Scorers that share one are asked about the same texts at the same time, and what a text's n-grams are depends on the
+    text alone: those of the last few are kept.
     """
 
-    def __init__(self, model: NgramModel) -> None:
-        self._model = model
-        self._pool: ThreadPoolExecutor | None = None
+    __slots__ = ("_kept", "_lock", "_pool")
 
-    async def score(self, jobs: Sequence[tuple[str, list[Span]]]) -> list[NDArray[np.float64]]:
-        """Return logits, ``float64[n_spans, outputs]``, for the pieces of each text."""
-        if sum(len(text) for text, _ in jobs) <= INLINE_CHARS:
-            return [self._model.score(text, spans) for text, spans in jobs]
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        # The loop and the thread both look here.
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, Grams] = OrderedDict()
+
+    def grams(self, text: str) -> Grams:
+        """Return the n-grams of a text."""
+        if len(text) > KEPT_CHARS:
+            return grams(text)
+        with self._lock:
+            found = self._kept.get(text)
+        if found is None:
+            found = grams(text)
+            with self._lock:
+                self._kept[text] = found
+                if len(self._kept) > KEPT_TEXTS:
+                    self._kept.popitem(last=False)
+        return found
+
+    async def aside(self, work: Callable[[], Result]) -> Result:
+        """Do a piece of work on the thread."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="ngrams")
-        loop = asyncio.get_running_loop()
-        # One after the other: a caller who is gone is noticed between two texts.
-        return [await loop.run_in_executor(self._pool, self._model.score, text, spans) for text, spans in jobs]
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
         """Let go of the thread."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
+
+
+class CheapTier:
+    """The n-gram models of a scorer.
+
+    Args:
+        model: The models, one output each.
+        reading: Shared with other scorers of the same texts; its own without.
+    """
+
+    def __init__(self, model: NgramModel, reading: Reading | None = None) -> None:
+        self._model = model
+        self._reading = reading or Reading()
+
+    async def score(self, jobs: Sequence[tuple[str, list[Span]]]) -> list[NDArray[np.float64]]:
+        """Return logits, ``float64[n_spans, outputs]``, for the pieces of each text."""
+        if sum(len(text) for text, _ in jobs) <= INLINE_CHARS:
+            return [self._scored(text, spans) for text, spans in jobs]
+        # One after the other: a caller who is gone is noticed between two texts.
+        return [await self._reading.aside(partial(self._scored, text, spans)) for text, spans in jobs]
+
+    def close(self) -> None:
+        """Let go of the thread."""
+        self._reading.close()
+
+    def _scored(self, text: str, spans: list[Span]) -> NDArray[np.float64]:
+        return self._model.weigh(self._reading.grams(text), spans)
 
 
 def piece(text: str, span: Span) -> str:
@@ -86,6 +133,8 @@ def piece(text: str, span: Span) -> str:
 
 def doubtful(judge: Judge, ngram: NDArray[np.float64], at: float) -> NDArray[np.intp]:
     """Return which pieces the model can still lift to the threshold, the most suspicious ones when they are many."""
+    if not len(ngram):
+        return np.zeros(0, dtype=np.intp)
     _, high = judge.blend.bounds(ngram)
     reach = judge.scale.values(high - correction(len(ngram), judge.per_doubling))
     open_pieces = np.flatnonzero(reach >= at)

@@ -22,29 +22,38 @@ class WordList:
         words: By category. Phrases have at most four words.
     """
 
-    __slots__ = ("_categories", "_known", "_longest")
+    __slots__ = ("_known", "_longest")
 
     def __init__(self, words: Mapping[str, Sequence[str]]) -> None:
-        self._categories = tuple(words)
         self._known: dict[str, str] = {}
+        # How many words the longest phrase has that begins with a word.
+        self._longest: dict[str, int] = {}
         for category, listed in words.items():
-            for phrase in listed:
-                self._known.setdefault(" ".join(phrase.lower().split()), category)
-        self._longest = min(_LONGEST, max((key.count(" ") + 1 for key in self._known), default=1))
+            for split in filter(None, (phrase.lower().split() for phrase in listed)):
+                self._known.setdefault(" ".join(split), category)
+                self._longest[split[0]] = max(self._longest.get(split[0], 1), min(len(split), _LONGEST))
 
     def find(self, text: str) -> list[tuple[Span, str]]:
         """Return listed words with their category, by where they begin."""
-        tokens = [(match.start(), match.end(), match[0].lower()) for match in _WORD.finditer(text)]
-        found: list[tuple[Span, str]] = []
-        place = 0
-        while place < len(tokens):
-            for length in range(min(self._longest, len(tokens) - place), 0, -1):
-                run = tokens[place : place + length]
-                category = self._known.get(" ".join(word for _, _, word in run))
+        words = [word.lower() for word in _WORD.findall(text)]
+        found = self._found(words)
+        if not found:
+            return []
+        spans = [match.span() for match in _WORD.finditer(text)]
+        return [((spans[first][0], spans[last][1]), category) for first, last, category in found]
+
+    def _found(self, words: Sequence[str]) -> list[tuple[int, int, str]]:
+        """Return the first and the last word of each: the longest where several begin, and none within another."""
+        found: list[tuple[int, int, str]] = []
+        if self._longest.keys().isdisjoint(words):
+            return found
+        free = 0
+        for place, word in enumerate(words):
+            longest = self._longest.get(word, 0) if place >= free else 0
+            for end in range(min(place + longest, len(words)), place, -1):
+                category = self._known.get(" ".join(words[place:end]))
                 if category is not None:
-                    found.append(((run[0][0], run[-1][1]), category))
-                    place += length
+                    found.append((place, end - 1, category))
+                    free = end
                     break
-            else:
-                place += 1
         return found

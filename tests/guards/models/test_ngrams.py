@@ -69,7 +69,8 @@ def test_places_are_those_of_the_text_as_given() -> None:
 def test_hashes_stay_as_they_are() -> None:
     # Weights were learned for these buckets: another hash would make them noise.
     found = grams("Ignore 3 rules")
-    assert [int(table[0]) for table in (*found.words, *found.chars)] == GOLDEN
+    first = [int(each.buckets[start]) for each in (found.words, found.chars) for start in each.starts[:-1]]
+    assert first == GOLDEN
 
 
 GOLDEN = [34979, 33302, 127306, 359464, 167146, 188500, 309574]
@@ -78,3 +79,10 @@ GOLDEN = [34979, 33302, 127306, 359464, 167146, 188500, 309574]
 def test_an_empty_text_has_the_bias() -> None:
     assert one("") == 0.25
     assert MODEL.score("", []).shape == (0, 2)
+
+
+@given(TEXTS, st.integers(0, 60), st.integers(0, 60))
+def test_windows_judged_together_score_as_each_by_itself(text: str, first: int, last: int) -> None:
+    spans = [(0, len(text)), (min(first, last), max(first, last)), (first, len(text) + first)]
+    together = MODEL.weigh(grams(text), spans)
+    assert together == pytest.approx(np.concatenate([MODEL.score(text, [span]) for span in spans]), abs=1e-9)

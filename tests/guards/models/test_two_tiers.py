@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from gateway.guards.models.ngrams import BUCKETS, NgramModel
-from gateway.guards.models.two_tiers import INLINE_CHARS, MOST_EMBEDDED, CheapTier, Pieces, best, blended, doubtful
+from gateway.guards.models.two_tiers import (
+    INLINE_CHARS,
+    KEPT_CHARS,
+    KEPT_TEXTS,
+    MOST_EMBEDDED,
+    CheapTier,
+    Pieces,
+    Reading,
+    best,
+    blended,
+    doubtful,
+)
 from tests.guards.models.made_heads import judge
 
 
@@ -20,9 +31,9 @@ class Watched(NgramModel):
         super().__init__(np.zeros((BUCKETS, 1), dtype=np.float16), np.zeros(1))
         self.threads: list[str] = []
 
-    def score(self, text, spans):
+    def weigh(self, found, spans):
         self.threads.append(threading.current_thread().name)
-        return super().score(text, spans)
+        return super().weigh(found, spans)
 
 
 def test_long_texts_leave_the_loop_and_short_ones_do_not() -> None:
@@ -56,3 +67,27 @@ def test_the_highest_score_is_told_and_those_at_the_threshold() -> None:
     values, seen = np.array([0.2, 0.9, 0.8]), np.array([False, True, False])
     assert [(each.start, each.tier) for each in best("x", pieces, values, seen, 0.5)] == [(1, "both"), (2, "ngram")]
     assert [each.start for each in best("x", pieces, values, seen, 0.95)] == [1]
+
+
+def test_a_text_that_several_judge_is_hashed_once() -> None:
+    reading = Reading()
+    first, second = CheapTier(Watched(), reading), CheapTier(Watched(), reading)
+    text = "the same for both"
+    asyncio.run(first.score([(text, [(0, 3)])]))
+    found = reading.grams(text)
+    asyncio.run(second.score([(text, [(4, 8)])]))
+    assert reading.grams(text) is found
+
+
+def test_only_the_last_few_texts_are_kept_and_none_that_is_long() -> None:
+    reading = Reading()
+    first, long = reading.grams("first"), reading.grams("a" * (KEPT_CHARS + 1))
+    assert reading.grams("a" * (KEPT_CHARS + 1)) is not long
+    for number in range(KEPT_TEXTS):
+        assert reading.grams("first" if not number else f"{number}") is not None
+    assert reading.grams(f"{KEPT_TEXTS}") is not first
+    assert reading.grams("first") is not first
+
+
+def test_without_pieces_nothing_is_doubtful() -> None:
+    assert doubtful(judge(), np.zeros(0), 0.0).tolist() == []

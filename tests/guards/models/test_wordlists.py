@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.guards.models.wordlists import WordList
 
@@ -31,3 +33,22 @@ def test_the_work_is_linear(unit: str) -> None:
 
 def test_an_empty_list_finds_nothing() -> None:
     assert WordList({}).find("anything") == []
+
+
+def test_a_phrase_without_a_word_is_none() -> None:
+    assert WordList({"insult": [" ", "trash"]}).find("trash  ")[0][1] == "insult"
+
+
+@given(st.lists(st.sampled_from(["piece", "of", "trash", "Hunt", "you", "down", "a$$hat", ","]), max_size=12))
+def test_what_is_found_is_the_longest_from_left_to_right(words: list[str]) -> None:
+    phrases = {"piece of trash": "insult", "a$$hat": "insult", "hunt you down": "threat", "trash": "sexual"}
+    expected: list[str] = []
+    left = [word.lower() for word in words if word != ","]
+    while left:
+        run = next((size for size in (3, 2, 1) if " ".join(left[:size]) in phrases), 0)
+        expected += [" ".join(left[:run])] * bool(run)
+        left = left[run or 1 :]
+    text = " ".join(words)
+    found = [text[start:end].lower().replace(" , ", " ") for (start, end), _ in WORDS.find(text)]
+    assert found == expected
+    assert [category for _, category in WORDS.find(text)] == [phrases[each] for each in expected]
