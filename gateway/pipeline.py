@@ -238,14 +238,12 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             await self._settle(call, reader.facts)
         else:
             self.ledger.release(call)
-        if reader is None or attempt is None or not call.reply.started:
+        if reader is None or attempt is None or not _begun(call, attempt, error):
             self._answer_error(call, error)
             return
-        blocked = isinstance(error, Blocked)
-        error.event_number = openai_responses.next_event(reader)
-        exchange_id = self.journal.record(call).id
-        ending = call.dialect.stream_block(reader) if blocked else call.dialect.stream_error(error, exchange_id)
-        tail = error.released + ending
+        if not call.reply.started:
+            call.reply.start(attempt.status, self._head(call))
+        tail = error.released + _ending(call, reader, error, self.journal.record(call).id)
         status = error.status if isinstance(error, ClientGone) else attempt.status
         self._file(call, status, error.code, tail, error)
         call.reply.finish(tail)
@@ -295,6 +293,19 @@ def _let_go(call: Call) -> list[Screened]:
         call.clauses.drop()
     judging, call.judging = call.judging, None
     return judging.drop() if judging is not None else []
+
+
+def _begun(call: Call, attempt: AttemptView, error: GatewayError) -> bool:
+    """Whether a stream that failed is one to its client: of what was held back whole, nothing is."""
+    return call.reply.started or (bool(error.released) and not attempt.held)
+
+
+def _ending(call: Call, reader: StreamReader, error: GatewayError, exchange_id: str) -> bytes:
+    """The events that end a stream which failed."""
+    if isinstance(error, Blocked):
+        return call.dialect.stream_block(reader)
+    error.event_number = openai_responses.next_event(reader)
+    return call.dialect.stream_error(error, exchange_id)
 
 
 async def _tail(call: Call, reader: StreamReader | None) -> bytes:

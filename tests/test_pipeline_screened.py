@@ -5,12 +5,15 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from gateway.core.verdict import Bundle, DetectorSpec
+from gateway.guards.engine import GuardEngine
 from tests.support.rooms import (
     DONE,
     EVENTS,
     ONE_AT_A_TIME,
     USAGE,
     Rooms,
+    Script,
     answer,
     chat,
     event,
@@ -21,6 +24,8 @@ from tests.support.rooms import (
     whole,
 )
 from tests.support.sinks import ListReply
+
+ROLE = b'data: {"id":"1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
 
 
 def test_a_blocked_request_never_leaves_and_gives_its_place_back():
@@ -99,6 +104,64 @@ def test_a_redacted_stream_shows_the_replacement_and_notes_its_hit_once():
         filed_once_and_in_time(rooms.log)
 
     run(test)
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["event by event", "in one piece"])
+def test_a_stream_without_the_form_is_refused_however_it_was_cut(apart: bool):
+    async def test() -> None:
+        schema = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
+        spec = DetectorSpec(name="form", use="json_schema", options={"schema": schema})
+        form = rule("form", "block", "response")
+        rooms = Rooms(
+            _cut(ROLE, event('{"n": '), event('"5"}'), event(), DONE, apart=apart),
+            engine=GuardEngine(Bundle(revision="0123456789ab", detectors=(spec,), rules=(form,))),
+        )
+        reply = await rooms.serve(chat(stream=True))
+        assert (reply.status, orjson.loads(reply.body)["error"]["code"]) == (400, "policy_blocked")
+        assert "start" not in rooms.log
+        assert (rooms.record.verdict, rooms.record.status, rooms.record.released_chars) == ("block", 400, 0)
+        filed_once_and_in_time(rooms.log)
+
+    run(test)
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["event by event", "in one piece"])
+def test_a_blocked_stream_ends_where_it_does_however_it_was_cut(apart: bool):
+    async def test() -> None:
+        script = _cut(ROLE, event("a good start "), event("osprey"), event(), DONE, apart=apart)
+        rooms = Rooms(script, rule("osprey", "block", "response"))
+        reply = await rooms.serve(chat(stream=True))
+        stop = b'"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"content_filter"}]'
+        assert reply.status == 200
+        assert reply.body.startswith(ROLE + event("a good start "))
+        assert reply.body.count(b"data: ") == 4
+        assert stop in reply.body
+        assert reply.body.endswith(DONE)
+        filed_once_and_in_time(rooms.log)
+
+    run(test)
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["event by event", "in one piece"])
+def test_an_error_is_a_status_before_the_first_words_and_an_event_after_them(apart: bool):
+    async def test() -> None:
+        failed = b'data: {"error":{"message":"busy","code":503}}\n\n'
+        early = Rooms(_cut(ROLE, failed, apart=apart))
+        reply = await early.serve(chat(stream=True))
+        assert (reply.status, orjson.loads(reply.body)["error"]["message"]) == (503, "busy")
+        filed_once_and_in_time(early.log)
+        late = Rooms(_cut(ROLE, event("a"), failed, apart=apart))
+        reply = await late.serve(chat(stream=True))
+        assert reply.status == 200
+        assert reply.body.startswith(ROLE + event("a") + b"data: ")
+        assert orjson.loads(reply.body.split(b"data: ")[-1])["error"]["message"] == "busy"
+        filed_once_and_in_time(late.log)
+
+    run(test)
+
+
+def _cut(*events: bytes, apart: bool) -> Script:
+    return stream(*events) if apart else stream(b"".join(events))
 
 
 # --- the client goes

@@ -46,3 +46,16 @@ def strip_repeats(document: Any, paths: set[Path]) -> Any:
         for index, choice in enumerate(choices)
     ]
     return {**document, "choices": left}
+
+
+def says(document: dict[str, Any]) -> bool:
+    """Whether a chunk says more than who speaks."""
+    choices = document.get("choices")
+    return any(_speaks(choice) for choice in choices if is_object(choice)) if is_array(choices) else False
+
+
+def _speaks(choice: dict[str, Any]) -> bool:
+    delta = choice.get("delta")
+    if choice.get("finish_reason") or choice.get("text"):
+        return True
+    return any(value for name, value in delta.items() if name != "role") if is_object(delta) else bool(delta)

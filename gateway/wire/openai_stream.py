@@ -2,7 +2,9 @@
 
 :class:`PassReader` is the hot path. A network read that is nothing but whole, unremarkable events is returned as it
 came; only the first events of a stream, and those that say something (usage, a finish reason, an error), are parsed.
-Bytes never leave before the event they belong to is complete, and ``[DONE]`` waits for :meth:`EventReader.finish`.
+Bytes never leave before the event they belong to is complete, and ``[DONE]`` waits for :meth:`EventReader.finish`. What
+says nothing yet (who speaks, signs of life) waits for the first event that does, so that an error in its place can
+still be a status, however the bytes were cut.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ import orjson
 from gateway.core.errors import Blocked, GatewayError, InvalidAnswer, StreamBroken, StreamFailed
 from gateway.core.exchange import AnswerFacts, Request
 from gateway.core.ports import StreamMark
-from gateway.wire.openai_answer import joined_reasons
+from gateway.wire.openai_answer import joined_reasons, says
 from gateway.wire.openai_usage import openai_usage
 from gateway.wire.shapes import is_array, is_integer, is_object, is_text
 from gateway.wire.sse import EventSplitter, parse_event
 
 KEPT_BYTES = 262_144
 MAX_CHOICES = 1_024
+# Events that wait for the first one that says something.
+MAX_EARLY = 64
 DONE = b"data: [DONE]\n\n"
 # What identifies a chunk; the rest of it is about its choices.
 ENVELOPE = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
@@ -40,8 +44,8 @@ class EventReader:
         envelope: The chunk parsed last.
     """
 
-    __slots__ = ("_end", "_failure", "_hides_null", "_learned", "_quick", "_request", "_room", "_seen", "_splitter",
-                 "done", "envelope", "facts", "finished", "kept")  # fmt: skip
+    __slots__ = ("_early", "_end", "_failure", "_hides_null", "_learned", "_quick", "_request", "_room", "_seen",
+                 "_splitter", "done", "envelope", "facts", "finished", "kept")  # fmt: skip
 
     def __init__(self, request: Request) -> None:
         self.facts = AnswerFacts()
@@ -58,6 +62,8 @@ class EventReader:
         self._failure: GatewayError | None = None
         # The first chunk with choices was seen, and with it how this provider writes.
         self._learned = False
+        # What waits for the first event that says something; ``None`` once that has left.
+        self._early: list[bytes] | None = []
         # Unremarkable chunks need not be read: nothing in them would change what is known. With several choices every
         # chunk is read, to know which of them are still open.
         self._quick = False
@@ -77,7 +83,7 @@ class EventReader:
         if not self.done and not (self.finished and self._seen <= self.finished.keys()):
             raise self._failed(StreamBroken("The provider's stream ended before it was whole."), [last])
         try:
-            return b"".join((last, self._flush(), self._end))
+            return b"".join((last, *(self._early or ()), self._flush(), self._end))
         except GatewayError as error:
             raise self._failed(error, [last]) from None
 
@@ -127,7 +133,7 @@ class EventReader:
     def _event(self, raw: bytes) -> bytes:
         event = parse_event(raw)
         if event is None:
-            return raw
+            return raw if self._early is None else self._wait(raw, opens=False)
         if event.data.startswith(b"[DONE]"):
             self.done = True
             self._quick = False
@@ -143,12 +149,24 @@ class EventReader:
         if not self._learned and document.get("choices"):
             self._learn(raw, document)
         try:
-            return self._chunk(raw, document)
+            shown = self._chunk(raw, document)
         except Blocked:
             # The client was not told of the ends in this chunk: it is to be told of another.
             for index in list(self.finished)[ended:]:
                 del self.finished[index]
             raise
+        if self._early is None or not shown:
+            return shown
+        return self._wait(shown, opens=any(map(says, (document,) if shown == raw else chunks_of([shown]))))
+
+    def _wait(self, shown: bytes, *, opens: bool) -> bytes:
+        early = [*(self._early or ()), shown]
+        if not opens and len(early) < MAX_EARLY:
+            self._early = early
+            return b""
+        self._early = None
+        self._quick = self._learned and self._request.choices == 1
+        return b"".join(early)
 
     def _unended(self, rest: bytes) -> bytes:
         # Bytes without the empty line that ends an event are no event; only the end marker is taken without it.
@@ -159,7 +177,7 @@ class EventReader:
 
     def _learn(self, raw: bytes, document: dict[str, Any]) -> None:
         self._learned = True
-        self._quick = self._request.choices == 1
+        self._quick = self._early is None and self._request.choices == 1
         self._hides_null = (
             not self._request.wants_usage
             and "usage" in document

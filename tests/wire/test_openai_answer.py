@@ -6,7 +6,7 @@ import pytest
 
 from gateway.core.exchange import AnswerFacts
 from gateway.core.usage import Usage
-from gateway.wire.openai_answer import joined_reasons, read_answer, strip_repeats
+from gateway.wire.openai_answer import joined_reasons, read_answer, says, strip_repeats
 
 
 def test_facts_are_read() -> None:
@@ -43,3 +43,23 @@ def test_only_edited_choices_lose_their_logprobs() -> None:
 @pytest.mark.parametrize("document", [None, [], {}, {"choices": None}])
 def test_what_has_no_choices_is_left_alone(document: Any) -> None:
     assert strip_repeats(document, {("choices", 0, "text")}) is document
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        ([{"delta": {"role": "assistant", "content": ""}, "finish_reason": None}], False),
+        ([{"delta": {"content": "a"}}], True),
+        ([{"delta": {"tool_calls": [{}]}}], True),
+        ([{"delta": {"vendor": {"a": 1}}}], True),
+        ([{"delta": {}, "finish_reason": "stop"}], True),
+        ([{"text": "", "finish_reason": None}], False),
+        ([{"text": "a"}], True),
+        ([{"delta": "odd"}], True),
+        ([], False),
+        (["odd"], False),
+        (None, False),
+    ],
+)
+def test_a_chunk_says_more_than_who_speaks_or_not(choices: Any, expected: bool) -> None:
+    assert says({"choices": choices}) is expected

@@ -120,12 +120,12 @@ class UpperChoices:
 
     def take(self, choice: dict[str, Any], extra: list[dict[str, Any]], *, ended: bool) -> dict[str, Any] | None:
         if ended:
-            extra.append({"index": 0, "t": "before"})
-        text = choice["t"]
-        return choice if text.isupper() else {**choice, "t": text.upper()} if text else None
+            extra.append({"index": 0, "text": "before"})
+        text = choice["text"]
+        return choice if text.isupper() else {**choice, "text": text.upper()} if text else None
 
     def finish(self, index: int) -> list[dict[str, Any]]:
-        return [{"index": index, "t": "rest"}]
+        return [{"index": index, "text": "rest"}]
 
 
 def test_reader_sends_what_the_choices_make_of_a_chunk() -> None:
@@ -133,20 +133,20 @@ def test_reader_sends_what_the_choices_make_of_a_chunk() -> None:
     reader = ScreenedReader(request, Channels(OpenScreen()), UpperChoices())
 
     def event(*texts: str, **more: Any) -> bytes:
-        return write_event({"id": "c", "choices": [{"index": 0, "t": text} for text in texts], **more})
+        return write_event({"id": "c", "choices": [{"index": 0, "text": text} for text in texts], **more})
 
     assert reader.feed(event("A")) == event("A")
     assert reader.feed(event("a", "")) == event("A")
     assert reader.feed(event("")) == b""
     assert reader.feed(event("", citations=["x"])) == event(citations=["x"])
     assert reader.feed(event("a", usage={"prompt_tokens": 1})) == event("A")
-    ended = write_event({"id": "c", "choices": [{"index": 0, "t": "A", "finish_reason": "stop"}]})
-    assert [item["choices"][0]["t"] for item in client_chunks(reader.feed(ended))] == ["before", "A"]
-    assert reader.finish() == write_event({"id": "c", "choices": [{"index": 0, "t": "rest"}]}) + DONE
+    ended = write_event({"id": "c", "choices": [{"index": 0, "text": "A", "finish_reason": "stop"}]})
+    assert [item["choices"][0]["text"] for item in client_chunks(reader.feed(ended))] == ["before", "A"]
+    assert reader.finish() == write_event({"id": "c", "choices": [{"index": 0, "text": "rest"}]}) + DONE
 
 
 def test_choice_without_a_proper_index_is_refused() -> None:
     request = Request(dialect="x", operation="", route="", upstream_path="", stream=True)
     reader = ScreenedReader(request, Channels(OpenScreen()), UpperChoices())
     with pytest.raises(InvalidAnswer):
-        reader.feed(write_event({"choices": [{"index": "SECRET", "t": "A"}]}))
+        reader.feed(write_event({"choices": [{"index": "SECRET", "text": "A"}]}))

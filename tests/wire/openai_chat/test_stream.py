@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.errors import Blocked, GatewayError, InvalidAnswer, StreamBroken
+from gateway.core.errors import Blocked, GatewayError, InvalidAnswer, StreamBroken, StreamFailed
 from gateway.core.ports import TextScreen
 from gateway.wire.openai_chat import DIALECT
 from gateway.wire.openai_chat.stream import screened_reader
-from gateway.wire.openai_stream import DONE, write_event
+from gateway.wire.openai_stream import DONE, MAX_EARLY, write_event
 from tests.support.chat_streams import MadeUp, made_up_streams
 from tests.support.streams import (
     HoldingScreen,
@@ -178,10 +178,40 @@ def test_kept_is_what_the_client_was_given() -> None:
 
 def test_event_whose_text_is_all_held_back_is_not_sent() -> None:
     reader = DIALECT.stream_reader(stream_request(DIALECT), ToyScreen())
-    assert reader.feed(chunk({"role": "assistant", "content": "SEC"})) == chunk({"role": "assistant", "content": ""})
+    assert reader.feed(chunk({"role": "assistant", "content": "SEC"})) == b""
     assert reader.feed(chunk({"content": "R"})) == b""
-    assert reader.feed(chunk({"content": "a"})) == chunk({"content": "SECRa"})
-    assert reader.facts.chunks == 3
+    first = chunk({"role": "assistant", "content": ""})
+    assert reader.feed(chunk({"content": "a"})) == first + chunk({"content": "SECRa"})
+    assert reader.feed(chunk({"content": "SEC"})) == b""
+    assert reader.facts.chunks == 4
+
+
+@pytest.mark.parametrize("screen", [None, ToyScreen()], ids=["passed", "screened"])
+def test_who_speaks_waits_until_something_is_said(screen: ToyScreen | None) -> None:
+    reader = DIALECT.stream_reader(stream_request(DIALECT), screen)
+    role, ping, text = chunk({"role": "assistant", "content": ""}), b": ping\n\n", chunk({"content": "a"})
+    assert reader.feed(role) + reader.feed(ping) == b""
+    assert reader.feed(text) == role + ping + text
+    assert reader.feed(ping) == ping
+
+
+@pytest.mark.parametrize("screen", [None, ToyScreen()], ids=["passed", "screened"])
+def test_an_error_in_the_place_of_the_first_words_releases_nothing(screen: ToyScreen | None) -> None:
+    reader = DIALECT.stream_reader(stream_request(DIALECT), screen)
+    error = b'data: {"error":{"message":"busy","code":503}}\n\n'
+    with pytest.raises(StreamFailed) as caught:
+        reader.feed(chunk({"role": "assistant", "content": ""}) + error)
+    assert (caught.value.released, caught.value.status) == (b"", 503)
+
+
+def test_what_waits_is_bounded_and_leaves_with_the_end() -> None:
+    reader = DIALECT.stream_reader(stream_request(DIALECT), None)
+    assert reader.feed(b": ping\n\n" * (MAX_EARLY - 1)) == b""
+    assert reader.feed(b": ping\n\n") == b": ping\n\n" * MAX_EARLY
+    reader = DIALECT.stream_reader(stream_request(DIALECT), None)
+    role = chunk({"role": "assistant", "content": ""})
+    assert reader.feed(role + DONE) == b""
+    assert reader.finish() == role + DONE
 
 
 def test_held_text_goes_out_before_the_finish_reason() -> None:
