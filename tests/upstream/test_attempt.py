@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from gateway.core.call import Call
 from gateway.core.errors import Blocked, GatewayError, InvalidAnswer, StreamBroken, StreamFailed
-from gateway.core.exchange import AnswerFacts, Headers, Request
+from gateway.core.exchange import Headers, Request
 from gateway.core.ports import TextScreen
 from gateway.core.record import ExchangeRecord
 from gateway.upstream.attempt import MAX_ERROR_BYTES, Attempt
 from gateway.wire import openai_chat
 from gateway.wire.openai_chat.dialect import OpenAIChat
+from gateway.wire.passthrough.stream import PassThroughReader
 from tests.support.incoming import incoming
 from tests.support.sinks import ListReply
 from tests.support.streams import cut
@@ -49,13 +50,8 @@ class Wire:
         self.heard.append("resume")
 
 
-class Reader:
+class Reader(PassThroughReader):
     """Shows every byte in capitals; ``!`` ends the answer, ``?`` breaks it, ``-`` is held back."""
-
-    def __init__(self) -> None:
-        self.facts = AnswerFacts()
-        self.done = False
-        self.kept: list[bytes] = []
 
     def feed(self, data: bytes) -> bytes:
         assert not self.done
@@ -63,9 +59,6 @@ class Reader:
             raise StreamFailed("broken")
         self.done = b"!" in data
         return data.replace(b"-", b"").upper()
-
-    def finish(self) -> bytes:
-        return b""
 
 
 class Dialect(OpenAIChat):
