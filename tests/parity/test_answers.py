@@ -1,0 +1,146 @@
+"""What rules see of an answer: every dialect × place × action × kind of provider, whole and streamed.
+
+A word is planted at one place, in a stream cut in two. What the client gets is the same in every repeat that its
+dialect makes of a text, and the same however the network cut the provider's bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from gateway.core.chat import ChatAnswer
+from gateway.core.errors import StreamFailed
+from gateway.guards.vault import PLACEHOLDER
+from gateway.wire.bridge import CODECS
+from tests.parity.cells import ACTIONS, blocked_in, planted
+from tests.parity.speakers import (
+    MODEL,
+    NOT_TOLD,
+    SPEAKERS,
+    TOLD,
+    UPSTREAMS,
+    asking_for,
+    crosses,
+    playing,
+    spoken_to,
+    texts_of,
+    told_with,
+    upstream,
+)
+from tests.support.rooms import Rooms, filed_once_and_in_time, run
+from tests.support.sinks import ListReply
+
+START = "So far so good, then an "
+TEXT = START + "osprey came. The end."
+# The second cut is inside the word.
+SIZES = (12, 15, 9)
+# Dialects whose streams cannot say that they were stopped.
+ENDS_BY_ERROR = frozenset(("triton",))
+_TOKENS = re.compile(r'"output_tokens":[0-9]+')
+NONE: frozenset[str] = frozenset()
+CELLS = [
+    (dialect, kind, place)
+    for dialect in SPEAKERS
+    for kind in UPSTREAMS.values()
+    if crosses(dialect, kind)
+    for place in TOLD
+    if place not in NOT_TOLD.get(spoken_to(dialect, kind), NONE)
+]
+
+
+async def served(dialect: str, kind: str, place: str, action: Any, cut: str) -> tuple[ListReply, Rooms]:
+    provider, answer = SPEAKERS[spoken_to(dialect, kind)], told_with(TEXT, place)
+    events = provider.events(answer, SIZES)
+    script = {"": provider.answer(answer), "apart": events, "at once": [b"".join(events)]}[cut]
+    rooms = Rooms(playing(script), planted(action, "response"), aliases={MODEL: upstream(kind)})
+    reply = await rooms.serve(SPEAKERS[dialect].ask(asking_for(place, dialect), stream=bool(cut)))
+    filed_once_and_in_time(rooms.log)
+    return reply, rooms
+
+
+def said(dialect: str, place: str) -> bool:
+    """Whether the client's dialect has words for what a provider says at a place; refusals are text, where not."""
+    return place == "refusal" or place not in NOT_TOLD.get(dialect, NONE)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(("dialect", "kind", "place"), CELLS)
+def test_a_word_in_an_answer(dialect: str, kind: str, place: str, stream: bool, action: Any) -> None:
+    async def test() -> None:
+        reply, rooms = await served(dialect, kind, place, action, "apart" if stream else "")
+        if stream:
+            again, _ = await served(dialect, kind, place, action, "at once")
+            assert (again.status, unnamed(again)) == (reply.status, unnamed(reply))
+        if not said(dialect, place):
+            assert (reply.status, rooms.record.verdict) == (200, "allow")
+            assert b"osprey" not in reply.body
+            return
+        record = rooms.record
+        assert [event.action for event in record.guard_events] == [action]
+        if action == "block":
+            assert record.verdict == "block"
+            stopped(dialect, place, reply)
+            return
+        assert reply.status == 200
+        heard = "\n".join(texts_of(read(dialect, reply)).values())
+        if action == "annotate":
+            assert (record.verdict, TEXT in heard) == ("annotate", True)
+            return
+        assert record.verdict == "edit"
+        assert b"osprey" not in reply.body
+        before, _, after = TEXT.partition("osprey")
+        assert before + "[OSPREY" in heard
+        assert "]" + after in heard
+
+    run(test)
+
+
+def unnamed(reply: ListReply) -> str:
+    """An answer without the names of placeholders, which each call makes anew, and without what is only estimated."""
+    return _TOKENS.sub("", PLACEHOLDER.sub("[MASKED]", reply.body.decode()))
+
+
+def read(dialect: str, reply: ListReply) -> ChatAnswer:
+    speaker = SPEAKERS[dialect]
+    return speaker.read_stream(reply.body) if reply.started else speaker.read(reply.body)
+
+
+def stopped(dialect: str, place: str, reply: ListReply) -> None:
+    """Check that an answer was turned back, or ended where the rule stopped it."""
+    assert b"osprey" not in reply.body
+    if not reply.started:
+        blocked_in(dialect, reply)
+        return
+    if dialect in ENDS_BY_ERROR:
+        with pytest.raises(StreamFailed, match="policy"):
+            read(dialect, reply)
+        return
+    answer = read(dialect, reply)
+    (choice,) = answer.choices
+    assert choice.finish in ("content_filter", "refusal")
+    if place == "text":
+        assert START.startswith(texts_of(answer)["text"])
+
+
+@pytest.mark.parametrize("dialect", SPEAKERS)
+def test_a_stream_shows_what_came_before_the_word(dialect: str) -> None:
+    async def test() -> None:
+        kind = UPSTREAMS.get(dialect, "openai")
+        reply, _ = await served(dialect, kind, "text", "block", "apart")
+        assert reply.started
+        assert b"So far so " in reply.body
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "place"),
+    [(name, place) for name, places in NOT_TOLD.items() if name in CODECS for place in sorted(places)],
+)
+def test_a_place_that_a_dialect_does_not_have(dialect: str, place: str) -> None:
+    speaker = SPEAKERS[dialect]
+    assert place not in texts_of(speaker.read(speaker.answer(told_with(TEXT, place))))
