@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -14,38 +13,9 @@ from gateway.core.exchange import Headers
 from gateway.wire.bridge import CODECS
 from gateway.wire.headers import crossed_headers
 from tests.support.golden import SPARE, crossing, dialect_of
+from tests.support.provider_errors import BODIES, STATUSES, WORDS
 
-STATUSES = (400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 503, 529)
-WORDS = "What the provider says."
 HEADERS: Headers = {b"retry-after": b"7", b"retry-after-ms": b"6500", b"x-should-retry": b"true", b"x-request-id": b"r"}
-ANTHROPIC_TYPES = {
-    401: "authentication_error", 403: "permission_error", 404: "not_found_error", 408: "timeout_error",
-    413: "request_too_large", 429: "rate_limit_error", 500: "api_error", 503: "api_error", 529: "overloaded_error",
-}  # fmt: skip
-GOOGLE_STATUSES = {
-    401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ABORTED", 429: "RESOURCE_EXHAUSTED",
-    500: "INTERNAL", 503: "UNAVAILABLE",
-}  # fmt: skip
-
-
-def _openai(status: int) -> Any:
-    return {"error": {"message": WORDS, "type": "some_error", "param": None, "code": None}}
-
-
-# What a provider of each dialect sends with a status.
-BODIES: dict[str, Callable[[int], Any]] = {
-    "openai_chat": _openai,
-    "openai_responses": _openai,
-    "anthropic_messages": lambda status: {
-        "type": "error",
-        "error": {"type": ANTHROPIC_TYPES.get(status, "invalid_request_error"), "message": WORDS},
-        "request_id": "req_1",
-    },
-    "gemini": lambda status: {
-        "error": {"code": status, "message": WORDS, "status": GOOGLE_STATUSES.get(status, "INVALID_ARGUMENT")}
-    },
-    "triton": lambda status: {"error": WORDS},
-}
 # The official clients that speak a dialect, and the class of client in each.
 CLIENTS = {
     "openai_chat": ("openai", "OpenAI"),
