@@ -121,6 +121,8 @@ async def learned(found: list[Text], backend: Any, vocabulary: Vocabulary, peopl
         if not count:
             continue
         outputs = await backend.run("names", framed(pieces, 0, count))
+        if not outputs["logits"].shape[1]:
+            continue
         sure = softmax(outputs["logits"][0, 1:-1])[:, people].sum(axis=1)
         case = name_head.case_features(text, pieces)[:count]
         wanted = [any(a < end and start < b for a, b in names) for start, end in pieces.offsets[:count]]

@@ -39,25 +39,31 @@ class Node(msgspec.Struct, frozen=True):
     attributes: Mapping[str, Any]
 
 
+Side = tuple["Graph", Sequence[str]]
+
+
 class Graph:
     """A graph in the making.
 
     Args:
         name: What the file calls it.
+        prefix: What the names in it begin with.
 
     Raises:
         Misconfigured: The package ``onnx`` is not installed.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, prefix: str = "") -> None:
         self._onnx = onnx()
         self._name = name
+        self._prefix = prefix
+        self._branches = 0
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
 
     def constant(self, value: NDArray[Any]) -> str:
         """Keep a constant and return its name."""
-        name = f"c{len(self._constants)}"
+        name = f"{self._prefix}c{len(self._constants)}"
         self._constants.append(self._onnx.numpy_helper.from_array(value, name))
         return name
 
@@ -71,17 +77,49 @@ class Graph:
             domain: Whose operator it is.
             attributes: The operator's own.
         """
-        return self.nodes(kind, *inputs, outputs=(output or f"n{len(self._nodes)}",), domain=domain, **attributes)[0]
+        return self.nodes(
+            kind, *inputs, outputs=(output or f"{self._prefix}n{len(self._nodes)}",), domain=domain, **attributes
+        )[0]
 
     def nodes(
         self, kind: str, *inputs: str, outputs: Sequence[str], domain: str = "", **attributes: Any
     ) -> Sequence[str]:
         """Add a node with several outputs and return their names."""
         made = self._onnx.helper.make_node(
-            kind, list(inputs), list(outputs), name=f"{kind}{len(self._nodes)}", domain=domain, **attributes
+            kind,
+            list(inputs),
+            list(outputs),
+            name=f"{self._prefix}{kind}{len(self._nodes)}",
+            domain=domain,
+            **attributes,
         )
         self._nodes.append(made)
         return outputs
+
+    def branch(self) -> Graph:
+        """Return a graph for one side of a choice; what is in this one can be used in it."""
+        self._branches += 1
+        prefix = f"{self._prefix}b{self._branches}"
+        return Graph(prefix, f"{prefix}_")
+
+    def choose(self, condition: str, then: Side, otherwise: Side, outputs: Sequence[str]) -> Sequence[str]:
+        """Run one of two branches and return the names of the outputs, numbers in 32-bit floating point.
+
+        Args:
+            condition: The name of a single ``bool``.
+            then: The branch that is run where it holds, and the names of its outputs.
+            otherwise: The other one.
+            outputs: What the outputs of either are called here.
+        """
+        sides = {"then_branch": then, "else_branch": otherwise}
+        branches = {name: graph.as_branch(made) for name, (graph, made) in sides.items()}
+        return self.nodes("If", condition, outputs=outputs, **branches)
+
+    def as_branch(self, outputs: Sequence[str]) -> Any:
+        """Return what was collected, as onnx has it."""
+        helper = self._onnx.helper
+        told = [helper.make_tensor_value_info(name, self._onnx.TensorProto.FLOAT, None) for name in outputs]
+        return helper.make_graph(self._nodes, self._name, [], told, self._constants)
 
     def encode(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> bytes:
         """Return the file."""

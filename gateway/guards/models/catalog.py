@@ -17,7 +17,7 @@ from gateway.core.errors import ModelFailed
 SHIPPED = Path(gateway.__file__).parent / "_models"
 MANIFEST = "manifest.json"
 ATTRIBUTION = "ATTRIBUTION.md"
-SMOOTHING = "smoothing.npz"
+SMOOTHING, GLANCE = "smoothing.npz", "names-glance.npz"
 # Each model's files.
 MODELS: Mapping[str, tuple[str, ...]] = {
     "embedder": ("embedder.onnx", "embedder-tokenizer.json"),
@@ -26,7 +26,7 @@ MODELS: Mapping[str, tuple[str, ...]] = {
 BUILD = "weighbridge models build"
 # The code that makes the files.
 _SOURCES = (
-    *(Path(__file__).with_name(f"{name}.py") for name in ("building", "encoder", "smoothing", "weights")),
+    *(Path(__file__).with_name(f"{name}.py") for name in ("building", "encoder", "glance", "smoothing", "weights")),
     Path(gateway.__file__).parent / "clients" / "onnx_graph.py",
 )
 
@@ -79,9 +79,9 @@ def packages() -> tuple[Package, ...]:
 
 
 def recipe() -> str:
-    """Return the digest of everything that the files are made from: packages, factors and code."""
+    """Return the digest of everything that the files are made from: packages, what we measured or learned, and code."""
     digest = hashlib.sha256()
-    for path in (*_SOURCES, SHIPPED / SMOOTHING):
+    for path in (*_SOURCES, SHIPPED / SMOOTHING, SHIPPED / GLANCE):
         digest.update(path.read_bytes())
     for package in packages():
         digest.update(package.sha256.encode())

@@ -6,7 +6,7 @@ run time with one scale a matrix, which a few large channels spoil: where it hel
 factor measured once (:mod:`gateway.guards.models.smoothing` keeps them) and its weights are multiplied by it, which
 changes nothing but the rounding.
 
-Attention and layer norms are onnxruntime's fused operators, so there is nothing left for its optimiser to find at load.
+Attention is onnxruntime's fused operator, so there is nothing left for its optimiser to find at load.
 
 Xiao et al., SmoothQuant, https://arxiv.org/abs/2211.10438.
 """
@@ -65,6 +65,14 @@ class Encoder(msgspec.Struct, frozen=True):
     heads: int
 
 
+class Glance(msgspec.Struct, frozen=True):
+    """A small network that looks at each token behind the first layers: above zero, the others are worth their time."""
+
+    layers: int
+    hidden: Dense
+    out: Dense
+
+
 class EncoderGraph:
     """Writes an encoder into a graph.
 
@@ -77,26 +85,39 @@ class EncoderGraph:
     def __init__(self, name: str, smoothing: Mapping[str, NDArray[Any]] | None) -> None:
         self.graph = Graph(name)
         self._smoothing = smoothing
+        self._mask = ""
         # What each dense layer takes in, for those who measure it.
         self.taken: dict[str, str] = {}
 
     def write(self, encoder: Encoder) -> str:
         """Write all layers and return the name of ``float32[batch, tokens, width]``."""
-        graph = self.graph
-        mask = graph.node("Cast", "mask", to=_type("INT32"))
-        x = self._norm(self._embedded(encoder), encoder.norm)
-        for number, layer in enumerate(encoder.layers):
+        return self.layers(encoder, self.begin(encoder), range(len(encoder.layers)))
+
+    def begin(self, encoder: Encoder) -> str:
+        """Write what stands before the layers and return its name."""
+        self._mask = self.graph.node("Cast", "mask", to=_type("INT32"))
+        return self._norm(self._embedded(encoder), encoder.norm)
+
+    def layers(self, encoder: Encoder, x: str, which: range) -> str:
+        """Write some of the layers, one behind the other, and return the name of the last one's output."""
+        for number in which:
+            graph, layer = self.graph, encoder.layers[number]
             parts = (f"{part}{number}" for part in ("q", "k", "v"))
             together = self.dense(f"attend{number}", x, layer.attend)
             queries, keys, values = graph.nodes("Split", together, outputs=tuple(parts), axis=-1, num_outputs=3)
             seen = graph.node(
-                "MultiHeadAttention", queries, keys, values, "", mask, domain=CONTRIB, num_heads=encoder.heads
+                "MultiHeadAttention", queries, keys, values, "", self._mask, domain=CONTRIB, num_heads=encoder.heads
             )
             seen = self.dense(f"attended{number}", seen, layer.attended)
             x = self._norm_of_sum(seen, x, layer.attended_norm)
             wide = graph.node("Gelu", self.dense(f"widen{number}", x, layer.widen), domain=CONTRIB)
             x = self._norm_of_sum(self.dense(f"narrow{number}", wide, layer.narrow), x, layer.narrow_norm)
         return x
+
+    def exact(self, x: str, dense: Dense, output: str = "") -> str:
+        """Write a dense layer in 32-bit floating point."""
+        product = self.graph.node("MatMul", x, self.graph.constant(dense.weight))
+        return self.graph.node("Add", product, self.graph.constant(dense.bias), output=output)
 
     def dense(self, name: str, x: str, dense: Dense) -> str:
         """Write a dense layer.
@@ -109,8 +130,7 @@ class EncoderGraph:
         graph = self.graph
         self.taken[name] = x
         if self._smoothing is None:
-            product = graph.node("MatMul", x, graph.constant(dense.weight))
-            return graph.node("Add", product, graph.constant(dense.bias))
+            return self.exact(x, dense)
         weight = dense.weight
         if name in self._smoothing:
             factor = np.asarray(self._smoothing[name], dtype=np.float32)
@@ -168,16 +188,41 @@ def sentence_embedder(encoder: Encoder, smoothing: Mapping[str, NDArray[Any]] | 
     return graph.encode(INPUTS, (Tensor("embedding", "FLOAT", ("batch", encoder.words.shape[1])),))
 
 
-def token_classifier(encoder: Encoder, head: Dense, smoothing: Mapping[str, NDArray[Any]] | None) -> bytes:
+def token_classifier(
+    encoder: Encoder, head: Dense, smoothing: Mapping[str, NDArray[Any]] | None, glance: Glance | None = None
+) -> bytes:
     """Return the file of an encoder that gives each token's logits, and its last hidden layer.
 
-    They are ``logits``, ``float32[batch, tokens, labels]``, and ``hidden``, ``float32[batch, tokens, width]``.
+    They are ``logits``, ``float32[batch, tokens, labels]``, and ``hidden``, ``float32[batch, tokens, width]``. Where a
+    glance behind the first layers sees nothing between the marks, the others are left out, and both have no tokens.
     """
     written = EncoderGraph("names", smoothing)
     graph = written.graph
-    tokens = written.write(encoder)
-    product = graph.node("MatMul", tokens, graph.constant(head.weight))
-    graph.node("Add", product, graph.constant(head.bias), output="logits")
-    graph.node("Identity", tokens, output="hidden")
+    depth = len(encoder.layers)
     shapes = {"logits": len(head.bias), "hidden": encoder.words.shape[1]}
+    if glance is None:
+        tokens = written.write(encoder)
+        written.exact(tokens, head, "logits")
+        graph.node("Identity", tokens, output="hidden")
+    else:
+        x = written.layers(encoder, written.begin(encoder), range(glance.layers))
+        seen = _glanced(written, x, glance)
+        nothing = graph.branch()
+        empty = [
+            nothing.node("Identity", nothing.constant(np.zeros((1, 0, last), dtype=np.float32)))
+            for last in shapes.values()
+        ]
+        written.graph = graph.branch()
+        tokens = written.layers(encoder, x, range(glance.layers, depth))
+        made = (written.exact(tokens, head), tokens)
+        graph.choose(seen, (written.graph, made), (nothing, empty), tuple(shapes))
     return graph.encode(INPUTS, [Tensor(name, "FLOAT", ("batch", "tokens", last)) for name, last in shapes.items()])
+
+
+def _glanced(written: EncoderGraph, x: str, glance: Glance) -> str:
+    """Write the glance and return the name of its verdict on the whole batch."""
+    graph = written.graph
+    first, behind, axis = (graph.constant(np.array([number], dtype=np.int64)) for number in (1, -1, 1))
+    inner = graph.node("Slice", x, first, behind, axis)
+    odds = written.exact(graph.node("Relu", written.exact(inner, glance.hidden)), glance.out)
+    return graph.node("Greater", graph.node("ReduceMax", odds, keepdims=0), graph.constant(np.float32(0)))

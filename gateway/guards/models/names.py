@@ -39,6 +39,8 @@ _BESIDE = 0.4
 
 Floats = NDArray[np.float32]
 Arrays = Mapping[str, NDArray[Any]]
+# From which piece to which a window goes, and what the model gave for it.
+Window = tuple[tuple[int, int], Arrays]
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -107,10 +109,14 @@ class NamesScorer:
     async def close(self) -> None:
         """Let go of nothing: the backend is shared."""
 
-    def _scores(
-        self, text: str, pieces: Pieces, windows: Sequence[tuple[tuple[int, int], Arrays]], at: float
-    ) -> list[Score]:
-        """Return the names of one text, the surest first."""
+    def sure(self, text: str, pieces: Pieces, windows: Sequence[Window]) -> Floats:
+        """Return how sure the model is that each piece is of a person, a street, a town: ``float32[n_pieces, 3]``.
+
+        Args:
+            text: The text.
+            pieces: Its pieces.
+            windows: From which piece to which each goes, and what the model gave for it.
+        """
         sure = np.zeros((len(pieces.ids), 3), dtype=np.float32)
         case = case_features(text, pieces)
         for (first, end), outputs in windows:
@@ -123,6 +129,15 @@ class NamesScorer:
                 groups[:, 0] = np.maximum(groups[:, 0], self._head(given))
             # Where windows overlap, the one that knows more of what is around may be either: the surer one counts.
             sure[first:end] = np.maximum(sure[first:end], groups)
+        return sure
+
+    def _scores(self, text: str, pieces: Pieces, windows: Sequence[Window], at: float) -> list[Score]:
+        """Return the names of one text, the surest first."""
+        # Of a window in which a glance saw nobody the model gives no tokens.
+        windows = [window for window in windows if window[1]["logits"].shape[1]]
+        if not windows:
+            return []
+        sure = self.sure(text, pieces, windows)
         people = _joined(text, _words(pieces, sure[:, 0]), PERSON, at)
         places = _words(pieces, sure[:, 1] + sure[:, 2])
         streets = {word.start for word in _words(pieces, sure[:, 1]) if word.sure >= at}

@@ -7,10 +7,13 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from gateway.clients.onnx_graph import Tensor
 from gateway.guards.models.encoder import (
+    INPUTS,
     Dense,
     Encoder,
     EncoderGraph,
+    Glance,
     Norm,
     rounded_by_output,
     sentence_embedder,
@@ -102,3 +105,38 @@ def test_what_each_layer_takes_in_can_be_found() -> None:
     written = EncoderGraph("x", None)
     written.write(small_encoder(layers=1))
     assert list(written.taken) == ["attend0", "attended0", "widen0", "narrow0"]
+
+
+def glancing(at: float, layers: int = 1) -> bytes:
+    """A classifier whose glance sees one number of each token, and goes on where it is above a mark in any of them."""
+    head = Dense(np.eye(48, 5, dtype=np.float32), np.arange(5, dtype=np.float32))
+    hidden = Dense(np.eye(48, 2, dtype=np.float32), np.zeros(2, dtype=np.float32))
+    out = Dense(np.array([[1], [0]], dtype=np.float32), np.array([-at], dtype=np.float32))
+    return token_classifier(small_encoder(), head, None, Glance(layers, hidden, out))
+
+
+@pytest.mark.parametrize("layers", [0, 1])
+def test_where_a_glance_sees_something_all_layers_are_run(layers: int) -> None:
+    head = Dense(np.eye(48, 5, dtype=np.float32), np.arange(5, dtype=np.float32))
+    whole: Any = onnxruntime.InferenceSession(token_classifier(small_encoder(), head, None))
+    early: Any = onnxruntime.InferenceSession(glancing(-1, layers))
+    given = {"ids": IDS[:1], "mask": MASK[:1]}
+    for expected, found in zip(whole.run(None, given), early.run(None, given), strict=True):
+        assert np.allclose(expected, found, atol=1e-5)
+
+
+def test_where_it_sees_nothing_there_are_no_tokens() -> None:
+    session: Any = onnxruntime.InferenceSession(glancing(1_000))
+    logits, hidden = session.run(None, {"ids": IDS[:1], "mask": MASK[:1]})
+    assert logits.shape == (1, 0, 5)
+    assert hidden.shape == (1, 0, 48)
+
+
+def test_a_glance_sees_every_token_but_the_marks() -> None:
+    written = EncoderGraph("x", None)
+    encoder = small_encoder()
+    seen = written.layers(encoder, written.begin(encoder), range(1))
+    model = written.graph.encode(INPUTS, [Tensor(seen, "FLOAT", ("batch", "tokens", "width"))])
+    between = np.maximum(run(model, IDS[:1], MASK[:1])[0, 1:-1, 0], 0).max()
+    for at, tokens in ((between - 1e-3, 6), (between + 1e-3, 0)):
+        assert run(glancing(at), IDS[:1], MASK[:1]).shape[1] == tokens

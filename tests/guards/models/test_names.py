@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from gateway.core.errors import ModelFailed
 from gateway.guards.models.calibration import table
 from gateway.guards.models.loading import open_backend
 from gateway.guards.models.names import NamesScorer, load_names, softmax
-from gateway.guards.models.vocabulary import Vocabulary
+from gateway.guards.models.vocabulary import Vocabulary, framed
 from gateway.plugin.guard import About
+from tests.guards.benign import PROMPTS
 from tests.support.models import built_home, reader
 
 SURE = 0.8
@@ -68,6 +69,51 @@ def test_a_name_far_into_a_text_is_found_once_and_where_it_stands() -> None:
 def test_two_people_side_by_side_are_two() -> None:
     [found] = names("Invite my neighbours Anna Schmidt, Peter Novak.")
     assert found == [("PERSON", "Anna Schmidt"), ("PERSON", "Peter Novak")]
+
+
+class Glancing:
+    """A backend that leaves out every window but some, and counts those."""
+
+    def __init__(self, seen: Callable[[int], bool]) -> None:
+        self._seen = seen
+        self.windows = 0
+
+    async def run_each(self, model: str, windows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        return [await self.run(model, window) for window in windows]
+
+    async def run(self, model: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.windows += 1
+        tokens = inputs["ids"].shape[1] if self._seen(self.windows - 1) else 0
+        return {"logits": np.tile(np.log(np.array([[0.05, 0.95]], dtype=np.float32)), (1, tokens, 1))}
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("seen", [(), (0,), (2,), (1, 3)])
+def test_a_window_that_was_left_out_holds_no_names(seen: tuple[int, ...]) -> None:
+    backend = Glancing(lambda number: number in seen)
+    scorer = NamesScorer(backend, Vocabulary(reader(), "names-tokenizer.json"), ["O", "B-SURNAME"])
+    text = " ".join(["anna"] * 500)
+    [found] = asyncio.run(scorer.score([(text, ABOUT)], 0.8))
+    assert backend.windows == 4
+    assert len(found) == len(seen)
+    # A window is a hundred and sixty words of four letters and a space, and begins 24 before the end of the last.
+    for score, number in zip(sorted(found, key=lambda score: score.start), seen, strict=True):
+        first = 136 * number
+        assert (score.start, score.end) == (first * 5, min(first + 160, 500) * 5 - 1)
+
+
+def test_for_many_ordinary_prompts_two_layers_are_enough() -> None:
+    async def share() -> float:
+        backend = open_backend(built_home(), ModelRunner(timeout_s=60))
+        vocabulary = Vocabulary(reader(), "names-tokenizer.json")
+        cut = [await vocabulary.cut(text) for text in PROMPTS]
+        outputs = await backend.run_each("names", [framed(pieces, 0, len(pieces.ids)) for pieces in cut])
+        await backend.close()
+        return sum(not each["logits"].shape[1] for each in outputs) / len(outputs)
+
+    assert asyncio.run(share()) >= 0.4
 
 
 class Saying:
