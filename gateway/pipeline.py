@@ -27,6 +27,7 @@ from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.guards.plan import GuardPlan
 from gateway.guards.sessions import Sessions
+from gateway.realtime.opening import converse
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import is_ordinary
 from gateway.upstream.attempt import Attempt
@@ -55,6 +56,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         call = Call(incoming, reply, None, error_dialect(incoming.path))
         try:
             request, course = self._begin(call)
+            if request.duplex:
+                return await converse(call, request, course, self)
             document = request.document
             if course.guard.request_active:
                 course, document = await self._admit(call, request, course)

@@ -55,6 +55,10 @@ class Ledger:
         if lease is not None:
             lease.settle(facts.usage)
 
+    def price(self, deployment: Deployment, usage: Usage, at_us: int, model: str, served: str) -> int | None:
+        """Price a part of a call: see :meth:`gateway.accounting.prices.PriceBook.cost_nanousd`."""
+        return self._accounting.cost_nanousd(deployment, usage, at_us, model=model, served=served)
+
     def release(self, call: Call) -> None:
         """End what a call still holds, on a way out that settled nothing: what it used then is not known."""
         lease, call.lease = call.lease, None

@@ -132,7 +132,7 @@ class HttpClient:
     async def _connect(self, pool: Pool, call: HttpCall) -> None:
         origin = call.origin
         try:
-            context = self._context() if origin.tls else None
+            context = self.context() if origin.tls else None
             _, connection = await self._loop.create_connection(
                 lambda: UpstreamConnection(self, origin), origin.host, origin.port, ssl=context
             )
@@ -150,7 +150,8 @@ class HttpClient:
         else:
             self.release(connection)
 
-    def _context(self) -> ssl.SSLContext:
+    def context(self) -> ssl.SSLContext:
+        """What TLS to providers needs."""
         if self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls

@@ -46,7 +46,8 @@ class Request(msgspec.Struct, kw_only=True):
 
     Attributes:
         dialect: ``openai_chat``, ``openai_completions``, ``openai_embeddings``, ``openai_models``, ``passthrough``,
-            ``anthropic_messages``, ``anthropic_count_tokens``, ``gemini``, ``gemini_tokens``, ``gemini_embeddings``.
+            ``anthropic_messages``, ``anthropic_count_tokens``, ``gemini``, ``gemini_tokens``, ``gemini_embeddings``,
+            ``openai_realtime``.
         operation: OpenTelemetry's ``gen_ai.operation.name``: chat, text_completion, embeddings; empty for others.
         route: The path's template, as policies and the record name it: ``/v1/chat/completions``.
         upstream_path: Path and query below the provider's base URL: ``/chat/completions``.
@@ -68,6 +69,7 @@ class Request(msgspec.Struct, kw_only=True):
             events are worth having by themselves.
         after: The client has seen the events of a stream up to this number.
         seal: Makes of a provider's own name for an answer the one that its client gets.
+        duplex: It opens a session in which both sides speak at any time.
     """
 
     dialect: str
@@ -90,6 +92,7 @@ class Request(msgspec.Struct, kw_only=True):
     detached: bool = False
     after: int | None = None
     seal: Callable[[str], str] | None = None
+    duplex: bool = False
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):

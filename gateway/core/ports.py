@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gateway.core.errors import GatewayError
 from gateway.core.exchange import AnswerFacts, Headers, Incoming, Principal, Request
@@ -51,6 +51,43 @@ class Reply(Protocol):
 
     def on_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         """Say who must stop and go on sending when the client reads too slowly."""
+        ...
+
+
+class Line(Protocol):
+    """A connection on which both ends speak at any time; the listener has one end, a client of providers the other."""
+
+    async def read(self) -> bytes:
+        """Give the next bytes; none when the other end is gone."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send bytes. Nothing is raised when the other end is gone."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait while the other end reads too slowly."""
+        ...
+
+    def close(self) -> None:
+        """Send what is left and end the connection."""
+        ...
+
+
+class ClientLine(Line, Protocol):
+    """A client's :class:`Line`."""
+
+    def on_leaving(self, leave: Callable[[], None]) -> None:
+        """Say who must know that the gateway is about to go; told at once when it already is."""
+        ...
+
+
+@runtime_checkable
+class Switching(Protocol):
+    """A :class:`Reply` that can become a line instead of an answer."""
+
+    def switch(self, headers: bytes) -> ClientLine:
+        """Answer that the protocol is another one from here on. ``headers`` are encoded lines, each ending in CRLF."""
         ...
 
 

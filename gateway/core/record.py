@@ -84,6 +84,8 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     duration_ms: float = 0.0
     overhead_ms: float = 0.0
     chunks: int = 0
+    # Answers of a session in which both sides speak at any time.
+    responses: int | None = None
     bytes_in: int = 0
     bytes_out: int = 0
     prompt_id: str = ""

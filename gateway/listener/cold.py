@@ -22,6 +22,7 @@ from gateway.listener import framing, reply
 from gateway.listener.drive import Drive
 from gateway.listener.health import Health
 from gateway.listener.hot import HOT
+from gateway.listener.line import SwitchedLine
 
 log = logging.getLogger("weighbridge.listener")
 WRITE_HIGH_BYTES = 262_144
@@ -131,6 +132,14 @@ class ColdReply:
         """Who to tell when the client reads too slowly."""
         self._connection.flow = (pause, resume)
 
+    def switch(self, headers: bytes) -> SwitchedLine:
+        """Answer that the protocol is another one from here on; nothing else is ever served on the connection."""
+        self.close = self.started = True
+        line = self._connection.switch()
+        if not self.gone:
+            self._transport.write(reply.switched(headers))
+        return line
+
 
 class ColdConnection(RequestHandler):
     """An aiohttp connection with the listener's framing checks, deadlines and flow control around it."""
@@ -152,9 +161,14 @@ class ColdConnection(RequestHandler):
         self.broken = False
         # What was pipelined behind the request being served.
         self._backlog = b""
+        # Where bytes go once the protocol is another one.
+        self.line: SwitchedLine | None = None
 
     def data_received(self, data: bytes) -> None:
         """Check each request head as raw bytes before aiohttp reads it, and give it one request at a time."""
+        if self.line is not None:
+            self.line.feed(data)
+            return
         if self._serving:
             self._pass_body(data)
             return
@@ -189,6 +203,16 @@ class ColdConnection(RequestHandler):
             self._payload = self._messages[-1][1] if self._messages else None
             self._pass_body(head[end:])
 
+    def switch(self) -> SwitchedLine:
+        """Serve no more requests: what comes from here on, and what has come already, goes to a line."""
+        line = self.line = SwitchedLine(cast("asyncio.Transport", self.transport), leaving=self.listener.draining)
+        self.flow = (line.pause, line.resume)
+        backlog, self._backlog = self._backlog, b""
+        if len(backlog) > MAX_PIPELINED_BYTES and self.transport is not None:
+            self.transport.resume_reading()
+        line.feed(backlog)
+        return line
+
     def _leave(self, data: bytes) -> None:
         """Give the connection to the hot side: its client has settled for calls that are served there."""
         transport, self.transport = self.transport, None
@@ -215,6 +239,8 @@ class ColdConnection(RequestHandler):
         self.listener.unexpect(self)
         if self.reply is not None:
             self.reply.gone = True
+        if self.line is not None:
+            self.line.lost()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -239,7 +265,7 @@ class ColdConnection(RequestHandler):
     def served(self) -> None:
         """A request is answered: the next bytes are a head again."""
         self.reply = self.flow = None
-        if self._left != 0:
+        if self._left != 0 or self.line is not None:
             # The rest of the body is still coming; aiohttp reads it for a while and closes.
             return
         self._serving = False
@@ -297,6 +323,12 @@ class ColdSide(web.Server):
         transport.set_protocol(connection)
         connection.data_received(data)
         connection.received_ns = received_ns
+
+    def drain(self) -> None:
+        """Tell those that have switched to another protocol that the gateway is about to go."""
+        for connection in cast("list[ColdConnection]", list(self.connections)):
+            if connection.line is not None:
+                connection.line.leave()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast("ColdConnection", request.protocol)

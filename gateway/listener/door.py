@@ -52,6 +52,11 @@ class ColdDoor:
         """How many have gone through and are there."""
         return 0 if self._side is None else len(self._side.connections)
 
+    def drain(self) -> None:
+        """Tell what stays open that the gateway is about to go."""
+        if self._side is not None:
+            self._side.drain()
+
     async def shutdown(self, timeout_s: float) -> None:
         """Close what has gone through."""
         if self._loading is not None:

@@ -38,6 +38,11 @@ def stream_head(status: int, headers: bytes, *, close: bool, chunked: bool) -> b
     return b"%b%b%b%b\r\n" % (status_line(status), headers, connection, coding)
 
 
+def switched(headers: bytes) -> bytes:
+    """Frame the answer that ends HTTP on a connection."""
+    return b"%bconnection: Upgrade\r\nupgrade: websocket\r\n%b\r\n" % (status_line(101), headers)
+
+
 def chunk(data: bytes) -> bytes:
     """Frame one chunk; ``data`` is not empty, for an empty chunk ends the body."""
     return b"%x\r\n%b\r\n" % (len(data), data)

@@ -115,6 +115,7 @@ class Server:
         self._health.draining = True
         for connection in [c for c in self._connections if c.idle()]:
             connection.transport.close()
+        self._cold.drain()
 
     async def close(self, timeout_s: float) -> int:
         """Wait for what is on its way, cut what is not done in time, close every socket.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from gateway.clients.http import HttpClient, Origin
+from gateway.clients.websocket import Answered, open_line
 from gateway.core.call import Call
-from gateway.core.errors import Misconfigured
+from gateway.core.errors import Misconfigured, NotAvailable
 from gateway.core.exchange import Deployment, Incoming, Request
 from gateway.core.ports import AnswerSink
 from gateway.upstream.attempt import Attempt, Running
 from gateway.upstream.crossing import CrossingSink
 from gateway.upstream.tokens import AwaitedCall, Tokens
-from gateway.wire import azure
+from gateway.wire import azure, openai_realtime
 from gateway.wire.bridge import Crossing
 from gateway.wire.headers import crossed_request_headers, forward_request_headers
 from gateway.wire.patch import dump
@@ -24,6 +26,11 @@ _NO_BODY = frozenset({"GET", "HEAD"})
 # Deployments of one pipeline that are kept resolved; wildcard aliases make one for each model name in use.
 _MAX_TARGETS = 4096
 _MEMO = "forwarded"
+_PROTOCOLS = b"sec-websocket-protocol"
+# Of a handshake with us; the one with the provider is another.
+_HANDSHAKE = frozenset(
+    (_PROTOCOLS, b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-websocket-accept")
+)
 
 
 class LocalProvider(Protocol):
@@ -148,6 +155,34 @@ class Dispatcher:
         else:
             attempt.running = self._authorized(target, target.tokens, wire, sink)
 
+    async def open(
+        self, deployment: Deployment, request: Request, incoming: Incoming, consumed: frozenset[bytes]
+    ) -> Answered:
+        """Ask a deployment for a session; arguments as for :meth:`start`.
+
+        Raises:
+            GatewayError: There is no connection, no token, or no answer to the handshake.
+        """
+        target = self._targets.get(id(deployment))
+        if target is None or target.deployment is not deployment:
+            target = self._resolve(deployment)
+        if target.local is not None:
+            raise NotAvailable(f"The provider '{deployment.provider}' has no sessions.")
+        headers = forward_request_headers(
+            incoming.headers,
+            drop=consumed | _HANDSHAKE,
+            host=target.origin.host_header,
+            credential=deployment.credential,
+        )
+        path = openai_realtime.provider_target(request, deployment, incoming.query)
+        protocols = incoming.headers.get(_PROTOCOLS)
+        if protocols is not None:
+            headers += b"%b: %b\r\n" % (_PROTOCOLS, protocols)
+        if target.tokens is not None:
+            headers += target.tokens.header() or await _token(target.tokens)
+        head = b"GET %b%b HTTP/1.1\r\n%b" % (target.prefix, path.encode("latin-1"), headers)
+        return await open_line(target.origin, head, deployment.timeouts, self._http.context)
+
     def _authorized(self, target: Target, tokens: Tokens, wire: bytes, sink: AnswerSink) -> Running:
         """Send a request with a token, as soon as there is one."""
         at = wire.find(b"\r\n") + 2
@@ -165,6 +200,19 @@ class Dispatcher:
         local, tokens = self._local.get(deployment.kind), self._tokens.get(deployment.provider)
         target = self._targets[id(deployment)] = Target(deployment, local, tokens)
         return target
+
+
+async def _token(tokens: Tokens) -> bytes:
+    """Wait for a token."""
+    known: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    waiting = tokens.wait(
+        lambda header: None if known.done() else known.set_result(header),
+        lambda error: None if known.done() else known.set_exception(error),
+    )
+    try:
+        return await known
+    finally:
+        waiting.cancel()
 
 
 def _path(request: Request, deployment: Deployment) -> str:

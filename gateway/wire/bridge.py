@@ -50,7 +50,7 @@ class Kind(msgspec.Struct, frozen=True):
 CODECS: dict[str, ChatCodec] = {
     codec.name: codec for codec in (OPENAI_CHAT, OPENAI_RESPONSES, ANTHROPIC, GEMINI, TRITON)
 }
-_OPENAI = frozenset(("openai_chat", "openai_completions", "openai_embeddings", "openai_responses"))
+_OPENAI = frozenset(("openai_chat", "openai_completions", "openai_embeddings", "openai_responses", "openai_realtime"))
 KINDS: dict[str, Kind] = {
     "openai": Kind(_OPENAI, "openai_chat"),
     # Deployments have names of their own; the models behind them are OpenAI's.

@@ -18,6 +18,7 @@ from gateway.wire import (
     openai_completions,
     openai_embeddings,
     openai_models,
+    openai_realtime,
     openai_responses,
     passthrough,
     triton,
@@ -142,6 +143,8 @@ def _elsewhere(incoming: Incoming) -> tuple[Dialect, Request]:
     kept = _kept(path)
     if kept is not None:
         return _understood(kept, incoming)
+    if openai_realtime.is_path(path) and incoming.method == "GET":
+        return openai_realtime.DIALECT, openai_realtime.DIALECT.parse(incoming, None)
     if azure.is_below(path):
         return _of_azure(incoming)
     if method not in _METHODS:
@@ -188,8 +191,8 @@ def _refuse_not_built(incoming: Incoming) -> None:
     for prefix in _NOT_BUILT:
         if plain == prefix or plain.startswith(prefix + "/"):
             raise NotAvailable(f"The paths below {prefix} are not yet available.")
-    if incoming.headers.get(b"upgrade", b"").lower() == b"websocket":
-        raise NotAvailable("WebSocket connections are not yet available.")
+    if openai_realtime.wants_socket(incoming.headers) and not openai_realtime.is_path(incoming.path):
+        raise NotAvailable("WebSocket connections are for /v1/realtime only.")
 
 
 def _takes(methods: str) -> GatewayError:

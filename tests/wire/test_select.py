@@ -20,6 +20,7 @@ from gateway.core.exchange import Headers, Incoming
 from gateway.wire.extent import MAX_VALUES
 from gateway.wire.select import error_dialect, select
 from tests.support.incoming import JSON, incoming, json_incoming
+from tests.support.realtime_lines import handshake
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
 BODIES: dict[str, dict[str, Any]] = {
@@ -213,9 +214,18 @@ def test_nobody_climbs_out_of_a_models_path(path: str) -> None:
         select(json_incoming(path, {"text_input": "hi"}))
 
 
-def test_websocket_is_refused_by_name() -> None:
+@pytest.mark.parametrize("path", ["/v1/responses/x", "/v1/chat", "/providers/p/realtime", "/v1/realtime/calls"])
+def test_websocket_is_refused_by_name_where_there_are_no_sessions(path: str) -> None:
     with pytest.raises(NotAvailable, match="WebSocket"):
-        select(incoming("GET", "/v1/realtime", headers={b"connection": b"Upgrade", b"upgrade": b"WebSocket"}))
+        select(incoming("GET", path, headers={b"connection": b"Upgrade", b"upgrade": b"WebSocket"}))
+
+
+@pytest.mark.parametrize("path", ["/v1/realtime", "/openai/realtime", "/openai/v1/realtime"])
+def test_handshakes_go_where_sessions_are(path: str) -> None:
+    dialect, request = select(handshake(path=path))
+    assert (dialect.name, request.route, request.model) == ("openai_realtime", "/v1/realtime", "m")
+    with pytest.raises(MalformedRequest):
+        select(incoming("GET", path, query="model=m"))
 
 
 @pytest.mark.parametrize("path", ["/providers/a/../b", "/v1/../admin", "/v1/x/%2e%2e/y", "/providers/a//b"])

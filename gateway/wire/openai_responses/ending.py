@@ -8,7 +8,7 @@ from gateway.core.ports import StreamReader
 from gateway.wire.openai_responses.merge import Script, assemble
 from gateway.wire.openai_responses.screened import Place, ScreenedReader
 from gateway.wire.openai_responses.stream import ResponseReader
-from gateway.wire.openai_responses.texts import Running
+from gateway.wire.repeated_texts import Running
 from gateway.wire.shapes import is_array
 
 # What a part is, in which list of its item it stands and where, by what its deltas are of.

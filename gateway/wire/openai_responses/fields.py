@@ -9,7 +9,7 @@ from gateway.wire.grammar import Found, Rule
 from gateway.wire.openai_responses.answer import strip_repeats
 from gateway.wire.openai_responses.items import is_made_up, part, thought
 from gateway.wire.openai_responses.logprobs import without_logprobs
-from gateway.wire.openai_responses.texts import Texts
+from gateway.wire.repeated_texts import Texts
 from gateway.wire.shapes import is_integer, is_object, is_text
 
 INDEXES = ("content_index", "summary_index", "command_index")

@@ -20,8 +20,8 @@ from gateway.wire.openai_responses.fields import INDEXES, Fields, item_number, l
 from gateway.wire.openai_responses.items import annotation, item_of, tool_of
 from gateway.wire.openai_responses.logprobs import without_logprobs
 from gateway.wire.openai_responses.stream import ENDS, HEAD, ResponseReader, named_event
-from gateway.wire.openai_responses.texts import Running, Texts
 from gateway.wire.openai_stream import write_event
+from gateway.wire.repeated_texts import Running, Texts
 from gateway.wire.shapes import is_integer, is_object, is_text
 from gateway.wire.sse import ServerSentEvent
 

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.wire.openai_responses.fields import Fields, item_number, leaves_of
 from gateway.wire.openai_responses.items import annotation
-from gateway.wire.openai_responses.texts import Texts
+from gateway.wire.repeated_texts import Texts
 from tests.support.streams import ToyScreen
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from gateway.core.errors import InvalidAnswer
 from gateway.core.segments import Segment
-from gateway.wire.openai_responses import texts
-from gateway.wire.openai_responses.texts import Texts
+from gateway.wire import repeated_texts as texts
+from gateway.wire.repeated_texts import Texts
 from tests.support.streams import ToyScreen
 
 
