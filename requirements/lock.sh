@@ -17,7 +17,7 @@ resolve() { # NAME OPTIONS…
     --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o "$lock"
 }
 
-resolve dev --extra embedded --extra models --group dev
+resolve dev --extra embedded --extra models --extra ocr --group dev
 resolve train --extra models --group train -c requirements/dev.lock
 resolve embedded --extra embedded --extra models -c requirements/dev.lock
 resolve runtime -c requirements/dev.lock

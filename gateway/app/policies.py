@@ -10,10 +10,11 @@ import msgspec
 
 from gateway.app.models import Door, Models, models_for
 from gateway.app.trials import Trial, run_tests
+from gateway.clients import ocr
 from gateway.config.settings import Settings
 from gateway.config.source import Problem
 from gateway.config.validation import suggestion
-from gateway.core.errors import GatewayError
+from gateway.core.errors import GatewayError, Misconfigured
 from gateway.core.verdict import Bundle
 from gateway.guards.engine import GuardEngine
 from gateway.guards.scored import build as build_scored
@@ -172,6 +173,8 @@ def _model_faults(loaded: LoadedBundle, door: Door) -> Iterator[Problem]:
     """Find detectors whose models cannot be had, or cannot do what is asked of them."""
     for spec in loaded.compiled.bundle.detectors:
         try:
+            if spec.use == "image_text" and not ocr.installed():
+                raise Misconfigured(ocr.NO_OCR)
             build_scored(spec, door.scorer)
         except GatewayError as error:
             place = loaded.compiled.places["detector", spec.name]

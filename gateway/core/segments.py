@@ -26,6 +26,8 @@ Kind = Literal[
     "url",
     "leaf",
     "header",
+    # Base64: read by what reads images, and by nobody else.
+    "image",
 ]
 Direction = Literal["request", "response"]
 # Keys and indexes from the document's root. A trailing KEY marks the key itself instead of its value.

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from gateway.core.errors import Blocked, GatewayError
+from gateway.core.images import find_images
 from gateway.core.ports import Channel, Dialect
 from gateway.core.segments import Segment
 from gateway.core.verdict import Screened
@@ -53,7 +54,8 @@ class Judging:
         """
         self._stop = stop
         if self._plan.request_judges and document is not None:
-            self._start(dialect.name, list(dialect.segments(document)), "request")
+            images = find_images(document) if self._plan.reads_images else ()
+            self._start(dialect.name, [*dialect.segments(document), *images], "request")
 
     # --- a stream's texts as they leave; a gateway.guards.stream.Listener
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
-from typing import cast
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -19,12 +20,13 @@ from gateway.guards.memo import Memo
 from gateway.guards.redaction import REDACT, redact
 from gateway.guards.rules import named
 from gateway.guards.runner import Holder, Named, Runner
-from gateway.guards.scored import ScoredDetector, Scorers
+from gateway.guards.scored import Scorers
 from gateway.guards.scored import build as build_scored
 from gateway.plugin.guard import CallDetector, OutsideDetector, scope_of
 from gateway.plugin.runner import DetectorFailed, within
 
 _JUDGE, _JUDGES = "judge", "gateway.guards.detectors.judge"
+_IMAGES, _READERS, _NESTED = "image_text", "gateway.guards.detectors.image_text", "gateway.guards.nested"
 _DIRECTIONS: tuple[Direction, ...] = ("request", "response")
 # Loading a model takes a second; whoever starts does not wait for ever.
 _WARM_UP_S = 30.0
@@ -45,12 +47,22 @@ class Asker(msgspec.Struct, frozen=True):
     Attributes:
         modelled: It is a model of ours: what it says of a text is remembered, and streams are judged clause by clause.
         beside: It is never asked before a call goes on.
+        images: It is asked about images, and about nothing else.
     """
 
     holder: Holder
     detector: OutsideDetector
     modelled: bool = False
     beside: bool = False
+    images: bool = False
+
+
+class Warming(Protocol):
+    """A detector that takes a while to be ready."""
+
+    async def warm(self) -> None:
+        """Get ready."""
+        ...
 
 
 class Kit:
@@ -139,9 +151,9 @@ class Kit:
         """Load the models that rules ask, and say of which detectors they cannot be asked, and why."""
         failed: dict[str, str] = {}
         for name, asker in self.askers.items():
-            if isinstance(asker.detector, ScoredDetector):
+            if asker.modelled or asker.images:
                 try:
-                    await within(asker.detector.warm(), _WARM_UP_S)
+                    await within(cast("Warming", asker.detector).warm(), _WARM_UP_S)
                 except DetectorFailed as refused:
                     failed[name] = refused.reason
         return failed
@@ -175,6 +187,11 @@ class Kit:
                 Holder(spec, number, rank), build_judge(spec, self.line), beside=True
             )
             return _JUDGE
+        if spec.use == _IMAGES:
+            self.askers[spec.name] = (self._given or {}).get(spec.name) or Asker(
+                Holder(spec, number, rank), self._reads_images(spec), beside=True, images=True
+            )
+            return _JUDGE
         detector = build(spec, plugins)
         if detector is None:
             # There is nothing that it could find.
@@ -191,6 +208,11 @@ class Kit:
         elif callable(getattr(detector, "judge", None)):
             self.judges[spec.name] = Judge(Holder(spec, number, rank), cast("CallDetector", detector), directions)
         return form
+
+    def _reads_images(self, spec: DetectorSpec) -> OutsideDetector:
+        nested: Any = import_module(_NESTED).Nested
+        builder: Any = import_module(_READERS).build
+        return builder(spec, partial(nested, self.bundle, self.now_ns, self._scorers))
 
 
 def _without_patterns(spec: DetectorSpec) -> DetectorSpec:

@@ -65,7 +65,7 @@ async def _ask(side: Asking, asker: Asker, rules: Sequence[Rule], question: _Que
     spec = asker.holder.spec
     meant = meant_for(side, asker, rules, question.segments)
     most = side.kit.bundle.max_chars
-    if most and any(len(text) > most for _, text, _ in meant):
+    if most and not asker.images and any(len(text) > most for _, text, _ in meant):
         opinions.failed[spec.name] = "too long"
         return
     if not meant:
@@ -108,6 +108,8 @@ def wanted(asker: Asker, text: str, about: About) -> bool:
     """Whether a detector looks at such a text at all."""
     scope = scope_of(asker.detector)
     if about.direction not in scope.directions or (scope.kinds and about.kind not in scope.kinds):
+        return False
+    if about.kind == "image" and not asker.images:
         return False
     return not isinstance(asker.detector, ScoredDetector) or asker.detector.takes(text, about)
 

@@ -122,13 +122,14 @@ class GuardPlan:
         request_judges: A judge is asked about the request, beside the call.
         response_judges: A judge is asked about the answer, beside the call.
         judged: One of the two.
+        reads_images: One of those of the request is asked about images.
         observes: Somebody outside is asked beside the call, for rules that only observe.
     """
 
     __slots__ = (
         "_beside", "_kit", "_rules", "_streamed", "_streams", "_twin", "clauses", "gathers", "judged", "observes",
-        "request", "request_active", "request_asks", "request_judges", "response", "response_active", "response_asks",
-        "response_judges", "revision",
+        "reads_images", "request", "request_active", "request_asks", "request_judges", "response", "response_active",
+        "response_asks", "response_judges", "revision",
     )  # fmt: skip
 
     def __init__(self, kit: Kit, request: tuple[Rule, ...], response: tuple[Rule, ...]) -> None:
@@ -146,6 +147,8 @@ class GuardPlan:
         self._beside = Side(kit, "request", request, beside=True), Side(kit, "response", response, beside=True)
         self.request_judges, self.response_judges = (bool(side.late) for side in self._beside)
         self.judged = self.request_judges or self.response_judges
+        asked = {name for rule in self._beside[0].late for name in rule.names}
+        self.reads_images = any(asker.images for name, asker in kit.askers.items() if name in asked)
         by_clause = clausal(self.response)
         self.clauses = ClausePlan(kit, by_clause, self.response.asks) if by_clause else None
         rest = tuple(rule for rule in response if rule not in by_clause)

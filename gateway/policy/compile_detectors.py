@@ -27,12 +27,14 @@ from gateway.policy.detectors import (
 from gateway.policy.lists import lines_of, parse_values
 from gateway.policy.report import Report
 from gateway.policy.rulesets import choose, rules_named, unknown
-from gateway.policy.scored import InjectionDetector, PiiDetector
+from gateway.policy.scored import ImageTextDetector, InjectionDetector, PiiDetector
 from gateway.policy.sources import PolicyFile
 from gateway.policy.tool_rules import ToolsDetector
 
 _WORDS = frozenset({"and", "or", "not"})
 _DEFAULT = "default"
+# What the text of an image may be given to.
+_READ_BY = ("injection", "pattern", "pii", "secrets", "toxicity", "unicode", "url_egress")
 # Loaded when a bundle first looks for personal data: nobody else pays for its tables.
 _PERSONAL = "gateway.policy.pii.catalogue"
 
@@ -74,6 +76,7 @@ class DetectorCompiler:
             known = {*names_in(self._files, file, "detectors"), _DEFAULT}
             for name, on_error in file.spec.on_error.items():
                 self._check_on_error(file, name, on_error, known)
+            self._check_readers(file)
         for name, spec in self.detectors.items():
             found: OnError = "block"
             for file in self._files:
@@ -82,6 +85,21 @@ class DetectorCompiler:
             for file in self._files:
                 found = file.spec.on_error.get(name, found)
             self.detectors[name] = msgspec.structs.replace(spec, on_error=found)
+
+    def _check_readers(self, file: PolicyFile) -> None:
+        """What reads images has others judge what they say: those that judge a text."""
+        known = names_in(self._files, file, "detectors")
+        for name, spec in file.spec.detectors.items():
+            if not isinstance(spec, ImageTextDetector):
+                continue
+            for number, other in enumerate(spec.detectors):
+                path = ("detectors", name, "detectors", number)
+                if other not in known:
+                    message = f"no detector of this file is named '{other}'{suggestion(other, known)}"
+                    self._report.problem(file, path, message)
+                elif (use := self.detectors[other].use) not in _READ_BY:
+                    message = f"'{other}' (use: {use}) judges no text by itself; it can be one of {', '.join(_READ_BY)}"
+                    self._report.problem(file, path, message)
 
     def _check_on_error(self, file: PolicyFile, name: str, on_error: OnError, known: set[str]) -> None:
         path = ("on_error", name)

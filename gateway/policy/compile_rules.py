@@ -19,7 +19,7 @@ from gateway.policy.steps import EDITS
 # Detectors that say what a finding becomes, and those whose findings a rewrite can take out.
 _OFFERS_TEXT = frozenset({"url_egress", "unicode", "webhook"})
 # A judge is asked beside the call: it can end it, or be remarked on.
-_JUDGE, _BESIDE = "judge", ("block", "annotate")
+_JUDGES, _BESIDE = frozenset({"judge", "image_text"}), ("block", "annotate")
 _WHOLE_CALLS = frozenset({"limits", "json_schema", "tools"})
 
 
@@ -81,10 +81,10 @@ class RuleCompiler:
     def _check_judges(self, file: PolicyFile, path: NodePath, spec: RuleSpecification) -> None:
         """A judge answers when the call is on its way: nothing can wait for it, and nothing can be edited any more."""
         uses = {n: self._detectors[n].use for n in detectors_of(spec.when) if n in self._detectors}
-        judges = [name for name, use in uses.items() if use == _JUDGE]
+        judges = [name for name, use in uses.items() if use in _JUDGES]
         if not judges:
             return
-        others = [name for name, use in uses.items() if use != _JUDGE]
+        others = [name for name, use in uses.items() if use not in _JUDGES]
         if others:
             message = f"'{judges[0]}' answers beside the call, '{others[0]}' before it goes on; give each a rule"
             self._report.problem(file, (*path, "when"), message)

@@ -21,7 +21,7 @@ from gateway.config.references import SecretReference
 from gateway.config.validation import NOT_YET, Many, not_yet
 from gateway.policy.lists import parse_host
 from gateway.policy.options import LIST_NAME, Count, Detector, NoTable, Seconds, Share, Text, plain
-from gateway.policy.scored import InjectionDetector, JudgeDetector, PiiDetector, ToxicityDetector
+from gateway.policy.scored import ImageTextDetector, InjectionDetector, JudgeDetector, PiiDetector, ToxicityDetector
 from gateway.policy.tool_rules import ToolsDetector
 from gateway.policy.views import Views
 
@@ -211,6 +211,7 @@ BuiltIn = Annotated[
     | InjectionDetector
     | ToxicityDetector
     | JudgeDetector
+    | ImageTextDetector
     | UnicodeDetector
     | LanguageDetector
     | UrlEgressDetector
@@ -232,6 +233,7 @@ KINDS = frozenset(
         InjectionDetector,
         ToxicityDetector,
         JudgeDetector,
+        ImageTextDetector,
         UnicodeDetector,
         LanguageDetector,
         UrlEgressDetector,

@@ -167,6 +167,8 @@ class _Linter:
     def names(self) -> Iterator[Finding]:
         """Look for detectors and lists that nothing uses."""
         used = {name for rule in self._rules.values() for name in detectors_of(rule.when)}
+        for spec in self._loaded.compiled.bundle.detectors:
+            used.update(spec.options.get("detectors", ()) if spec.use == "image_text" else ())
         for file in self._files():
             for section, what, needed in (
                 ("detectors", "detector", used),

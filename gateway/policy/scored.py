@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeGuard, cast
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from gateway.config.units import parse_bytes
 from gateway.config.validation import Many, NotYet
 from gateway.core.scored import NAMES
 from gateway.policy.options import Count, Detector, NoTable, Rate, Seconds, Share, StreamMode, Text
@@ -147,6 +148,27 @@ class JudgeDetector(Detector):
     max_in_flight: Annotated[int, Field(ge=1, le=1_000)] = 8
     max_chars: Count = 20_000
     max_tokens: Annotated[int, Field(ge=16, le=4_096)] = 256
+    timeout_s: Seconds = Field(20.0, validation_alias="timeout")
+    min_score: Share = 0.0
+    target_fpr: NoTable = None
+
+
+Bytes = Annotated[
+    int,
+    BeforeValidator(parse_bytes),
+    Field(ge=1024, le=32 << 20),
+    WithJsonSchema({"type": "string", "examples": ["8MiB"]}),
+]
+
+
+class ImageTextDetector(Detector):
+    """Text in images, read beside the call and judged by other detectors as what a stranger wrote."""
+
+    use: Literal["image_text"]
+    detectors: Annotated[Many[Text], Field(min_length=1)]
+    max_images: Annotated[int, Field(ge=1, le=64)] = 8
+    max_bytes: Bytes = 8 << 20
+    max_pixels: Annotated[int, Field(ge=10_000, le=100_000_000)] = 24_000_000
     timeout_s: Seconds = Field(20.0, validation_alias="timeout")
     min_score: Share = 0.0
     target_fpr: NoTable = None

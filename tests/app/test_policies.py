@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,30 @@ def test_a_call_can_only_be_sent_to_an_alias_that_there_is(tmp_path: Path) -> No
     assert [str(problem) for problem in caught.value.problems] == [
         "words.yaml:7: rule 'out': no model alias is named 'privat-pool'; did you mean 'private-pool'?"
     ]
+
+
+READS = """\
+apiVersion: weighbridge/v1
+kind: Policy
+metadata: {name: pictures}
+detectors:
+  words: {use: pattern, patterns: ["osprey"]}
+  pictures: {use: image_text, detectors: [words]}
+rules:
+  - {id: p, match: {direction: request}, when: pictures, do: block, mode: enforce}
+"""
+
+
+def test_images_are_not_read_without_the_extra_and_the_policy_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pictures.yaml"
+    path.write_text(READS)
+    files = (("pictures.yaml", path),)
+    assert load_guards(files).plan(CallFacts()).reads_images
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    with pytest.raises(PolicyFault) as caught:
+        load_guards(files)
+    [problem] = caught.value.problems
+    assert (problem.file, problem.line) == ("pictures.yaml", 6)
+    assert problem.message.startswith("detectors.pictures: reading images needs the extra [ocr]: pip install")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.verdict import Canary, Exclusion, Globs, Match, RuleSpec
+from gateway.policy.compile_detectors import _READ_BY
 from gateway.policy.load import LoadedBundle, bundle_of
 
 HEAD = """\
@@ -92,6 +93,37 @@ def test_what_is_for_requests_is_not_for_answers():
 JUDGED = """\
   j: {use: judge, model: small, rubric: No doses.}
 rules: [{id: r, match: {direction: request}, when: %s, do: %s, mode: enforce}]"""
+
+
+READ = """\
+  p: {use: image_text, detectors: %s}
+rules: [{id: r, match: {direction: request}, when: %s, do: %s, mode: enforce}]"""
+
+
+@pytest.mark.parametrize(
+    ("detectors", "when", "do", "said"),
+    [
+        ("[keys]", "p", "block", []),
+        (
+            "[keys]",
+            "p",
+            "redact",
+            ["redact comes too late for a judge, which is asked beside the call: block or annotate"],
+        ),
+        ("[keys]", "p or keys", "block", ["'p' answers beside the call, 'keys' before it goes on; give each a rule"]),
+        ("[kees]", "p", "block", ["no detector of this file is named 'kees'; did you mean 'keys'?"]),
+        (
+            "[size]",
+            "p",
+            "block",
+            [f"'size' (use: limits) judges no text by itself; it can be one of {', '.join(_READ_BY)}"],
+        ),
+        ("[]", "p", "block", ["should name at least one"]),
+    ],
+)
+def test_what_reads_images_has_others_judge_and_comes_late(detectors: str, when: str, do: str, said: list[str]):
+    found = problems(READ % (detectors, when, do))
+    assert [line.partition(": ")[2].partition(": ")[2] for line in found] == said
 
 
 @pytest.mark.parametrize(
