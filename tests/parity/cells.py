@@ -8,11 +8,12 @@ import orjson
 
 from gateway.core.segments import walk_leaves
 from gateway.core.verdict import Match, RuleSpec, Step, When
+from gateway.guards.vault import PLACEHOLDER
 from gateway.wire.bridge import CODECS
 from tests.support.rooms import Rooms
 from tests.support.sinks import ListReply
 
-ACTIONS = ("block", "redact", "mask", "annotate")
+ACTIONS = ("block", "redact", "mask", "rewrite", "annotate")
 RULE = "the-rule"
 # Dialects whose errors are a sentence and nothing else.
 _BARE = frozenset(("triton",))
@@ -24,7 +25,7 @@ def planted(action: Any, direction: Any, restore_in: tuple[str, ...] = ()) -> Ru
         id=RULE,
         match=Match(direction=(direction,)),
         when=When(op="detector", name="osprey"),
-        steps=(Step(action=action, restore_in=restore_in),),
+        steps=(Step(action=action, restore_in=restore_in, rewrite="remove" if action == "rewrite" else ""),),
         mode="enforce",
     )
 
@@ -37,6 +38,13 @@ def blocked_in(dialect: str, reply: ListReply) -> None:
     assert f"'{RULE}'" in error.public_message
     assert dialect in _BARE or error.code == "policy_blocked"
     assert b"osprey" not in reply.body
+
+
+def edited(text: str, action: Any, told: str) -> str:
+    """What becomes of a text with the word in it, given where it is told: a placeholder is made anew for each call."""
+    found = PLACEHOLDER.search(told) if action == "mask" else None
+    put = {"redact": "[OSPREY]", "rewrite": "", "annotate": "osprey"}.get(action, "")
+    return text.replace("osprey", put if found is None else found.group())
 
 
 def texts_sent(rooms: Rooms) -> str:

@@ -14,7 +14,7 @@ from gateway.core.errors import UnsupportedField
 from gateway.core.losses import Losses
 from gateway.guards.vault import PLACEHOLDER
 from gateway.wire.bridge import CODECS, KINDS
-from tests.parity.cells import ACTIONS, blocked_in, planted, texts_sent
+from tests.parity.cells import ACTIONS, blocked_in, edited, planted, texts_sent
 from tests.parity.speakers import (
     ASKED,
     MODEL,
@@ -69,15 +69,10 @@ def test_a_word_in_a_request(dialect: str, kind: str, place: str, stream: bool, 
             return
         assert reply.status == 200
         sent = texts_sent(rooms)
-        if action == "annotate":
-            assert (record.verdict, TEXT in sent) == ("annotate", True)
-            return
-        assert record.verdict == "edit"
-        assert "osprey" not in sent
-        found = PLACEHOLDER.search(sent) if action == "mask" else None
-        put = "[OSPREY]" if found is None else found.group()
-        assert (action == "mask") is (found is not None)
-        assert TEXT.replace("osprey", put) in sent
+        assert record.verdict == ("annotate" if action == "annotate" else "edit")
+        assert ("osprey" in sent) is (action == "annotate")
+        assert edited(TEXT, action, sent) in sent
+        assert (PLACEHOLDER.search(sent) is not None) is (action == "mask")
 
     run(test)
 
