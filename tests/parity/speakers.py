@@ -48,7 +48,10 @@ PREFIXES = {
     "anthropic_messages": "/v1",
     "gemini": "/v1beta",
     "triton": "",
+    "bedrock_converse": "",
 }
+# Dialects whose streams are no server-sent events.
+MEDIA = {"bedrock_converse": b"application/vnd.amazon.eventstream"}
 # The first kind of provider that speaks a dialect; kinds that differ by address and key only are one.
 UPSTREAMS = {kind.target: name for name, kind in reversed(KINDS.items()) if name != "sim"}
 # Where a client's document has texts, and where a provider's has.
@@ -58,6 +61,7 @@ _TOOLS = frozenset(("tool_result", "tool_argument", "tool_description"))
 # Places that a dialect does not have: there is nothing to be seen, edited or leaked.
 NOT_ASKED: dict[str, frozenset[str]] = {"triton": _TOOLS, "openai_completions": _TOOLS | {"system"}}
 NOT_TOLD: dict[str, frozenset[str]] = {
+    "bedrock_converse": frozenset(("refusal",)),
     "triton": frozenset(("reasoning", "tool_argument", "refusal")),
     "openai_completions": frozenset(("reasoning", "tool_argument", "refusal")),
     "anthropic_messages": frozenset(("refusal",)),
@@ -214,12 +218,13 @@ def crosses(dialect: str, kind: str) -> bool:
     return dialect in CODECS or dialect in KINDS[kind].native
 
 
-def playing(data: bytes | list[bytes]) -> Script:
-    """A provider that sends a whole answer, or a stream in these pieces."""
+def playing(data: bytes | list[bytes], dialect: str = "") -> Script:
+    """A provider that sends a whole answer, or a stream of a dialect in these pieces."""
     pieces = [data] if isinstance(data, bytes) else data
+    media = {b"content-type": MEDIA[dialect]} if dialect in MEDIA else EVENTS
 
     def say(sink: AnswerSink) -> None:
-        sink.on_head(200, dict(JSON if isinstance(data, bytes) else EVENTS))
+        sink.on_head(200, dict(JSON if isinstance(data, bytes) else media))
         for piece in pieces:
             sink.on_data(piece)
         sink.on_end()

@@ -20,6 +20,7 @@ from gateway.guards.vault import PLACEHOLDER
 from gateway.wire.bridge import CODECS
 from tests.parity.cells import ACTIONS, blocked_in, edited, planted
 from tests.parity.speakers import (
+    MEDIA,
     MODEL,
     NOT_TOLD,
     SPEAKERS,
@@ -57,10 +58,11 @@ CELLS = [
 
 
 async def served(dialect: str, kind: str, place: str, action: Any, cut: str) -> tuple[ListReply, Rooms]:
-    provider, answer = SPEAKERS[spoken_to(dialect, kind)], told_with(TEXT, place)
+    spoken = spoken_to(dialect, kind)
+    provider, answer = SPEAKERS[spoken], told_with(TEXT, place)
     events = provider.events(answer, SIZES)
     script = {"": provider.answer(answer), "apart": events, "at once": [b"".join(events)]}[cut]
-    rooms = Rooms(playing(script), planted(action, "response"), aliases={MODEL: upstream(kind)})
+    rooms = Rooms(playing(script, spoken), planted(action, "response"), aliases={MODEL: upstream(kind)})
     reply = await rooms.serve(SPEAKERS[dialect].ask(asking_for(place, dialect), stream=bool(cut)))
     filed_once_and_in_time(rooms.log)
     return reply, rooms
@@ -79,7 +81,7 @@ def test_a_word_in_an_answer(dialect: str, kind: str, place: str, stream: bool, 
         reply, rooms = await served(dialect, kind, place, action, "apart" if stream else "")
         if stream:
             again, _ = await served(dialect, kind, place, action, "at once")
-            assert (again.status, unnamed(again)) == (reply.status, unnamed(reply))
+            assert (again.status, unnamed(dialect, again)) == (reply.status, unnamed(dialect, reply))
         if not said(dialect, place):
             assert (reply.status, rooms.record.verdict) == (200, "allow")
             assert b"osprey" not in reply.body
@@ -101,8 +103,11 @@ def test_a_word_in_an_answer(dialect: str, kind: str, place: str, stream: bool, 
     run(test)
 
 
-def unnamed(reply: ListReply) -> str:
+def unnamed(dialect: str, reply: ListReply) -> str:
     """An answer without the names of placeholders, which each call makes anew, and without what is only estimated."""
+    if dialect in MEDIA and reply.started:
+        # Frames with sums over what is in them.
+        return PLACEHOLDER.sub("[MASKED]", str(texts_of(read(dialect, reply))))
     return _TOKENS.sub("", PLACEHOLDER.sub("[MASKED]", reply.body.decode()))
 
 
@@ -134,8 +139,8 @@ def test_a_word_in_an_array_of_answers(kind: str, action: Any) -> None:
     """Gemini's other form of a stream: one JSON array."""
 
     async def test() -> None:
-        provider = SPEAKERS[spoken_to("gemini", kind)]
-        script = playing(provider.events(told_with(TEXT, "text"), SIZES))
+        spoken = spoken_to("gemini", kind)
+        script = playing(SPEAKERS[spoken].events(told_with(TEXT, "text"), SIZES), spoken)
         rooms = Rooms(script, planted(action, "response"), aliases={MODEL: upstream(kind)})
         asked = SPEAKERS["gemini"].ask(asking_for("text", "gemini"), stream=True)
         asked.query = ""
@@ -166,10 +171,11 @@ FORM = Bundle(
 @pytest.mark.parametrize(("dialect", "kind"), list(dict.fromkeys(cell[:2] for cell in CELLS)))
 def test_an_answer_without_the_form(dialect: str, kind: str, cut: str) -> None:
     async def test() -> None:
-        provider, answer = SPEAKERS[spoken_to(dialect, kind)], told_with('{"n": "osprey"}', "text")
+        spoken = spoken_to(dialect, kind)
+        provider, answer = SPEAKERS[spoken], told_with('{"n": "osprey"}', "text")
         events = provider.events(answer, (4, 5))
         script = {"": provider.answer(answer), "apart": events, "at once": [b"".join(events)]}[cut]
-        rooms = Rooms(playing(script), engine=GuardEngine(FORM), aliases={MODEL: upstream(kind)})
+        rooms = Rooms(playing(script, spoken), engine=GuardEngine(FORM), aliases={MODEL: upstream(kind)})
         reply = await rooms.serve(SPEAKERS[dialect].ask(asking_for("text", dialect), stream=bool(cut)))
         filed_once_and_in_time(rooms.log)
         assert rooms.record.verdict == "block"

@@ -119,7 +119,7 @@ def test_a_stream_that_is_cut_is_never_whole(dialect: str, kind: str) -> None:
 
 async def _served(dialect: str, kind: str, events: list[bytes], cut: str) -> ListReply:
     pieces = events if cut == "apart" else [b"".join(events)]
-    rooms = Rooms(playing(pieces), aliases={MODEL: upstream(kind)})
+    rooms = Rooms(playing(pieces, spoken_to(dialect, kind)), aliases={MODEL: upstream(kind)})
     reply = await rooms.serve(SPEAKERS[dialect].ask(asked_with("hi", "user"), stream=True))
     filed_once_and_in_time(rooms.log)
     return reply

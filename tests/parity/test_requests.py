@@ -29,6 +29,7 @@ from tests.parity.speakers import (
     told_with,
     upstream,
 )
+from tests.support.provider_errors import BODIES, IN_STREAM
 from tests.support.rooms import Rooms, filed_once_and_in_time, run
 
 TEXT = "The osprey flies."
@@ -50,7 +51,7 @@ def test_a_word_in_a_request(dialect: str, kind: str, place: str, stream: bool, 
     async def test() -> None:
         spoken = spoken_to(dialect, kind)
         provider, answer = SPEAKERS[spoken], told_with("All is well.", "text")
-        script = playing(provider.events(answer, ()) if stream else provider.answer(answer))
+        script = playing(provider.events(answer, ()) if stream else provider.answer(answer), spoken)
         to = upstream(kind, on_unsupported="reject")
         rooms = Rooms(script, planted(action, "request"), aliases={MODEL: to})
         reply = await rooms.serve(SPEAKERS[dialect].ask(asked_with(TEXT, place), stream=stream))
@@ -100,5 +101,7 @@ def test_a_place_that_a_dialect_does_not_have_is_refused_and_not_left_out(dialec
 
 
 def test_every_dialect_of_conversations_has_its_line() -> None:
-    assert PREFIXES.keys() == CODECS.keys()
+    assert PREFIXES.keys() >= CODECS.keys()
+    assert BODIES.keys() >= SPEAKERS.keys()
+    assert IN_STREAM.keys() >= SPEAKERS.keys()
     assert {kind.target for kind in KINDS.values()} == UPSTREAMS.keys()

@@ -15,7 +15,7 @@ RESTORED = [cell for cell in CELLS if cell[2] != "refusal" and said(cell[0], cel
 EVERYWHERE = ("assistant_text", "reasoning", "tool_args:look")
 ALLOWS = {"text": "assistant_text", "reasoning": "reasoning", "tool_argument": "tool_args:look"}
 # A thought may be signed when it is whole: until then it stays as it was signed.
-SIGNED_LATER = frozenset((("anthropic_messages", "reasoning", True),))
+SIGNED_LATER = frozenset((("anthropic_messages", "reasoning", True), ("bedrock_converse", "reasoning", True)))
 
 
 @pytest.mark.parametrize("allowed", [True, False], ids=["allowed", "elsewhere"])
@@ -23,14 +23,15 @@ SIGNED_LATER = frozenset((("anthropic_messages", "reasoning", True),))
 @pytest.mark.parametrize(("dialect", "kind", "place"), RESTORED)
 def test_a_masked_word_comes_back(dialect: str, kind: str, place: str, stream: bool, allowed: bool) -> None:
     async def test() -> None:
-        provider = SPEAKERS[spoken_to(dialect, kind)]
+        spoken = spoken_to(dialect, kind)
+        provider = SPEAKERS[spoken]
         where = (ALLOWS[place],) if allowed else tuple(each for each in EVERYWHERE if each != ALLOWS[place])
 
         def echo(sink: AnswerSink) -> None:
             found = PLACEHOLDER.search(rooms.wires[-1].sent.decode())
             assert found is not None
             answer = told_with(f"I saw {found.group()} there.", place)
-            playing(provider.events(answer, (9, 4)) if stream else provider.answer(answer))(sink)
+            playing(provider.events(answer, (9, 4)) if stream else provider.answer(answer), spoken)(sink)
 
         rooms = Rooms(echo, planted("mask", "request", where), aliases={MODEL: upstream(kind)})
         asked = asking_for(place, dialect, "An osprey?")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +31,18 @@ def _openai(status: int) -> Any:
     return {"error": {"message": WORDS, "type": kind, "param": None, "code": None}}
 
 
+def _frame(payload: bytes, **headers: str) -> bytes:
+    """One frame of Amazon's event streams: https://smithy.io/2.0/aws/amazon-eventstream.html."""
+    lines = b"".join(
+        struct.pack("!B", len(name) + 1) + b":" + name.replace("_", "-").encode() + struct.pack("!BH", 7, len(value))
+        + value.encode()
+        for name, value in headers.items()
+    )  # fmt: skip
+    prelude = struct.pack("!II", 16 + len(lines) + len(payload), len(lines))
+    frame = prelude + struct.pack("!I", zlib.crc32(prelude)) + lines + payload
+    return frame + struct.pack("!I", zlib.crc32(frame))
+
+
 # What a provider of each dialect answers with a status.
 BODIES: dict[str, Callable[[int], Any]] = {
     "openai_chat": _openai,
@@ -43,6 +57,7 @@ BODIES: dict[str, Callable[[int], Any]] = {
         "error": {"code": status, "message": WORDS, "status": GOOGLE_STATUSES.get(status, "INVALID_ARGUMENT")}
     },
     "triton": lambda status: {"error": WORDS},
+    "bedrock_converse": lambda status: {"message": WORDS},
 }
 # What it sends inside a stream, and the status that this stands for.
 IN_STREAM: dict[str, tuple[int, bytes]] = {
@@ -61,12 +76,23 @@ IN_STREAM: dict[str, tuple[int, bytes]] = {
         503,
         b'data: {"error":{"code":503,"message":"%b","status":"UNAVAILABLE"}}\r\n\r\n' % WORDS.encode(),
     ),
+    "bedrock_converse": (
+        429,
+        _frame(
+            orjson.dumps({"message": WORDS}),
+            exception_type="throttlingException",
+            content_type="application/json",
+            message_type="exception",
+        ),
+    ),
     "triton": (500, b"data: " + orjson.dumps({"error": WORDS}) + b"\n\n"),
 }
 
 
 def words_of(dialect: str, document: Any) -> tuple[Any, ...]:
     """What a client of a dialect goes by in an error's body, but for codes, which are the provider's own."""
+    if dialect == "bedrock_converse":
+        return (document["message"],)
     error = document["error"]
     if dialect == "gemini":
         return error["code"], error["message"], error["status"]
