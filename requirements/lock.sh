@@ -13,11 +13,15 @@ fi
 resolve() { # NAME OPTIONS…
   local lock=requirements/$1.lock
   shift
-  uv pip compile -q pyproject.toml "$@" --upgrade --override requirements/overrides.txt --universal --python-version 3.11 \
+  uv pip compile -q pyproject.toml "$@" --upgrade --override "$overrides" --universal --python-version 3.11 \
     --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o "$lock"
 }
 
+overrides=requirements/overrides.txt
 resolve dev --extra embedded --extra models --extra ocr --group dev
+# Training reads corpora with pyarrow, which the product does without.
+overrides=$(mktemp) && grep -v ^pyarrow requirements/overrides.txt >"$overrides"
 resolve train --extra models --group train -c requirements/dev.lock
+rm "$overrides" && overrides=requirements/overrides.txt
 resolve embedded --extra embedded --extra models -c requirements/dev.lock
 resolve runtime -c requirements/dev.lock

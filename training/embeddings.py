@@ -12,8 +12,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from gateway.clients.word_pieces import WordPieces
-from gateway.guards.models.embedder import MODEL, VOCABULARY, WIDTH, Embedder
+from gateway.guards.models.embedder import MODEL, WIDTH, load_embedder
 
 _BATCH = 2_000
 
@@ -57,7 +56,7 @@ class Vectors:
 
     def __init__(self, home: Path, cache: Path) -> None:
         backend = OneThread(home)
-        self._embedder = Embedder(backend, WordPieces((home / VOCABULARY).read_bytes()))
+        self._embedder = load_embedder(backend, lambda name: (home / name).read_bytes())
         self._model = hashlib.sha256(backend.model).digest()
         self._folder, self._stem = cache, f"vectors-{self._model.hex()[:12]}"
         self._known: dict[bytes, int] = {}
