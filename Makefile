@@ -42,7 +42,8 @@ soak: $(VENV)/installed-dev debs
 
 # What starts engines, processes and compilers, or lives on many examples; make test runs it.
 NOT_BRIEF := chaos cli clients/test_chdb.py clients/test_packages.py docs/test_docs.py guards/models guards/test_prefix_law.py \
-  guards/test_secret_kinds.py integration listener/test_door.py loadtests operator plugin/test_traces.py sdk upstream/test_attempt.py
+  guards/test_secret_kinds.py integration listener/test_door.py loadtests operator plugin/test_traces.py sdk training/test_embeddings.py \
+  upstream/test_attempt.py
 
 # A brief look: few examples, and two cases of each test that has many; make test takes all. Whatever the architecture
 # tests hold is held here too. All of them, side by side; one that fails does not hide another.

@@ -128,6 +128,9 @@ def page() -> str:
         "code_skipped": percent(instruction["code_skipped"]),
         "toxicity_benign": f"{toxicity['benign']:,}",
         "toxic": toxic(toxicity["found"]),
+        "toxic_harmless": harmless(toxicity["harmless"]),
+        "without_words": " and ".join(f"`{name}`" for name in toxicity["without_words"]),
+        "near_duplicates": str(sum(toxicity["near_duplicates"].values())),
         "kinds_missed": worst(_kinds(kinds, hateful=True), 6, highest=False),
         "kinds_flagged": worst(_kinds(kinds, hateful=False), 6, highest=True),
     }

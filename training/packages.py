@@ -65,6 +65,11 @@ def fetch(pin: Pin, folder: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
+def opened(package: str, folder: Path) -> zipfile.ZipFile:
+    """Return the archive of a pinned package by its name."""
+    return fetch(next(pin for pin in pins() if pin.package == package), folder)
+
+
 def _interface(archive: zipfile.ZipFile) -> Iterator[Item]:
     for name in sorted(archive.namelist()):
         parts = name.split("/")
@@ -115,14 +120,14 @@ def _tasks(archive: zipfile.ZipFile) -> Iterator[Item]:
 
 
 def read(folder: Path) -> list[Item]:
-    """Return the harmless texts of all packages."""
-    archives = {pin.package: fetch(pin, folder) for pin in pins()}
+    """Return the harmless texts of the packages that have them."""
+    django = opened("django", folder)
     made = [
-        *_interface(archives["django"]),
-        *_code(archives["django"]),
-        *_prompts(archives["langchain-classic"], "prompts"),
-        *_prompts(archives["llama-index-core"], "prompts"),
-        *_tasks(archives["lm-eval"]),
+        *_interface(django),
+        *_code(django),
+        *_prompts(opened("langchain-classic", folder), "prompts"),
+        *_prompts(opened("llama-index-core", folder), "prompts"),
+        *_tasks(opened("lm-eval", folder)),
     ]
     unique = {" ".join(item.text.lower().split()): item for item in reversed(made)}
     return list(reversed(unique.values()))

@@ -113,19 +113,25 @@ def fit(pieces: Cut, labels: Mask, weights: Logits, keep: Mask) -> Tiers:
     """
     seen = keep[pieces.owner]
     positive = labels[pieces.owner][seen]
-    counts = (weights / np.sqrt(pieces.counts))[pieces.owner][seen]
-    counts = np.where(positive, counts / counts[positive].sum(), counts / counts[~positive].sum())
-    counts *= len(counts) / counts.sum()
+    counts = balanced((weights / np.sqrt(pieces.counts))[pieces.owner][seen], positive)
     linear = SGDClassifier(loss="log_loss", alpha=ALPHA, max_iter=EPOCHS, tol=None, average=True, random_state=SEED)
     linear.fit(pieces.rows[seen], positive, sample_weight=counts)
     head = network(pieces.vectors[seen], positive, counts)
     return Tiers(linear.coef_[0], float(linear.intercept_[0]), head)
 
 
-def network(vectors: NDArray[np.float32], targets: NDArray[Any], weights: Logits) -> dict[str, NDArray[Any]]:
-    """Fit a small network and return its arrays."""
+def balanced(counts: Logits, positive: Mask) -> Logits:
+    """Return what texts count when both classes count the same together, one on average."""
+    counts = np.where(positive, counts / counts[positive].sum(), counts / counts[~positive].sum())
+    return counts * (len(counts) / counts.sum())
+
+
+def network(
+    vectors: NDArray[np.float32], targets: NDArray[Any], weights: Logits, hidden: int = HIDDEN
+) -> dict[str, NDArray[Any]]:
+    """Fit a small network and return its arrays; several columns of targets are learned side by side."""
     model = MLPClassifier(
-        hidden_layer_sizes=(HIDDEN,),
+        hidden_layer_sizes=(hidden,),
         alpha=HEAD_ALPHA,
         batch_size=HEAD_BATCH,
         max_iter=HEAD_EPOCHS,

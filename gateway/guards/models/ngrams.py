@@ -81,12 +81,14 @@ class Grams(msgspec.Struct, frozen=True):
     Attributes:
         places: Where in the text each character that counts stands; ascending.
         starts: Which of those begin a word.
+        hashes: Of each word.
         words: Of words.
         chars: Of characters.
     """
 
     places: NDArray[np.intp]
     starts: NDArray[np.intp]
+    hashes: Hashes
     words: Listed
     chars: Listed
 
@@ -198,15 +200,21 @@ def grams(text: str) -> Grams:
     return Grams(
         places,
         starts,
+        words,
         _orders(words, WORD_ORDERS, WORD_BITS, 0),
         _orders(codes, CHAR_ORDERS, CHAR_BITS, WORD_BUCKETS),
     )
 
 
+def within(found: Grams, spans: Sequence[Span]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return for each window of the text the first and behind the last of its words, and the same of its characters."""
+    ends = np.searchsorted(found.places, np.asarray(spans, dtype=np.intp).reshape(-1, 2)).T
+    return np.searchsorted(found.starts, ends), ends
+
+
 def _blocks(found: Grams, spans: Sequence[Span]) -> tuple[tuple[Listed, Bounds], ...]:
     """Return words, then characters, with the bounds of the n-grams of each order in each window of the text."""
-    ends = np.searchsorted(found.places, np.asarray(spans, dtype=np.intp).reshape(-1, 2)).T
-    words = np.searchsorted(found.starts, ends)
+    words, ends = within(found, spans)
     return (found.words, found.words.within(*words)), (found.chars, found.chars.within(*ends))
 
 

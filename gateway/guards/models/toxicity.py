@@ -1,8 +1,9 @@
 """Insults, threats, attacks on groups, sexual content, self-harm and violence: lists and models together.
 
-The tiers say how toxic a window is, a listed word adds to it, and a second head says of which category it is. The
-likeliest category has the whole value and the others less, as much as they are less likely: so the share of harmless
-texts that any category flags is the share that the table promises, and one category by itself flags fewer.
+The tiers say how toxic a window is, its words and listed ones add to it, and the head's other outputs say of which
+category it is. The likeliest category has the whole value and the others less, as much as they are less likely: so the
+share of harmless texts that any category flags is the share that the table promises, and one category by itself flags
+fewer.
 """
 
 from __future__ import annotations
@@ -16,30 +17,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.guards.models.heads import FOLDER, Head, Judge, read_arrays, read_bytes, read_judges
-from gateway.guards.models.ngrams import NgramModel
+from gateway.guards.models.ngrams import Grams, NgramModel
 from gateway.guards.models.scoring import Score, Tier
 from gateway.guards.models.two_tiers import CheapTier, Embed, Pieces, Reading, ask_model, doubtful
 from gateway.guards.models.windows import Span, correction, windows
+from gateway.guards.models.word_weights import WordWeights
 from gateway.guards.models.wordlists import WordList
 from gateway.plugin.guard import About
 
 CATEGORIES = ("insult", "threat", "identity_attack", "sexual", "self_harm", "violence")
-# What the n-grams give and what the head gives: how toxic, then how likely each category.
-_OUTPUTS = 1 + len(CATEGORIES)
 # Of one text at most so many windows get scores.
 _MOST_WINDOWS = 8
 
 
 class Mix(msgspec.Struct, frozen=True):
-    """What lists add.
+    """What words add.
 
     Attributes:
         bonus: To the logit of a window with listed words.
-        category: To the logit of a word's category.
+        category: To the logit of a listed word's category.
+        least: What the words' weights take off the logit of a window at most, a negative number.
+        most: What they add at most.
     """
 
     bonus: float
     category: float
+    least: float
+    most: float
+
+    def words(self, weights: NDArray[Any]) -> NDArray[np.float64]:
+        """Return what weighed words add to logits."""
+        return np.clip(weights, self.least, self.most)
+
+
+class Worded:
+    """The cheap tier: n-grams and weighed words.
+
+    Args:
+        ngrams: How toxic the n-grams say a window is; one output.
+        words: How bad its words are.
+        mix: How far the words count.
+        share: What the blend makes of the cheap tier's logit.
+    """
+
+    __slots__ = ("_mix", "_ngrams", "_share", "_words")
+
+    def __init__(self, ngrams: NgramModel, words: WordWeights, mix: Mix, share: float) -> None:
+        self._ngrams, self._words, self._mix, self._share = ngrams, words, mix, share
+
+    def weigh(self, found: Grams, spans: Sequence[Span]) -> NDArray[np.float64]:
+        """Return ``float64[n_spans, 1]``, logits, for a text whose n-grams are known."""
+        words = self._mix.words(self._words.weigh(found, spans))
+        return self._ngrams.weigh(found, spans) + (words / self._share)[:, None]
 
 
 class ToxicityScorer:
@@ -58,10 +87,12 @@ class ToxicityScorer:
 
     def __init__(self, embed: Embed, folder: Path = FOLDER, reading: Reading | None = None) -> None:
         table = read_arrays("toxicity-ngrams.npz", folder)
-        self._cheap = CheapTier(NgramModel(table["weights"][:, None], table["bias"]), reading)
+        ngrams = NgramModel(table["weights"][:, None], table["bias"])
+        words = WordWeights(read_arrays("toxicity-words.npz", folder))
         self._head = Head(read_arrays("toxicity-head.npz", folder))
         self._judge: Judge = read_judges("toxicity.json", folder)["toxicity"]
         self._mix = msgspec.json.decode(read_bytes("toxicity-mix.json", folder), type=Mix)
+        self._cheap = CheapTier(Worded(ngrams, words, self._mix, self._judge.blend.ngram), reading)
         self._words = WordList(msgspec.json.decode(read_bytes("toxic-words.json", folder), type=dict[str, list[str]]))
         self._embed = embed
 

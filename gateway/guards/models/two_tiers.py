@@ -13,14 +13,14 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.guards.models.heads import Judge
-from gateway.guards.models.ngrams import Grams, NgramModel, grams
+from gateway.guards.models.ngrams import Grams, grams
 from gateway.guards.models.scoring import Score, Tier
 from gateway.guards.models.windows import correction
 
@@ -99,15 +99,23 @@ class Reading:
             self._pool = None
 
 
+class CheapModel(Protocol):
+    """What a cheap tier is made of: n-grams, alone or with more."""
+
+    def weigh(self, found: Grams, spans: Sequence[Span]) -> NDArray[np.float64]:
+        """Return ``float64[n_spans, outputs]``, logits, for a text whose n-grams are known."""
+        ...
+
+
 class CheapTier:
-    """The n-gram models of a scorer.
+    """The cheap models of a scorer.
 
     Args:
         model: The models, one output each.
         reading: Shared with other scorers of the same texts; its own without.
     """
 
-    def __init__(self, model: NgramModel, reading: Reading | None = None) -> None:
+    def __init__(self, model: CheapModel, reading: Reading | None = None) -> None:
         self._model = model
         self._reading = reading or Reading()
 

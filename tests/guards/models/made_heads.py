@@ -14,7 +14,8 @@ import numpy as np
 from gateway.guards.models.calibration import table
 from gateway.guards.models.heads import LISTING, Blend, Judge, Scale
 from gateway.guards.models.ngrams import BUCKETS, features
-from gateway.guards.models.toxicity import CATEGORIES
+from gateway.guards.models.toxicity import CATEGORIES, Mix
+from gateway.guards.models.word_weights import table as weighed
 
 BLEND = Blend(ngram=0.5, model=0.5, bias=0.0, low=-4.0, high=4.0)
 SCALE = Scale((-8.0, 8.0), (-8.0, 8.0))
@@ -77,7 +78,8 @@ def toxicity_folder(folder: Path) -> Path:
             "toxicity-ngrams.npz": ngrams({"awful": 12.0}, -4.0),
             "toxicity-head.npz": head(1 + len(CATEGORIES)),
             "toxicity.json": msgspec.json.encode({"toxicity": judge()}),
-            "toxicity-mix.json": b'{"bonus": 3.0, "category": 2.0}',
+            "toxicity-mix.json": msgspec.json.encode(Mix(bonus=3.0, category=2.0, least=-1.0, most=4.0)),
+            "toxicity-words.npz": arrays(**weighed([("dreadful", 9.0, 1.0), ("lovely", -9.0, 1.0)])),
             "toxic-words.json": msgspec.json.encode(words),
         },
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,17 @@ def test_a_listed_word_adds_to_the_score_and_names_its_category(tmp_path: Path) 
     best = max(with_word, key=lambda score: score.value)
     assert best.category == "sexual"
     assert best.value > max(score.value for score in without)
+
+
+def test_weighed_words_add_to_the_score_and_take_off_it_within_bounds(tmp_path: Path) -> None:
+    scorer = ToxicityScorer(Embedding(told), toxicity_folder(tmp_path))
+    texts = ("so dreadful it is", "so dreadful dreadful", "so plain as it is", "so lovely as it is")
+    best = [max(score.value for score in each) for each in ask(scorer, [(text, USER) for text in texts], 0.0)]
+    # As the table of tests has it, a value's logit is the logit: what was added is the most, what was taken the least.
+    logits = [math.log(value / (1 - value)) for value in best]
+    assert logits[1] == pytest.approx(logits[0])
+    assert logits[0] - logits[2] == pytest.approx(4.0, abs=0.05)
+    assert logits[2] - logits[3] == pytest.approx(1.0, abs=0.05)
 
 
 def test_a_list_decides_where_the_model_is_not_asked(tmp_path: Path) -> None:
