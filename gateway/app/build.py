@@ -17,9 +17,11 @@ from gateway.clients.clock import Clock
 from gateway.clients.google_tokens import TokenSource
 from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
+from gateway.clients.triton_rpc import TritonRpc
 from gateway.config.natives import NATIVES
 from gateway.config.references import Secret
 from gateway.config.settings import CLIENTS_NAME, ModelEntry, ProviderEntry, Settings
+from gateway.core.chat_template import TemplateSource
 from gateway.core.exchange import Deployment
 from gateway.core.ids import IdSource
 from gateway.core.keys import DeclaredKey, digest_secret
@@ -59,6 +61,7 @@ class Shared:
     endings: set[asyncio.Task[None]]
     # Seals names where the configuration brings no key of its own.
     names_key: bytes
+    rpc: TritonRpc = field(default_factory=TritonRpc)
     sessions: Sessions = field(default_factory=Sessions)
     _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
     _tokens: dict[Secret, TokenSource] = field(default_factory=dict[Secret, TokenSource])
@@ -96,7 +99,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         guards: The checked policies, compiled.
         shared: What this pipeline has in common with the one before it.
     """
-    providers = {name: _deployment(entry) for name, entry in settings.providers.items()}
+    providers = {name: _deployment(entry, shared.clock) for name, entry in settings.providers.items()}
     entries = tuple(
         RouteEntry(alias=model.alias, deployment=_candidate(model, providers[model.provider]))
         for model in settings.models
@@ -121,7 +124,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
             Accounting(shared.prices_for(settings.prices.rows), shared.tokenizers, shared.limits_for(settings.limits))
         ),
         dispatcher=Dispatcher(
-            shared.http, {"sim": shared.sim, "catalog": CatalogProvider(names)}, _tokens(settings, shared)
+            shared.http, {"sim": shared.sim, "catalog": CatalogProvider(names)}, _tokens(settings, shared), shared.rpc
         ),
         journal=journal,
         head=AnswerHead(),
@@ -138,7 +141,10 @@ def _sim_names(settings: Settings) -> tuple[str, ...]:
     return ("sim/echo", "sim/lorem", "sim/embed") if wild else ()
 
 
-def _deployment(entry: ProviderEntry) -> Deployment:
+def _deployment(entry: ProviderEntry, clock: Clock) -> Deployment:
+    template = entry.template
+    if isinstance(template, TemplateSource):
+        template = msgspec.structs.replace(template, unix_ms=clock.unix_ms)
     credential: bytes | None = b""
     if entry.passes_credential:
         credential = None
@@ -151,7 +157,7 @@ def _deployment(entry: ProviderEntry) -> Deployment:
         base_url=entry.base_url,
         credential=credential,
         on_unsupported=entry.on_unsupported,
-        template=entry.template,
+        template=template,
         api_version=entry.api_version,
     )
 

@@ -30,6 +30,7 @@ from gateway.app.retiring import Retiring
 from gateway.clients.clock import SystemClock
 from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
+from gateway.config.addresses import is_rpc
 from gateway.config.load import LoadResult
 from gateway.config.settings import Settings
 from gateway.core.ids import IdSource
@@ -129,6 +130,8 @@ class Worker:
         )
         self._policy_path = report_path(run_dir, self.options.index)
         await self._load_models(self.options.policies)
+        if speaks_rpc(settings):
+            self.shared.rpc.load()
         self._install(settings, self.options.policies)
         write_report(self._policy_path, self._policy_report)
         health = Health(lambda: self._report)
@@ -171,6 +174,8 @@ class Worker:
                 # One set of models serves all policies; the new ones' are loaded before they are in force.
                 prepared.policies.door.models = self._policies.door.models
                 await self._load_models(prepared.policies)
+                if speaks_rpc(prepared.settings):
+                    await asyncio.to_thread(self.shared.rpc.load)
                 self._retiring.retire(self._policies.engine, self.settings.drain_timeout_s)
                 self._install(prepared.settings, prepared.policies)
                 self._warm()
@@ -220,7 +225,13 @@ class Worker:
     def _stamps(self) -> dict[Path, tuple[int, int]]:
         settings = self.settings
         return stamps(
-            (*self._watched, *(path for _, path in settings.policies.files), settings.file, settings.prices.path)
+            (
+                *self._watched,
+                *(path for _, path in settings.policies.files),
+                *(entry.template_file for entry in settings.providers.values()),
+                settings.file,
+                settings.prices.path,
+            )
         )
 
     async def _watch(self) -> None:
@@ -266,6 +277,7 @@ class Worker:
         await self._policies.door.models.close()
         await self.shared.sim.close()
         await self.shared.close_tokens()
+        await self.shared.rpc.close()
         await self.shared.http.close()
         self.shared.tokenizers.close()
         self.shared.sessions.aside.close()
@@ -294,6 +306,11 @@ def needs_restart(old: Settings, new: Settings) -> list[str]:
     if old.policies.models != new.policies.models:
         changed.append("policies.models")
     return [f"{shown}: a changed value needs a restart" for shown in changed]
+
+
+def speaks_rpc(settings: Settings) -> bool:
+    """Whether a provider is spoken to by gRPC, whose packages take a while to load."""
+    return any(is_rpc(entry.base_url) for entry in settings.providers.values())
 
 
 def settle_memory() -> None:

@@ -47,6 +47,24 @@ def parse_address(value: object) -> Address:
     return Address(match[1] or match[2], int(match[3]))
 
 
+_WEB, _RPC = ("http", "https"), ("grpc", "grpcs")
+
+
+def parse_server_url(value: object) -> str:
+    """Read a base URL, or the address of a server that is spoken to by gRPC; raises as :func:`parse_base_url`."""
+    url = _base_url(value, (*_WEB, *_RPC))
+    if is_rpc(url):
+        parts = urlsplit(url)
+        if parts.path or parts.port is None:
+            raise ValueError("should be host and port, such as grpc://triton:8001")
+    return url
+
+
+def is_rpc(url: str) -> bool:
+    """Whether a URL is that of a server that is spoken to by gRPC."""
+    return url.startswith(tuple(f"{scheme}://" for scheme in _RPC))
+
+
 def parse_base_url(value: object) -> str:
     """Read an ``http`` or ``https`` base URL.
 
@@ -56,10 +74,12 @@ def parse_base_url(value: object) -> str:
     Raises:
         ValueError: It is not one, or holds a query, a fragment or credentials.
     """
+    return _base_url(value, _WEB)
+
+
+def _base_url(value: object, schemes: tuple[str, ...]) -> str:
     parts = _split(value) if isinstance(value, str) else None
-    if parts is not None and parts.scheme in ("grpc", "grpcs"):
-        raise ValueError(f"{parts.scheme}:// is not yet available; give the server's HTTP address")
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts is None or parts.scheme not in schemes or not parts.hostname:
         raise ValueError("should be a base URL such as https://api.example.com/v1")
     if parts.username is not None or parts.password is not None:
         raise ValueError("should hold no user and no password; give api_key instead")

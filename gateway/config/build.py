@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse, points_at
+from gateway.config.chat_template import load_template
 from gateway.config.environment import OPENAI_URL, SIM, Outside, providers_from, shown
 from gateway.config.natives import AZURE_VERSION, NATIVES, azure_url, vertex_url
 from gateway.config.prices import load_prices
@@ -225,7 +227,7 @@ class Builder:
                 credentials=account,
                 on_unsupported=spec.on_unsupported,
                 model=spec.model or "",
-                template=spec.template or "",
+                **_template(spec, self.base, partial(self._problem, (*path, "chat_template"))),
                 api_version=(spec.api_version or AZURE_VERSION) if spec.kind == "azure" else "",
             )
         return entries
@@ -312,6 +314,16 @@ def _base_url(spec: ProviderSpec, account: Secret | None) -> str:
     if native is not None:
         return native.base_url(spec.base_url)
     return "" if spec.kind == "sim" else spec.base_url or OPENAI_URL
+
+
+def _template(spec: ProviderSpec, base: Path, tell: Callable[[str], None]) -> dict[str, Any]:
+    if spec.chat_template is None:
+        return {"template": spec.template or ""}
+    source, wrong = load_template(spec.chat_template, base)
+    if wrong:
+        tell(wrong)
+    file = spec.chat_template.file
+    return {"template": source, "template_file": None if file is None else base / file}
 
 
 def _model(spec: ModelSpec) -> ModelEntry:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 
+from gateway.config.addresses import is_rpc
 from gateway.config.environment import Outside
 from gateway.config.schema import FileSpec
 from gateway.config.settings import Settings
 from gateway.config.source import Document, Problem
 from gateway.config.validation import suggestion
+
+# Of the extra triton.
+_RPC = ("grpc", "tritonclient")
 
 
 def check_file(spec: FileSpec, document: Document) -> Iterator[Problem]:
@@ -45,6 +50,11 @@ def check_settings(settings: Settings, document: Document, outside: Outside) -> 
         except OSError:
             message = "the certificate and the key are no PEM files, or do not belong together, or the key is encrypted"
             yield document.problem(("listen", "tls"), message)
+    missing = [name for name in _RPC if find_spec(name) is None]
+    for name, entry in settings.providers.items():
+        if missing and is_rpc(entry.base_url):
+            message = f"gRPC needs packages that are not installed: pip install 'weighbridge[triton]' ({missing[0]})"
+            yield document.problem(("providers", name, "base_url"), message)
     if settings.workers > 1 and settings.limits:
         override = outside.get("workers")
         message = (

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
-from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse
+from gateway.config.addresses import Address, is_rpc, parse_address, parse_base_url, parse_clickhouse, parse_server_url
+from gateway.config.chat_template import ChatTemplateSpec
 from gateway.config.natives import AZURE_VERSIONS
 from gateway.config.references import SecretReference
 from gateway.config.units import parse_bytes, parse_duration, parse_percent
@@ -36,6 +37,7 @@ HostPort = Annotated[
     WithJsonSchema({**_TEXT, "examples": ["127.0.0.1:8080", "[::1]:8080"]}),
 ]
 BaseUrl = Annotated[str, BeforeValidator(parse_base_url)]
+ServerUrl = Annotated[str, BeforeValidator(parse_server_url)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 CloudName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.:-]{0,62}$")]
@@ -120,7 +122,7 @@ class ProviderSpec(Strict):
     kind: Annotated[
         Literal["openai", "anthropic", "azure", "gemini", "vertex", "triton", "sim"], _later(_LATER_KINDS, "kind")
     ]
-    base_url: BaseUrl | None = None
+    base_url: ServerUrl | None = None
     api_key: SecretReference | None = None
     credentials: SecretReference | None = None
     project: CloudName | None = None
@@ -129,6 +131,7 @@ class ProviderSpec(Strict):
     on_unsupported: OnUnsupported = "reject"
     model: Text | None = None
     template: Literal["chatml", "llama-3", "mistral"] | None = None
+    chat_template: ChatTemplateSpec | None = None
     load: NotYet = None
 
     @model_validator(mode="after")
@@ -159,8 +162,12 @@ class ProviderSpec(Strict):
         if self.kind == "triton":
             if not self.base_url:
                 raise ValueError("kind triton takes a base_url, the server's own address")
-        elif self.model or self.template:
-            raise ValueError("model and template are for kind triton")
+            if self.template and self.chat_template:
+                raise ValueError("template names one that is built in, chat_template brings one; give one of them")
+        elif self.model or self.template or self.chat_template:
+            raise ValueError("model, template and chat_template are for kind triton")
+        elif is_rpc(self.base_url or ""):
+            raise ValueError("grpc:// is for kind triton")
         return self
 
 

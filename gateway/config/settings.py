@@ -15,6 +15,7 @@ import orjson
 
 from gateway.config.addresses import Address
 from gateway.config.references import Secret
+from gateway.core.chat_template import TemplateSource
 from gateway.core.exchange import Timeouts
 from gateway.core.limits import LimitRule
 from gateway.core.losses import OnUnsupported
@@ -89,7 +90,8 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
         passes_credential: The client's own credential goes on to this provider (transparent mode).
         on_unsupported: What becomes of a field that the provider's dialect cannot carry.
         model: The one model it serves, whatever the client calls it; empty keeps the client's name.
-        template: How its models are spoken to, of ``triton``.
+        template: How its models are spoken to, of ``triton``: by its name, or as it was written.
+        template_file: Where that stands.
         api_version: Of Azure's API; empty for all others.
     """
 
@@ -101,7 +103,8 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
     passes_credential: bool = False
     on_unsupported: OnUnsupported = "reject"
     model: str = ""
-    template: str = ""
+    template: str | TemplateSource = ""
+    template_file: Path | None = None
     api_version: str = ""
 
 

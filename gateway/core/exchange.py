@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.core.chat_template import TemplateSource
 from gateway.core.errors import GatewayError
 from gateway.core.usage import Price, Usage
 
@@ -141,7 +142,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         base_url: Scheme, authority and path prefix, without a trailing slash.
         credential: Header lines that authenticate us, already encoded; ``None`` passes the client's own on.
         on_unsupported: What becomes of a field that the provider's dialect cannot carry.
-        template: How a model without a chat interface is spoken to; empty for the usual way.
+        template: How a model without a chat interface is spoken to: a name, or as it was written; empty for the usual
+            way.
         api_version: Of Azure's API; empty for all others.
     """
 
@@ -153,7 +155,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     price: Price | None = None
     on_unsupported: Literal["reject", "drop"] = "reject"
-    template: str = ""
+    template: str | TemplateSource = ""
     api_version: str = ""
 
 

@@ -11,7 +11,7 @@ from gateway.clients.http import HttpClient, Origin
 from gateway.clients.websocket import Answered, open_line
 from gateway.core.call import Call
 from gateway.core.errors import Misconfigured, NotAvailable
-from gateway.core.exchange import Deployment, Incoming, Request
+from gateway.core.exchange import Deployment, Headers, Incoming, Request, Timeouts
 from gateway.core.ports import AnswerSink
 from gateway.upstream.attempt import Attempt, Running
 from gateway.upstream.crossing import CrossingSink
@@ -21,6 +21,7 @@ from gateway.wire.bridge import Crossing
 from gateway.wire.headers import crossed_request_headers, forward_request_headers
 from gateway.wire.patch import dump
 from gateway.wire.request_target import with_model
+from gateway.wire.triton.rpc_paths import rpc_headers
 
 _NO_BODY = frozenset({"GET", "HEAD"})
 # Deployments of one pipeline that are kept resolved; wildcard aliases make one for each model name in use.
@@ -31,6 +32,7 @@ _PROTOCOLS = b"sec-websocket-protocol"
 _HANDSHAKE = frozenset(
     (_PROTOCOLS, b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-websocket-accept")
 )
+_RPC = ("grpc://", "grpcs://")
 
 
 class LocalProvider(Protocol):
@@ -41,16 +43,27 @@ class LocalProvider(Protocol):
         ...
 
 
-class Target:
-    """Where a deployment's requests go, worked out once."""
+class RpcClient(Protocol):
+    """Speaks gRPC to servers, and answers as their HTTP side would."""
 
-    __slots__ = ("deployment", "local", "origin", "prefix", "tokens")
+    def send(
+        self, server: str, path: str, body: bytes, headers: Headers, sink: AnswerSink, timeouts: Timeouts
+    ) -> Running:
+        """Start an answer."""
+        ...
+
+
+class Target:
+    """Where a deployment's requests go, worked out once. ``server`` is set where it is spoken to by gRPC."""
+
+    __slots__ = ("deployment", "local", "origin", "prefix", "server", "tokens")
 
     def __init__(self, deployment: Deployment, local: LocalProvider | None, tokens: Tokens | None) -> None:
         self.deployment = deployment
         self.local = local
         self.tokens = tokens
-        if local is None:
+        self.server = deployment.base_url if deployment.base_url.startswith(_RPC) else ""
+        if local is None and not self.server:
             parts = urlsplit(deployment.base_url)
             if parts.query or parts.fragment or parts.username:
                 raise Misconfigured(f"the base URL of provider '{deployment.provider}' may hold a path only")
@@ -65,12 +78,18 @@ class Dispatcher:
         http: The client of every provider with an address.
         local: Providers without one, by kind.
         tokens: Where the credentials come from that must be fetched, by provider.
+        rpc: The client of providers that are spoken to by gRPC.
     """
 
     def __init__(
-        self, http: HttpClient, local: dict[str, LocalProvider], tokens: Mapping[str, Tokens] | None = None
+        self,
+        http: HttpClient,
+        local: dict[str, LocalProvider],
+        tokens: Mapping[str, Tokens] | None = None,
+        rpc: RpcClient | None = None,
     ) -> None:
         self._http = http
+        self._rpc = rpc
         self._local = local
         self._tokens = tokens or {}
         self._targets: dict[int, Target] = {}
@@ -99,6 +118,9 @@ class Dispatcher:
             target = self._resolve(deployment)
         if target.local is not None:
             attempt.running = target.local.send(request.upstream_path, body, attempt)
+            return
+        if target.server:
+            attempt.running = self._called(target, _path(request, deployment), body, incoming, attempt)
             return
         memo = incoming.memo.get(_MEMO)
         # Requests with one head go the same way mostly, to one deployment: the head for it is encoded once.
@@ -139,6 +161,9 @@ class Dispatcher:
         if target.local is not None:
             attempt.running = target.local.send(asked.path, body, sink)
             return
+        if target.server:
+            attempt.running = self._called(target, asked.path, body, call.incoming, sink)
+            return
         headers = crossed_request_headers(
             call.incoming.headers,
             asked=asked.headers,
@@ -166,7 +191,7 @@ class Dispatcher:
         target = self._targets.get(id(deployment))
         if target is None or target.deployment is not deployment:
             target = self._resolve(deployment)
-        if target.local is not None:
+        if target.local is not None or target.server:
             raise NotAvailable(f"The provider '{deployment.provider}' has no sessions.")
         headers = forward_request_headers(
             incoming.headers,
@@ -182,6 +207,13 @@ class Dispatcher:
             headers += target.tokens.header() or await _token(target.tokens)
         head = b"GET %b%b HTTP/1.1\r\n%b" % (target.prefix, path.encode("latin-1"), headers)
         return await open_line(target.origin, head, deployment.timeouts, self._http.context)
+
+    def _called(self, target: Target, path: str, body: bytes, incoming: Incoming, sink: AnswerSink) -> Running:
+        """Send a request by gRPC."""
+        if self._rpc is None:
+            raise Misconfigured("gRPC is not set up")
+        headers = rpc_headers(incoming.headers, target.deployment.credential or b"")
+        return self._rpc.send(target.server, path, body, headers, sink, target.deployment.timeouts)
 
     def _authorized(self, target: Target, tokens: Tokens, wire: bytes, sink: AnswerSink) -> Running:
         """Send a request with a token, as soon as there is one."""

@@ -16,6 +16,7 @@ import orjson
 
 from gateway.core.chat import ChatAnswer, ChatRequest
 from gateway.core.chat_events import Began, ChatEvent, Ended
+from gateway.core.chat_template import TemplateSource
 from gateway.core.codec import ChatCodec, EventReader, EventWriter, WireRequest
 from gateway.core.errors import GatewayError, InvalidAnswer, UnsupportedField
 from gateway.core.exchange import Deployment, Headers
@@ -30,6 +31,7 @@ from gateway.wire.request_target import with_model
 from gateway.wire.sse import EventSplitter
 from gateway.wire.triton.codec import CODEC as TRITON
 from gateway.wire.triton.codec import TritonCodec
+from gateway.wire.triton.jinja import compiled
 from gateway.wire.triton.templates import built_in
 
 
@@ -113,8 +115,8 @@ def bridge_to(dialect: str, deployment: Deployment) -> Bridge | None:
 
 
 @cache
-def _by_template(name: str) -> TritonCodec:
-    return TritonCodec(built_in(name))
+def _by_template(template: str | TemplateSource) -> TritonCodec:
+    return TritonCodec(built_in(template) if isinstance(template, str) else compiled(template))
 
 
 class Crossing:

@@ -56,6 +56,7 @@ async def shared(folder: Path):
     try:
         yield whole
     finally:
+        await whole.rpc.close()
         await whole.http.close()
         await whole.sim.close()
         whole.tokenizers.close()

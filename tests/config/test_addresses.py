@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from gateway.config.addresses import (
     Address,
     ClickHouseUrl,
+    is_rpc,
     parse_address,
     parse_base_url,
     parse_clickhouse,
+    parse_server_url,
     points_at,
 )
 
@@ -51,10 +53,22 @@ def test_a_base_url_loses_its_trailing_slash_and_nothing_else():
     assert parse_base_url("http://[::1]:9000/x/y") == "http://[::1]:9000/x/y"
 
 
+def test_a_server_may_be_spoken_to_by_grpc():
+    assert parse_server_url("grpc://triton:8001/") == "grpc://triton:8001"
+    assert is_rpc(parse_server_url("grpcs://triton:8001"))
+    assert not is_rpc(parse_server_url("http://triton:8000/"))
+
+
+@pytest.mark.parametrize("written", ["grpc://triton", "grpc://triton:8001/v2", "grpc://"])
+def test_no_address_of_a_server(written: str):
+    with pytest.raises(ValueError, match="should be"):
+        parse_server_url(written)
+
+
 @pytest.mark.parametrize(
     ("written", "why"),
     [
-        ("grpc://triton:8001", "HTTP address"),
+        ("grpc://triton:8001", "base URL"),
         ("api.example.com/v1", "base URL"),
         ("http://", "base URL"),
         ("", "base URL"),

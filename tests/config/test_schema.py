@@ -48,10 +48,21 @@ def test_units_are_read():
         ),
         ("providers: {p: {kind: bedrock}}", "providers.p.kind: kind 'bedrock' is not yet available"),
         ("providers: {p: {kind: triton}}", "providers.p: kind triton takes a base_url, the server's own address"),
-        ("providers: {p: {kind: openai, template: chatml}}", "providers.p: model and template are for kind triton"),
         (
-            "providers: {p: {kind: triton, base_url: 'grpc://t:8001'}}",
-            "providers.p.base_url: grpc:// is not yet available; give the server's HTTP address",
+            "providers: {p: {kind: openai, template: chatml}}",
+            "providers.p: model, template and chat_template are for kind triton",
+        ),
+        (
+            "providers: {p: {kind: openai, base_url: 'grpc://t:8001'}}",
+            "providers.p: grpc:// is for kind triton",
+        ),
+        (
+            "providers: {p: {kind: triton, base_url: 'http://t', template: chatml, chat_template: {text: x}}}",
+            "providers.p: template names one that is built in, chat_template brings one; give one of them",
+        ),
+        (
+            "providers: {p: {kind: triton, base_url: 'http://t', chat_template: {eos_token: x}}}",
+            "providers.p.chat_template: takes text, the template itself, or file, where it is",
         ),
         (
             "providers: {p: {kind: opena}}",

@@ -109,12 +109,13 @@ def triton(models: Path, folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def served(models: Path, folder: Path) -> Iterator[str]:
-    """Run a server; gives its address.
+def served(models: Path, folder: Path, rpc_port: int = 0) -> Iterator[str]:
+    """Run a server; gives its HTTP address.
 
     Args:
         models: A model repository.
         folder: Where it may write.
+        rpc_port: Where it takes gRPC calls; nowhere without.
     """
     home = environment()
     packages = next(home.glob("lib/python*/site-packages"))
@@ -130,7 +131,8 @@ def served(models: Path, folder: Path) -> Iterator[str]:
     port = free_port()
     command = [
         *(program, "--model-repository", models, "--backend-directory", backends),
-        *("--http-address", "127.0.0.1", "--http-port", str(port), "--allow-grpc", "0", "--allow-metrics", "0"),
+        *("--http-address", "127.0.0.1", "--http-port", str(port), "--allow-metrics", "0"),
+        *(("--grpc-address", "127.0.0.1", "--grpc-port", str(rpc_port)) if rpc_port else ("--allow-grpc", "0")),
     ]
     libraries = f"{packages}/nvidia_pytriton.libs:{sysconfig.get_config_var('LIBDIR')}"
     environ = os.environ | {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.core.chat import ChatRequest, Reasoning, Sampling, Text, ToolCall, ToolResult, Turn
+from gateway.core.chat import ChatRequest, Reasoning, Sampling, Text, Tool, ToolCall, ToolResult, Turn
 from gateway.core.codec import WireRequest
 from gateway.core.errors import MalformedRequest
 from gateway.core.losses import Losses
@@ -40,7 +40,7 @@ def write_request(chat: ChatRequest, losses: Losses, template: ChatTemplate) -> 
     """Write a request: see :meth:`gateway.core.codec.ChatCodec.write_request`."""
     sampling = chat.sampling
     document: dict[str, Any] = {
-        "text_input": template.text(_messages(chat, losses)),
+        "text_input": _prompt(chat, losses, template),
         "max_tokens": DEFAULT_MAX_TOKENS if sampling.max_tokens is None else sampling.max_tokens,
         "stream": chat.stream,
     }
@@ -51,16 +51,42 @@ def write_request(chat: ChatRequest, losses: Losses, template: ChatTemplate) -> 
     for name in _MISSING:
         if getattr(sampling, name):
             losses.lose(f"sampling.{name}")
-    _refuse(chat, losses)
+    _refuse(chat, losses, template)
     path = f"/v2/models/{{model}}/{'generate_stream' if chat.stream else 'generate'}"
     return WireRequest(path=path, document=document)
 
 
-def _refuse(chat: ChatRequest, losses: Losses) -> None:
+def _prompt(chat: ChatRequest, losses: Losses, template: ChatTemplate) -> str:
+    """Write the conversation as one text."""
+    told: list[Any] = []
+    if template.takes_tools and (chat.tool_choice is None or chat.tool_choice.mode != "none"):
+        told = [_tool(tool, losses) for tool in chat.tools]
+    try:
+        return template.text(_messages(chat, losses, template), [tool for tool in told if tool])
+    except MalformedRequest as error:
+        raise MalformedRequest(error.public_message, param=chat.names.get("turns", "messages")) from None
+
+
+def _tool(tool: Tool, losses: Losses) -> Any:
+    if tool.opaque is not None or tool.custom:
+        losses.lose("tools", "the model's template knows functions only")
+        return None
+    schema: Any = tool.schema or {}
+    function: dict[str, Any] = {"name": tool.name, "description": tool.description, "parameters": schema}
+    return {"type": "function", "function": function}
+
+
+def _refuse(chat: ChatRequest, losses: Losses, template: ChatTemplate) -> None:
     """Name what these models have no place for."""
+    choice = chat.tool_choice
+    wants_tools = bool(chat.tools) and (choice is None or choice.mode != "none")
     for name, asked in (
         ("choices", chat.choices != 1),
-        ("tools", chat.tools and (chat.tool_choice is None or chat.tool_choice.mode != "none")),
+        ("tools", wants_tools and not template.takes_tools),
+        (
+            "tool_choice",
+            template.takes_tools and wants_tools and choice is not None and (choice.mode == "required" or choice.names),
+        ),
         ("format", chat.format is not None and chat.format.kind != "text"),
         ("modalities", chat.modalities and chat.modalities != ("text",)),
         ("previous", chat.previous),
@@ -74,17 +100,21 @@ def _refuse(chat: ChatRequest, losses: Losses) -> None:
         losses.lose(name)
 
 
-def _messages(chat: ChatRequest, losses: Losses) -> list[Said]:
+def _messages(chat: ChatRequest, losses: Losses, template: ChatTemplate) -> list[Said]:
     said: list[Said] = []
     for turn in chat.turns:
         role = "system" if turn.role == "developer" else turn.role
         pieces: list[str] = []
+        calls: list[ToolCall] = []
         for part in turn.parts:
             if isinstance(part, Text):
                 pieces.append(part.text)
             elif isinstance(part, ToolResult):
-                role = "tool"
-                pieces += [each.text for each in part.parts if isinstance(each, Text)]
+                # One message each, whatever else its turn holds.
+                text = "".join([each.text for each in part.parts if isinstance(each, Text)])
+                said.append(Said("tool", text, (), part.call_id, part.name))
+            elif isinstance(part, ToolCall) and template.takes_tools:
+                calls.append(part)
             elif isinstance(part, ToolCall):
                 pieces.append(f'{{"name": "{part.name}", "arguments": {part.arguments or "{}"}}}')
             elif isinstance(part, Reasoning):
@@ -93,8 +123,8 @@ def _messages(chat: ChatRequest, losses: Losses) -> list[Said]:
                 losses.lose(
                     "turns", f"this provider takes text only, and a message has a {type(part).__name__.lower()}"
                 )
-        if pieces:
-            said.append(Said(role, "".join(pieces)))
+        if pieces or calls:
+            said.append(Said(role, "".join(pieces), tuple(calls)))
     return said
 
 

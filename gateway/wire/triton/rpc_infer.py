@@ -1,0 +1,123 @@
+"""``/infer`` documents as calls and answers: JSON, with tensors raw behind it where sender and receiver agree on that.
+
+https://github.com/kserve/open-inference-protocol, with Triton's extension for binary tensors.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import msgspec
+import orjson
+
+from gateway.core.errors import MalformedRequest
+from gateway.wire.strict_json import parse_body
+from gateway.wire.triton.raw import Described, Tensor, packed, unpacked
+from gateway.wire.triton.rpc_generate import Parameter, RpcAnswer, RpcCall
+
+HEAD_LENGTH = b"inference-header-content-length"
+_SIZE = "binary_data_size"
+_RAW = "binary_data"
+_ALL_RAW = "binary_data_output"
+
+
+class _Tensor(msgspec.Struct):
+    name: str
+    datatype: str
+    shape: list[int]
+    parameters: dict[str, Parameter] = {}
+    data: Any = None
+
+
+class _Output(msgspec.Struct):
+    name: str
+    parameters: dict[str, Parameter] = {}
+
+
+class _Call(msgspec.Struct):
+    inputs: list[_Tensor]
+    id: str = ""
+    outputs: list[_Output] = []
+    parameters: dict[str, Parameter] = {}
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A call, and how its answer is wanted: names of outputs that are to be raw, or all of them."""
+
+    call: RpcCall
+    raw: frozenset[str]
+    all_raw: bool
+
+
+def read_call(body: bytes, head_bytes: int | None) -> Asked:
+    """Read a request.
+
+    Args:
+        body: As it came.
+        head_bytes: How much of it is JSON, where raw tensors follow.
+
+    Raises:
+        MalformedRequest: It is none, naming what is wrong.
+    """
+    head = body if head_bytes is None else body[:head_bytes]
+    try:
+        said = msgspec.convert(parse_body(head), _Call)
+    except msgspec.ValidationError as error:
+        raise MalformedRequest(f"The request cannot be read: {error}.") from None
+    tensors: list[Tensor] = []
+    at = len(head)
+    for each in said.inputs:
+        size = each.parameters.get(_SIZE)
+        if isinstance(size, int) and not isinstance(size, bool):
+            if size < 0 or at + size > len(body):
+                raise MalformedRequest(f"The tensor '{each.name}' is cut short.", param=each.name)
+            data = body[at : at + size]
+            at += size
+            tensors.append(Tensor(name=each.name, datatype=each.datatype, shape=tuple(each.shape), data=data))
+        else:
+            tensors.append(_packed(each))
+    if at != len(body):
+        raise MalformedRequest("The request has bytes that belong to no tensor.")
+    outputs = tuple((each.name, _classes(each)) for each in said.outputs)
+    all_raw = said.parameters.pop(_ALL_RAW, False) is True
+    raw = frozenset(each.name for each in said.outputs if each.parameters.get(_RAW, all_raw) is True)
+    call = RpcCall(id=said.id, inputs=tuple(tensors), outputs=outputs, parameters=said.parameters)
+    return Asked(call, raw, all_raw and not said.outputs)
+
+
+def write_answer(answer: RpcAnswer, asked: Asked) -> tuple[bytes, int | None]:
+    """Write an answer.
+
+    Returns:
+        The body, and how much of it is JSON when raw tensors follow.
+    """
+    outputs: list[dict[str, Any]] = []
+    behind: list[bytes] = []
+    for tensor in answer.outputs:
+        told: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)}
+        if asked.all_raw or tensor.name in asked.raw:
+            told["parameters"] = {_SIZE: len(tensor.data)}
+            behind.append(tensor.data)
+        else:
+            told["data"] = unpacked(tensor)
+        outputs.append(told)
+    document: dict[str, Any] = {"id": answer.id} if answer.id else {}
+    document |= {"model_name": answer.model, "model_version": answer.version}
+    shown = {name: value for name, value in answer.parameters.items() if not name.startswith("triton_")}
+    if shown:
+        document["parameters"] = shown
+    head = orjson.dumps({**document, "outputs": outputs})
+    return b"".join((head, *behind)), len(head) if behind else None
+
+
+def _packed(said: _Tensor) -> Tensor:
+    tensor = packed(said.data, Described(said.name, said.datatype, (-1,)))
+    if prod(said.shape) != prod(tensor.shape):
+        raise MalformedRequest(f"The tensor '{said.name}' is not as long as its shape says.", param=said.name)
+    return msgspec.structs.replace(tensor, shape=tuple(said.shape))
+
+
+def _classes(output: _Output) -> int:
+    count = output.parameters.get("classification", 0)
+    return count if isinstance(count, int) else 0
