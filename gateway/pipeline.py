@@ -34,6 +34,7 @@ from gateway.upstream.attempt import Attempt
 from gateway.upstream.dispatch import Dispatcher
 from gateway.wire import openai_responses, passthrough
 from gateway.wire.answer_head import JSON, AnswerHead
+from gateway.wire.error_head import error_lines
 from gateway.wire.headers import answer_headers
 from gateway.wire.select import error_dialect, select
 
@@ -260,7 +261,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             call.reply.abort()
         elif not call.reply.gone:
             head = self.head.lines(record, record.overhead_ms, attempts=int(call.attempt is not None))
-            call.reply.send(error.status, JSON + retry + head, body)
+            call.reply.send(error.status, JSON + error_lines(call.dialect, error) + retry + head, body)
 
     async def _settle(self, call: Call, facts: AnswerFacts) -> None:
         """Weigh what was used; a usage that nobody reported is estimated first, off the loop when that takes long."""

@@ -13,6 +13,7 @@ from gateway.accounting.limits import Limits
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
 from gateway.app.inner_calls import InnerCalls
+from gateway.clients.aws_credentials import SigningKeys
 from gateway.clients.clock import Clock
 from gateway.clients.google_tokens import TokenSource
 from gateway.clients.http import HttpClient
@@ -21,6 +22,7 @@ from gateway.clients.triton_rpc import TritonRpc
 from gateway.config.natives import NATIVES
 from gateway.config.references import Secret
 from gateway.config.settings import CLIENTS_NAME, ModelEntry, ProviderEntry, Settings
+from gateway.core.aws_account import read_account
 from gateway.core.chat_template import TemplateSource
 from gateway.core.exchange import Deployment
 from gateway.core.ids import IdSource
@@ -44,6 +46,7 @@ from gateway.upstream import catalog
 from gateway.upstream.catalog import CatalogProvider
 from gateway.upstream.dispatch import Dispatcher
 from gateway.upstream.sim import SimProvider
+from gateway.upstream.tokens import Tokens
 from gateway.wire.answer_head import AnswerHead
 
 
@@ -65,6 +68,7 @@ class Shared:
     sessions: Sessions = field(default_factory=Sessions)
     _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
     _tokens: dict[Secret, TokenSource] = field(default_factory=dict[Secret, TokenSource])
+    _signers: dict[tuple[Secret, str], SigningKeys] = field(default_factory=dict[tuple[Secret, str], SigningKeys])
     _prices: tuple[tuple[PriceRow, ...], PriceBook] | None = None
 
     def limits_for(self, rules: tuple[LimitRule, ...]) -> Limits:
@@ -79,9 +83,16 @@ class Shared:
             self._tokens[account] = TokenSource(read_service_account(account.reveal()), self.http, self.clock)
         return self._tokens[account]
 
+    def signer_for(self, account: Secret, region: str) -> SigningKeys:
+        """What signs requests to a region, for as long as the account stays the same."""
+        if (account, region) not in self._signers:
+            keys = SigningKeys(read_account(account.reveal()), region, self.http, self.clock)
+            self._signers[account, region] = keys
+        return self._signers[account, region]
+
     async def close_tokens(self) -> None:
-        """Renew no more tokens."""
-        for source in self._tokens.values():
+        """Renew no more tokens and keys."""
+        for source in (*self._tokens.values(), *self._signers.values()):
             await source.close()
 
     def prices_for(self, rows: tuple[PriceRow, ...]) -> PriceBook:
@@ -178,12 +189,14 @@ def _candidate(model: ModelEntry, provider: Deployment) -> Deployment:
     )
 
 
-def _tokens(settings: Settings, shared: Shared) -> dict[str, TokenSource]:
-    return {
-        entry.name: shared.tokens_for(entry.credentials)
-        for entry in settings.providers.values()
-        if entry.credentials is not None
-    }
+def _tokens(settings: Settings, shared: Shared) -> dict[str, Tokens]:
+    found: dict[str, Tokens] = {}
+    for entry in settings.providers.values():
+        if entry.credentials is not None:
+            found[entry.name] = shared.tokens_for(entry.credentials)
+        elif entry.account is not None:
+            found[entry.name] = shared.signer_for(entry.account, entry.region)
+    return found
 
 
 def _seals(settings: Settings, shared: Shared) -> Seals | None:

@@ -11,15 +11,15 @@ import base64
 import importlib
 from collections.abc import Callable
 from typing import Any, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 import orjson
 
+from gateway.clients.brief_call import ask
 from gateway.clients.clock import Clock
-from gateway.clients.http import HttpClient, Origin
+from gateway.clients.http import HttpClient
 from gateway.core.errors import GatewayError, InvalidAnswer, Misconfigured, Overloaded, ProviderError
-from gateway.core.exchange import Headers, Timeouts
 from gateway.core.service_account import SCOPE, ServiceAccount
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -28,8 +28,6 @@ LIFETIME_S = 3600
 RENEW_S, USABLE_S = 300.0, 30.0
 # How long a refusal is remembered, so that calls do not ask again and again.
 BACK_OFF_S = 1.0
-MAX_ANSWER_BYTES = 65_536
-_TIMEOUTS = Timeouts(connect_s=5.0, first_token_s=10.0, idle_s=10.0, total_s=15.0)
 
 Ready = Callable[[bytes], None]
 Failed = Callable[[GatewayError], None]
@@ -68,9 +66,6 @@ class TokenSource:
         self._http = http
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        parts = urlsplit(account.token_uri)
-        self._origin = Origin.parse(account.token_uri)
-        self._path = parts.path or "/"
         self._key: Any = None
         self._header = b""
         self._expires_s = 0.0
@@ -78,8 +73,8 @@ class TokenSource:
         self._waiting: list[Waiter] = []
         self._renewing: asyncio.Task[None] | None = None
 
-    def header(self) -> bytes | None:
-        """The header line that authenticates us; ``None`` while there is no token that holds."""
+    def header(self, wire: bytes = b"") -> bytes | None:
+        """The header line that authenticates us, whatever is sent; ``None`` while there is no token that holds."""
         left_s = self._expires_s - self._now_s()
         if left_s < RENEW_S:
             self._renew()
@@ -136,7 +131,8 @@ class TokenSource:
         now_s = self._clock.unix_ms() // 1000
         statement = await asyncio.to_thread(self._signed, now_s)
         body = urlencode({"grant_type": GRANT, "assertion": statement}).encode()
-        status, answer = await self._post(body)
+        headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+        status, answer = await ask(self._http, self._account.token_uri, headers, body)
         if status != 200:
             raise _refusal(status, answer)
         try:
@@ -166,53 +162,6 @@ class TokenSource:
         }
         said = _base64(orjson.dumps(head)) + "." + _base64(orjson.dumps(claims))
         return said + "." + _base64(sign(self._key, said.encode()))
-
-    async def _post(self, body: bytes) -> tuple[int, bytes]:
-        taken = _Taken(self._loop.create_future())
-        wire = b"POST %b HTTP/1.1\r\nhost: %b\r\ncontent-type: application/x-www-form-urlencoded\r\n" % (
-            self._path.encode("latin-1"),
-            self._origin.host_header,
-        )
-        wire += b"accept: application/json\r\naccept-encoding: identity\r\ncontent-length: %d\r\n\r\n%b" % (
-            len(body),
-            body,
-        )
-        call = self._http.send(self._origin, wire, taken, _TIMEOUTS)
-        try:
-            return await taken.over
-        finally:
-            call.cancel()
-
-
-class _Taken:
-    """Takes a small answer whole."""
-
-    def __init__(self, over: asyncio.Future[tuple[int, bytes]]) -> None:
-        self.over = over
-        self._status = 0
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def on_head(self, status: int, headers: Headers) -> None:
-        self._status = status
-
-    def on_data(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size <= MAX_ANSWER_BYTES:
-            self._parts.append(data)
-
-    def on_end(self) -> None:
-        if not self.over.done():
-            self.over.set_result((self._status, b"".join(self._parts)))
-
-    def on_whole(self, status: int, headers: Headers, block: bytes, body: bytes) -> None:
-        self._status = status
-        self.on_data(body)
-        self.on_end()
-
-    def on_fail(self, error: GatewayError) -> None:
-        if not self.over.done():
-            self.over.set_exception(error)
 
 
 def load_key(pem: str) -> Any:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse, points_at
+from gateway.config.aws import MODELS, Amazon, find_amazon
 from gateway.config.chat_template import load_template
 from gateway.config.environment import OPENAI_URL, SIM, Outside, providers_from, shown
 from gateway.config.natives import AZURE_VERSION, NATIVES, azure_url, vertex_url
 from gateway.config.prices import load_prices
+from gateway.config.provider_spec import ProviderSpec
 from gateway.config.references import References, Secret, secret_fault
-from gateway.config.schema import FileSpec, LimitSpec, ModelSpec, ProviderSpec, RateSpec
+from gateway.config.schema import FileSpec, LimitSpec, ModelSpec, RateSpec
 from gateway.config.settings import (
     Capture,
     ChdbStore,
@@ -215,21 +217,16 @@ class Builder:
             except ValueError as error:
                 self._problem((*path, "credentials"), str(error))
                 url = ""
-            if url and points_at(url, listen):
+            found = Amazon(url=url, key=key)
+            if spec.kind == "bedrock":
+                found = find_amazon(spec, key, self.outside.environ, self.references, (self.document, path))
+                self.problems += found.problems
+            if found.url and points_at(found.url, listen):
                 self._problem((*path, "base_url"), "is this gateway's own address")
             if name == "sim" and spec.kind != "sim":
                 self._problem(path, "the name sim belongs to the built-in provider")
-            entries[name] = ProviderEntry(
-                name=name,
-                kind=spec.kind,
-                base_url=url,
-                api_key=key,
-                credentials=account,
-                on_unsupported=spec.on_unsupported,
-                model=spec.model or "",
-                **_template(spec, self.base, partial(self._problem, (*path, "chat_template"))),
-                api_version=(spec.api_version or AZURE_VERSION) if spec.kind == "azure" else "",
-            )
+            template = _template(spec, self.base, partial(self._problem, (*path, "chat_template")))
+            entries[name] = _provider(name, spec, found, account, template)
         return entries
 
     def _models(self, providers: dict[str, ProviderEntry], upstream: ProviderEntry | None) -> tuple[ModelEntry, ...]:
@@ -244,6 +241,7 @@ class Builder:
         real = [entry for entry in providers.values() if entry.kind != "sim"]
         # Of several of a kind the first serves its models, as it does all others.
         native = {NATIVES[entry.kind].models: entry.name for entry in reversed(real) if entry.kind in NATIVES}
+        native |= {models: entry.name for entry in reversed(real) if entry.kind == "bedrock" for models in MODELS}
         others = {"*": real[0].name} if real else {}
         return (sim, *(ModelEntry(alias=alias, provider=name) for alias, name in {**native, **others}.items()))
 
@@ -308,6 +306,8 @@ def _base_url(spec: ProviderSpec, account: Secret | None) -> str:
         if not (spec.project or project):
             raise ValueError("name no project; give it beside them")
         return vertex_url(spec.base_url, spec.project or project, spec.location or "global")
+    if spec.kind == "bedrock":
+        return ""
     if spec.kind == "azure":
         return azure_url(spec.base_url or "")
     native = NATIVES.get(spec.kind)
@@ -324,6 +324,24 @@ def _template(spec: ProviderSpec, base: Path, tell: Callable[[str], None]) -> di
         tell(wrong)
     file = spec.chat_template.file
     return {"template": source, "template_file": None if file is None else base / file}
+
+
+def _provider(
+    name: str, spec: ProviderSpec, found: Amazon, account: Secret | None, template: dict[str, Any]
+) -> ProviderEntry:
+    return ProviderEntry(
+        name=name,
+        kind=spec.kind,
+        base_url=found.url,
+        api_key=found.key,
+        credentials=account,
+        account=found.account,
+        region=found.region,
+        on_unsupported=spec.on_unsupported,
+        model=spec.model or "",
+        **template,
+        api_version=(spec.api_version or AZURE_VERSION) if spec.kind == "azure" else "",
+    )
 
 
 def _model(spec: ModelSpec) -> ModelEntry:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.config.addresses import Address, parse_base_url, points_at
+from gateway.config.aws import BEARER, bedrock_url, find_account, find_region
 from gateway.config.natives import AZURE_VERSION, AZURE_VERSIONS, NATIVES, azure_url
 from gateway.config.references import Secret, secret_fault
 from gateway.config.settings import ProviderEntry
@@ -23,7 +24,8 @@ _PUBLIC = (
     ("together", "TOGETHER_API_KEY", "https://api.together.xyz/v1"),
     ("openrouter", "OPENROUTER_API_KEY", "https://openrouter.ai/api/v1"),
 )
-_LATER = (("bedrock", ("AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK")),)
+# What says that there are credentials of Amazon's; a machine's own role is used by who asks for it only.
+_AMAZONS = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN")
 OPENAI_URL = _PUBLIC[0][2]
 SIM = ProviderEntry(name="sim", kind="sim", base_url="")
 DEFAULT_FILE = "weighbridge.yaml"
@@ -116,10 +118,24 @@ def providers_from(environ: Mapping[str, str], listen: Address) -> Found:
             base_url = native.base_url(_address(environ, native.url_variable, native.url, listen, found))
             found.providers.append(ProviderEntry(name=native.kind, kind=native.kind, base_url=base_url, api_key=key))
     _find_azure(environ, found)
-    for name, variables in _LATER:
-        if any(environ.get(variable) for variable in variables):
-            found.notices.append(f"provider {name} is not yet available, ignored its key")
+    _find_bedrock(environ, found)
     return found
+
+
+def _find_bedrock(environ: Mapping[str, str], found: Found) -> None:
+    key = _key(environ, BEARER, found)
+    if key is None and not any(environ.get(variable) for variable in _AMAZONS):
+        return
+    try:
+        region = find_region(None, None, environ)
+        account = None if key is not None else find_account(None, region, environ)
+        url = parse_base_url(bedrock_url(None, region, environ))
+    except ValueError as error:
+        # These variables are there for other tools as well.
+        found.notices.append(f"no provider bedrock: {error}")
+        return
+    entry = ProviderEntry(name="bedrock", kind="bedrock", base_url=url, api_key=key, account=account, region=region)
+    found.providers.append(entry)
 
 
 def _find_azure(environ: Mapping[str, str], found: Found) -> None:

@@ -10,15 +10,13 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
-from gateway.config.addresses import Address, is_rpc, parse_address, parse_base_url, parse_clickhouse, parse_server_url
-from gateway.config.chat_template import ChatTemplateSpec
-from gateway.config.natives import AZURE_VERSIONS
+from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse
+from gateway.config.provider_spec import ProviderSpec, Text
 from gateway.config.references import SecretReference
 from gateway.config.units import parse_bytes, parse_duration, parse_percent
 from gateway.config.validation import Many, NotYet, Strict, not_yet
 from gateway.core.losses import OnUnsupported
 
-_LATER_KINDS = ("bedrock",)
 _CACHE_OPTIONS = frozenset({"ttl", "threshold", "mode", "scope", "answer_guards"})
 
 _TEXT = {"type": "string"}
@@ -37,10 +35,7 @@ HostPort = Annotated[
     WithJsonSchema({**_TEXT, "examples": ["127.0.0.1:8080", "[::1]:8080"]}),
 ]
 BaseUrl = Annotated[str, BeforeValidator(parse_base_url)]
-ServerUrl = Annotated[str, BeforeValidator(parse_server_url)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Text = Annotated[str, Field(min_length=1, max_length=1000)]
-CloudName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.:-]{0,62}$")]
 
 
 def _later(names: tuple[str, ...], what: str) -> BeforeValidator:
@@ -114,61 +109,6 @@ class CaptureSpec(Strict):
     bodies: Annotated[Literal["none", "redacted"], _later(("full",), "bodies")] = "redacted"
     max_body_bytes: Bytes = 64 << 10
     ttl_s: Seconds = Field(30 * 86400.0, validation_alias="ttl")
-
-
-class ProviderSpec(Strict):
-    """Who serves models."""
-
-    kind: Annotated[
-        Literal["openai", "anthropic", "azure", "gemini", "vertex", "triton", "sim"], _later(_LATER_KINDS, "kind")
-    ]
-    base_url: ServerUrl | None = None
-    api_key: SecretReference | None = None
-    credentials: SecretReference | None = None
-    project: CloudName | None = None
-    location: CloudName | None = None
-    api_version: Annotated[str, Field(pattern=f"^{AZURE_VERSIONS.pattern}$")] | None = None
-    on_unsupported: OnUnsupported = "reject"
-    model: Text | None = None
-    template: Literal["chatml", "llama-3", "mistral"] | None = None
-    chat_template: ChatTemplateSpec | None = None
-    load: NotYet = None
-
-    @model_validator(mode="after")
-    def _azure_is_somewhere(self) -> ProviderSpec:
-        if self.kind == "azure" and self.base_url is None:
-            raise ValueError("kind azure needs base_url, the endpoint of the resource")
-        if self.kind != "azure" and self.api_version is not None:
-            raise ValueError("api_version is for kind azure")
-        return self
-
-    @model_validator(mode="after")
-    def _sim_is_local(self) -> ProviderSpec:
-        if self.kind == "sim" and (self.base_url or self.api_key):
-            raise ValueError("kind sim takes no base_url and no api_key")
-        return self
-
-    @model_validator(mode="after")
-    def _vertex_has_an_account(self) -> ProviderSpec:
-        if self.kind == "vertex":
-            if self.credentials is None or self.api_key:
-                raise ValueError("kind vertex takes credentials, a service account's key file, and no api_key")
-        elif self.credentials or self.project or self.location:
-            raise ValueError("credentials, project and location are for kind vertex")
-        return self
-
-    @model_validator(mode="after")
-    def _triton_has_an_address(self) -> ProviderSpec:
-        if self.kind == "triton":
-            if not self.base_url:
-                raise ValueError("kind triton takes a base_url, the server's own address")
-            if self.template and self.chat_template:
-                raise ValueError("template names one that is built in, chat_template brings one; give one of them")
-        elif self.model or self.template or self.chat_template:
-            raise ValueError("model, template and chat_template are for kind triton")
-        elif is_rpc(self.base_url or ""):
-            raise ValueError("grpc:// is for kind triton")
-        return self
 
 
 class CandidateSpec(Strict):

@@ -87,6 +87,8 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
         base_url: Without a trailing slash; empty for ``sim``. Of ``vertex``, with project and location.
         api_key: Our credential. Without one, none is sent.
         credentials: A service account's key file, of ``vertex``.
+        account: Whose keys requests are signed with, of ``bedrock``, as :mod:`gateway.core.aws_account` writes it.
+        region: Where they are sent, of ``bedrock``.
         passes_credential: The client's own credential goes on to this provider (transparent mode).
         on_unsupported: What becomes of a field that the provider's dialect cannot carry.
         model: The one model it serves, whatever the client calls it; empty keeps the client's name.
@@ -96,10 +98,12 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: Literal["openai", "anthropic", "azure", "gemini", "vertex", "triton", "sim"]
+    kind: Literal["openai", "anthropic", "azure", "gemini", "vertex", "bedrock", "triton", "sim"]
     base_url: str
     api_key: Secret | None = None
     credentials: Secret | None = None
+    account: Secret | None = None
+    region: str = ""
     passes_credential: bool = False
     on_unsupported: OnUnsupported = "reject"
     model: str = ""

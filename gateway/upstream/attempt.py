@@ -11,6 +11,7 @@ from gateway.core.errors import GatewayError, InvalidAnswer
 from gateway.core.exchange import Headers
 from gateway.core.ports import StreamReader
 from gateway.core.signal import Signal
+from gateway.wire.aws_eventstream import MEDIA_TYPE
 from gateway.wire.content_coding import ContentDecoder
 
 MAX_WHOLE_BYTES = 64 * 1024 * 1024
@@ -192,6 +193,10 @@ class Attempt:
     def _streams(self, content_type: bytes) -> bool:
         if content_type.startswith(b"text/event-stream"):
             return True
+        call = self._call
+        if content_type.startswith(MEDIA_TYPE) and call is not None and call.request is not None:
+            # Frames are a stream to who asked for them; to others, a file.
+            return self._opaque or call.request.stream_type == MEDIA_TYPE
         return self._opaque and b"json" not in content_type
 
     def _open_stream(self) -> None:

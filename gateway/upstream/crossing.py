@@ -6,14 +6,15 @@ from gateway.core.errors import GatewayError, InvalidAnswer, StreamFailed
 from gateway.core.exchange import Headers
 from gateway.core.ports import Dialect
 from gateway.upstream.attempt import MAX_ERROR_BYTES, MAX_WHOLE_BYTES, Attempt
-from gateway.wire.bridge import Crossing, StreamCrossing
+from gateway.wire.aws_eventstream import MEDIA_TYPE
+from gateway.wire.bridge import EVENTS, Crossing, StreamCrossing
 from gateway.wire.content_coding import ContentDecoder
+from gateway.wire.error_head import error_headers
 from gateway.wire.headers import crossed_headers
 
 _JSON = b"application/json"
 _EVENTS = b"text/event-stream; charset=utf-8"
-_IN_EVENTS = b"text/event-stream"
-_STREAMS = (_IN_EVENTS, b"application/vnd.amazon.eventstream")
+_STREAMS = (EVENTS, MEDIA_TYPE)
 
 
 class CrossingSink:
@@ -53,7 +54,7 @@ class CrossingSink:
         if status >= 400:
             self._limit = MAX_ERROR_BYTES
         elif (kind := headers.get(b"content-type", b"")).startswith(_STREAMS):
-            self._stream = self._crossing.stream(in_events=kind.startswith(_IN_EVENTS))
+            self._stream = self._crossing.stream(kind)
 
     def on_data(self, data: bytes) -> None:
         """Carry a stream's bytes over, or gather a whole answer's."""
@@ -114,7 +115,8 @@ class CrossingSink:
 
     def _refused(self, error: GatewayError) -> None:
         """Tell the client of the provider's error as the provider of its own dialect would."""
-        self._attempt.on_head(error.status, crossed_headers(self._headers, _JSON))
+        headers = crossed_headers(self._headers, _JSON) | error_headers(self._dialect, error)
+        self._attempt.on_head(error.status, headers)
         self._attempt.on_data(self._dialect.error_body(error, self._crossing.spare.id))
 
     def _fail(self, error: GatewayError) -> None:

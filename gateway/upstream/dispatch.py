@@ -203,9 +203,9 @@ class Dispatcher:
         protocols = incoming.headers.get(_PROTOCOLS)
         if protocols is not None:
             headers += b"%b: %b\r\n" % (_PROTOCOLS, protocols)
-        if target.tokens is not None:
-            headers += target.tokens.header() or await _token(target.tokens)
         head = b"GET %b%b HTTP/1.1\r\n%b" % (target.prefix, path.encode("latin-1"), headers)
+        if target.tokens is not None:
+            head += target.tokens.header(head + b"\r\n") or await _token(target.tokens)
         return await open_line(target.origin, head, deployment.timeouts, self._http.context)
 
     def _called(self, target: Target, path: str, body: bytes, incoming: Incoming, sink: AnswerSink) -> Running:
@@ -216,15 +216,18 @@ class Dispatcher:
         return self._rpc.send(target.server, path, body, headers, sink, target.deployment.timeouts)
 
     def _authorized(self, target: Target, tokens: Tokens, wire: bytes, sink: AnswerSink) -> Running:
-        """Send a request with a token, as soon as there is one."""
+        """Send a request with a token or a signature, as soon as there is one."""
         at = wire.find(b"\r\n") + 2
 
         def send(header: bytes) -> Running:
             authorized = b"".join((wire[:at], header, wire[at:]))
             return self._http.send(target.origin, authorized, sink, target.deployment.timeouts)
 
-        header = tokens.header()
-        return AwaitedCall(tokens, sink, send) if header is None else send(header)
+        def go_on(header: bytes) -> Running:
+            return send(tokens.header(wire) or header)
+
+        header = tokens.header(wire)
+        return AwaitedCall(tokens, sink, go_on) if header is None else send(header)
 
     def _resolve(self, deployment: Deployment) -> Target:
         if len(self._targets) >= _MAX_TARGETS:

@@ -19,10 +19,14 @@ class Waiting(Protocol):
 
 
 class Tokens(Protocol):
-    """Where the tokens of one provider come from."""
+    """Where the tokens of one provider come from, or the keys that its requests are signed with."""
 
-    def header(self) -> bytes | None:
-        """The header line with a token that holds; ``None`` while there is none."""
+    def header(self, wire: bytes) -> bytes | None:
+        """The header lines that authenticate a request; ``None`` while there is nothing that holds.
+
+        Args:
+            wire: The request, without them.
+        """
         ...
 
     def wait(self, ready: Callable[[bytes], None], failed: Callable[[GatewayError], None]) -> Waiting:

@@ -7,9 +7,9 @@ client.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import orjson
@@ -22,7 +22,9 @@ from gateway.core.errors import GatewayError, InvalidAnswer, UnsupportedField
 from gateway.core.exchange import Deployment, Headers
 from gateway.core.losses import Losses
 from gateway.core.usage import Usage
+from gateway.wire import aws_eventstream
 from gateway.wire.anthropic_messages.codec import CODEC as ANTHROPIC
+from gateway.wire.bedrock_converse.codec import CODEC as BEDROCK
 from gateway.wire.gemini.codec import CODEC as GEMINI
 from gateway.wire.openai_chat.codec import CODEC as OPENAI_CHAT
 from gateway.wire.openai_chat.codec import OpenAIChatCodec
@@ -33,6 +35,26 @@ from gateway.wire.triton.codec import CODEC as TRITON
 from gateway.wire.triton.codec import TritonCodec
 from gateway.wire.triton.jinja import compiled
 from gateway.wire.triton.templates import built_in
+
+EVENTS = b"text/event-stream"
+
+
+class Splitter(Protocol):
+    """Cuts a stream into events or frames."""
+
+    def feed(self, data: bytes) -> Iterable[bytes]:
+        """Take the next bytes, and give what is whole now."""
+        ...
+
+    def rest(self) -> bytes:
+        """Return what never became whole."""
+        ...
+
+
+def _splitter(media_type: bytes) -> Splitter:
+    if media_type.startswith(aws_eventstream.MEDIA_TYPE):
+        return aws_eventstream.FrameSplitter()
+    return EventSplitter()
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -50,7 +72,7 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 CODECS: dict[str, ChatCodec] = {
-    codec.name: codec for codec in (OPENAI_CHAT, OPENAI_RESPONSES, ANTHROPIC, GEMINI, TRITON)
+    codec.name: codec for codec in (OPENAI_CHAT, OPENAI_RESPONSES, ANTHROPIC, GEMINI, BEDROCK, TRITON)
 }
 _OPENAI = frozenset(("openai_chat", "openai_completions", "openai_embeddings", "openai_responses", "openai_realtime"))
 KINDS: dict[str, Kind] = {
@@ -60,6 +82,7 @@ KINDS: dict[str, Kind] = {
     "anthropic": Kind(frozenset(("anthropic_messages", "anthropic_count_tokens")), "anthropic_messages"),
     "gemini": Kind(frozenset(("gemini", "gemini_tokens", "gemini_embeddings")), "gemini"),
     "vertex": Kind(frozenset(("gemini", "gemini_tokens", "gemini_embeddings")), "gemini"),
+    "bedrock": Kind(frozenset(("bedrock_converse", "bedrock_invoke")), "bedrock_converse"),
     "sim": Kind(frozenset(("openai_chat", "openai_completions", "openai_embeddings")), "openai_chat"),
     "triton": Kind(frozenset(("triton", "kserve")), "triton"),
 }
@@ -160,10 +183,10 @@ class Crossing:
             document = None
         return self._bridge.provider.read_error(status, headers, document)
 
-    def stream(self, *, in_events: bool = True) -> StreamCrossing:
-        """Begin to turn a stream, of server-sent events or in another framing, into the client's."""
+    def stream(self, media_type: bytes = EVENTS) -> StreamCrossing:
+        """Begin to turn a stream into the client's, whatever frames the provider sends it in."""
         reader, writer = self._bridge.provider.reader(), self._bridge.client.writer(self._chat)
-        return StreamCrossing(self, reader, writer, in_events=in_events)
+        return StreamCrossing(self, reader, writer, _splitter(media_type))
 
     def began(self, event: Began) -> Began:
         """Fill in what a stream's beginning lacks."""
@@ -207,16 +230,16 @@ class StreamCrossing:
         crossing: Learns what was used.
         reader: Of the provider's dialect.
         writer: Of the client's.
-        in_events: The provider sends server-sent events.
+        splitter: Cuts the provider's stream into what it is made of.
     """
 
     __slots__ = ("_crossing", "_pending", "_reader", "_splitter", "_writer", "opened")
 
-    def __init__(self, crossing: Crossing, reader: EventReader, writer: EventWriter, *, in_events: bool) -> None:
+    def __init__(self, crossing: Crossing, reader: EventReader, writer: EventWriter, splitter: Splitter) -> None:
         self._crossing = crossing
         self._reader = reader
         self._writer = writer
-        self._splitter = EventSplitter() if in_events else None
+        self._splitter = splitter
         self._pending: list[ChatEvent] = []
         self.opened = False
 
@@ -225,21 +248,20 @@ class StreamCrossing:
 
         What was ready for the client when it raised is in the error's ``released``.
         """
-        if self._splitter is None:
-            return self._write(self._reader.feed(data))
         # One by one, so that what comes before an error does not depend on how the bytes were cut.
         out: list[bytes] = []
-        for event in self._splitter.feed(data):
-            try:
-                out.append(self._write(self._reader.feed(event)))
-            except GatewayError as error:
-                error.released = b"".join(out)
-                raise
+        try:
+            for event in self._splitter.feed(data):
+                events = self._reader.feed(event)
+                out.append(self._write(events))
+        except GatewayError as error:
+            error.released = b"".join(out)
+            raise
         return out[0] if len(out) == 1 else b"".join(out)
 
     def finish(self) -> bytes:
         """The provider's body has ended."""
-        rest = b"" if self._splitter is None else self._splitter.rest()
+        rest = self._splitter.rest()
         last = self._write(self._reader.feed(rest)) if rest else b""
         return last + self._write(self._reader.finish())
 

@@ -13,6 +13,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+import orjson
+
 from gateway.core.segments import KEY, Kind, Path, Segment, walk_leaves
 from gateway.wire.shapes import is_array, is_integer, is_object, is_text
 
@@ -53,6 +56,7 @@ def leaves(kind: Kind = "leaf") -> Rule:
 
 
 _any_leaf = leaves()
+_argument_leaf = leaves("tool_argument")
 
 
 def text(kind: Kind, *, encoded: bool = False) -> Rule:
@@ -117,6 +121,30 @@ def base64_media(path: Path, role: str, value: Any, found: Found) -> None:
     """Media as base64, bare or as a data URL; a bare word too short for media is a word."""
     if not (is_text(value) and (is_media(value) or (len(value) >= _MEDIA_CHARS and _is_opaque(value)))):
         _any_leaf(path, role, value, found)
+
+
+def inline_json(path: Path, role: str, value: Any, found: Found) -> None:
+    """The input of a tool that stands in the document as itself: looked at as one text; an edit is read again."""
+    if is_object(value):
+        try:
+            written = orjson.dumps(value).decode()
+        except orjson.JSONEncodeError:
+            pass
+        else:
+            found.append(Segment(path, role, "tool_argument", written, encoded=True, inline=True))
+            return
+    _argument_leaf(path, role, value, found)
+
+
+def sealed(rule: Rule) -> Rule:
+    """A rule below which a signature covers everything, or is it."""
+
+    def signed(path: Path, role: str, value: Any, found: Found) -> None:
+        first = len(found)
+        rule(path, role, value, found)
+        found[first:] = [msgspec.structs.replace(segment, sealed=True) for segment in found[first:]]
+
+    return signed
 
 
 def fields(rules: Mapping[str, Rule], *, otherwise: Rule = _any_leaf) -> Rule:

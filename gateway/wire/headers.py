@@ -35,7 +35,13 @@ _HOP_BY_HOP = frozenset(
 # host and accept-encoding are set anew; the transport frames the body itself and knows its length.
 _NOT_FORWARDED = _HOP_BY_HOP | {b"accept-encoding", b"content-length", b"expect", b"host", b"http2-settings"}
 # The caller's credentials in every form that a client of any provider sends.
-_CREDENTIALS = frozenset((b"api-key", b"authorization", b"cookie", b"x-api-key", b"x-goog-api-key"))
+_CREDENTIALS = frozenset(
+    (
+        b"api-key", b"authorization", b"cookie", b"x-api-key", b"x-goog-api-key",
+        # Of a signature: what it is made with, and when.
+        b"x-amz-content-sha256", b"x-amz-date", b"x-amz-security-token",
+    )
+)  # fmt: skip
 _NOT_FORWARDED_NOR_CREDENTIALS = _NOT_FORWARDED | _CREDENTIALS
 # Another origin advertised by the provider would lead clients past the gateway. The coding is the caller's: mostly
 # the body was decoded to be read.

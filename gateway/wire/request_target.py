@@ -52,7 +52,9 @@ def check_query(query: str) -> None:
 
 
 def with_model(template: str, model: str) -> str:
-    """Write a model's name where ``{model}`` stands in a path."""
+    """Write a model's name where ``{model}`` stands in a path, or ``{modelId}``, which Amazon has escaped entirely."""
+    if "{modelId}" in template:
+        return template.replace("{modelId}", quote(model, safe="-._~"), 1)
     return template.replace("{model}", quote(model, safe="@:,-._~"), 1)
 
 

@@ -13,6 +13,7 @@ from gateway.core.ports import Dialect
 from gateway.wire import (
     anthropic_messages,
     azure,
+    bedrock_converse,
     gemini,
     openai_chat,
     openai_completions,
@@ -43,6 +44,9 @@ _BY_PATH: dict[str, Dialect] = {
 }
 # Whose clients also expect errors of other paths in their own form.
 _ANTHROPIC = ("/anthropic/", "/v1/messages/")
+# Bodies in the form of one model or another: of Anthropic's, and of all others.
+_INVOKED_MESSAGES = bedrock_converse.BedrockInvoke(anthropic_messages.DIALECT, parses=True)
+_INVOKED = bedrock_converse.BedrockInvoke(passthrough.DIALECT, parses=False)
 # Where integers are tokens, by dialect.
 _TOKENS = {openai_completions.DIALECT.name: "prompt", openai_embeddings.DIALECT.name: "input"}
 _CACHE = b"x-weighbridge-cache"
@@ -55,7 +59,6 @@ _PASSED_THROUGH = ("/v1/", "/providers/")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _NOT_BUILT = (
     "/anthropic",
-    "/bedrock",
     "/gemini",
     "/v1/messages",
     "/v1beta",
@@ -88,6 +91,8 @@ def select(incoming: Incoming) -> tuple[Dialect, Request]:
     if incoming.path not in _BY_PATH:
         gemini.take_key(incoming)
     document = parse_body(incoming.body)
+    if dialect is _INVOKED and bedrock_converse.holds_messages(document):
+        dialect = _INVOKED_MESSAGES
     if len(incoming.body) > MAX_VALUES:
         check_extent(incoming.body, document, tokens=_TOKENS.get(dialect.name, ""))
     return dialect, dialect.parse(incoming, document)
@@ -118,6 +123,8 @@ def error_dialect(path: str) -> Dialect:
         return _BY_PATH.get(path, anthropic_messages.DIALECT)
     if triton.is_below(path):
         return triton.DIALECT
+    if bedrock_converse.is_below(path):
+        return bedrock_converse.DIALECT
     known = _BY_PATH.get(path) or _kept(path)
     return known or (gemini.DIALECT if gemini.is_below(path) else passthrough.DIALECT)
 
@@ -132,6 +139,9 @@ def _by_form(incoming: Incoming) -> Dialect | None:
     if triton.is_generate(incoming.path):
         check_target(incoming.path, "")
         return triton.DIALECT
+    target = bedrock_converse.find(incoming.path)
+    if target is not None:
+        return bedrock_converse.DIALECT if target.converses else _INVOKED
     return gemini.dialect_of(incoming)
 
 

@@ -19,7 +19,7 @@ def test_every_problem_comes_at_once(tmp_path: Path):
     listen: {tls: {cert: no.pem, key: no.key}}
     providers:
       openai: {kind: openai, api_key: "env:GONE"}
-      claude: {kind: bedrock}
+      claude: {kind: bedrok}
       self: {kind: openai, base_url: "http://127.0.0.1:8080/v1"}
       sim: {kind: openai}
     models:
@@ -41,7 +41,10 @@ def test_every_problem_comes_at_once(tmp_path: Path):
         "weighbridge.yaml:3: listen.tls.cert: no such file",
         "weighbridge.yaml:3: listen.tls.key: no such file",
         "weighbridge.yaml:5: providers.openai.api_key: environment variable GONE is not set",
-        "weighbridge.yaml:6: providers.claude.kind: kind 'bedrock' is not yet available",
+        (
+            "weighbridge.yaml:6: providers.claude.kind: should be 'openai', 'anthropic', 'azure', 'gemini', 'vertex', "
+            "'bedrock', 'triton' or 'sim'"
+        ),
         "weighbridge.yaml:7: providers.self.base_url: is this gateway's own address",
         "weighbridge.yaml:8: providers.sim: the name sim belongs to the built-in provider",
         "weighbridge.yaml:10: models[0].hedge: not yet available",

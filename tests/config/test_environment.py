@@ -65,16 +65,27 @@ def test_the_other_openai_compatible_ones_too():
     ]
 
 
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": "s3cret"}
+
+
+def test_bedrock_appears_where_amazons_tools_have_credentials():
+    (entry,) = found(**KEYS, AWS_REGION="eu-west-1").providers
+    assert (entry.name, entry.kind, entry.region) == ("bedrock", "bedrock", "eu-west-1")
+    assert entry.base_url == "https://bedrock-runtime.eu-west-1.amazonaws.com"
+    assert entry.account is not None
+    assert (entry.account.reference, "AKIDENV" in entry.account.reveal()) == ("env:AWS_ACCESS_KEY_ID", True)
+    (bearer,) = found(AWS_BEARER_TOKEN_BEDROCK="k", AWS_DEFAULT_REGION="us-east-1").providers
+    assert (bearer.api_key and bearer.api_key.reveal(), bearer.account) == ("k", None)
+
+
 @pytest.mark.parametrize(
-    ("variable", "name"),
-    [
-        ("AWS_ACCESS_KEY_ID", "bedrock"),
-    ],
+    "environ", [KEYS, {**KEYS, "AWS_REGION": "nowhere"}, {"AWS_PROFILE": "gone", "AWS_REGION": "eu-west-1"}]
 )
-def test_a_credential_of_a_provider_that_is_not_built_is_said_to_be_ignored(variable: str, name: str):
-    result = found(**{variable: "secret-thing"})
+def test_credentials_of_amazons_may_be_there_for_other_tools(environ: dict[str, str]):
+    result = found(**environ)
     assert (result.providers, result.problems) == ([], [])
-    assert result.notices == [f"provider {name} is not yet available, ignored its key"]
+    assert len(result.notices) == 1
+    assert result.notices[0].startswith("no provider bedrock: ")
 
 
 def test_azure_is_where_its_endpoint_is():

@@ -46,7 +46,18 @@ def test_units_are_read():
             "stores: {traces: 'clickhouse://u:pw@h/d'}",
             "stores.traces: the password is not written here but referred to",
         ),
-        ("providers: {p: {kind: bedrock}}", "providers.p.kind: kind 'bedrock' is not yet available"),
+        (
+            "providers: {p: {kind: openai, region: eu-west-1}}",
+            "providers.p: region, profile, access_key_id, secret_access_key and session_token are for kind bedrock",
+        ),
+        (
+            "providers: {p: {kind: bedrock, region: eu-west-1, access_key_id: 'env:A'}}",
+            "providers.p: access_key_id and secret_access_key go together",
+        ),
+        (
+            "providers: {p: {kind: bedrock, region: eu-west-1, api_key: 'env:A', profile: x}}",
+            "providers.p: kind bedrock takes an api_key, or access_key_id and secret_access_key, or a profile",
+        ),
         ("providers: {p: {kind: triton}}", "providers.p: kind triton takes a base_url, the server's own address"),
         (
             "providers: {p: {kind: openai, template: chatml}}",
@@ -66,7 +77,7 @@ def test_units_are_read():
         ),
         (
             "providers: {p: {kind: opena}}",
-            "providers.p.kind: should be 'openai', 'anthropic', 'azure', 'gemini', 'vertex', 'triton' or 'sim'",
+            "providers.p.kind: should be 'openai', 'anthropic', 'azure', 'gemini', 'vertex', 'bedrock', 'triton' or",
         ),
         ("providers: {p: {kind: openai, api_key: sk-1}}", "providers.p.api_key: a secret is not written here but"),
         ("providers: {p: {kind: openai, headers: {a: b}}}", "providers.p.headers: unknown key"),

@@ -42,6 +42,8 @@ SECRETS_IN_EXAMPLES = {
     "WEIGHBRIDGE_NAMES_KEY": "k" * 32,
     "OPENAI_API_KEY": "a",
     "ANTHROPIC_API_KEY": "c",
+    "AWS_ACCESS_KEY_ID": "d",
+    "AWS_SECRET_ACCESS_KEY": "e",
     "SUPPORT_KEY": "b",
 }
 METRICS = {family.name for family in (*worker_families([], 0), *operator_families(None, StoreHealth()))}

@@ -47,8 +47,8 @@ PREFIXES = {
     "openai_responses": "/v1",
     "anthropic_messages": "/v1",
     "gemini": "/v1beta",
-    "triton": "",
     "bedrock_converse": "",
+    "triton": "",
 }
 # Dialects whose streams are no server-sent events.
 MEDIA = {"bedrock_converse": b"application/vnd.amazon.eventstream"}

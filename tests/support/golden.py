@@ -14,11 +14,14 @@ from gateway.core.codec import WireRequest
 from gateway.core.errors import GatewayError, StreamFailed, UnsupportedField
 from gateway.core.losses import Losses
 from gateway.core.ports import Dialect
-from gateway.wire.bridge import CODECS, Bridge, Crossing, Spare
+from gateway.wire.aws_eventstream import MEDIA_TYPE, FrameSplitter, decode, encode
+from gateway.wire.bridge import CODECS, EVENTS, Bridge, Crossing, Spare
 from tests.support.streams import GOLDEN
 
 WRITES = os.environ.get("WEIGHBRIDGE_GOLDEN") == "write"
 SUFFIX = {"requests": ".json", "answers": ".json", "streams": ".sse", "errors": ".json"}
+# Dialects whose streams are frames and no text.
+FRAMED = frozenset({"bedrock_converse"})
 SPARE = Spare("exchange-1", 1_700_000_000)
 HELLO = (Turn(role="user", parts=(Text(text="Hello."),)),)
 
@@ -66,10 +69,10 @@ def told_answer(source: str, case: Path, target: str) -> Any:
 
 def told_stream(source: str, case: Path, target: str, pieces: list[bytes] | None = None) -> bytes:
     """A provider's stream as a client of another dialect gets it, an error at its end included."""
-    stream = crossing(source, target, stream=True).stream()
+    stream = crossing(source, target, stream=True).stream(MEDIA_TYPE if source in FRAMED else EVENTS)
     told: list[bytes] = []
     try:
-        told += [stream.feed(piece) for piece in pieces or [case.read_bytes()]]
+        told += [stream.feed(piece) for piece in pieces or [spoken(source, case)]]
         told.append(stream.finish())
     except GatewayError as error:
         told.append(error.released)
@@ -79,6 +82,35 @@ def told_stream(source: str, case: Path, target: str, pieces: list[bytes] | None
             status = error.status if isinstance(error, StreamFailed) else 502
             told.append(b"status %d\n%b\n" % (status, dialect_of(target).error_body(error, SPARE.id)))
     return b"".join(told)
+
+
+def spoken(source: str, case: Path) -> bytes:
+    """A provider's stream as bytes: frames are written down as lines, each with its headers and its payload."""
+    if source not in FRAMED:
+        return case.read_bytes()
+    frames: list[bytes] = []
+    for line in case.read_text().splitlines():
+        kind, name, payload = line.split(" ", 2)
+        headers = {
+            ":exception-type" if kind == "exception" else ":event-type": name,
+            ":message-type": kind.replace("cut", "event"),
+        }
+        whole = encode(headers, payload.encode())
+        frames.append(whole[:20] if kind == "cut" else whole)
+    return b"".join(frames)
+
+
+def shown(told: bytes, target: str) -> bytes:
+    """A stream as it is written down."""
+    if target not in FRAMED or told.startswith(b"status "):
+        return told
+    lines: list[str] = []
+    for raw in FrameSplitter().feed(told):
+        frame = decode(raw)
+        kind = frame.text(":message-type")
+        name = frame.text(":exception-type" if kind == "exception" else ":event-type")
+        lines.append(f"{kind} {name} {frame.payload.decode()}\n")
+    return "".join(lines).encode()
 
 
 def told_error(source: str, case: Path, target: str) -> Any:
@@ -107,7 +139,7 @@ def expected(case: Path, target: str) -> Path:
 
 def check(case: Path, target: str, told: Any) -> None:
     """Compare with what is written down, or write it down."""
-    data = told if isinstance(told, bytes) else orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n"
+    data = shown(told, target) if isinstance(told, bytes) else orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n"
     file = expected(case, target)
     if WRITES:
         file.write_bytes(data)

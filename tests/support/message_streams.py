@@ -88,7 +88,8 @@ class MadeUp(msgspec.Struct):
 
 
 @st.composite
-def _arguments(draw: st.DrawFn) -> str:
+def arguments(draw: st.DrawFn) -> str:
+    """Arguments of a call: a JSON object."""
     values = st.recursive(
         PIECES | st.integers(-9, 9) | st.booleans(),
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "SECRET", "b"]), inner),
@@ -105,7 +106,7 @@ def made_up_messages(draw: st.DrawFn) -> MadeUp:
     texts: dict[tuple[int, str], str] = defaultdict(str)
     for index, kind in enumerate(kinds):
         if kind == "call":
-            whole = draw(_arguments() | PIECES | st.just(""))
+            whole = draw(arguments() | PIECES | st.just(""))
             at = draw(st.integers(0, len(whole)))
             pieces = [whole[:at], whole[at:]] if whole else []
             name = draw(st.sampled_from(["look", "tell_SECRET"]))

@@ -279,7 +279,7 @@ def test_a_token_is_added_to_what_goes_out_as_soon_as_there_is_one():
             self.token: bytes | None = None
             self.ready: Any = None
 
-        def header(self) -> bytes | None:
+        def header(self, wire: bytes) -> bytes | None:
             return self.token
 
         def wait(self, ready: Any, failed: Any) -> Any:

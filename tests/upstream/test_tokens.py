@@ -16,7 +16,7 @@ class Source:
         self.ready: Callable[[bytes], None] | None = None
         self.failed: Callable[[GatewayError], None] | None = None
 
-    def header(self) -> bytes | None:
+    def header(self, wire: bytes) -> bytes | None:
         return None
 
     def wait(self, ready: Callable[[bytes], None], failed: Callable[[GatewayError], None]) -> Source:

@@ -23,6 +23,7 @@ from tests.support.golden import (
     cases,
     check,
     expected,
+    spoken,
     told_answer,
     told_error,
     told_request,
@@ -60,7 +61,7 @@ def test_an_answer(source: str, case: Path, target: str) -> None:
 def test_a_stream(source: str, case: Path, target: str) -> None:
     told = told_stream(source, case, target)
     check(case, target, told)
-    assert _texts(told_stream(source, case, target, single_bytes(case.read_bytes())), target) == _texts(told, target)
+    assert _texts(told_stream(source, case, target, single_bytes(spoken(source, case))), target) == _texts(told, target)
 
 
 @pytest.mark.parametrize(("source", "case", "target"), pairs("errors"))

@@ -10,10 +10,21 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import orjson
 
-from gateway.core.segments import Kind, Path, Segment
-from gateway.wire.grammar import Found, Rule, base64_media, constant, each, fields, leaves, text, url
+from gateway.core.segments import Kind, Path
+from gateway.wire.grammar import (
+    Found,
+    Rule,
+    base64_media,
+    constant,
+    each,
+    fields,
+    inline_json,
+    leaves,
+    sealed,
+    text,
+    url,
+)
 from gateway.wire.shapes import is_array, is_object, is_text
 
 # A document may nest its blocks as deep as JSON goes; what lies below this is walked leaf by leaf.
@@ -32,29 +43,6 @@ TYPE = constant(
     *(f"{name}_tool_result" for name in _SERVED),
 )  # fmt: skip
 CACHE = fields({"type": TYPE, "ttl": constant("5m", "1h")})
-
-
-def _input(path: Path, role: str, value: Any, found: Found) -> None:
-    if not is_object(value):
-        leaves("tool_argument")(path, role, value, found)
-        return
-    try:
-        written = orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:
-        leaves("tool_argument")(path, role, value, found)
-        return
-    found.append(Segment(path, role, "tool_argument", written, encoded=True, inline=True))
-
-
-def sealed(rule: Rule) -> Rule:
-    """A rule below which a signature covers everything, or is it."""
-
-    def signed(path: Path, role: str, value: Any, found: Found) -> None:
-        first = len(found)
-        rule(path, role, value, found)
-        found[first:] = [msgspec.structs.replace(segment, sealed=True) for segment in found[first:]]
-
-    return signed
 
 
 _SEAL = sealed(base64_media)
@@ -90,7 +78,7 @@ _FIELDS: dict[str, Rule] = {
     "cache_control": CACHE,
     "id": _ANY,
     "name": text("tool_name"),
-    "input": _input,
+    "input": inline_json,
     "caller": fields({"type": TYPE, "tool_id": _ANY}),
     "tool_name": text("tool_name"),
     "tool_use_id": _ANY,

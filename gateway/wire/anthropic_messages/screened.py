@@ -16,11 +16,11 @@ from gateway.core.exchange import Request
 from gateway.core.ports import Channel, TextScreen
 from gateway.core.segments import Path, Segment, replace_leaves
 from gateway.wire.anthropic_messages.answer import LAST, MESSAGE
-from gateway.wire.anthropic_messages.blocks import CITATION, CONTENT, sealed
+from gateway.wire.anthropic_messages.blocks import CITATION, CONTENT
 from gateway.wire.anthropic_messages.events import delta, encode, event, write
-from gateway.wire.anthropic_messages.held import HeldCall, Queue, Told
 from gateway.wire.anthropic_messages.stream import MAX_BLOCKS, EventReader, block_index
-from gateway.wire.grammar import Found, Rule, base64_media, constant, fields
+from gateway.wire.grammar import Found, Rule, base64_media, constant, fields, sealed
+from gateway.wire.held import HeldCall, Queue, Told
 from gateway.wire.openai_screen import Channels
 from gateway.wire.shapes import is_object, is_text
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.errors import InvalidAnswer
-from gateway.wire.anthropic_messages.held import MAX_HELD_BYTES, HeldCall, Queue, Told
+from gateway.wire.held import MAX_HELD_BYTES, HeldCall, Queue, Told
 
 
 def told(name: str, size: int = 1) -> Told:

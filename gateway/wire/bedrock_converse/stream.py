@@ -1,0 +1,230 @@
+"""Streams of an answer, as they pass: frames, facts, the end.
+
+:class:`PassReader` is the hot path: a delta of a block is passed on as it came, its JSON unread. ``messageStart`` waits
+for the first event with content, so that an error in its place can still be a status; what ends the answer
+(``messageStop`` and the ``metadata`` after it) waits for :meth:`EventReader.finish`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.core.errors import GatewayError, InvalidAnswer, StreamBroken
+from gateway.core.exchange import AnswerFacts, Request
+from gateway.core.ports import StreamMark, StreamReader
+from gateway.wire.aws_eventstream import FrameSplitter
+from gateway.wire.bedrock_converse.answer import routed_model
+from gateway.wire.bedrock_converse.events import (
+    BLOCK_START,
+    BLOCK_STOP,
+    DELTA,
+    METADATA,
+    START,
+    STOP,
+    Event,
+    block_index,
+    block_stop,
+    event,
+    read_event,
+)
+from gateway.wire.bedrock_converse.usage import read_usage, write_usage
+from gateway.wire.shapes import is_text
+
+KEPT_BYTES = 262_144
+MAX_BLOCKS = 4_096
+
+
+class EventReader:
+    """What the readers of a stream share. Subclasses say what becomes of an event.
+
+    Attributes:
+        facts, done, kept: See :class:`gateway.core.ports.StreamReader`.
+        begun: The client was told of the message.
+        told: Blocks that the client was told of, and not of their end.
+    """
+
+    __slots__ = ("_early", "_ending", "_failure", "_opened", "_room", "_splitter", "_stopped", "begun", "done", "facts",
+                 "kept", "told")  # fmt: skip
+
+    def __init__(self, request: Request) -> None:
+        self.facts = AnswerFacts()
+        self.done = False
+        self.kept: list[bytes] = []
+        self.begun = False
+        self.told: list[int] = []
+        self._splitter = FrameSplitter()
+        self._room = KEPT_BYTES
+        self._failure: GatewayError | None = None
+        # A stop reason was given; what comes from there on.
+        self._stopped = False
+        self._ending: list[bytes] = []
+        # What waits for the first event with content; whether that has come.
+        self._early: list[bytes] = []
+        self._opened = False
+
+    def finish(self) -> bytes:
+        """Take the end of the body: see :meth:`gateway.core.ports.StreamReader.finish`."""
+        if self._failure is not None:
+            # What it released was given away when it was raised first.
+            self._failure.released = b""
+            raise self._failure
+        if not self._stopped or (self._splitter.carry and not self.done):
+            raise self._failed(StreamBroken("The provider's stream ended before it was whole."), [])
+        try:
+            return self._content(b"".join((self._flush(), *self._ending)))
+        except GatewayError as error:
+            raise self._failed(error, []) from None
+
+    def mark(self) -> StreamMark:
+        """Return this moment: whether the client knows of the message, what is kept, and which blocks are open."""
+        return int(self.begun), len(self.kept), *self.told
+
+    def rewind(self, mark: StreamMark) -> None:
+        """Forget what came after a moment: see :meth:`gateway.core.ports.StreamReader.rewind`."""
+        self.begun = bool(mark[0])
+        del self.kept[mark[1] :]
+        self.told = list(mark[2:])
+        self._room = -1
+
+    def open_blocks(self) -> list[int]:
+        """Blocks whose end the client waits for."""
+        return self.told
+
+    def _split(self, data: bytes) -> bytes:
+        if self.done or self._failure is not None:
+            return b""
+        out: list[bytes] = []
+        try:
+            for raw in self._splitter.feed(data):
+                out.append(self._frame(raw))
+                if self.done:
+                    break
+        except GatewayError as error:
+            raise self._failed(error, out) from None
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def _failed(self, error: GatewayError, out: list[bytes]) -> GatewayError:
+        error.released = b"".join(out)
+        self._failure = error
+        return error
+
+    def _frame(self, raw: bytes) -> bytes:
+        told = read_event(raw)
+        self.facts.chunks += 1
+        if told.name == DELTA and not self._stopped:
+            return self._content(self._delta(raw, told))
+        document = told.document()
+        self._read(told.name, document)
+        before = self._flush() if told.name == STOP and not self._ending else b""
+        shown = self._shown(told.name, raw, document)
+        if self._stopped:
+            self._ending.append(shown)
+            self.done = told.name == METADATA
+            return self._content(before)
+        return self._wait(shown) if told.name == START else self._content(shown)
+
+    def _wait(self, shown: bytes) -> bytes:
+        if self._opened:
+            return shown
+        self._early.append(shown)
+        return b""
+
+    def _content(self, shown: bytes) -> bytes:
+        if self._opened:
+            return shown
+        if not shown:
+            # Held back, or nothing: what waits goes on waiting.
+            return b""
+        self._opened = True
+        early, self._early = self._early, []
+        return b"".join((*early, shown))
+
+    def _read(self, name: str, document: dict[str, Any]) -> None:
+        if name == STOP:
+            reason = document.get("stopReason")
+            if is_text(reason) and reason:
+                self.facts.finish_reason = reason
+                self._stopped = True
+        elif name == METADATA:
+            self.facts.usage = read_usage(document.get("usage")) or self.facts.usage
+            self.facts.model_served = routed_model(document.get("trace")) or self.facts.model_served
+
+    def note(self, name: str, document: dict[str, Any]) -> None:
+        """Remember what the client is told of."""
+        if name == START:
+            self.begun = True
+        elif name in (BLOCK_START, DELTA):
+            index = block_index(document)
+            if index not in self.told:
+                self.told.append(index)
+                if len(self.told) > MAX_BLOCKS:
+                    raise InvalidAnswer(f"The provider's stream has more than {MAX_BLOCKS} blocks open.")
+        elif name == BLOCK_STOP and (index := block_index(document)) in self.told:
+            self.told.remove(index)
+
+    def _keep(self, data: bytes) -> None:
+        self._room -= len(data)
+        if self._room >= 0:
+            self.kept.append(data)
+        else:
+            self._room = -1
+
+    def _delta(self, raw: bytes, told: Event) -> bytes:
+        """Say what the client gets of more of a block."""
+        raise NotImplementedError
+
+    def _shown(self, name: str, raw: bytes, document: dict[str, Any]) -> bytes:
+        """Say what the client gets of any other event."""
+        raise NotImplementedError
+
+    def _flush(self) -> bytes:
+        """Give what is still held back when the stream is whole."""
+        return b""
+
+
+class PassReader(EventReader):
+    """Passes a stream on and reads its facts on the way; keeps what the provider sent."""
+
+    __slots__ = ("_going_on",)
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request)
+        # The delta that was passed on last: its block may be open.
+        self._going_on: Event | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Take the next bytes: see :meth:`gateway.core.ports.StreamReader.feed`."""
+        if self._room >= 0:
+            self._keep(data)
+        return self._split(data)
+
+    def open_blocks(self) -> list[int]:
+        """Blocks whose end the client waits for; deltas were not read until now."""
+        if self._going_on is not None:
+            self.note(DELTA, self._going_on.document())
+        return self.told
+
+    def _delta(self, raw: bytes, told: Event) -> bytes:
+        self._going_on = told
+        return raw
+
+    def _shown(self, name: str, raw: bytes, document: dict[str, Any]) -> bytes:
+        if name == BLOCK_STOP:
+            self._going_on = None
+        self.note(name, document)
+        return raw
+
+
+def ending(reader: StreamReader) -> bytes:
+    """Write the events that end a stream a guard has stopped."""
+    blocks: list[int] = []
+    begun = False
+    usage = reader.facts.usage
+    if isinstance(reader, EventReader):
+        begun, blocks = reader.begun, reader.open_blocks()
+    out = [] if begun else [event(START, {"role": "assistant"})]
+    out += [block_stop(index) for index in blocks]
+    out.append(event(STOP, {"stopReason": "guardrail_intervened"}))
+    if usage is not None:
+        out.append(event(METADATA, {"usage": write_usage(usage)}))
+    return b"".join(out)

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from gateway.core.errors import ProviderAnswered
+from gateway.wire import bedrock_converse, openai_chat
+from gateway.wire.error_head import error_headers, error_lines
+
+
+def test_amazons_clients_are_told_the_type_and_nobody_else() -> None:
+    error = ProviderAnswered("Slow.", status=429)
+    assert error_headers(bedrock_converse.DIALECT, error) == {b"x-amzn-errortype": b"ThrottlingException"}
+    assert error_lines(bedrock_converse.DIALECT, error) == b"x-amzn-errortype: ThrottlingException\r\n"
+    assert error_lines(openai_chat.DIALECT, error) == b""
