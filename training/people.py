@@ -21,7 +21,7 @@ LOCALES = (
     *("en_US", "en_GB", "en_IN", "en_IE", "en_NZ", "en_NG", "en_PK", "de_DE", "de_AT", "fr_FR", "fr_CA", "es_ES"),
     *("es_MX", "es_CO", "it_IT", "pt_BR", "pt_PT", "nl_NL", "pl_PL", "sv_SE", "da_DK", "no_NO", "fi_FI", "tr_TR"),
     *("cs_CZ", "hu_HU", "ro_RO", "hr_HR", "id_ID", "vi_VN", "ha_NG", "ig_NG", "yo_NG", "zu_ZA", "tw_GH", "ga_IE"),
-    *("sl_SI", "sk_SK", "lt_LT", "et_EE", "is_IS", "uz_UZ", "az_AZ"),
+    *("sl_SI", "sk_SK", "lt_LT", "et_EE", "is_IS", "uz_UZ", "az_AZ", "zh_CN", "ja_JP", "en_KE", "en_TH"),
 )
 HELD_LOCALES = frozenset({"en_IE", "de_AT", "es_CO", "fr_CA", "it_IT", "sv_SE", "hu_HU", "hr_HR", "yo_NG", "id_ID"})
 KINDS = ("chat", "mail", "ticket", "news", "form", "short", "address", "harmless")
@@ -31,7 +31,9 @@ _ENGLISH = ("en_US", "en_GB", "en_IN", "en_NZ", "en_NG", "en_PK")
 SMALL, CAPITALS = 0.25, 0.03
 _SLOT = re.compile(r"\{(\w+)\}")
 _NAMES = frozenset({"LAST", *(who + part for who in "pqr" for part in ("", "1", "l"))})
-_FIRST, _LAST = ("first_names", "first_romanized"), ("last_names", "last_romanized")
+# Some tables hold a name in several scripts; only the Latin one is taken.
+_FIRST = ("first_names", "first_romanized", "first_name_female_pairs", "first_name_male_pairs")
+_LAST = ("last_names", "last_romanized", "last_name_pairs")
 
 Span = tuple[int, int]
 
@@ -225,6 +227,7 @@ class _Person(msgspec.Struct, frozen=True):
                 (3, f"{self.first[:1]}. {other[:1]}. {self.last}"),
                 (4, f"{self.first} {other} {self.last}"),
                 (3, f"{self.first}-{other} {self.last}"),
+                (3, f"{self.last} {self.first}"),
                 (7, self.first),
                 (4, self.last),
             ),
