@@ -147,9 +147,13 @@ class NamesScorer:
         low, high = among
         said = shares(outputs["logits"], self._groups)
         firsts = words.firsts[low:high] - first
+        alone = means(firsts, len(said)) @ said
         if self._head is None:
-            return means(firsts, len(said)) @ said
-        return self._head(features(outputs["hidden"][0, 1:-1], said, firsts, words.written[low:high]))
+            return alone
+        judged = self._head(features(outputs["hidden"][0, 1:-1], said, firsts, words.written[low:high]))
+        # The model knows more ways to write addresses than the head, and the head more that looks like one.
+        judged[:, STREET:] = (judged[:, STREET:] + alone[:, STREET:]) / 2
+        return judged
 
 
 def groups(labels: Sequence[str]) -> list[NDArray[np.bool_]]:
