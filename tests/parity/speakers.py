@@ -140,7 +140,10 @@ class Conversation:
     def events(self, answer: ChatAnswer, sizes: Sequence[int]) -> list[bytes]:
         """A provider's stream, its texts cut in pieces of these sizes."""
         writer = self._codec.writer(_asked(self.name, stream=True))
-        return [written for event in events_of(answer, sizes) if (written := writer.write([event]))]
+        written = [data for event in events_of(answer, sizes) if (data := writer.write([event]))]
+        if self.name in MEDIA:
+            return written
+        return [event + b"\n\n" for data in written for event in data.split(b"\n\n") if event]
 
     def read(self, body: bytes) -> ChatAnswer:
         """What a client makes of a whole answer."""

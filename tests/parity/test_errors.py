@@ -35,6 +35,7 @@ HEADERS: Headers = {
 }
 PAIRS = [(dialect, kind) for dialect in SPEAKERS for kind in UPSTREAMS.values() if crosses(dialect, kind)]
 TEXT = "So far so good."
+OPENINGS = (b"content_block_start", b"response.output_item.added")
 
 
 async def refused(dialect: str, kind: str, status: int, body: bytes, *, stream: bool) -> ListReply:
@@ -129,8 +130,9 @@ def _stream(spoken: str) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """A provider's stream: what comes before the first words, the words, and the rest."""
     events = SPEAKERS[spoken].events(told_with(TEXT, "text"), (8,))
     said = [at for at, event in enumerate(events) if TEXT[:8].encode() in event or TEXT[8:].encode() in event]
-    # What opens a block comes with its first words.
-    return events[: said[0]], events[said[0] : said[1] + 1], events[said[1] + 1 :]
+    # What opens a block goes with its first words.
+    first = next(at for at, event in enumerate(events) if at == said[0] or any(mark in event for mark in OPENINGS))
+    return events[:first], events[first : said[1] + 1], events[said[1] + 1 :]
 
 
 def _codec(dialect: str) -> Any:
