@@ -202,10 +202,10 @@ def test_what_is_not_yet_available_says_so(gateway, connection, path):
     still_works(connection)
 
 
-def test_websocket_is_not_yet_available(gateway, same_worker):
+def test_websockets_of_other_paths_are_not_yet_available(gateway, same_worker):
     with raw_connection(gateway.port) as connection:
         connection.send(
-            b"GET /v1/realtime?model=x HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"GET /v1/elsewhere?model=x HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         refused(gateway, connection.answer(), 501, "not_yet_available")
