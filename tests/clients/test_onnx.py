@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Awaitable, Callable
 
@@ -171,6 +172,20 @@ def test_the_loop_goes_on_while_a_model_computes() -> None:
         assert turns > 50
 
     with_backend(scenario, threads=1, timeout_s=0.3)
+
+
+def test_threads_that_compute_give_way_to_the_loop() -> None:
+    found: list[int] = []
+
+    def read(model: str) -> bytes:
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return doubling()
+
+    async def scenario(backend: OnnxBackend) -> None:
+        await backend.prepare("doubling")
+        assert found == [min(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) + 5, 19)]
+
+    with_backend(scenario, read=read)
 
 
 def test_real_models_give_what_they_say() -> None:
