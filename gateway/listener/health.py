@@ -7,6 +7,9 @@ from typing import Any
 
 import orjson
 
+# As clients of Triton ask.
+_KSERVE = {"/v2/health/live": "/healthz", "/v2/health/ready": "/readyz"}
+
 
 class Health:
     """What ``/healthz`` and ``/readyz`` say.
@@ -25,6 +28,7 @@ class Health:
         Returns:
             Status, header lines and body, or ``None`` when the path is no probe.
         """
+        path = _KSERVE.get(path, path)
         if path == "/healthz":
             return 200, b"content-type: application/json\r\n", b'{"status":"ok"}'
         if path != "/readyz":

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import unquote
 
+import orjson
+
+from gateway import __version__
 from gateway.core.errors import ModelNotFound
 from gateway.core.ports import AnswerSink
 from gateway.wire import capabilities
@@ -13,6 +16,8 @@ from gateway.wire.openai_models import model_body, models_body
 
 PROVIDER = "weighbridge"
 _CAPABILITIES = "/capabilities"
+_SERVER = ("/v2", "/v2/repository/index")
+_EXTENSIONS = ("binary_tensor_data", "generate", "model_configuration", "model_repository", "statistics")
 
 
 class CatalogCall:
@@ -45,11 +50,19 @@ class CatalogProvider:
 
     def send(self, path: str, body: bytes, sink: AnswerSink) -> CatalogCall:
         """Answer."""
+        if path in _SERVER:
+            return CatalogCall(self._loop.call_soon(_say, sink, 200, self._as_server(path)))
         if path == _CAPABILITIES:
             made = self._loop.run_in_executor(None, capabilities.document)
             made.add_done_callback(lambda made: None if made.cancelled() else _say(sink, 200, made.result()))
             return CatalogCall(made)
         return CatalogCall(self._loop.call_soon(self._answer, path.partition("?")[0], sink))
+
+    def _as_server(self, path: str) -> bytes:
+        """Answer as a Triton server would that serves what we serve."""
+        if path == _SERVER[0]:
+            return orjson.dumps({"name": PROVIDER, "version": __version__, "extensions": list(_EXTENSIONS)})
+        return orjson.dumps([{"name": name, "state": "READY"} for name in self._names])
 
     def _answer(self, path: str, sink: AnswerSink) -> None:
         name = unquote(path.removeprefix("/models").removeprefix("/"))

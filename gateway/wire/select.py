@@ -165,7 +165,7 @@ def _elsewhere(incoming: Incoming) -> tuple[Dialect, Request]:
         # A fine-tuned model can be deleted at the provider; a list cannot.
         if method != "DELETE" or path.rstrip("/") in (_MODELS, _CAPABILITIES):
             raise _takes("GET")
-    elif path.startswith(_TENSORS):
+    elif path.startswith(_TENSORS) or path == _TENSORS[:-1]:
         dialect = passthrough.KSERVE
     elif not path.startswith(_PASSED_THROUGH):
         raise RouteNotFound("No such path. OpenAI's paths are below /v1, a provider's own below /providers/{name}.")

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from gateway.config import check
 from gateway.config.environment import Options
 from tests.support.settings import good, load, wrong
 
@@ -92,3 +95,14 @@ def test_what_may_not_be_meant_is_a_notice(tmp_path: Path):
         "identity.mode is open: every caller has the same empty key, team and tenant in limits",
         "prices for 'opnai', which is no configured provider",
     )
+
+
+def test_a_server_that_is_spoken_to_by_grpc_needs_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    providers = ('trt: {kind: triton, base_url: "grpc://t:8001"}', 'web: {kind: triton, base_url: "http://t"}')
+    text = "version: 1\nproviders:\n  " + "\n  ".join(providers)
+    assert good(load(tmp_path, text)).providers["trt"].base_url == "grpc://t:8001"
+    monkeypatch.setattr(check, "find_spec", lambda name: None)
+    told = wrong(load(tmp_path, text))
+    assert len(told) == 1
+    assert told[0].startswith("weighbridge.yaml:3: providers.trt.base_url: gRPC needs packages that are not installed")
+    assert "pip install 'weighbridge[triton]'" in told[0]

@@ -50,3 +50,11 @@ def test_the_verbose_report_is_made_anew_each_time_and_only_when_asked_for():
 @pytest.mark.parametrize("path", ["", "/", "/healthz/", "/readyz/x", "/v1/healthz", "/HEALTHZ"])
 def test_any_other_path_is_no_probe(path: str):
     assert health().answer(path, "verbose") is None
+
+
+@pytest.mark.parametrize(("path", "same"), [("/v2/health/live", "/healthz"), ("/v2/health/ready", "/readyz")])
+def test_clients_of_triton_ask_in_their_own_words(path: str, same: str):
+    probe = health()
+    assert probe.answer(path, "") == probe.answer(same, "")
+    probe.draining = True
+    assert probe.answer(path, "") == probe.answer(same, "")

@@ -69,10 +69,42 @@ class TritonPythonModel:
 """
 
 
+PLAIN_CONFIGURATION = """name: "plain"
+backend: "python"
+max_batch_size: 0
+input [
+  { name: "text_input" data_type: TYPE_STRING dims: [ -1 ] },
+  { name: "numbers" data_type: TYPE_FP32 dims: [ -1 ] }
+]
+output [
+  { name: "text_output" data_type: TYPE_STRING dims: [ -1 ] },
+  { name: "doubled" data_type: TYPE_FP32 dims: [ -1 ] }
+]
+instance_group [ { kind: KIND_CPU count: 1 } ]
+"""
+# Answers once, in tensors.
+PLAIN_MODEL = """import numpy as np
+import triton_python_backend_utils as pb
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        texts = pb.get_input_tensor_by_name(request, "text_input").as_numpy()
+        numbers = pb.get_input_tensor_by_name(request, "numbers").as_numpy()
+        said = np.array([b"<" + text + b">" for text in texts], dtype=object)
+        return pb.InferenceResponse([pb.Tensor("text_output", said), pb.Tensor("doubled", numbers * 2)])
+"""
+
+
 def repository(folder: Path) -> Path:
     """Write the repository."""
-    version = folder / "ensemble" / "1"
-    version.mkdir(parents=True)
-    (folder / "ensemble" / "config.pbtxt").write_text(CONFIGURATION)
-    (version / "model.py").write_text(MODEL)
+    models = {"ensemble": (CONFIGURATION, MODEL), "plain": (PLAIN_CONFIGURATION, PLAIN_MODEL)}
+    for name, (configuration, model) in models.items():
+        version = folder / name / "1"
+        version.mkdir(parents=True)
+        (folder / name / "config.pbtxt").write_text(configuration)
+        (version / "model.py").write_text(model)
     return folder

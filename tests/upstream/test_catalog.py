@@ -73,3 +73,8 @@ def test_what_can_be_carried_is_told():
     document: Any = ask("/capabilities").document
     assert document["object"] == "capabilities"
     assert "openai_chat" in document["dialects"]
+
+
+def test_a_client_of_triton_finds_a_server_and_its_models():
+    assert ask("/v2").document["name"] == "weighbridge"
+    assert ask("/v2/repository/index").document == [{"name": name, "state": "READY"} for name in NAMES]

@@ -97,7 +97,8 @@ def test_no_file_lies_there_for_nothing(source: str) -> None:
     assert there - known == set()
 
 
-@pytest.mark.parametrize("dialect", SOURCES)
+# What is written for Triton is one text, and no longer a conversation.
+@pytest.mark.parametrize("dialect", [dialect for dialect in SOURCES if dialect != "triton"])
 @pytest.mark.parametrize("folder", ["requests"])
 def test_a_round_trip_loses_nothing(dialect: str, folder: str) -> None:
     codec = CODECS[dialect]

@@ -1,7 +1,7 @@
-"""The rest of KServe's V2 protocol below a model: ``/infer``, ``/ready``, ``/config``, ``/stats``, and its description.
+"""The rest of KServe's V2 protocol: ``/infer``, ``/ready``, ``/config``, ``/stats`` of a model, and its description.
 
-Tensors are passed through as they are, recorded, and scanned as far as they are JSON; binary tensors are not, and the
-record says so. https://github.com/kserve/open-inference-protocol
+Tensors are passed through as they are, recorded, and scanned as far as they are text; see :mod:`.binary` for those that
+lie raw in a request. What a server says of itself is said of the gateway. https://github.com/kserve/open-inference-protocol
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import orjson
 from gateway.core.errors import GatewayError, GatewayFault, RouteNotFound
 from gateway.core.exchange import Incoming, Request
 from gateway.core.ports import Dialect
+from gateway.wire.passthrough.binary import HEAD_LENGTH, has_binary, read_binary, write_binary
 from gateway.wire.passthrough.dialect import PassThrough
 
 DIALECT_NAME = "kserve"
@@ -22,6 +23,11 @@ DIALECT_NAME = "kserve"
 _PATH = re.compile(
     r"/v2/models/(?P<model>[^/]+)(?P<version>/versions/[0-9]{1,19})?(?:/(?P<method>infer|ready|config|stats))?"
 )
+
+
+# What a server says of itself; whoever lists models knows.
+SERVER_PATHS = frozenset({"/v2", "/v2/repository/index"})
+_OURSELVES = "weighbridge"
 
 
 class KServe(PassThrough):
@@ -36,7 +42,20 @@ class KServe(PassThrough):
 
         Raises:
             RouteNotFound: The path is none of these.
+            MalformedRequest: The body is not what its headers say.
         """
+        if incoming.path in SERVER_PATHS:
+            return Request(
+                dialect=DIALECT_NAME,
+                operation="",
+                route=incoming.path,
+                upstream_path=incoming.path,
+                provider=_OURSELVES,
+                document=document,
+                body=incoming.body,
+            )
+        if document is None and HEAD_LENGTH in incoming.headers:
+            document = read_binary(incoming.body, incoming.headers[HEAD_LENGTH])
         found = _PATH.fullmatch(incoming.path)
         model = unquote(found["model"]) if found else ""
         if found is None or not model.isprintable() or "/" in model or model in {".", ".."}:
@@ -56,6 +75,8 @@ class KServe(PassThrough):
 
     def upstream_body(self, request: Request, document: Any, model: str) -> bytes:
         """Give the client's own bytes, unless a rule edited them; the model is in the path."""
+        if document is not request.document and has_binary(request.document):
+            return write_binary(document, request.document, request.body)
         return super().upstream_body(request, document, "")
 
     def error_body(self, error: GatewayError, exchange_id: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.core.errors import RouteNotFound
 from gateway.core.exchange import Incoming, Request
 from gateway.wire.media_type import check_json, is_json
+from gateway.wire.passthrough.binary import HEAD_LENGTH
 from gateway.wire.shapes import is_integer, is_object, is_text
 
 # Routes are names in policies, records and metrics: a bounded set, whatever paths clients make up.
@@ -54,11 +55,13 @@ def parse(incoming: Incoming, document: Any) -> Request:
 
 
 def carries_json(incoming: Incoming) -> bool:
-    """Say whether the body is to be read as JSON.
+    """Say whether the body is to be read as JSON, all of it.
 
     Raises:
         MalformedRequest: The type says JSON in a character set other than UTF-8, or in a content coding.
     """
+    if HEAD_LENGTH in incoming.headers and incoming.path.startswith("/v2/"):
+        return False
     if not is_json(incoming.headers, incoming.body):
         return False
     check_json(incoming.headers)

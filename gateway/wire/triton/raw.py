@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from gateway.core.errors import InvalidAnswer, MalformedRequest
+from gateway.wire.counted_texts import text_bytes, texts_in
 from gateway.wire.shapes import is_array, is_integer, is_text
 
 TEXTS = "BYTES"
 # Half of what servers take in one message; and a shape of a few bytes must not stand for gigabytes.
 MAX_VALUES = 16_777_216
-_LENGTH = struct.Struct("<I")
 _NUMBERS = {
     "BOOL": "?", "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q", "UINT8": "B", "UINT16": "H", "UINT32": "I",
     "UINT64": "Q", "FP16": "e", "FP32": "f", "FP64": "d",
@@ -70,7 +70,10 @@ def unpacked(tensor: Tensor) -> list[Any]:
     if not 0 <= count <= MAX_VALUES:
         raise InvalidAnswer(f"The tensor '{tensor.name}' has an impossible shape.")
     if tensor.datatype == TEXTS:
-        values: list[Any] = texts_in(tensor.data)
+        try:
+            values: list[Any] = texts_in(tensor.data)
+        except ValueError:
+            raise InvalidAnswer(f"The tensor '{tensor.name}' holds no texts.") from None
     else:
         code = _NUMBERS.get(tensor.datatype)
         if code is None:
@@ -82,35 +85,6 @@ def unpacked(tensor: Tensor) -> list[Any]:
     if len(values) != count:
         raise InvalidAnswer(f"The tensor '{tensor.name}' is not as long as its shape says.")
     return values
-
-
-def texts_in(data: bytes) -> list[str]:
-    """Read texts with their lengths before them.
-
-    Raises:
-        InvalidAnswer: They are cut short, or no UTF-8.
-    """
-    texts: list[str] = []
-    at = 0
-    try:
-        while at < len(data):
-            (size,) = _LENGTH.unpack_from(data, at)
-            at += _LENGTH.size + size
-            if at > len(data):
-                raise InvalidAnswer("A tensor of texts is cut short.")
-            texts.append(data[at - size : at].decode())
-    except (struct.error, UnicodeDecodeError):
-        raise InvalidAnswer("A tensor of texts cannot be read.") from None
-    return texts
-
-
-def text_bytes(texts: Sequence[str]) -> bytes:
-    """Write texts with their lengths before them."""
-    pieces: list[bytes] = []
-    for text in texts:
-        raw = text.encode()
-        pieces += (_LENGTH.pack(len(raw)), raw)
-    return b"".join(pieces)
 
 
 def _pack(values: Sequence[Any], datatype: str) -> bytes:

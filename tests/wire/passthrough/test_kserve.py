@@ -29,10 +29,16 @@ def test_the_model_is_in_the_path_and_the_rest_passes(path: str, route: str, ups
     assert orjson.loads(KSERVE.upstream_body(request, edited, "other")) == edited
 
 
-@pytest.mark.parametrize("path", ["/v2/models", "/v2/models/m/x", "/v2/health/ready", "/v2/models/%2e%2e/infer", "/v2"])
+@pytest.mark.parametrize("path", ["/v2/models", "/v2/models/m/x", "/v2/health/ready", "/v2/models/%2e%2e/infer"])
 def test_other_paths_are_none_of_these(path: str) -> None:
     with pytest.raises(RouteNotFound):
         KSERVE.parse(incoming(path=path), None)
+
+
+@pytest.mark.parametrize("path", ["/v2", "/v2/repository/index"])
+def test_what_a_server_says_of_itself_is_said_of_the_gateway(path: str) -> None:
+    request = KSERVE.parse(incoming(path=path), None)
+    assert (request.provider, request.route, request.upstream_path) == ("weighbridge", path, path)
 
 
 def test_an_error_is_one_sentence() -> None:

@@ -3,11 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.core.errors import InvalidAnswer, MalformedRequest
-from gateway.wire.triton.raw import Described, Tensor, packed, text_bytes, texts_in, unpacked
+from gateway.wire.counted_texts import text_bytes
+from gateway.wire.triton.raw import Described, Tensor, packed, unpacked
 
 
 @pytest.mark.parametrize(
@@ -93,8 +92,3 @@ def test_what_does_not_fit_is_refused_by_name(value: Any, datatype: str, shape: 
 def test_what_a_server_must_not_send(tensor: Tensor) -> None:
     with pytest.raises(InvalidAnswer):
         unpacked(tensor)
-
-
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
-def test_texts_come_back(texts: list[str]) -> None:
-    assert texts_in(text_bytes(texts)) == texts

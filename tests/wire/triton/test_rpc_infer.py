@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from gateway.core.errors import MalformedRequest
-from gateway.wire.triton.raw import Described, packed, text_bytes, unpacked
+from gateway.wire.counted_texts import text_bytes
+from gateway.wire.triton.raw import Described, packed, unpacked
 from gateway.wire.triton.rpc_generate import RpcAnswer
 from gateway.wire.triton.rpc_infer import read_call, write_answer
 
