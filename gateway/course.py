@@ -20,6 +20,8 @@ from gateway.guards.sessions import Sessions
 from gateway.identity.permit import permit_model
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import Ordinary
+from gateway.roads import Roads
+from gateway.routing.chooser import Chooser
 from gateway.routing.table import Router
 from gateway.wire import openai_responses
 from gateway.wire.bridge import Bridge, Crossing, Spare, bridge_to
@@ -35,6 +37,23 @@ _KEEPS = openai_responses.DIALECT.name
 Key = tuple[int, str, str, str, str, str]
 
 
+class Fork:
+    """The courses of an alias whose calls may go to several deployments, or to one again.
+
+    Args:
+        plan: The deployments.
+        chooser: Chooses among them.
+    """
+
+    __slots__ = ("chooser", "courses", "plan")
+
+    def __init__(self, plan: RoutePlan, chooser: Chooser) -> None:
+        self.plan = plan
+        self.chooser = chooser
+        # By place among the candidates, as they are needed.
+        self.courses: dict[int, Course] = {}
+
+
 class Course(msgspec.Struct, frozen=True, kw_only=True):
     """What the calls of one caller for one model have in common.
 
@@ -44,6 +63,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
         ordinary: Files the calls to which nothing happened; ``None`` where a rule looks at them, bodies are kept or the
             provider speaks another dialect.
         bridge: The way to a provider that speaks another dialect.
+        fork: Where its calls can go besides; ``None`` where this is the only way.
     """
 
     principal: Principal
@@ -53,6 +73,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     template: ExchangeRecord
     ordinary: Ordinary | None
     bridge: Bridge | None = None
+    fork: Fork | None = None
 
     def cross(self, call: Call, record: ExchangeRecord, document: Any) -> Crossing | None:
         """Write an admitted request for a provider that speaks another dialect; ``None`` when it does not.
@@ -81,6 +102,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
     guards: GuardEngine
     journal: Journal
     sessions: Sessions
+    roads: Roads
     # Seals the names of answers that providers keep; ``None`` where the one provider itself knows who is calling.
     seals: Seals | None = None
     known: dict[Key, Course] = msgspec.field(default_factory=dict[Key, Course])
@@ -106,6 +128,8 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         course = self.known.get(key)
         if course is None:
             course = self._make(key, principal, request)
+        if course.fork is not None:
+            course = self._choose(call, course.fork, request)
         labels = call.labels
         if self.guards.varies or (labels is not None and labels.strict):
             return self._under(course, request, labels)
@@ -115,7 +139,27 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         """Let a call in whose caller is known without asking: the gateway's own."""
         incoming.memo[_CALLER] = (self.identity, principal, None)
 
-    def reroute(self, course: Course, alias: str, request: Request, labels: Labels | None) -> Course:
+    def next(self, call: Call, request: Request, course: Course, place: int) -> Course:
+        """Give the course of another candidate, under the rules that hold there."""
+        fork = course.fork
+        if fork is None:
+            return course
+        return self._under(self._at(fork, place, course.principal, request), request, call.labels)
+
+    def _choose(self, call: Call, fork: Fork, request: Request) -> Course:
+        trip = call.trip = self.roads.trip(fork.chooser, call, request)
+        course = fork.courses.get(trip.place)
+        principal = call.incoming.memo[_CALLER][1]
+        return self._at(fork, trip.place, principal, request) if course is None else course
+
+    def _at(self, fork: Fork, place: int, principal: Principal, request: Request) -> Course:
+        course = fork.courses.get(place)
+        if course is None:
+            course = self._to(principal, request, fork.plan, fork.plan.candidates[place])
+            course = fork.courses[place] = msgspec.structs.replace(course, fork=fork)
+        return course
+
+    def reroute(self, call: Call, course: Course, alias: str, request: Request) -> Course:
         """Find where a call goes that a rule sends elsewhere, and the rules that hold there.
 
         Raises:
@@ -125,16 +169,24 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             plan = self.router.plan(alias)
         except GatewayError as error:
             raise Misconfigured(f"A rule sends calls to '{alias}', which nobody serves.") from error
-        deployment = _keeping(request, plan)
-        if not deployment.model:
-            # A provider that passes names on gets the alias, not what the client wrote.
-            deployment = msgspec.structs.replace(deployment, model=alias)
-        return self._under(self._to(course.principal, request, plan, deployment), request, labels)
+        labels = call.labels
+        call.trip = None
+        # A provider that passes names on gets the alias, not what the client wrote.
+        named = tuple(each if each.model else msgspec.structs.replace(each, model=alias) for each in plan.candidates)
+        plan = msgspec.structs.replace(plan, candidates=named)
+        if plan.policy is not None and not request.bound:
+            fork = Fork(plan, self.roads.chooser(plan))
+            trip = call.trip = self.roads.trip(fork.chooser, call, request)
+            return self._under(self._at(fork, trip.place, course.principal, request), request, labels)
+        return self._under(self._to(course.principal, request, plan, _keeping(request, plan)), request, labels)
 
     def _make(self, key: Key, principal: Principal, request: Request) -> Course:
         permit_model(principal, request.model)
         plan = self._plan(request)
-        course = self._to(principal, request, plan, _keeping(request, plan))
+        if plan.policy is not None and not request.bound:
+            course = self._at(Fork(plan, self.roads.chooser(plan)), 0, principal, request)
+        else:
+            course = self._to(principal, request, plan, _keeping(request, plan))
         if len(request.model) + len(request.route) <= MAX_NAME_CHARS:
             if len(self.known) >= MAX_COURSES:
                 del self.known[next(iter(self.known))]

@@ -30,6 +30,7 @@ from gateway.guards.sessions import Sessions
 from gateway.realtime.opening import converse
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import is_ordinary
+from gateway.travel import travel
 from gateway.upstream.attempt import Attempt
 from gateway.upstream.dispatch import Dispatcher
 from gateway.wire import openai_responses, passthrough
@@ -62,8 +63,11 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             document = request.document
             if course.guard.request_active:
                 course, document = await self._admit(call, request, course)
-            attempt = self._send(call, request, course, document)
-            await attempt
+            if call.trip is None:
+                attempt = self.send(call, request, course, document)
+                await attempt
+            else:
+                course, attempt = await travel(self, call, request, course, document)
             if not self._end_ordinary(call, request, course, attempt):
                 await self._end(call, request, course, attempt)
         except GatewayError as error:
@@ -93,7 +97,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         record = self.journal.record(call)
         admitted = await gate.admit(record, course.guard, call.dialect, request, self.sessions)
         if admitted.route:
-            course = self.courses.reroute(course, admitted.route, request, call.labels)
+            course = self.courses.reroute(call, course, admitted.route, request)
             self.ledger.release(call)
             self._take(call, request, course)
             self.journal.rerouted(record, course.template)
@@ -105,7 +109,29 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             self.sessions.taint(record)
         return course, admitted.document
 
-    def _send(self, call: Call, request: Request, course: Course, document: Any) -> Attempt:
+    async def move(self, call: Call, request: Request, course: Course, place: int, document: Any) -> tuple[Course, Any]:
+        """Take a call to another candidate, under the rules that hold there; gives its course and what to send."""
+        going = self.courses.next(call, request, course, place)
+        if going.deployment is course.deployment:
+            return course, document
+        call.deployment, call.template = going.deployment, going.template
+        self.ledger.move(call, going.principal, request, going.deployment)
+        self.journal.rerouted(self.journal.record(call), going.template)
+        if going.guard is not course.guard and going.guard.request_active:
+            return await self._admit(call, request, going)
+        return going, document
+
+    def tried(self, call: Call, attempt: Attempt | None, code: str) -> None:
+        """Note a try that came to nothing, and forget what was there for its answer."""
+        record = self.journal.record(call)
+        for screened in _let_go(call):
+            gate.note(record, screened)
+        call.screen = call.clauses = call.crossing = None
+        if attempt is not None and call.trip is not None:
+            self.journal.tried(record, call, code)
+            call.trip.spent_ns += attempt.ended_ns - attempt.sent_ns
+
+    def send(self, call: Call, request: Request, course: Course, document: Any) -> Attempt:
         """Start the try at the provider."""
         dialect, guard, deployment = call.dialect, course.guard, course.deployment
         crossing = None if course.bridge is None else course.cross(call, self.journal.record(call), document)
@@ -131,7 +157,13 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     def _end_ordinary(self, call: Call, request: Request, course: Course, attempt: Attempt) -> bool:
         """End a call to which nothing happened, in as few steps as that takes; false when there is more to it."""
         ordinary = course.ordinary
-        if ordinary is None or call.labels is not None or attempt.reader is not None or attempt.status != 200:
+        if (
+            ordinary is None
+            or call.record is not None
+            or call.labels is not None
+            or attempt.reader is not None
+            or attempt.status != 200
+        ):
             return False
         call.answer = answer = openai_responses.sealed(attempt.body, request)
         facts = call.dialect.skim(answer)
@@ -171,7 +203,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         code = "upstream_error" if attempt.status >= 400 else ""
         self._conclude(call, guard, (attempt.status, code, answer), shown.seen)
         overhead_ms = record.overhead_ms if call.filed else self.journal.overhead_ms(call)
-        headers += self.head.lines(record, overhead_ms, attempts=1, cost=True)
+        headers += self.head.lines(record, overhead_ms, attempts=_number(call), cost=True)
         call.reply.send(attempt.status, headers, answer)
 
     async def _end_stream(
@@ -260,7 +292,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         if call.reply.started:
             call.reply.abort()
         elif not call.reply.gone:
-            head = self.head.lines(record, record.overhead_ms, attempts=int(call.attempt is not None))
+            head = self.head.lines(record, record.overhead_ms, attempts=_number(call))
             call.reply.send(error.status, JSON + error_lines(call.dialect, error) + retry + head, body)
 
     async def _settle(self, call: Call, facts: AnswerFacts) -> None:
@@ -288,7 +320,14 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     def _head(self, call: Call) -> bytes:
         """The head of a stream, when its first event is in."""
         headers = b"" if call.attempt is None else answer_headers(call.attempt.headers)
-        return headers + self.head.lines(self.journal.record(call), self.journal.overhead_ms(call), attempts=1)
+        return headers + self.head.lines(
+            self.journal.record(call), self.journal.overhead_ms(call), attempts=_number(call)
+        )
+
+
+def _number(call: Call) -> int:
+    """How many tries there were at providers."""
+    return int(call.attempt is not None) if call.trip is None else call.trip.number
 
 
 def _let_go(call: Call) -> list[Screened]:

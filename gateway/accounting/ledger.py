@@ -35,6 +35,18 @@ class Ledger:
         """
         return self._accounting.reserve(principal, request, deployment) if self._accounting.limited else None
 
+    def move(self, call: Call, principal: Principal, request: Request, deployment: Deployment) -> None:
+        """Hold for another deployment what a call holds; what it failed to use at the one before is not charged.
+
+        Raises:
+            RateLimited: A limit on the other has no room for it.
+        """
+        if self._accounting.by_provider:
+            lease, call.lease = call.lease, None
+            if lease is not None:
+                lease.void()
+            call.lease = self.reserve(principal, request, deployment)
+
     def settle_ordinary(self, call: Call, deployment: Deployment, facts: AnswerFacts, at_us: int) -> int | None:
         """Charge what a call used that has no record to write it into; gives what it cost."""
         lease, call.lease = call.lease, None

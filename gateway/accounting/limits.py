@@ -149,6 +149,7 @@ class Limits:
     Attributes:
         any: There is a rule.
         count_tokens: Some rule is about tokens; without one, nobody need work out a reservation.
+        by_provider: Some rule depends on who serves a call.
     """
 
     def __init__(
@@ -164,6 +165,7 @@ class Limits:
         self._applying: dict[Names, tuple[BucketKey, ...]] = {}
         self._tickets = itertools.count()
         self.any = bool(rules)
+        self.by_provider = any("provider" in {rule.scope, *rule.match} for rule in rules)
         self.count_tokens = any(rule.tokens is not None for rule in rules)
 
     def __len__(self) -> int:

@@ -34,16 +34,18 @@ class Accounting:
 
     Attributes:
         limited: There is a limit on somebody.
+        by_provider: Some limit depends on who serves a call.
         cost_nanousd: Prices a call: see :meth:`gateway.accounting.prices.PriceBook.cost_nanousd`.
     """
 
-    __slots__ = ("_limits", "_tokenizers", "cost_nanousd", "limited")
+    __slots__ = ("_limits", "_tokenizers", "by_provider", "cost_nanousd", "limited")
 
     def __init__(self, prices: PriceBook, tokenizers: Tokenizers, limits: Limits) -> None:
         self.cost_nanousd = prices.cost_nanousd
         self._tokenizers = tokenizers
         self._limits = limits
         self.limited = limits.any
+        self.by_provider = limits.by_provider
 
     def reserve(self, principal: Principal, request: Request, deployment: Deployment) -> Lease:
         """Take what the call may need from every limit that applies to it.

@@ -32,6 +32,7 @@ from gateway.core.ports import Identity
 from gateway.core.prices import PriceRow
 from gateway.core.service_account import read_service_account
 from gateway.core.stored import Seals
+from gateway.core.usage import Usage
 from gateway.course import Courses
 from gateway.guards.engine import GuardEngine
 from gateway.guards.sessions import Sessions
@@ -41,6 +42,9 @@ from gateway.pipeline import Pipeline
 from gateway.recording.journal import Capture, Journal
 from gateway.recording.metrics import Metrics
 from gateway.recording.recorder import Recorder
+from gateway.roads import Roads
+from gateway.routing.chooser import Prices
+from gateway.routing.health import Healths
 from gateway.routing.table import RouteEntry, Router
 from gateway.upstream import catalog
 from gateway.upstream.catalog import CatalogProvider
@@ -66,10 +70,14 @@ class Shared:
     names_key: bytes
     rpc: TritonRpc = field(default_factory=TritonRpc)
     sessions: Sessions = field(default_factory=Sessions)
+    healths: Healths = field(init=False)
     _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
     _tokens: dict[Secret, TokenSource] = field(default_factory=dict[Secret, TokenSource])
     _signers: dict[tuple[Secret, str], SigningKeys] = field(default_factory=dict[tuple[Secret, str], SigningKeys])
     _prices: tuple[tuple[PriceRow, ...], PriceBook] | None = None
+
+    def __post_init__(self) -> None:
+        self.healths = Healths(lambda: self.clock.monotonic_ns() / 1e9)
 
     def limits_for(self, rules: tuple[LimitRule, ...]) -> Limits:
         """The limits in force, with their counts, for as long as the rules stay the same."""
@@ -112,12 +120,17 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
     """
     providers = {name: _deployment(entry, shared.clock) for name, entry in settings.providers.items()}
     entries = tuple(
-        RouteEntry(alias=model.alias, deployment=_candidate(model, providers[model.provider]))
+        RouteEntry(
+            alias=model.alias,
+            deployment=_candidate(model, providers[model.provider]),
+            weight=model.weight,
+            fallback=model.fallback,
+        )
         for model in settings.models
     )
     listing = {} if settings.transparent else {"openai_models": catalog.PROVIDER}
     own = Deployment(provider=catalog.PROVIDER, kind="catalog", model="", base_url="", credential=b"")
-    router = Router(entries, providers | {catalog.PROVIDER: own})
+    router = Router(entries, providers | {catalog.PROVIDER: own}, settings.routes)
     capture = Capture(bodies=settings.capture.bodies, max_body_bytes=settings.capture.max_body_bytes)
     names = router.names() + (() if settings.transparent else _sim_names(settings))
     journal = Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash)
@@ -129,6 +142,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
             guards=guards,
             journal=journal,
             sessions=shared.sessions,
+            roads=Roads(shared.healths, _usual_price(shared, settings)),
             seals=_seals(settings, shared),
         ),
         ledger=Ledger(
@@ -145,6 +159,16 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
     )
     guards.connect(InnerCalls(pipeline).ask)
     return pipeline
+
+
+def _usual_price(shared: Shared, settings: Settings) -> Prices:
+    """Price a call of usual size, for comparing deployments; in nano-dollars, ``None`` where nobody knows."""
+    book, usual = shared.prices_for(settings.prices.rows), Usage(input_fresh_tokens=1000, output_text_tokens=300)
+
+    def price(deployment: Deployment, model: str) -> int | None:
+        return book.cost_nanousd(deployment, usual, shared.clock.unix_us(), model=model, served="")
+
+    return price
 
 
 def _sim_names(settings: Settings) -> tuple[str, ...]:
@@ -186,6 +210,7 @@ def _candidate(model: ModelEntry, provider: Deployment) -> Deployment:
         model=provider.model if provider.model and model.model == CLIENTS_NAME else model.model,
         timeouts=model.timeouts,
         on_unsupported=model.on_unsupported or provider.on_unsupported,
+        max_concurrency=model.max_concurrency,
     )
 
 

@@ -16,7 +16,8 @@ from gateway.config.natives import AZURE_VERSION, NATIVES, azure_url, vertex_url
 from gateway.config.prices import load_prices
 from gateway.config.provider_spec import ProviderSpec
 from gateway.config.references import References, Secret, secret_fault
-from gateway.config.schema import FileSpec, LimitSpec, ModelSpec, RateSpec
+from gateway.config.routes import model_entries, route_policies
+from gateway.config.schema import FileSpec, LimitSpec, RateSpec
 from gateway.config.settings import (
     Capture,
     ChdbStore,
@@ -36,7 +37,6 @@ from gateway.config.settings import (
 from gateway.config.shipped import shipped_policies_dir
 from gateway.config.source import Document, NodePath, Problem
 from gateway.config.units import period_s
-from gateway.core.exchange import Timeouts
 from gateway.core.limits import LimitRule
 from gateway.core.service_account import read_service_account
 from gateway.core.stored import KEY_BYTES
@@ -87,6 +87,7 @@ class Builder:
             ),
             providers=providers,
             models=self._models(providers, upstream),
+            routes={} if upstream is not None else route_policies(self.spec.models),
             identity=spec.identity.mode,
             keys=self._keys(),
             limits=tuple(_limit(limit) for limit in spec.limits),
@@ -232,7 +233,8 @@ class Builder:
     def _models(self, providers: dict[str, ProviderEntry], upstream: ProviderEntry | None) -> tuple[ModelEntry, ...]:
         if upstream is not None:
             return (ModelEntry(alias="*", provider=upstream.name),)
-        written = [_model(spec) for spec in self.spec.models]
+        aliases = {spec.alias: spec for spec in self.spec.models}
+        written = [entry for spec in self.spec.models for entry in model_entries(spec, providers, aliases)]
         if any(entry.alias == "sim/*" for entry in written):
             return tuple(written)
         sim = ModelEntry(alias="sim/*", provider="sim")
@@ -341,20 +343,6 @@ def _provider(
         model=spec.model or "",
         **template,
         api_version=(spec.api_version or AZURE_VERSION) if spec.kind == "azure" else "",
-    )
-
-
-def _model(spec: ModelSpec) -> ModelEntry:
-    only, timers = spec.candidates[0], spec.timeouts
-    timeouts = Timeouts(
-        connect_s=timers.connect_s, first_token_s=timers.first_token_s, idle_s=timers.idle_s, total_s=timers.total_s
-    )
-    return ModelEntry(
-        alias=spec.alias,
-        provider=only.provider,
-        model=only.model,
-        timeouts=timeouts,
-        on_unsupported=spec.on_unsupported,
     )
 
 

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from gateway.config.addresses import is_rpc
 from gateway.config.environment import Outside
+from gateway.config.routes import fallback_candidates
 from gateway.config.schema import FileSpec
 from gateway.config.settings import Settings
 from gateway.config.source import Document, Problem
@@ -22,12 +23,17 @@ def check_file(spec: FileSpec, document: Document) -> Iterator[Problem]:
     # Providers as written: one that is wrong in itself has been reported, and still exists for those who name it.
     written = {str(path[1]) for path in document.lines if len(path) == 2 and path[0] == "providers"}
     providers = {"sim", *written}
+    aliases = {model.alias: model for model in spec.models}
     for index, model in enumerate(spec.models):
         for number, candidate in enumerate(model.candidates):
             if candidate.provider not in providers:
                 path = ("models", index, "candidates", number, "provider")
                 hint = suggestion(candidate.provider, providers)
                 yield document.problem(path, f"no provider is named '{candidate.provider}'{hint}")
+        for number, name in enumerate(model.fallback):
+            if name == model.alias or not fallback_candidates(name, providers, aliases):
+                message = f"'{name}' is neither another alias nor the provider/model of a configured provider"
+                yield document.problem(("models", index, "fallback", number), message)
     for index, limit in enumerate(spec.limits):
         for name in limit.match.provider:
             if not _is_glob(name) and name not in providers | {"upstream"}:

@@ -13,9 +13,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJso
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse
 from gateway.config.provider_spec import ProviderSpec, Text
 from gateway.config.references import SecretReference
+from gateway.config.routing import ModelSpec
 from gateway.config.units import parse_bytes, parse_duration, parse_percent
 from gateway.config.validation import Many, NotYet, Strict, not_yet
-from gateway.core.losses import OnUnsupported
 
 _CACHE_OPTIONS = frozenset({"ttl", "threshold", "mode", "scope", "answer_guards"})
 
@@ -109,45 +109,6 @@ class CaptureSpec(Strict):
     bodies: Annotated[Literal["none", "redacted"], _later(("full",), "bodies")] = "redacted"
     max_body_bytes: Bytes = 64 << 10
     ttl_s: Seconds = Field(30 * 86400.0, validation_alias="ttl")
-
-
-class CandidateSpec(Strict):
-    """One deployment that may serve an alias. ``{model}`` stands for the name the client sent."""
-
-    provider: Text
-    model: Text = "{model}"
-    weight: Annotated[int, Field(ge=1)] = 1
-
-
-class TimeoutsSpec(Strict):
-    """The four timers of an attempt."""
-
-    connect_s: Seconds = Field(5.0, validation_alias="connect")
-    first_token_s: Seconds = Field(120.0, validation_alias="first_token")
-    idle_s: Seconds = Field(120.0, validation_alias="idle")
-    total_s: Seconds = Field(600.0, validation_alias="total")
-
-
-def _one(candidates: tuple[CandidateSpec, ...]) -> tuple[CandidateSpec, ...]:
-    if not candidates:
-        raise ValueError("names no provider; give one {provider, model}")
-    if len(candidates) > 1:
-        raise not_yet("more than one candidate")
-    return candidates
-
-
-class ModelSpec(Strict):
-    """A model name as clients send it, or a glob over such names, and who serves it."""
-
-    alias: Annotated[str, Field(min_length=1, max_length=200)]
-    candidates: Annotated[Many[CandidateSpec], AfterValidator(_one)]
-    timeouts: TimeoutsSpec
-    on_unsupported: OnUnsupported | None = None
-    strategy: NotYet = None
-    fallback: NotYet = None
-    retry: NotYet = None
-    hedge: NotYet = None
-    mirror: NotYet = None
 
 
 class KeySpec(Strict):

@@ -16,7 +16,7 @@ import orjson
 from gateway.config.addresses import Address
 from gateway.config.references import Secret
 from gateway.core.chat_template import TemplateSource
-from gateway.core.exchange import Timeouts
+from gateway.core.exchange import RoutePolicy, Timeouts
 from gateway.core.limits import LimitRule
 from gateway.core.losses import OnUnsupported
 from gateway.core.prices import PriceRow
@@ -120,6 +120,9 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
         provider: A key of ``Settings.providers``.
         model: The name the provider knows; ``{model}`` in it stands for the name the client sent.
         on_unsupported: As the provider's; ``None``: what holds for the provider.
+        weight: Of the alias' calls, where these are spread by weights.
+        max_concurrency: The most calls that it is given at once; 0 for any number.
+        fallback: It steps in only when no other entry of the alias can.
     """
 
     alias: str
@@ -127,6 +130,9 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     model: str = CLIENTS_NAME
     timeouts: Timeouts = Timeouts()
     on_unsupported: OnUnsupported | None = None
+    weight: int = 1
+    max_concurrency: int = 0
+    fallback: bool = False
 
 
 class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,6 +187,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         file: The configuration file, if there was one.
         transparent: Everything goes to the one provider ``upstream``, with the client's own credential.
         operator: ``None`` when there is to be no operator plane.
+        routes: How the calls of an alias are spread over its entries, and tried again; without one, the first entry
+            serves them all.
         keys: The virtual keys; with ``identity`` ``open`` there are none and nobody is asked.
         names_key: Seals the names of answers that providers keep; without one, the home has its own.
         plugins: Names of the plugins whose code is loaded.
@@ -205,6 +213,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     policies: Policies
     prices: Prices
     prometheus: bool
+    routes: dict[str, RoutePolicy] = {}
     names_key: Secret | None = None
     plugins: tuple[str, ...] = ()
     config_hash: str = ""

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.core.exchange import Deployment, Incoming, Labels, Request
-from gateway.core.ports import AttemptView, ClauseHolder, CrossingView, Dialect, Judges, Lease, Reply, StreamVerdicts
+from gateway.core.ports import (
+    AttemptView,
+    ClauseHolder,
+    CrossingView,
+    Dialect,
+    Judges,
+    Lease,
+    Reply,
+    StreamVerdicts,
+    TripView,
+)
 from gateway.core.record import ExchangeRecord
 from gateway.core.verdict import Masked
 
@@ -23,6 +33,7 @@ class Call:
         labels: What its headers say of it, where they say anything.
         template: What the record has in common with others, once that is planned.
         deployment: Who answers, once that is planned.
+        trip: Where it has been, and where it can go yet; ``None`` where there is one deployment and one try.
         lease: What is reserved for the call.
         attempt: The try at the provider, once it has begun.
         crossing: The way to a provider that speaks another dialect, where it does.
@@ -44,6 +55,7 @@ class Call:
     labels: Labels | None = None
     template: ExchangeRecord | None = None
     deployment: Deployment | None = None
+    trip: TripView | None = None
     lease: Lease | None = None
     attempt: AttemptView | None = None
     crossing: CrossingView | None = None

@@ -145,6 +145,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         template: How a model without a chat interface is spoken to: a name, or as it was written; empty for the usual
             way.
         api_version: Of Azure's API; empty for all others.
+        max_concurrency: The most calls that it is given at once; 0 for any number.
     """
 
     provider: str
@@ -157,13 +158,64 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     on_unsupported: Literal["reject", "drop"] = "reject"
     template: str | TemplateSource = ""
     api_version: str = ""
+    max_concurrency: int = 0
+
+
+# Why a try came to nothing, as far as another one may help; the contract's names for ``retry.on``.
+Cause = Literal["connect", "timeout", "invalid", "408", "409", "429", "5xx"]
+CAUSES: tuple[Cause, ...] = ("connect", "timeout", "invalid", "408", "409", "429", "5xx")
+Strategy = Literal[
+    "weighted", "round_robin", "random", "least_busy", "lowest_ttft", "lowest_tpot", "lowest_cost", "prefix_affinity",
+    "session_affinity",
+]  # fmt: skip
+
+
+class BreakerRule(msgspec.Struct, frozen=True, kw_only=True):
+    """When a deployment is left alone for a while, because it fails.
+
+    Attributes:
+        consecutive: After so many failures in a row.
+        share: Or when this share of its calls failed in the window, where there were at least ``min_calls``.
+        window_s: Over which the share is taken.
+        open_s: How long at first; every further time twice as long, up to ``max_open_s``.
+    """
+
+    consecutive: int = 3
+    share: float = 0.5
+    min_calls: int = 20
+    window_s: float = 10.0
+    open_s: float = 2.0
+    max_open_s: float = 60.0
+
+
+class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How calls of an alias are spread over its deployments, and what happens when one of them fails.
+
+    Attributes:
+        retries: Further tries after the first, wherever they go.
+        retry_on: What is worth another try.
+    """
+
+    strategy: Strategy = "weighted"
+    retries: int = 2
+    retry_on: frozenset[Cause] = frozenset(CAUSES)
+    breaker: BreakerRule = BreakerRule()
 
 
 class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The deployments to try, in order, and the alias that led there."""
+    """The deployments that may serve a model name, and the alias that led there.
+
+    Attributes:
+        weights: Of the candidates, in their order.
+        main: How many of them are there for all calls; the rest steps in when none of these can.
+        policy: Chooses among them; ``None`` where the first serves every call and nothing is tried twice.
+    """
 
     alias: str
     candidates: tuple[Deployment, ...]
+    weights: tuple[int, ...] = ()
+    main: int = 1
+    policy: RoutePolicy | None = None
 
 
 class AnswerFacts(msgspec.Struct, kw_only=True):

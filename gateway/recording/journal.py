@@ -11,7 +11,6 @@ import orjson
 
 from gateway.core.call import Call
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request, RoutePlan
-from gateway.core.ports import AttemptView
 from gateway.core.record import AttemptRecord, ExchangeRecord
 from gateway.core.verdict import Masked
 from gateway.recording.metrics import Cell
@@ -211,6 +210,8 @@ class Journal:
         attempt = call.attempt
         if attempt is not None:
             took_ns -= (attempt.ended_ns or now_ns) - attempt.sent_ns
+        if call.trip is not None:
+            took_ns -= call.trip.spent_ns
         return max(0, took_ns) / 1e6
 
     def rerouted(self, record: ExchangeRecord, template: ExchangeRecord) -> None:
@@ -241,34 +242,45 @@ class Journal:
             record.bytes_out += attempt.out_bytes
             ended_ns = attempt.ended_ns or now_ns
             took_ns -= ended_ns - attempt.sent_ns
-            self._attempted(record, attempt, code, received_ns, ended_ns)
+            if call.trip is not None:
+                took_ns -= call.trip.spent_ns
+            self._attempted(record, call, code, ended_ns)
             if self._bodies != "none":
                 self._captured(call, record)
         record.overhead_ms = took_ns / 1e6
         self._filing.append(record)
         self._counting.observe(record)
 
-    def _attempted(
-        self, record: ExchangeRecord, attempt: AttemptView, code: str, received_ns: int, ended_ns: int
-    ) -> None:
+    def tried(self, record: ExchangeRecord, call: Call, code: str) -> None:
+        """Note a try that came to nothing, since another follows it."""
+        attempt = call.attempt
+        if attempt is not None:
+            self._attempted(record, call, code, attempt.ended_ns or self.now_ns())
+
+    def _attempted(self, record: ExchangeRecord, call: Call, code: str, ended_ns: int) -> None:
+        attempt, trip = call.attempt, call.trip
+        if attempt is None:
+            return
         first_ns = attempt.first_ns or attempt.answered_ns
         ttft_ms = (first_ns - attempt.sent_ns) / 1e6 if first_ns else None
         if record.stream:
             record.ttft_ms = ttft_ms
-        record.attempts = [
-            AttemptRecord(
-                started_us=record.started_us + (attempt.sent_ns - received_ns) // 1000,
-                provider=record.provider,
-                deployment=record.deployment,
-                status=attempt.status,
-                error_code=code,
-                ttft_ms=ttft_ms,
-                duration_ms=(ended_ns - attempt.sent_ns) / 1e6,
-                input_tokens=record.input_tokens,
-                output_tokens=record.output_tokens,
-                cost_nanousd=record.cost_nanousd,
-            )
-        ]
+        tried = AttemptRecord(
+            number=1 if trip is None else trip.number,
+            kind="first" if trip is None else trip.kind,
+            started_us=record.started_us + (attempt.sent_ns - call.incoming.received_ns) // 1000,
+            provider=record.provider,
+            deployment=record.deployment,
+            status=attempt.status,
+            error_code=code,
+            ttft_ms=ttft_ms,
+            duration_ms=(ended_ns - attempt.sent_ns) / 1e6,
+            input_tokens=record.input_tokens,
+            output_tokens=record.output_tokens,
+            cost_nanousd=record.cost_nanousd,
+        )
+        # Not added to it: records that are copies of one share their empty list.
+        record.attempts = [*record.attempts, tried]
 
     def _captured(self, call: Call, record: ExchangeRecord) -> None:
         most = self._max_body_bytes

@@ -1,4 +1,4 @@
-"""The router: which deployments serve a model name. Pure and memoised; it knows no health and no load."""
+"""The table: which deployments serve a model name. Pure and memoised; it knows no health and no load."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from gateway.core.errors import ModelNotFound, RouteNotFound
-from gateway.core.exchange import Deployment, RoutePlan
+from gateway.core.exchange import Deployment, RoutePlan, RoutePolicy
 
 # Longer names are served, but neither remembered nor repeated in an error.
 _MAX_SHOWN_CHARS = 200
@@ -22,10 +22,23 @@ class RouteEntry(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         alias: A model name as clients send it, or a glob over such names.
         deployment: Who serves it; ``{model}`` in its model stands for the name the client sent.
+        weight: Of the calls, where these are spread by weights.
+        fallback: It steps in only when none of the others can.
     """
 
     alias: str
     deployment: Deployment
+    weight: int = 1
+    fallback: bool = False
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """All that the table says of one alias."""
+
+    deployments: tuple[Deployment, ...]
+    weights: tuple[int, ...]
+    main: int
+    policy: RoutePolicy | None
 
 
 class Router:
@@ -37,17 +50,25 @@ class Router:
     Args:
         models: The routing table.
         providers: For each provider, the deployment that passes calls through and keeps the client's model name.
+        policies: How the calls of an alias are spread; where there is none, its first deployment serves them.
         memo_size: How many plans are remembered. Clients choose the names, so this bounds what they can make us keep.
     """
 
     def __init__(
-        self, models: tuple[RouteEntry, ...], providers: Mapping[str, Deployment] | None = None, memo_size: int = 4096
+        self,
+        models: tuple[RouteEntry, ...],
+        providers: Mapping[str, Deployment] | None = None,
+        policies: Mapping[str, RoutePolicy] | None = None,
+        memo_size: int = 4096,
     ) -> None:
-        self._exact: dict[str, tuple[Deployment, ...]] = {}
-        globs: dict[str, tuple[Deployment, ...]] = {}
+        self._exact: dict[str, _Line] = {}
+        globs: dict[str, _Line] = {}
+        entries: dict[str, list[RouteEntry]] = {}
         for entry in models:
-            table = globs if _GLOB_CHARS.intersection(entry.alias) else self._exact
-            table[entry.alias] = (*table.get(entry.alias, ()), entry.deployment)
+            entries.setdefault(entry.alias, []).append(entry)
+        for alias, each in entries.items():
+            table = globs if _GLOB_CHARS.intersection(alias) else self._exact
+            table[alias] = _line(each, (policies or {}).get(alias))
         self._rest = globs.pop("*", None)
         self._globs = sorted(globs.items(), key=lambda item: _specificity(item[0]), reverse=True)
         self._passthrough = {
@@ -80,8 +101,9 @@ class Router:
         return tuple(self._exact)
 
     def _find(self, model: str) -> RoutePlan:
-        alias, deployments, name = self._match(model)
-        plan = RoutePlan(alias=alias, candidates=tuple(_filled(deployment, name) for deployment in deployments))
+        alias, line, name = self._match(model)
+        candidates = tuple(_filled(deployment, name) for deployment in line.deployments)
+        plan = RoutePlan(alias=alias, candidates=candidates, weights=line.weights, main=line.main, policy=line.policy)
         if len(model) <= _MAX_SHOWN_CHARS:
             if len(self._memo) >= self._memo_size:
                 # The oldest goes, even when it is in use: finding it again costs microseconds, and a look-up stays one
@@ -90,24 +112,32 @@ class Router:
             self._memo[model] = plan
         return plan
 
-    def _match(self, model: str) -> tuple[str, tuple[Deployment, ...], str]:
+    def _match(self, model: str) -> tuple[str, _Line, str]:
         found = self._exact.get(model)
         if found is not None:
             return model, found, model
         if len(model) <= _MAX_SHOWN_CHARS:
             # Globs are not tried on longer names: no model is called that, and the time they take grows with the name.
-            for pattern, deployments in self._globs:
+            for pattern, line in self._globs:
                 if fnmatchcase(model, pattern):
-                    return pattern, deployments, model
+                    return pattern, line, model
         prefix, slash, name = model.partition("/")
         if slash and name and prefix in self._passthrough:
             deployment = self._passthrough[prefix].candidates[0]
-            return f"{prefix}/*", (msgspec.structs.replace(deployment, model=_PLACEHOLDER),), name
+            line = _Line((msgspec.structs.replace(deployment, model=_PLACEHOLDER),), (1,), 1, None)
+            return f"{prefix}/*", line, name
         if self._rest is not None:
             return "*", self._rest, model
         if not model:
             raise ModelNotFound("The request names no model.", param="model")
         raise ModelNotFound(f"The model '{model[:_MAX_SHOWN_CHARS]}' does not exist.", param="model")
+
+
+def _line(entries: list[RouteEntry], policy: RoutePolicy | None) -> _Line:
+    """Put the candidates of an alias together, those that only step in at the end."""
+    entries = sorted(entries, key=lambda entry: entry.fallback)
+    main = sum(not entry.fallback for entry in entries)
+    return _Line(tuple(each.deployment for each in entries), tuple(each.weight for each in entries), main, policy)
 
 
 def _specificity(pattern: str) -> tuple[int, int]:

@@ -90,20 +90,10 @@ def test_units_are_read():
         ("providers: {'a b': {kind: sim}}", "providers.a b: should match pattern"),
         ("models: [{alias: m, candidates: []}]", "models[0].candidates: names no provider; give one {provider, model}"),
         (
-            "models: [{alias: m, candidates: [{provider: a}, {provider: b}]}]",
-            "models[0].candidates: more than one candidate is not yet available",
-        ),
-        (
             "models: [{alias: m, candidates: [{provider: a}], hedge: {after: p95}}]",
             "models[0].hedge: not yet available",
         ),
-        ("models: [{alias: m, candidates: [{provider: a}], retry: {on: [429]}}]", "models[0].retry: not yet available"),
-        ("models: [{alias: m, candidates: [{provider: a}], fallback: [x]}]", "models[0].fallback: not yet available"),
         ("models: [{alias: m, candidates: [{provider: a}], mirror: {to: x}}]", "models[0].mirror: not yet available"),
-        (
-            "models: [{alias: m, candidates: [{provider: a}], strategy: weighted}]",
-            "models[0].strategy: not yet available",
-        ),
         ("identity: {mode: jwt, issuer: x}", "identity.mode: mode 'jwt' is not yet available"),
         ("identity: {mode: mesh}", "identity.mode: mode 'mesh' is not yet available"),
         ("identity: {mode: keys}", "identity: mode keys needs at least one entry under keys"),

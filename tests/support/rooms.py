@@ -30,6 +30,8 @@ from gateway.identity.open import OpenIdentity
 from gateway.listener.drive import Drive
 from gateway.pipeline import Pipeline
 from gateway.recording.journal import Capture, Journal
+from gateway.roads import Roads
+from gateway.routing.health import Healths
 from gateway.routing.table import RouteEntry, Router
 from gateway.upstream.catalog import CatalogProvider
 from gateway.upstream.dispatch import Dispatcher
@@ -171,6 +173,7 @@ class Rooms:
                 guards=engine or guards(*rules),
                 journal=journal,
                 sessions=sessions,
+                roads=Roads(Healths(lambda: self.clock.monotonic_ns() / 1e9)),
             ),
             ledger=ledger,
             dispatcher=Dispatcher(http, {"catalog": CatalogProvider(("m",))}),

@@ -1,0 +1,90 @@
+"""From the section ``models`` to settings: candidates and fallbacks put in order, policies with their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import msgspec
+
+from gateway.config.routing import CandidateSpec, ModelSpec
+from gateway.config.settings import CLIENTS_NAME, ModelEntry
+from gateway.core.exchange import BreakerRule, RoutePolicy, Timeouts
+
+
+def model_entries(
+    spec: ModelSpec, providers: Collection[str], aliases: Mapping[str, ModelSpec]
+) -> Iterator[ModelEntry]:
+    """Give who serves an alias: its candidates, then what steps in for them.
+
+    Args:
+        spec: The alias.
+        providers: Names of the configuration's providers.
+        aliases: All aliases; a fallback may be one of them.
+    """
+    for candidate in spec.candidates:
+        yield _entry(spec, candidate)
+    for name in spec.fallback:
+        for candidate in fallback_candidates(name, providers, aliases):
+            yield msgspec.structs.replace(_entry(spec, candidate), fallback=True)
+
+
+def fallback_candidates(
+    name: str, providers: Collection[str], aliases: Mapping[str, ModelSpec]
+) -> tuple[CandidateSpec, ...]:
+    """Give who a fallback names: ``provider/model``, or the candidates of an alias; empty when it is neither."""
+    if name in aliases:
+        return tuple(_named(each, name) for each in aliases[name].candidates)
+    provider, slash, model = name.partition("/")
+    if slash and model and provider in providers:
+        return (CandidateSpec.model_validate({"provider": provider, "model": model}),)
+    return ()
+
+
+def route_policies(specs: Iterable[ModelSpec]) -> dict[str, RoutePolicy]:
+    """Give how the calls of each alias are spread and tried again.
+
+    An alias with one deployment about which nothing more is said has no policy: its calls are tried once.
+    """
+    return {spec.alias: _policy(spec) for spec in specs if _has_policy(spec)}
+
+
+def _has_policy(spec: ModelSpec) -> bool:
+    limited = any(candidate.concurrency is not None for candidate in spec.candidates)
+    several = len(spec.candidates) > 1 or bool(spec.fallback)
+    return several or limited or spec.retry is not None or spec.breaker is not None
+
+
+def _policy(spec: ModelSpec) -> RoutePolicy:
+    usual = RoutePolicy()
+    breaker = BreakerRule()
+    if spec.breaker is not None:
+        breaker = BreakerRule(**{name: getattr(spec.breaker, name) for name in BreakerRule.__struct_fields__})
+    return RoutePolicy(
+        strategy=spec.strategy or usual.strategy,
+        retries=usual.retries if spec.retry is None else spec.retry.attempts,
+        retry_on=usual.retry_on if spec.retry is None else frozenset(spec.retry.on),
+        breaker=breaker,
+    )
+
+
+def _entry(spec: ModelSpec, candidate: CandidateSpec) -> ModelEntry:
+    timers = spec.timeouts
+    timeouts = Timeouts(
+        connect_s=timers.connect_s, first_token_s=timers.first_token_s, idle_s=timers.idle_s, total_s=timers.total_s
+    )
+    return ModelEntry(
+        alias=spec.alias,
+        provider=candidate.provider,
+        model=candidate.model,
+        timeouts=timeouts,
+        on_unsupported=spec.on_unsupported,
+        weight=candidate.weight,
+        max_concurrency=candidate.concurrency or 0,
+    )
+
+
+def _named(candidate: CandidateSpec, alias: str) -> CandidateSpec:
+    """A candidate that passes names on gets the name of its own alias, not what the client wrote."""
+    if candidate.model != CLIENTS_NAME:
+        return candidate
+    return candidate.model_copy(update={"model": alias})

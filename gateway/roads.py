@@ -1,0 +1,75 @@
+"""Which deployments an alias' calls can be given, with all that is known of them: what trips are made from."""
+
+from __future__ import annotations
+
+from functools import partial
+from hashlib import blake2b
+from random import Random
+from weakref import WeakValueDictionary
+
+from gateway.core.call import Call
+from gateway.core.exchange import Request, RoutePlan
+from gateway.core.ports import Dialect
+from gateway.routing.chooser import Asked, Chooser, Prices
+from gateway.routing.health import Healths
+from gateway.trip import Trip
+
+# What conversations have in common stands at their start; more of it says nothing more.
+_MAX_PREFIX_CHARS = 65_536
+_SYSTEM = frozenset({"system", "developer"})
+# Calls of one alias share their chooser, whoever makes them; as long as somebody holds it.
+_Key = tuple[str, tuple[tuple[str, str, str], ...]]
+
+
+class Roads:
+    """Makes choosers and trips.
+
+    Args:
+        healths: What is known of the deployments.
+        prices: What a usual call costs.
+        random: Breaks ties and spreads retries.
+    """
+
+    def __init__(self, healths: Healths, prices: Prices | None = None, random: Random | None = None) -> None:
+        self.healths = healths
+        self._prices = prices
+        self._random = random or Random()  # noqa: S311 - nobody gains by guessing it
+        self._choosers: WeakValueDictionary[_Key, Chooser] = WeakValueDictionary()
+
+    def chooser(self, plan: RoutePlan) -> Chooser:
+        """Give what chooses for a plan: the same for all callers, so that shares come out over all their calls."""
+        key = plan.alias, tuple((each.provider, each.base_url, each.model) for each in plan.candidates)
+        chooser = self._choosers.get(key)
+        if chooser is None or chooser.plan.policy != plan.policy:
+            chooser = self._choosers[key] = Chooser(plan, self.healths, self._random, self._prices)
+        return chooser
+
+    def trip(self, chooser: Chooser, call: Call, request: Request) -> Trip:
+        """Begin a call's way.
+
+        Raises:
+            Overloaded: Nobody may be given it now.
+        """
+        session = "" if call.labels is None else call.labels.session_id
+        prefix = partial(prefix_of, call.dialect, request)
+        asked = Asked(model=request.model, stream=request.stream, session=session, prefix=prefix)
+        return Trip(chooser, asked, self._random)
+
+
+def prefix_of(dialect: Dialect, request: Request) -> bytes:
+    """Digest what a provider's cache can use again of a request: instructions, tools, and the first turn."""
+    digest, left, turn = blake2b(digest_size=16), _MAX_PREFIX_CHARS, None
+    if request.document is None:
+        return b""
+    for segment in dialect.segments(request.document):
+        if segment.role not in _SYSTEM and segment.kind != "tool_description":
+            if turn is None:
+                turn = segment.path[:2]
+            elif segment.path[:2] != turn:
+                continue
+        text = segment.text[:left]
+        digest.update(text.encode("utf-8", "replace") + b"\0")
+        left -= len(text)
+        if left <= 0:
+            break
+    return digest.digest()

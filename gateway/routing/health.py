@@ -1,0 +1,122 @@
+"""What is known of a deployment by now: how busy, how slow, how often at fault. Filled by calls; reads no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.core.exchange import BreakerRule, Cause, Deployment
+from gateway.routing.breaker import Breaker
+from gateway.routing.ewma import PeakAverage
+
+# A provider may say when it wants to hear of us again; nobody is believed for longer.
+MAX_REST_S = 60.0
+MAX_HEALTHS = 4096
+# Not what a deployment is to blame for, but how much it can take.
+CAPACITY: frozenset[Cause] = frozenset({"429"})
+
+
+class Health:
+    """The state of one deployment.
+
+    Attributes:
+        in_flight: Calls on their way.
+        ttft: Seconds until a stream's first token.
+        tpot: Seconds for every further one.
+        whole: Seconds for an answer that comes whole.
+        breaker: Whether it is left alone because it fails.
+        calls, failures: Since the process began.
+        load: How full it says it is, 0 to 1; ``None`` where it says nothing.
+    """
+
+    __slots__ = (
+        "_rests_until_s", "breaker", "calls", "failures", "in_flight", "load", "tpot", "ttft", "whole",
+    )  # fmt: skip
+
+    def __init__(self, rule: BreakerRule) -> None:
+        self.in_flight = self.calls = self.failures = 0
+        self.ttft = PeakAverage()
+        self.tpot = PeakAverage()
+        self.whole = PeakAverage()
+        self.breaker = Breaker(rule)
+        self.load: float | None = None
+        self._rests_until_s = 0.0
+
+    def ready(self, now_s: float) -> bool:
+        """Whether it may be given a call."""
+        return self.breaker.allows(now_s) and now_s >= self._rests_until_s
+
+    def rests_s(self, now_s: float) -> float:
+        """Seconds until it may be given a call."""
+        return max(0.0, self._rests_until_s - now_s, self.breaker.opens_at_s() - now_s)
+
+    def begin(self, now_s: float) -> None:
+        """A call goes to it."""
+        self.calls += 1
+        self.in_flight += 1
+        self.breaker.begin(now_s)
+
+    def succeed(self, now_s: float) -> None:
+        """A call went well."""
+        self.in_flight -= 1
+        self.breaker.succeed(now_s)
+
+    def fail(self, now_s: float, cause: Cause, retry_after_s: float | None, took_s: float) -> None:
+        """A call failed.
+
+        Args:
+            now_s: The present.
+            cause: Why.
+            retry_after_s: When the provider wants to hear of us again, if it said so.
+            took_s: How long the call took to fail.
+        """
+        self.in_flight -= 1
+        self.failures += 1
+        if cause in CAPACITY:
+            self.breaker.give_up()
+        else:
+            self.breaker.fail(now_s)
+        if cause == "timeout":
+            # As bad as if it had answered only then.
+            self.ttft.note(took_s, now_s)
+            self.whole.note(took_s, now_s)
+        if retry_after_s:
+            self._rests_until_s = max(self._rests_until_s, now_s + min(retry_after_s, MAX_REST_S))
+
+    def leave(self) -> None:
+        """A call ended that says nothing of the deployment."""
+        self.in_flight -= 1
+        self.breaker.give_up()
+
+
+class Healths:
+    """The states of all deployments; outlives a reload.
+
+    Args:
+        now_s: Monotonic clock.
+    """
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self.now_s = now_s
+        self._known: dict[tuple[str, str, str], tuple[BreakerRule, Health]] = {}
+
+    def of(self, deployment: Deployment, rule: BreakerRule) -> Health:
+        """Give the state of a deployment; one that nobody has asked for yet is healthy."""
+        key = (deployment.provider, deployment.base_url, deployment.model)
+        known = self._known.get(key)
+        if known is None or known[0] != rule:
+            if known is None and len(self._known) >= MAX_HEALTHS:
+                # Clients choose the names behind wildcards: the oldest that is idle goes.
+                self._forget()
+            known = self._known[key] = rule, Health(rule)
+        return known[1]
+
+    def names(self) -> dict[tuple[str, str], Health]:
+        """Provider and model of everything that is known, for who watches."""
+        return {(provider, model): health for (provider, _, model), (_, health) in self._known.items()}
+
+    def _forget(self) -> None:
+        for key, (_, health) in self._known.items():
+            if not health.in_flight:
+                del self._known[key]
+                return
+        del self._known[next(iter(self._known))]

@@ -1,0 +1,154 @@
+"""One call's way from deployment to deployment: who has had it, what came of that, and who gets it next."""
+
+from __future__ import annotations
+
+from random import Random
+
+from gateway.core.errors import GatewayError
+from gateway.core.exchange import Cause, Headers
+from gateway.core.ports import AttemptView
+from gateway.routing.causes import cause_of, cause_of_status
+from gateway.routing.chooser import Asked, Chooser
+
+_FIRST_DELAY_S = 0.25
+_MAX_DELAY_S = 8.0
+# A provider that wants to be left alone for longer is not waited for: the client is told.
+_MAX_AWAITED_S = 10.0
+
+
+class Trip:
+    """Where a call has been.
+
+    Args:
+        chooser: Chooses who gets it.
+        asked: The request, as far as that matters for the choice.
+        random: Spreads retries over time.
+
+    Attributes:
+        place: Who has it now.
+        kind: Of the try that goes on now: ``first``, ``fallback`` to another deployment, ``retry`` at the same.
+        number: Of that try, from 1.
+        spent_ns: How long the tries before it took.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_chooser",
+        "_left",
+        "_next_kind",
+        "_random",
+        "_tried",
+        "_under_way",
+        "kind",
+        "number",
+        "place",
+        "spent_ns",
+    )
+
+    def __init__(self, chooser: Chooser, asked: Asked, random: Random) -> None:
+        self._chooser = chooser
+        self._asked = asked
+        self._random = random
+        self._left = chooser.policy.retries
+        self._tried: list[int] = []
+        self._under_way = False
+        self.kind = self._next_kind = "first"
+        self.number = self.spent_ns = 0
+        place = chooser.pick(asked, chooser.now_s())
+        self.place = 0 if place is None else place
+        chooser.budget.call()
+
+    def begin(self) -> None:
+        """The call goes to its deployment."""
+        chooser = self._chooser
+        self._under_way = True
+        self.number += 1
+        self.kind = self._next_kind
+        self._tried.append(self.place)
+        chooser.healths[self.place].begin(chooser.now_s())
+
+    def leave(self) -> None:
+        """The try is over and says nothing of the deployment; nothing happens where it ended otherwise before."""
+        if self._under_way:
+            self._under_way = False
+            self._chooser.healths[self.place].leave()
+
+    def end(self, attempt: AttemptView, error: GatewayError | None) -> Cause | None:
+        """Note what came of a try.
+
+        Returns:
+            Why another one may help; ``None`` where none would.
+        """
+        if not self._under_way:
+            return None
+        cause = cause_of_status(attempt.status) if error is None else cause_of(error)
+        now_s, health = self._chooser.now_s(), self._chooser.healths[self.place]
+        if cause is not None and cause not in {"408", "409"}:
+            self._under_way = False
+            retry_after_s = retry_after(attempt.headers) if error is None else error.retry_after_s
+            health.fail(now_s, cause, retry_after_s, (attempt.ended_ns - attempt.sent_ns) / 1e9)
+        elif error is None and attempt.status < 400:
+            self._under_way = False
+            if attempt.reader is None:
+                health.whole.note((attempt.ended_ns - attempt.sent_ns) / 1e9, now_s)
+            else:
+                first_ns = attempt.first_ns or attempt.answered_ns
+                health.ttft.note((first_ns - attempt.sent_ns) / 1e9, now_s)
+                further = attempt.reader.facts.chunks - 1
+                if further > 0:
+                    health.tpot.note((attempt.ended_ns - first_ns) / further / 1e9, now_s)
+            health.succeed(now_s)
+        else:
+            # The client went away, or the request itself is at fault.
+            self.leave()
+        return cause
+
+    def unfit(self) -> bool:
+        """Go on to the next deployment, since this one cannot carry the request; false where there is no other."""
+        self.leave()
+        self.number -= 1
+        place = self._next()
+        if place is None:
+            return False
+        self.place = place
+        return True
+
+    def go_on(self, cause: Cause, retry_after_s: float | None) -> float | None:
+        """Choose who gets a call that has failed.
+
+        Returns:
+            Seconds to wait before that; ``None`` where the call has failed for good.
+        """
+        chooser = self._chooser
+        if not self._left or cause not in chooser.policy.retry_on:
+            return None
+        self._left -= 1
+        place = self._next()
+        if place is not None:
+            self.place, self._next_kind = place, "fallback"
+            return 0.0
+        now_s = chooser.now_s()
+        again = [each for each in self._tried if not chooser.healths[each].rests_s(now_s)] or self._tried
+        self.place, self._next_kind = again[0], "retry"
+        wait_s = max(chooser.healths[self.place].rests_s(now_s), retry_after_s or 0.0 if len(again) == 1 else 0.0)
+        if wait_s > _MAX_AWAITED_S or not chooser.budget.take(now_s):
+            return None
+        # Full jitter: calls that failed together do not come back together.
+        most_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2 ** (len(self._tried) - 1))
+        return max(wait_s, self._random.random() * most_s)
+
+    def _next(self) -> int | None:
+        chooser = self._chooser
+        return chooser.pick(self._asked, chooser.now_s(), self._tried)
+
+
+def retry_after(headers: Headers) -> float | None:
+    """Read in how many seconds a provider wants to hear of us again; ``None`` where it says nothing that we know."""
+    for name, unit_s in ((b"retry-after-ms", 0.001), (b"retry-after", 1.0)):
+        try:
+            value = float(headers[name]) * unit_s
+        except (KeyError, ValueError):
+            continue
+        if 0.0 <= value < 1e9:
+            return value
+    return None

@@ -1,0 +1,47 @@
+"""Candidates, fallbacks and policies of aliases, in order and with their defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.config.routes import fallback_candidates, model_entries, route_policies
+from gateway.config.routing import ModelSpec
+from gateway.core.exchange import CAUSES, RoutePolicy
+
+PROVIDERS = ("a", "b", "c")
+
+
+def spec(**fields: Any) -> ModelSpec:
+    return ModelSpec.model_validate({"alias": "m", "candidates": [{"provider": "a"}], **fields})
+
+
+def test_fallbacks_follow_the_candidates():
+    both = [{"provider": "a", "weight": 3}, {"provider": "b", "model": "x", "concurrency": 2}]
+    entries = list(model_entries(spec(candidates=both, fallback=["c/y/z"]), PROVIDERS, {}))
+    assert [(each.provider, each.model, each.weight, each.max_concurrency, each.fallback) for each in entries] == [
+        ("a", "{model}", 3, 0, False),
+        ("b", "x", 1, 2, False),
+        ("c", "y/z", 1, 0, True),
+    ]
+
+
+def test_a_fallback_may_be_an_alias_whose_name_its_candidates_get():
+    other = spec(alias="cheap", candidates=[{"provider": "b"}, {"provider": "c", "model": "small"}])
+    found = fallback_candidates("cheap", PROVIDERS, {"cheap": other})
+    assert [(each.provider, each.model) for each in found] == [("b", "cheap"), ("c", "small")]
+    assert fallback_candidates("nobody/m", PROVIDERS, {}) == ()
+    assert fallback_candidates("a/", PROVIDERS, {}) == ()
+
+
+def test_an_alias_about_which_nothing_is_said_has_no_policy():
+    assert route_policies([spec()]) == {}
+    assert route_policies([spec(strategy="weighted")]) == {}
+
+
+def test_policies_have_defaults():
+    two = spec(candidates=[{"provider": "a"}, {"provider": "b"}])
+    assert route_policies([two]) == {"m": RoutePolicy(strategy="weighted", retries=2, retry_on=frozenset(CAUSES))}
+    told = spec(retry={"attempts": 1, "on": ["connect", 429]}, breaker={"consecutive": 7, "open": "1s"})
+    policy = route_policies([told])["m"]
+    assert (policy.retries, policy.retry_on) == (1, {"connect", "429"})
+    assert (policy.breaker.consecutive, policy.breaker.open_s, policy.breaker.share) == (7, 1.0, 0.5)

@@ -1,0 +1,41 @@
+"""The section ``models``: what it may hold, by name and line."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.config.test_schema import problems_of
+
+ONE = "models: [{alias: m, candidates: [{provider: a}], "
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (ONE + "strategy: when-rules}]", "models[0].strategy: strategy 'when-rules' is not yet available"),
+        (ONE + "strategy: fastest}]", "models[0].strategy: should be"),
+        (ONE + "retry: {on: [418]}}]", "models[0].retry.on[0]: should be"),
+        (ONE + "retry: {attempts: 11}}]", "models[0].retry.attempts: should be less than or equal to 10"),
+        (ONE + "retry: {attempts: -1}}]", "models[0].retry.attempts: should be greater than or equal to 0"),
+        (ONE + "breaker: {share: 150%}}]", "models[0].breaker.share:"),
+        (ONE + "breaker: {open: 5}}]", "models[0].breaker.open: should be a duration with its unit"),
+        ("models: [{alias: m, candidates: [{provider: a, weight: 0}]}]", "models[0].candidates[0].weight: should be"),
+        ("models: [{alias: m, candidates: [{provider: a, concurrency: 0}]}]", "models[0].candidates[0].concurrency"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(text: str, problem: str) -> None:
+    found = problems_of(text)
+    assert [message for message in found if message.startswith(f"w:2: {problem}")], found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ONE + "retry: {attempts: 2, on: [connect, 429, 5xx]}}]",
+        ONE + "strategy: weighted}]",
+        ONE + "breaker: {consecutive: 5, share: 50%, min_calls: 10, window: 10s, open: 1s, max_open: 30s}}]",
+        "models: [{alias: m, candidates: [{provider: a, weight: 9}, {provider: b, concurrency: 4}]}]",
+    ],
+)
+def test_what_the_contract_names_is_taken(text: str) -> None:
+    assert [each for each in problems_of(text) if "no provider is named" not in each] == []

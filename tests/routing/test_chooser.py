@@ -1,0 +1,176 @@
+"""Who gets a call: each strategy's promise, and who is left out and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.errors import Overloaded
+from gateway.core.exchange import Deployment, RoutePlan, RoutePolicy, Strategy
+from gateway.routing.chooser import NOBODY, Asked, Chooser
+from gateway.routing.health import Healths
+
+
+def chooser(
+    strategy: Strategy = "weighted", names: str = "abc", *, main: int = 0, weights: tuple[int, ...] = (), **more: Any
+) -> Chooser:
+    candidates = tuple(
+        Deployment(
+            provider=name,
+            kind="openai",
+            model="m",
+            base_url=f"http://{name}",
+            credential=b"",
+            max_concurrency=more.get("max_concurrency", 0),
+        )
+        for name in names
+    )
+    plan = RoutePlan(
+        alias="m",
+        candidates=candidates,
+        weights=weights,
+        main=main or len(names),
+        policy=RoutePolicy(strategy=strategy),
+    )
+    return Chooser(plan, Healths(lambda: 0.0), Random(7), more.get("prices"))
+
+
+def picks(made: Chooser, asked: Asked = NOBODY, number: int = 1000, now_s: float = 0.0) -> Counter[int | None]:
+    return Counter(made.pick(asked, now_s) for _ in range(number))
+
+
+def test_weights_are_kept_exactly_and_without_bursts():
+    made = chooser(weights=(5, 1, 1))
+    order = [made.pick(NOBODY, 0.0) for _ in range(7)]
+    assert order == [0, 0, 1, 0, 2, 0, 0]
+    assert picks(made, number=7000) == {0: 5000, 1: 1000, 2: 1000}
+
+
+@given(st.lists(st.integers(1, 20), min_size=2, max_size=8))
+def test_shares_come_out_over_every_round(weights: list[int]):
+    made = chooser(names="abcdefgh"[: len(weights)], weights=tuple(weights))
+    assert picks(made, number=sum(weights)) == dict(enumerate(weights))
+
+
+def test_round_robin_knows_no_weights():
+    assert picks(chooser("round_robin", weights=(9, 1, 1)), number=900) == {0: 300, 1: 300, 2: 300}
+
+
+def test_least_busy():
+    made = chooser("least_busy")
+    for index, busy in enumerate((3, 1, 2)):
+        made.healths[index].in_flight = busy
+    assert picks(made) == {1: 1000}
+    made.healths[1].load = 1.0
+    assert picks(made) == {2: 1000}
+
+
+def test_the_quicker_of_two_is_taken_and_streams_and_whole_answers_are_told_apart():
+    made = chooser("lowest_ttft", names="ab")
+    made.healths[0].ttft.note(1.0, 0.0)
+    made.healths[1].ttft.note(0.1, 0.0)
+    made.healths[0].whole.note(1.0, 0.0)
+    made.healths[1].whole.note(3.0, 0.0)
+    assert picks(made, Asked(stream=True)) == {1: 1000}
+    assert picks(made) == {0: 1000}
+    made = chooser("lowest_tpot", names="ab")
+    made.healths[0].tpot.note(0.01, 0.0)
+    made.healths[1].tpot.note(0.02, 0.0)
+    assert picks(made, Asked(stream=True)) == {0: 1000}
+
+
+def test_the_quicker_one_is_not_buried_under_calls():
+    made = chooser("lowest_ttft", names="ab")
+    made.healths[0].whole.note(0.3, 0.0)
+    made.healths[1].whole.note(0.1, 0.0)
+    made.healths[1].in_flight = 4
+    assert picks(made) == {0: 1000}
+
+
+def test_the_cheapest_is_taken_and_one_without_a_price_last():
+    prices = {"a": None, "b": 500, "c": 100}
+    made = chooser("lowest_cost", prices=lambda deployment, _model: prices[deployment.provider])
+    assert picks(made) == {2: 1000}
+    made.healths[2].breaker.fail(0.0)
+    for _ in range(3):
+        made.healths[2].breaker.fail(0.0)
+    assert picks(made) == {1: 1000}
+
+
+def test_the_same_prefix_goes_to_the_same_deployment_and_all_get_their_share():
+    made = chooser("prefix_affinity", names="abcd")
+    homes = {}
+    for number in range(2000):
+        key = f"prompt-{number}".encode()
+        homes[key] = made.pick(Asked(prefix=lambda key=key: key), 0.0)
+        assert made.pick(Asked(prefix=lambda key=key: key), 0.0) == homes[key]
+    assert all(400 < count < 600 for count in Counter(homes.values()).values())
+    # When one goes, only its own keys move.
+    for _ in range(3):
+        made.healths[3].breaker.fail(0.0)
+    moved = {key: made.pick(Asked(prefix=lambda key=key: key), 0.0) for key in homes}
+    assert all(moved[key] == home for key, home in homes.items() if home != 3)
+
+
+def test_a_deployment_that_has_more_than_its_share_is_spared():
+    made = chooser("session_affinity", names="abcd")
+    asked = Asked(session="s-1")
+    home = made.pick(asked, 0.0)
+    assert home is not None
+    for health in made.healths:
+        health.in_flight = 4
+    made.healths[home].in_flight = 12
+    assert made.pick(asked, 0.0) != home
+    made.healths[home].in_flight = 4
+    assert made.pick(asked, 0.0) == home
+
+
+def test_without_a_key_affinity_is_least_busy():
+    made = chooser("session_affinity", names="ab")
+    made.healths[0].in_flight = 1
+    assert picks(made) == {1: 1000}
+
+
+def test_fallbacks_step_in_when_no_other_can():
+    made = chooser(names="abc", main=2)
+    assert set(picks(made)) == {0, 1}
+    assert made.pick(NOBODY, 0.0, [0]) == 1
+    assert made.pick(NOBODY, 0.0, [0, 1]) == 2
+    assert made.pick(NOBODY, 0.0, [0, 1, 2]) is None
+
+
+def test_where_all_fail_the_one_that_opens_first_is_asked():
+    made = chooser(names="ab")
+    for index, at_s in ((0, 1.0), (1, 0.5)):
+        for _ in range(3):
+            made.healths[index].breaker.fail(at_s)
+    assert made.pick(NOBODY, 1.0) == 1
+    assert made.why_not(0, 1.0) == "breaker open"
+
+
+def test_where_all_ask_for_rest_a_call_is_turned_away_with_the_time():
+    made = chooser(names="ab")
+    for index, rest_s in ((0, 9.0), (1, 4.0)):
+        made.healths[index].begin(0.0)
+        made.healths[index].fail(0.0, "429", rest_s, 0.1)
+    with pytest.raises(Overloaded) as refused:
+        made.pick(NOBODY, 1.0)
+    assert refused.value.retry_after_s == 3.0
+    # One that is on its way already is not turned away by us: it keeps the provider's own answer.
+    assert made.pick(NOBODY, 1.0, [0]) is None
+    assert "rests for 8.0 s" in made.why_not(0, 1.0)
+
+
+def test_who_is_full_is_spared():
+    made = chooser(names="ab", max_concurrency=2)
+    made.healths[0].in_flight = 2
+    assert picks(made) == {1: 1000}
+    assert made.why_not(0, 0.0) == "full"
+    made.healths[1].in_flight = 2
+    with pytest.raises(Overloaded):
+        made.pick(NOBODY, 0.0)

@@ -1,0 +1,61 @@
+"""What calls teach about a deployment."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.core.exchange import BreakerRule, Deployment
+from gateway.routing.health import MAX_HEALTHS, MAX_REST_S, Health, Healths
+
+RULE = BreakerRule()
+
+
+def deployment(model: str = "m") -> Deployment:
+    return Deployment(provider="p", kind="openai", model=model, base_url="http://p", credential=b"")
+
+
+def test_a_provider_that_asks_for_rest_gets_it_within_reason_and_no_blame():
+    health = Health(RULE)
+    for _ in range(50):
+        health.begin(0.0)
+        health.fail(0.0, "429", 5.0, 0.1)
+    assert (health.ready(4.9), health.ready(5.0), health.breaker.state(5.0)) == (False, True, "closed")
+    assert (health.in_flight, health.calls, health.failures) == (0, 50, 50)
+    health.begin(5.0)
+    health.fail(5.0, "429", 86_400.0, 0.1)
+    assert health.rests_s(5.0) == MAX_REST_S
+
+
+def test_failures_open_the_breaker_and_timeouts_count_as_slow():
+    health = Health(RULE)
+    for _ in range(3):
+        health.begin(0.0)
+        health.fail(0.0, "timeout", None, 30.0)
+    assert not health.ready(0.0)
+    assert health.ttft.read(0.0) == health.whole.read(0.0) == 30.0
+
+
+def test_a_call_that_says_nothing_only_goes_away():
+    health = Health(RULE)
+    health.begin(0.0)
+    health.leave()
+    assert (health.in_flight, health.failures, health.ready(0.0)) == (0, 0, True)
+
+
+def test_a_deployment_keeps_its_state_until_its_rule_changes():
+    healths = Healths(lambda: 0.0)
+    first = healths.of(deployment(), RULE)
+    assert healths.of(deployment(), RULE) is first
+    other = msgspec.structs.replace(deployment(), credential=b"x: y\r\n")
+    assert healths.of(other, RULE) is first
+    assert healths.of(deployment(), BreakerRule(consecutive=9)) is not first
+
+
+def test_clients_cannot_make_it_remember_without_end():
+    healths = Healths(lambda: 0.0)
+    busy = healths.of(deployment("busy"), RULE)
+    busy.begin(0.0)
+    for number in range(MAX_HEALTHS + 10):
+        healths.of(deployment(f"m{number}"), RULE)
+    assert len(healths.names()) <= MAX_HEALTHS
+    assert healths.names()["p", "busy"] is busy
