@@ -59,6 +59,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         try:
             request, course = self._begin(call)
             if request.duplex:
+                # A conversation stays where it began.
+                call.trip = None
                 return await converse(call, request, course, self)
             document = request.document
             if course.guard.request_active:
