@@ -22,7 +22,6 @@ from gateway.core.errors import Blocked, ClientGone, GatewayError
 from gateway.core.exchange import AnswerFacts, Incoming, Request
 from gateway.core.ports import AttemptView, Reply, StreamReader
 from gateway.core.record import ExchangeRecord
-from gateway.core.verdict import Screened
 from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.guards.plan import GuardPlan
@@ -30,7 +29,7 @@ from gateway.guards.sessions import Sessions
 from gateway.realtime.opening import converse
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import is_ordinary
-from gateway.travel import travel
+from gateway.travel import let_go, travel
 from gateway.upstream.attempt import Attempt
 from gateway.upstream.dispatch import Dispatcher
 from gateway.wire import openai_responses, passthrough
@@ -64,7 +63,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
                 return await converse(call, request, course, self)
             document = request.document
             if course.guard.request_active:
-                course, document = await self._admit(call, request, course)
+                course, document = await self.admit(call, request, course)
             if call.trip is None:
                 attempt = self.send(call, request, course, document)
                 await attempt
@@ -79,7 +78,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             raise
         finally:
             if not call.handed_on:
-                _let_go(call)
+                let_go(call)
                 self.ledger.release(call)
 
     def _begin(self, call: Call) -> tuple[Request, Course]:
@@ -94,7 +93,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         call.template = course.template
         call.lease = self.ledger.reserve(course.principal, request, course.deployment)
 
-    async def _admit(self, call: Call, request: Request, course: Course) -> tuple[Course, Any]:
+    async def admit(self, call: Call, request: Request, course: Course) -> tuple[Course, Any]:
         """Let guards look at a request; where a rule sends it elsewhere, by the rules that hold there, once."""
         record = self.journal.record(call)
         admitted = await gate.admit(record, course.guard, call.dialect, request, self.sessions)
@@ -110,28 +109,6 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         if admitted.taint:
             self.sessions.taint(record)
         return course, admitted.document
-
-    async def move(self, call: Call, request: Request, course: Course, place: int, document: Any) -> tuple[Course, Any]:
-        """Take a call to another candidate, under the rules that hold there; gives its course and what to send."""
-        going = self.courses.next(call, request, course, place)
-        if going.deployment is course.deployment:
-            return course, document
-        call.deployment, call.template = going.deployment, going.template
-        self.ledger.move(call, going.principal, request, going.deployment)
-        self.journal.rerouted(self.journal.record(call), going.template)
-        if going.guard is not course.guard and going.guard.request_active:
-            return await self._admit(call, request, going)
-        return going, document
-
-    def tried(self, call: Call, attempt: Attempt | None, code: str) -> None:
-        """Note a try that came to nothing, and forget what was there for its answer."""
-        record = self.journal.record(call)
-        for screened in _let_go(call):
-            gate.note(record, screened)
-        call.screen = call.clauses = call.crossing = None
-        if attempt is not None and call.trip is not None:
-            self.journal.tried(record, call, code)
-            call.trip.spent_ns += attempt.ended_ns - attempt.sent_ns
 
     def send(self, call: Call, request: Request, course: Course, document: Any) -> Attempt:
         """Start the try at the provider."""
@@ -238,18 +215,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             self._file(call, *ended)
             return
         call.handed_on = True
-        self._keep(self._observe(call, guard, (*ended, self.journal.now_ns()), seen))
-
-    async def _observe(self, call: Call, guard: GuardPlan, ended: tuple[int, str, bytes, int], seen: gate.Seen) -> None:
-        status, code, last, at_ns = ended
-        await gate.observe(call, self.journal.record(call), guard, seen)
-        call.filed = True
-        self.journal.close(call, status, code, last, at_ns)
-
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        ending = self.loop.create_task(work)
-        self.endings.add(ending)
-        ending.add_done_callback(self.endings.discard)
+        _keep(self, _observe(self.journal, call, guard, (*ended, self.journal.now_ns()), seen))
 
     async def _cancelled(self, call: Call, cancelled: asyncio.CancelledError) -> None:
         reason = cancelled.args[0] if cancelled.args else None
@@ -260,7 +226,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             await self._fail(call, reason)
             return
         call.handed_on = True
-        self._keep(self._fail(call, ClientGone("The client went away.")))
+        _keep(self, self._fail(call, ClientGone("The client went away.")))
 
     def refuse(self, incoming: Incoming, reply: Reply, error: GatewayError) -> None:
         """Answer a request that never became one, or whose handling broke down."""
@@ -269,7 +235,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     async def _fail(self, call: Call, error: GatewayError) -> None:
         """End a call that failed, as far as its client can still be told."""
         attempt = call.attempt
-        for screened in _let_go(call):
+        for screened in let_go(call):
             gate.note(self.journal.record(call), screened)
         reader = attempt.reader if attempt is not None else None
         if reader is not None:
@@ -300,11 +266,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     async def _settle(self, call: Call, facts: AnswerFacts) -> None:
         """Weigh what was used; a usage that nobody reported is estimated first, off the loop when that takes long."""
         record = self.journal.record(call)
-        if call.screen is not None:
-            gate.note_stream(record, call.screen, call.clauses)
-            if call.screen.taint:
-                self.sessions.taint(record)
-            call.screen = None
+        _screened(record, call, self.sessions)
         self.journal.answered(record, facts)
         if call.crossing is not None:
             # The client's dialect may have no words for all of it, or none for nobody having told.
@@ -332,14 +294,6 @@ def _number(call: Call) -> int:
     return int(call.attempt is not None) if call.trip is None else call.trip.number
 
 
-def _let_go(call: Call) -> list[Screened]:
-    """Let go of who judges a call, and return what judges beside it have said."""
-    if call.clauses is not None:
-        call.clauses.drop()
-    judging, call.judging = call.judging, None
-    return judging.drop() if judging is not None else []
-
-
 def _begun(call: Call, attempt: AttemptView, error: GatewayError) -> bool:
     """Whether a stream that failed is one to its client: of what was held back whole, nothing is."""
     return call.reply.started or (bool(error.released) and not attempt.held)
@@ -351,6 +305,32 @@ def _ending(call: Call, reader: StreamReader, error: GatewayError, exchange_id: 
         return call.dialect.stream_block(reader)
     error.event_number = openai_responses.next_event(reader)
     return call.dialect.stream_error(error, exchange_id)
+
+
+def _keep(rooms: Pipeline, work: Coroutine[Any, Any, None]) -> None:
+    """Let a call end whose client is not there any more, or has its answer."""
+    ending = rooms.loop.create_task(work)
+    rooms.endings.add(ending)
+    ending.add_done_callback(rooms.endings.discard)
+
+
+def _screened(record: ExchangeRecord, call: Call, sessions: Sessions) -> None:
+    """Note what was found in a stream, once."""
+    if call.screen is not None:
+        gate.note_stream(record, call.screen, call.clauses)
+        if call.screen.taint:
+            sessions.taint(record)
+        call.screen = None
+
+
+async def _observe(
+    journal: Journal, call: Call, guard: GuardPlan, ended: tuple[int, str, bytes, int], seen: gate.Seen
+) -> None:
+    """File a call that is over when those who only observe have spoken."""
+    status, code, last, at_ns = ended
+    await gate.observe(call, journal.record(call), guard, seen)
+    call.filed = True
+    journal.close(call, status, code, last, at_ns)
 
 
 async def _tail(call: Call, reader: StreamReader | None) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from hashlib import blake2b
-from random import Random
+from random import Random, SystemRandom
 from weakref import WeakValueDictionary
 
 from gateway.core.call import Call
@@ -33,7 +33,7 @@ class Roads:
     def __init__(self, healths: Healths, prices: Prices | None = None, random: Random | None = None) -> None:
         self.healths = healths
         self._prices = prices
-        self._random = random or Random()  # noqa: S311 - nobody gains by guessing it
+        self._random = random or SystemRandom()
         self._choosers: WeakValueDictionary[_Key, Chooser] = WeakValueDictionary()
 
     def chooser(self, plan: RoutePlan) -> Chooser:

@@ -8,10 +8,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
+from gateway.accounting.ledger import Ledger
 from gateway.core.call import Call
 from gateway.core.errors import Bug, GatewayError, ProviderError, UnsupportedField
 from gateway.core.exchange import Request
-from gateway.course import Course
+from gateway.core.verdict import Screened
+from gateway.course import Course, Courses
+from gateway.guards import gate
+from gateway.recording.journal import Journal
 from gateway.trip import Trip, retry_after
 from gateway.upstream.attempt import Attempt
 
@@ -19,16 +23,27 @@ from gateway.upstream.attempt import Attempt
 class Rooms(Protocol):
     """The pipeline, as far as a call on its way needs it."""
 
+    @property
+    def courses(self) -> Courses:
+        """Find where calls go."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """Holds what a call may need."""
+        ...
+
+    @property
+    def journal(self) -> Journal:
+        """Keeps its record."""
+        ...
+
     def send(self, call: Call, request: Request, course: Course, document: Any) -> Attempt:
         """Start a try."""
         ...
 
-    async def move(self, call: Call, request: Request, course: Course, place: int, document: Any) -> tuple[Course, Any]:
-        """Take a call to another candidate, under the rules that hold there; gives its course and what to send."""
-        ...
-
-    def tried(self, call: Call, attempt: Attempt | None, code: str) -> None:
-        """Note a try that came to nothing."""
+    async def admit(self, call: Call, request: Request, course: Course) -> tuple[Course, Any]:
+        """Let guards look at a request."""
         ...
 
 
@@ -48,10 +63,10 @@ async def travel(rooms: Rooms, call: Call, request: Request, course: Course, doc
             if error is None and attempt is not None:
                 return course, attempt
             raise error or Bug("A try ended with neither an answer nor an error.")
-        rooms.tried(call, attempt, "upstream_error" if error is None else error.code)
+        _note(rooms, call, attempt, "upstream_error" if error is None else error.code)
         if wait_s:
             await asyncio.sleep(wait_s)
-        course, document = await rooms.move(call, request, course, trip.place, document)
+        course, document = await _move(rooms, call, request, course, document, trip.place)
     # A rule has sent the call where there is one deployment and one try.
     attempt = rooms.send(call, request, course, document)
     await attempt
@@ -86,3 +101,37 @@ def _wait_s(call: Call, trip: Trip, attempt: Attempt | None, error: GatewayError
     if cause is None or call.reply.started or call.reply.gone:
         return None
     return trip.go_on(cause, retry_after(attempt.headers))
+
+
+def _note(rooms: Rooms, call: Call, attempt: Attempt | None, code: str) -> None:
+    """Note a try that came to nothing, and forget what was there for its answer."""
+    record = rooms.journal.record(call)
+    for screened in let_go(call):
+        gate.note(record, screened)
+    call.screen = call.clauses = call.crossing = None
+    if attempt is not None and call.trip is not None:
+        rooms.journal.tried(record, call, code)
+        call.trip.spent_ns += attempt.ended_ns - attempt.sent_ns
+
+
+async def _move(
+    rooms: Rooms, call: Call, request: Request, course: Course, document: Any, place: int
+) -> tuple[Course, Any]:
+    """Take a call to another candidate, under the rules that hold there; gives its course and what to send."""
+    going = rooms.courses.next(call, request, course, place)
+    if going.deployment is course.deployment:
+        return course, document
+    call.deployment, call.template = going.deployment, going.template
+    rooms.ledger.move(call, going.principal, request, going.deployment)
+    rooms.journal.rerouted(rooms.journal.record(call), going.template)
+    if going.guard is not course.guard and going.guard.request_active:
+        return await rooms.admit(call, request, going)
+    return going, document
+
+
+def let_go(call: Call) -> list[Screened]:
+    """Let go of who judges a call, and return what judges beside it have said."""
+    if call.clauses is not None:
+        call.clauses.drop()
+    judging, call.judging = call.judging, None
+    return judging.drop() if judging is not None else []

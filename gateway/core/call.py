@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.core.exchange import Deployment, Incoming, Labels, Request
 from gateway.core.ports import (
@@ -14,10 +15,18 @@ from gateway.core.ports import (
     Lease,
     Reply,
     StreamVerdicts,
-    TripView,
 )
 from gateway.core.record import ExchangeRecord
 from gateway.core.verdict import Masked
+
+
+class TripView(Protocol):
+    """What others may see of a call's way from deployment to deployment."""
+
+    # Of the try that goes on now: first, retry or fallback; its number, from 1; how long those before it took.
+    kind: str
+    number: int
+    spent_ns: int
 
 
 @dataclass(slots=True)

@@ -379,15 +379,6 @@ class CrossingView(Protocol):
     usage: Usage | None
 
 
-class TripView(Protocol):
-    """What others may see of a call's way from deployment to deployment."""
-
-    # Of the try that goes on now: first, retry or fallback; its number, from 1; how long those before it took.
-    kind: str
-    number: int
-    spent_ns: int
-
-
 class AttemptView(Protocol):
     """What others may see of an attempt; times are monotonic nanoseconds, zero where it never came to that."""
 

@@ -225,4 +225,6 @@ def _glanced(written: EncoderGraph, x: str, glance: Glance) -> str:
     first, behind, axis = (graph.constant(np.array([number], dtype=np.int64)) for number in (1, -1, 1))
     inner = graph.node("Slice", x, first, behind, axis)
     odds = written.exact(graph.node("Relu", written.exact(inner, glance.hidden)), glance.out)
-    return graph.node("Greater", graph.node("ReduceMax", odds, keepdims=0), graph.constant(np.float32(0)))
+    return graph.node(
+        "Greater", graph.node("ReduceMax", odds, keepdims=0), graph.constant(np.array(0, dtype=np.float32))
+    )
