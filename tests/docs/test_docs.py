@@ -44,6 +44,7 @@ SECRETS_IN_EXAMPLES = {
     "ANTHROPIC_API_KEY": "c",
     "AWS_ACCESS_KEY_ID": "d",
     "AWS_SECRET_ACCESS_KEY": "e",
+    "GEMINI_API_KEY": "g",
     "SUPPORT_KEY": "b",
 }
 METRICS = {family.name for family in (*worker_families([], 0), *operator_families(None, StoreHealth()))}
