@@ -134,7 +134,9 @@ def page() -> str:
     names = read("names")
     text = (HERE / "models.template.md").read_text(encoding="utf-8")
     kinds = toxicity["by_kind"]
-    missed = {f"{row['name']}, {name}": share for row in instruction["found"] for name, share in row["missed"].items()}
+    apart = {row["name"]: row for row in instruction["found"]}
+    run_on = apart.pop("email, mid-sentence")
+    missed = {f"{row['name']}, {name}": share for row in apart.values() for name, share in row["missed"].items()}
     values = {
         "injection_benign": f"{injection['benign']:,}",
         "jailbreaks": attacks(injection["jailbreaks"]),
@@ -143,6 +145,8 @@ def page() -> str:
         "others": attacks(injection["others"]),
         "harmless": harmless(injection["harmless"]),
         "documents": documents(instruction["found"]),
+        "run_on_5": percent(run_on["at_5"]),
+        "run_on_1": percent(run_on["at_1"]),
         "documents_benign": f"{instruction['benign']:,}",
         "documents_missed": worst(missed, 5, highest=True),
         "code_skipped": percent(instruction["code_skipped"]),

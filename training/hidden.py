@@ -1,7 +1,8 @@
 """Trains ``instruction``: which sentence of a document talks to the model.
 
 Measured on documents: harmless ones, and the same with an instruction put at the beginning, somewhere or at the end.
-Both the kinds of instructions and the e-mails of a part are held out while that part is measured.
+Both the kinds of instructions and the e-mails of a part are held out while that part is measured. Measured apart: the
+same instructions where they run on in the middle of somebody's sentence.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ BLEND = Blend(ngram=0.5, model=0.5, bias=0.0, low=-5.0, high=5.0)
 PER_DOUBLING = 0.25
 PARTS = 3
 _TABLES, _NOTES = 90, 400
+RUN_ON = "email, mid-sentence"
+_RUN_ON_WORDS = 9
 # Of a document the model reads so many sentences.
 _READ = 6
 # Sets that count more than their size.
@@ -76,6 +79,15 @@ def inject(text: str, order: str, place: int, rng: random.Random) -> str:
     return f"{text[:at].rstrip()}\n{order}\n{text[at:].lstrip()}"
 
 
+def run_on(text: str, order: str, rng: random.Random) -> str:
+    """Put an instruction into the middle of a sentence of the document, with nothing between its words and theirs."""
+    long = [span for span in sentences(text) if text[slice(*span)].count(" ") >= _RUN_ON_WORDS]
+    start, end = rng.choice(long or sentences(text) or whole(text))
+    gaps = [at for at in range(start, end) if text[at] == " "]
+    at = rng.choice(gaps[len(gaps) // 3 : -2] or gaps or [end])
+    return f"{text[:at]} and {order[0].lower()}{order[1:].rstrip('.?!')} {text[at:].lstrip()}"
+
+
 def cases(data: Path, part: int) -> list[Case]:
     """Return the documents of a part, clean and injected."""
     rng = random.Random(part)
@@ -89,6 +101,10 @@ def cases(data: Path, part: int) -> list[Case]:
             for place in range(3):
                 category, order = rng.choice(orders)
                 made.append(Case(inject(text, order, place, rng), kind, category))
+    apart = random.Random(part)
+    for text in mails * 3:
+        category, order = apart.choice(orders)
+        made.append(Case(run_on(text, order, apart), RUN_ON, category))
     return made
 
 
@@ -143,7 +159,8 @@ def measure(kind: str, all_cases: list[Case], both: Numbers, cheap: Numbers) -> 
     """Measure one kind of document."""
     mine = np.array([case.kind == kind for case in all_cases])
     bad = np.array([bool(case.category) for case in all_cases])
-    clean, hit = both[mine & ~bad], both[mine & bad]
+    good = ~bad & np.array([case.kind == ("email" if kind == RUN_ON else kind) for case in all_cases])
+    clean, hit = both[good], both[mine & bad]
     mark = np.quantile(clean, 0.95)
     missed: dict[str, list[bool]] = {}
     for case, value in zip(all_cases, both, strict=True):
@@ -156,7 +173,7 @@ def measure(kind: str, all_cases: list[Case], both: Numbers, cheap: Numbers) -> 
         auc=outcome.auc(hit, clean),
         at_5=float((hit > mark).mean()),
         at_1=float((hit > np.quantile(clean, 0.99)).mean()),
-        cheap_5=float((cheap[mine & bad] > np.quantile(cheap[mine & ~bad], 0.95)).mean()),
+        cheap_5=float((cheap[mine & bad] > np.quantile(cheap[good], 0.95)).mean()),
         missed={name: round(float(np.mean(those)), 3) for name, those in sorted(missed.items()) if any(those)},
     )
 
@@ -188,7 +205,7 @@ def train(data: Path, cache: Path, vectors: Vectors) -> Report:
     write("instruction", final)
     benign = scored(_without_documents(pieces, items, labels, weights), harmless(data), vectors)[0]
     found = Report(
-        found=[measure(kind, all_cases, together, alone) for kind in ("email", "table")],
+        found=[measure(kind, all_cases, together, alone) for kind in ("email", RUN_ON, "table")],
         benign=len(benign),
         code_skipped=code_skipped(cache),
     )
