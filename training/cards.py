@@ -117,6 +117,21 @@ def named(rows: Sequence[Report]) -> str:
     )
 
 
+def streamed(rows: Sequence[Report]) -> str:
+    """Return how often harmless answers are flagged as a whole, and on a stream."""
+    head = ("detector", "`target_fpr`", "answers flagged as a whole", "by clause", "clauses flagged")
+    return table(
+        head,
+        [
+            (
+                *(row["name"], percent(row["target"]), percent(row["whole"], 1)),
+                *(percent(row["streamed"], 1), percent(row["clauses"], 2)),
+            )
+            for row in rows
+        ],
+    )
+
+
 def worst(shares: dict[str, float], count: int, *, highest: bool) -> str:
     """Return the ends of a list of shares, in words."""
     chosen = sorted(shares.items(), key=lambda item: item[1], reverse=highest)[:count]
@@ -132,12 +147,16 @@ def page() -> str:
     """Return the page."""
     injection, instruction, toxicity = read("injection"), read("instruction"), read("toxicity")
     names = read("names")
+    streams = read("streams")
     text = (HERE / "models.template.md").read_text(encoding="utf-8")
     kinds = toxicity["by_kind"]
     apart = {row["name"]: row for row in instruction["found"]}
     run_on = apart.pop("email, mid-sentence")
     missed = {f"{row['name']}, {name}": share for row in apart.values() for name, share in row["missed"].items()}
     values = {
+        "answers": f"{streams['answers']}",
+        "mean_clauses": f"{streams['mean_clauses']:.1f}",
+        "streams": streamed(streams["rows"]),
         "injection_benign": f"{injection['benign']:,}",
         "jailbreaks": attacks(injection["jailbreaks"]),
         "mean_1": percent(injection["mean_recall_at_1"], 1),
