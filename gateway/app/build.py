@@ -13,17 +13,20 @@ from gateway.accounting.limits import Limits
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
 from gateway.app.inner_calls import InnerCalls
+from gateway.clients.access_tokens import Account, TokenSource
 from gateway.clients.aws_credentials import SigningKeys
 from gateway.clients.clock import Clock
-from gateway.clients.google_tokens import TokenSource
+from gateway.clients.entra_tokens import EntraTokens
+from gateway.clients.google_tokens import GoogleAccount
 from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
 from gateway.clients.triton_rpc import TritonRpc
 from gateway.config.natives import NATIVES
 from gateway.config.references import Secret
-from gateway.config.settings import CLIENTS_NAME, ModelEntry, ProviderEntry, Settings
+from gateway.config.settings import CLIENTS_NAME, EntraEntry, ModelEntry, ProviderEntry, Settings
 from gateway.core.aws_account import read_account
 from gateway.core.chat_template import TemplateSource
+from gateway.core.entra_account import EntraAccount
 from gateway.core.exchange import Deployment
 from gateway.core.ids import IdSource
 from gateway.core.keys import DeclaredKey, digest_secret
@@ -72,7 +75,7 @@ class Shared:
     sessions: Sessions = field(default_factory=Sessions)
     healths: Healths = field(init=False)
     _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
-    _tokens: dict[Secret, TokenSource] = field(default_factory=dict[Secret, TokenSource])
+    _tokens: dict[Secret | EntraEntry, TokenSource] = field(default_factory=dict[Secret | EntraEntry, TokenSource])
     _signers: dict[tuple[Secret, str], SigningKeys] = field(default_factory=dict[tuple[Secret, str], SigningKeys])
     _prices: tuple[tuple[PriceRow, ...], PriceBook] | None = None
 
@@ -85,10 +88,10 @@ class Shared:
             self._limits = rules, Limits(rules, self.clock)
         return self._limits[1]
 
-    def tokens_for(self, account: Secret) -> TokenSource:
-        """The token of an account, for as long as its key file stays the same."""
+    def tokens_for(self, account: Secret | EntraEntry) -> TokenSource:
+        """The token of an account, for as long as its key file, or what it proves, stays the same."""
         if account not in self._tokens:
-            self._tokens[account] = TokenSource(read_service_account(account.reveal()), self.http, self.clock)
+            self._tokens[account] = TokenSource(_account(account), self.http, self.clock)
         return self._tokens[account]
 
     def signer_for(self, account: Secret, region: str) -> SigningKeys:
@@ -214,11 +217,27 @@ def _candidate(model: ModelEntry, provider: Deployment) -> Deployment:
     )
 
 
+def _account(account: Secret | EntraEntry) -> Account:
+    if isinstance(account, Secret):
+        return GoogleAccount(read_service_account(account.reveal()))
+    secret = "" if account.secret is None else account.secret.reveal()
+    return EntraTokens(
+        EntraAccount(
+            authority=account.authority,
+            tenant=account.tenant,
+            client_id=account.client_id,
+            secret=secret,
+            token_file=account.token_file,
+            managed=account.managed,
+        )
+    )
+
+
 def _tokens(settings: Settings, shared: Shared) -> dict[str, Tokens]:
     found: dict[str, Tokens] = {}
     for entry in settings.providers.values():
-        if entry.credentials is not None:
-            found[entry.name] = shared.tokens_for(entry.credentials)
+        if (proof := entry.credentials or entry.entra) is not None:
+            found[entry.name] = shared.tokens_for(proof)
         elif entry.account is not None:
             found[entry.name] = shared.signer_for(entry.account, entry.region)
     return found

@@ -8,9 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse, points_at
 from gateway.config.aws import MODELS, Amazon, find_amazon
 from gateway.config.chat_template import load_template
+from gateway.config.entra import entra_entry
 from gateway.config.environment import OPENAI_URL, SIM, Outside, providers_from, shown
 from gateway.config.natives import AZURE_VERSION, NATIVES, azure_url, vertex_url
 from gateway.config.prices import load_prices
@@ -227,7 +230,9 @@ class Builder:
             if name == "sim" and spec.kind != "sim":
                 self._problem(path, "the name sim belongs to the built-in provider")
             template = _template(spec, self.base, partial(self._problem, (*path, "chat_template")))
-            entries[name] = _provider(name, spec, found, account, template)
+            proof = entra_entry(spec.entra, self.references, self.document, (*path, "entra"))
+            made = _provider(name, spec, found, account, template)
+            entries[name] = made if proof is None else msgspec.structs.replace(made, entra=proof)
         return entries
 
     def _models(self, providers: dict[str, ProviderEntry], upstream: ProviderEntry | None) -> tuple[ModelEntry, ...]:

@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.config.addresses import Address, parse_base_url, points_at
 from gateway.config.aws import BEARER, bedrock_url, find_account, find_region
+from gateway.config.entra import entra_from
 from gateway.config.natives import AZURE_VERSION, AZURE_VERSIONS, NATIVES, azure_url
 from gateway.config.references import Secret, secret_fault
 from gateway.config.settings import ProviderEntry
@@ -140,10 +141,13 @@ def _find_bedrock(environ: Mapping[str, str], found: Found) -> None:
 
 def _find_azure(environ: Mapping[str, str], found: Found) -> None:
     key, endpoint = _key(environ, "AZURE_OPENAI_API_KEY", found), environ.get("AZURE_OPENAI_ENDPOINT")
-    if key is None:
-        return
     if not endpoint:
-        found.notices.append("provider azure needs AZURE_OPENAI_ENDPOINT too, ignored its key")
+        # Other tools use the variables of Entra too: they alone ask for nothing here.
+        if key is not None:
+            found.notices.append("provider azure needs AZURE_OPENAI_ENDPOINT too, ignored its key")
+        return
+    entra = None if key is not None else entra_from(environ, found.problems)
+    if key is None and entra is None:
         return
     version = environ.get("OPENAI_API_VERSION") or AZURE_VERSION
     try:
@@ -154,7 +158,7 @@ def _find_azure(environ: Mapping[str, str], found: Found) -> None:
     if not AZURE_VERSIONS.fullmatch(version):
         found.problems.append(Problem("OPENAI_API_VERSION", 0, "should be a date such as 2024-10-21"))
         return
-    entry = ProviderEntry(name="azure", kind="azure", base_url=url, api_key=key, api_version=version)
+    entry = ProviderEntry(name="azure", kind="azure", base_url=url, api_key=key, entra=entra, api_version=version)
     found.providers.append(entry)
 
 

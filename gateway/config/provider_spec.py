@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from gateway.config.addresses import is_rpc, parse_server_url
 from gateway.config.chat_template import ChatTemplateSpec
+from gateway.config.entra import EntraSpec
 from gateway.config.natives import AZURE_VERSIONS
 from gateway.config.references import SecretReference
 from gateway.config.validation import NotYet, Strict
@@ -33,6 +34,7 @@ class ProviderSpec(Strict):
     access_key_id: SecretReference | None = None
     secret_access_key: SecretReference | None = None
     session_token: SecretReference | None = None
+    entra: EntraSpec | None = None
     api_version: Annotated[str, Field(pattern=f"^{AZURE_VERSIONS.pattern}$")] | None = None
     on_unsupported: OnUnsupported = "reject"
     model: Text | None = None
@@ -44,8 +46,10 @@ class ProviderSpec(Strict):
     def _azure_is_somewhere(self) -> ProviderSpec:
         if self.kind == "azure" and self.base_url is None:
             raise ValueError("kind azure needs base_url, the endpoint of the resource")
-        if self.kind != "azure" and self.api_version is not None:
-            raise ValueError("api_version is for kind azure")
+        if self.kind != "azure" and (self.api_version is not None or self.entra is not None):
+            raise ValueError("api_version and entra are for kind azure")
+        if self.entra is not None and self.api_key is not None:
+            raise ValueError("takes an api_key or entra, not both")
         return self
 
     @model_validator(mode="after")

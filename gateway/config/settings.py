@@ -80,6 +80,17 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
 CLIENTS_NAME = "{model}"
 
 
+class EntraEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An application of Microsoft Entra: see :class:`gateway.core.entra_account.EntraAccount`."""
+
+    authority: str
+    tenant: str = ""
+    client_id: str = ""
+    secret: Secret | None = None
+    token_file: str = ""
+    managed: bool = False
+
+
 class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Who serves models.
 
@@ -89,6 +100,7 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
         credentials: A service account's key file, of ``vertex``.
         account: Whose keys requests are signed with, of ``bedrock``, as :mod:`gateway.core.aws_account` writes it.
         region: Where they are sent, of ``bedrock``.
+        entra: The application that we are, of ``azure``, where that is not proved by a key.
         passes_credential: The client's own credential goes on to this provider (transparent mode).
         on_unsupported: What becomes of a field that the provider's dialect cannot carry.
         model: The one model it serves, whatever the client calls it; empty keeps the client's name.
@@ -104,6 +116,7 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Secret | None = None
     account: Secret | None = None
     region: str = ""
+    entra: EntraEntry | None = None
     passes_credential: bool = False
     on_unsupported: OnUnsupported = "reject"
     model: str = ""

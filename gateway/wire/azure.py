@@ -17,12 +17,23 @@ from gateway.wire.request_target import with_model
 _OF_DEPLOYMENTS = ("/chat/completions", "/completions", "/embeddings", "/images/", "/audio/")
 _PREFIX = "/openai/deployments/"
 _VERSION = "api-version="
-_OPERATIONS = frozenset({"chat/completions", "completions", "embeddings"})
+_OPERATIONS = frozenset({"chat/completions", "completions", "embeddings", "images/generations", "audio/speech"})
+# Azure's API without a version, which is OpenAI's; and what the versioned one has beside deployments.
+PREFIX = "/openai/"
+_UNVERSIONED = "/openai/v1/"
 
 
-def is_below(path: str) -> bool:
-    """Say whether a client's path names a deployment in Azure's manner."""
-    return path.startswith(_PREFIX)
+def bare_of(path: str) -> str | None:
+    """Return OpenAI's path for one of Azure's that names no deployment; ``None`` when it is none of these."""
+    if not path.startswith(PREFIX) or path.startswith(_PREFIX):
+        return None
+    below = path[len(_UNVERSIONED) :] if path.startswith(_UNVERSIONED) else path[len(PREFIX) :]
+    return f"/v1/{below}" if below else None
+
+
+def bare(incoming: Incoming, path: str) -> Incoming:
+    """Give a request that names no deployment as OpenAI's own client would have sent it."""
+    return msgspec.structs.replace(incoming, path=path, query=_without_version(incoming.query), memo={})
 
 
 def plain_of(path: str) -> tuple[str, str]:

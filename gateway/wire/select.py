@@ -119,6 +119,7 @@ def _by_head(incoming: Incoming) -> Dialect | None:
 
 def error_dialect(path: str) -> Dialect:
     """Give the dialect in whose shape a client of this path expects errors, even of requests nobody understood."""
+    path = azure.bare_of(path) or path
     if path.startswith(_ANTHROPIC):
         return _BY_PATH.get(path, anthropic_messages.DIALECT)
     if triton.is_below(path):
@@ -155,7 +156,7 @@ def _elsewhere(incoming: Incoming) -> tuple[Dialect, Request]:
         return _understood(kept, incoming)
     if openai_realtime.is_path(path) and incoming.method == "GET":
         return openai_realtime.DIALECT, openai_realtime.DIALECT.parse(incoming, None)
-    if azure.is_below(path):
+    if path.startswith(azure.PREFIX):
         return _of_azure(incoming)
     if method not in _METHODS:
         raise _takes(", ".join(sorted(_METHODS)))
@@ -181,11 +182,14 @@ def _understood(dialect: Dialect, incoming: Incoming) -> tuple[Dialect, Request]
 
 
 def _of_azure(incoming: Incoming) -> tuple[Dialect, Request]:
+    bare = azure.bare_of(incoming.path)
+    if bare is not None:
+        return select(azure.bare(incoming, bare))
     if incoming.method != "POST":
         raise _takes("POST")
     check_json(incoming.headers)
     deployment, path = azure.plain_of(incoming.path)
-    dialect, document = _BY_PATH[path], parse_body(incoming.body)
+    dialect, document = _BY_PATH.get(path, passthrough.DIALECT), parse_body(incoming.body)
     check_extent(incoming.body, document, tokens=_TOKENS.get(dialect.name, ""))
     plain, document = azure.as_openai(incoming, document, deployment, path)
     return dialect, dialect.parse(plain, document)

@@ -97,6 +97,14 @@ def test_azure_is_where_its_endpoint_is():
     assert given.providers[0].api_version == "2025-01-01-preview"
     alone = found(AZURE_OPENAI_API_KEY="a")
     assert (alone.providers, len(alone.notices)) == ([], 1)
+    application = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_SECRET": "s"}
+    (by_token,) = found(AZURE_OPENAI_ENDPOINT="https://r.openai.azure.com", **application).providers
+    assert by_token.api_key is None
+    assert by_token.entra is not None
+    assert by_token.entra.tenant == "t"
+    assert found(AZURE_OPENAI_API_KEY="a", AZURE_OPENAI_ENDPOINT="http://r", **application).providers[0].entra is None
+    # Other tools use these too, and an endpoint alone says nothing of who we are.
+    assert found(**application).providers == found(AZURE_OPENAI_ENDPOINT="http://r").providers == []
     for bad in ({"AZURE_OPENAI_ENDPOINT": "r"}, {"AZURE_OPENAI_ENDPOINT": "http://r", "OPENAI_API_VERSION": "new"}):
         wrong = found(AZURE_OPENAI_API_KEY="a", **bad)
         assert (wrong.providers, len(wrong.problems)) == ([], 1)

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from gateway.core.errors import MalformedRequest, MethodNotAllowed, NotAvailable
-from gateway.wire.azure import as_openai, is_below, path_at, plain_of
+from gateway.wire.azure import as_openai, bare_of, path_at, plain_of
 from gateway.wire.select import error_dialect, select
 from tests.support.incoming import incoming, json_incoming
 
@@ -23,7 +23,6 @@ ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
     ],
 )
 def test_the_deployment_is_named_in_the_path(path: str, split: tuple[str, str]) -> None:
-    assert is_below(path)
     assert plain_of(path) == split
 
 
@@ -37,7 +36,7 @@ def test_what_names_no_deployment_is_refused(path: str) -> None:
 
 def test_what_is_not_built_is_refused() -> None:
     with pytest.raises(NotAvailable):
-        plain_of("/openai/deployments/x/images/generations")
+        plain_of("/openai/deployments/x/images/edits")
 
 
 @pytest.mark.parametrize("model", [None, "my-gpt", "another"])
@@ -75,3 +74,44 @@ def test_a_client_of_azure_is_understood_as_one_of_openai() -> None:
 )
 def test_openais_paths_are_written_as_azure_has_them(path: str, written: str) -> None:
     assert path_at(path, "my/gpt", "2024-10-21") == written
+
+
+@pytest.mark.parametrize(
+    ("path", "bare"),
+    [
+        ("/openai/v1/chat/completions", "/v1/chat/completions"),
+        ("/openai/v1/responses/resp_1", "/v1/responses/resp_1"),
+        ("/openai/responses", "/v1/responses"),
+        ("/openai/models", "/v1/models"),
+        ("/openai/deployments", "/v1/deployments"),
+        (CHAT, None),
+        ("/openai/", None),
+        ("/openai/v1/", None),
+        ("/v1/models", None),
+    ],
+)
+def test_what_names_no_deployment_is_openais(path: str, bare: str | None) -> None:
+    assert bare_of(path) == bare
+
+
+def test_azures_api_without_versions_is_openais() -> None:
+    asked = json_incoming("/openai/v1/chat/completions", {**ASKED, "model": "m"}, query="api-version=preview&x=1")
+    dialect, request = select(asked)
+    assert (dialect.name, request.route, request.upstream_path) == (
+        "openai_chat",
+        "/v1/chat/completions",
+        "/chat/completions?x=1",
+    )
+    dialect, request = select(json_incoming("/openai/responses", {"model": "m", "input": "hi"}))
+    assert (dialect.name, request.upstream_path) == ("openai_responses", "/responses")
+    assert select(incoming("GET", "/openai/models", query="api-version=1"))[0].name == "openai_models"
+    assert error_dialect("/openai/v1/responses").name == "openai_responses"
+    with pytest.raises(MethodNotAllowed):
+        select(incoming("GET", "/openai/v1/chat/completions"))
+
+
+def test_pictures_and_speech_of_a_deployment_pass_through() -> None:
+    dialect, request = select(json_incoming("/openai/deployments/d/images/generations", {"prompt": "a cat"}))
+    assert (dialect.name, request.route, request.model) == ("passthrough", "/v1/images/*", "d")
+    assert request.upstream_path == "/images/generations"
+    assert orjson.loads(request.body) == {"prompt": "a cat", "model": "d"}
