@@ -272,7 +272,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             # The client's dialect may have no words for all of it, or none for nobody having told.
             facts.usage = call.crossing.usage
         if facts.usage is None:
-            facts.usage = await self.ledger.estimate(call)
+            facts.usage = await self.ledger.estimate(call, facts)
         self.ledger.settle(call, record, facts)
 
     def _file(self, call: Call, status: int, code: str, last: bytes, error: GatewayError | None = None) -> None:

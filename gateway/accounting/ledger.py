@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 
+from gateway.accounting.background import Background
 from gateway.accounting.limits import Lease
 from gateway.accounting.meter import Accounting
 from gateway.core.call import Call
@@ -20,12 +21,14 @@ class Ledger:
 
     Args:
         accounting: Does the counting and pricing.
+        background: Remembers answers that are made without their client.
     """
 
-    __slots__ = ("_accounting",)
+    __slots__ = ("_accounting", "_background")
 
-    def __init__(self, accounting: Accounting) -> None:
+    def __init__(self, accounting: Accounting, background: Background | None = None) -> None:
         self._accounting = accounting
+        self._background = background or Background()
 
     def reserve(self, principal: Principal, request: Request, deployment: Deployment) -> Lease | None:
         """Hold what the call may need; ``None`` where there are no limits.
@@ -81,9 +84,17 @@ class Ledger:
         else:
             lease.settle(None)
 
-    async def estimate(self, call: Call) -> Usage | None:
-        """Count the tokens of a call whose provider reported none; ``None`` where there is nothing to count."""
+    async def estimate(self, call: Call, facts: AnswerFacts) -> Usage | None:
+        """Count the tokens of a call whose provider reported none; ``None`` where there is nothing to count.
+
+        An answer that is made in the background is weighed when it is fetched whole, once; until then nobody knows.
+        """
         request, attempt = call.request, call.attempt
+        if request is not None and request.detached and attempt is not None and attempt.reader is None:
+            if request.document is None:
+                return self._background.fetched(request.stored, facts.fetched)
+            if self._background.began(call.answer):
+                return None
         if request is None or attempt is None or attempt.status != 200 or request.operation not in _WEIGHED:
             return None
         reader = attempt.reader

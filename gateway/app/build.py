@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from gateway.accounting.background import Background
 from gateway.accounting.ledger import Ledger
 from gateway.accounting.limits import Limits
 from gateway.accounting.meter import Accounting
@@ -73,6 +74,7 @@ class Shared:
     names_key: bytes
     rpc: TritonRpc = field(default_factory=TritonRpc)
     sessions: Sessions = field(default_factory=Sessions)
+    background: Background = field(default_factory=Background)
     healths: Healths = field(init=False)
     _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
     _tokens: dict[Secret | EntraEntry, TokenSource] = field(default_factory=dict[Secret | EntraEntry, TokenSource])
@@ -149,7 +151,8 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
             seals=_seals(settings, shared),
         ),
         ledger=Ledger(
-            Accounting(shared.prices_for(settings.prices.rows), shared.tokenizers, shared.limits_for(settings.limits))
+            Accounting(shared.prices_for(settings.prices.rows), shared.tokenizers, shared.limits_for(settings.limits)),
+            shared.background,
         ),
         dispatcher=Dispatcher(
             shared.http, {"sim": shared.sim, "catalog": CatalogProvider(names)}, _tokens(settings, shared), shared.rpc

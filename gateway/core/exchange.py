@@ -219,12 +219,18 @@ class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnswerFacts(msgspec.Struct, kw_only=True):
-    """What an answer says about itself. ``usage`` is ``None`` when the provider reported none."""
+    """What an answer says about itself.
+
+    Attributes:
+        usage: What was used for it; ``None`` when the provider reported none.
+        fetched: What was used when it was made, of an answer that a provider has kept and that is only fetched.
+    """
 
     model_served: str = ""
     finish_reason: str = ""
     usage: Usage | None = None
     chunks: int = 0
+    fetched: Usage | None = None
 
 
 class WholeAnswer(msgspec.Struct, kw_only=True):

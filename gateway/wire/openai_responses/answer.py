@@ -14,7 +14,6 @@ import orjson
 
 from gateway.core.exchange import AnswerFacts
 from gateway.core.segments import Path, Segment
-from gateway.core.usage import Usage
 from gateway.wire.grammar import Found, Rule, constant, each, fields, figures, leaves, nothing, text
 from gateway.wire.openai_responses.items import NUMBER, item_of, name_results
 from gateway.wire.openai_responses.request import ASKED
@@ -107,8 +106,8 @@ def skim(body: bytes) -> AnswerFacts:
 
 
 def unweighed(facts: AnswerFacts) -> AnswerFacts:
-    """The same facts of an answer that was fetched, not made: its tokens were weighed when it was made."""
-    facts.usage = Usage()
+    """The same facts of an answer that was fetched, not made: mostly its tokens were weighed when it was made."""
+    facts.fetched, facts.usage = facts.usage, None
     return facts
 
 

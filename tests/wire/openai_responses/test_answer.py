@@ -86,7 +86,8 @@ def test_no_answer_has_no_facts(body: bytes) -> None:
 
 def test_an_answer_that_was_fetched_has_used_nothing() -> None:
     facts = unweighed(read_answer(response()))
-    assert (facts.finish_reason, facts.usage) == ("completed", Usage())
+    assert (facts.finish_reason, facts.usage) == ("completed", None)
+    assert facts.fetched == read_answer(response()).usage
 
 
 def test_edited_parts_lose_their_log_probabilities() -> None:
