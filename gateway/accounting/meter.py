@@ -87,7 +87,7 @@ class Accounting:
         record.cost_nanousd = cost
         if source == "reported":
             record.cached_input_tokens = usage.cache_read_tokens
-            record.cache_write_tokens = usage.cache_write_tokens
+            record.cache_write_tokens = usage.written_tokens
             record.reasoning_tokens = usage.reasoning_tokens
             record.audio_input_tokens = usage.audio_input_tokens
             record.audio_output_tokens = usage.audio_output_tokens

@@ -24,12 +24,15 @@ _LISTED_UNITS = {
     "output_reasoning_mtok": ("reasoning", 1),
     "cache_read_mtok": ("cached_input", 1),
     "cache_write_mtok": ("cache_write", 1),
+    "cache_write_1h_mtok": ("cache_write_1h", 1),
     "input_audio_mtok": ("audio_input", 1),
     "output_audio_mtok": ("audio_output", 1),
     "input_image_mtok": ("image_input", 1),
     "requests_kcount": ("per_call", 1000),
 }
-_ROW_BUCKETS = ("input", "output", "cached_input", "cache_write", "audio_input", "audio_output", "image_input")
+_ROW_BUCKETS = (
+    "input", "output", "cached_input", "cache_write", "cache_write_1h", "audio_input", "audio_output", "image_input",
+)  # fmt: skip
 _FREE = Schedule((Tariff(((-1, Rate(dict.fromkeys(_ROW_BUCKETS, Decimal(0)))),)),))
 
 

@@ -23,7 +23,8 @@ class Rate:
     """One flat set of prices, as integers over a common denominator: no cent is lost to binary fractions.
 
     A bucket without a price takes its parent's where it shares it: cache read, cache write and image that of input,
-    reasoning that of output. Audio does not, since it never costs what text costs.
+    reasoning that of output. Audio does not, since it never costs what text costs,
+    nor what is written to a cache for an hour.
     """
 
     __slots__ = ("_denominator", "_each", "_per_call", "_plain")
@@ -41,6 +42,7 @@ class Rate:
             exact.get("audio_input"),
             exact.get("audio_output"),
             exact.get("image_input", plain_in),
+            exact.get("cache_write_1h"),
         )
         self._denominator = math.lcm(per_call.denominator, *(price.denominator for price in each if price is not None))
         self._each = tuple(None if price is None else int(price * self._denominator) for price in each)
@@ -53,10 +55,7 @@ class Rate:
         plain = self._plain
         total = self._per_call
         if plain is not None and not (
-            usage.cache_write_tokens
-            or usage.audio_input_tokens
-            or usage.audio_output_tokens
-            or usage.image_input_tokens
+            usage.written_tokens or usage.audio_input_tokens or usage.audio_output_tokens or usage.image_input_tokens
         ):
             # Text alone: nearly every call.
             total += usage.input_fresh_tokens * plain[0] + usage.output_text_tokens * plain[1]
@@ -71,6 +70,7 @@ class Rate:
             usage.audio_input_tokens,
             usage.audio_output_tokens,
             usage.image_input_tokens,
+            usage.cache_write_1h_tokens,
         )
         for tokens, each in zip(counts, self._each, strict=True):
             if tokens:
@@ -97,6 +97,7 @@ class Rate:
             audio_input_nanousd=each[5],
             audio_output_nanousd=each[6],
             image_input_nanousd=each[7],
+            cache_write_1h_nanousd=each[8],
             per_call_nanousd=self._per_call / self._denominator,
         )
 

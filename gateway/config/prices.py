@@ -41,6 +41,7 @@ class PriceSpec(Strict):
     output: Usd | None = None
     cached_input: Usd | None = None
     cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
     audio_input: Usd | None = None
     audio_output: Usd | None = None
     image_input: Usd | None = None
@@ -56,7 +57,10 @@ class PriceListSpec(Strict):
     rows: Many[PriceSpec] = ()
 
 
-_BUCKETS = ("input", "output", "cached_input", "cache_write", "audio_input", "audio_output", "image_input", "per_call")
+_BUCKETS = (
+    "input", "output", "cached_input", "cache_write", "cache_write_1h", "audio_input", "audio_output", "image_input",
+    "per_call",
+)  # fmt: skip
 
 
 def load_prices(path: Path, name: str) -> tuple[tuple[PriceRow, ...], tuple[Problem, ...]]:
@@ -110,6 +114,7 @@ def _row(spec: PriceSpec) -> PriceRow:
         output_usd_mtok=spec.output,
         cached_input_usd_mtok=spec.cached_input,
         cache_write_usd_mtok=spec.cache_write,
+        cache_write_1h_usd_mtok=spec.cache_write_1h,
         audio_input_usd_mtok=spec.audio_input,
         audio_output_usd_mtok=spec.audio_output,
         image_input_usd_mtok=spec.image_input,

@@ -23,6 +23,7 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True):
     output_usd_mtok: float | None = None
     cached_input_usd_mtok: float | None = None
     cache_write_usd_mtok: float | None = None
+    cache_write_1h_usd_mtok: float | None = None
     audio_input_usd_mtok: float | None = None
     audio_output_usd_mtok: float | None = None
     image_input_usd_mtok: float | None = None

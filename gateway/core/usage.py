@@ -24,6 +24,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     audio_input_tokens: int = 0
     audio_output_tokens: int = 0
     image_input_tokens: int = 0
+    # Written to a cache that keeps them for an hour, which costs more than the usual five minutes.
+    cache_write_1h_tokens: int = 0
     source: UsageSource = "reported"
 
     @property
@@ -32,10 +34,15 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
         return (
             self.input_fresh_tokens
             + self.cache_read_tokens
-            + self.cache_write_tokens
+            + self.written_tokens
             + self.audio_input_tokens
             + self.image_input_tokens
         )
+
+    @property
+    def written_tokens(self) -> int:
+        """All tokens that were written to a cache, however long it keeps them."""
+        return self.cache_write_tokens + self.cache_write_1h_tokens
 
     @property
     def output_tokens(self) -> int:
@@ -50,6 +57,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     output_nanousd: float | None = None
     cache_read_nanousd: float | None = None
     cache_write_nanousd: float | None = None
+    cache_write_1h_nanousd: float | None = None
     audio_input_nanousd: float | None = None
     audio_output_nanousd: float | None = None
     image_input_nanousd: float | None = None
@@ -66,7 +74,8 @@ def cost_nanousd(usage: Usage, price: Price | None) -> int | None:
     Returns:
         Nano-dollars, rounded half to even, or ``None`` when any bucket in use has no price: unknown is never zero.
         A bucket that shares its parent's price falls back to it (cache read, cache write and image to input;
-        reasoning to output); audio does not, since it never costs what text costs.
+        reasoning to output); audio does not, since it never costs what text costs, nor what is written to a cache for
+        an hour.
     """
     if price is None:
         return None
@@ -78,6 +87,7 @@ def cost_nanousd(usage: Usage, price: Price | None) -> int | None:
         (usage.reasoning_tokens, plain_out),
         (usage.cache_read_tokens, plain_in if price.cache_read_nanousd is None else price.cache_read_nanousd),
         (usage.cache_write_tokens, plain_in if price.cache_write_nanousd is None else price.cache_write_nanousd),
+        (usage.cache_write_1h_tokens, price.cache_write_1h_nanousd),
         (usage.audio_input_tokens, price.audio_input_nanousd),
         (usage.audio_output_tokens, price.audio_output_nanousd),
         (usage.image_input_tokens, plain_in if price.image_input_nanousd is None else price.image_input_nanousd),

@@ -96,7 +96,7 @@ class Scales:
         record.usage_source = "reported"
         record.input_tokens, record.output_tokens = usage.input_tokens, usage.output_tokens
         record.cached_input_tokens = usage.cache_read_tokens
-        record.cache_write_tokens = usage.cache_write_tokens
+        record.cache_write_tokens = usage.written_tokens
         record.reasoning_tokens = usage.reasoning_tokens
         record.audio_input_tokens = usage.audio_input_tokens
         record.audio_output_tokens = usage.audio_output_tokens

@@ -108,3 +108,11 @@ def test_one_rate_for_every_call_is_flat():
     dated = Tariff(((-1, CHEAP),), from_us=DAY_US)
     assert Schedule((dated,), dated).flat is CHEAP
     assert Schedule((dated,), dated).rate(0, 0) is CHEAP
+
+
+def test_what_a_cache_keeps_for_an_hour_has_a_price_of_its_own_or_none():
+    usage = Usage(cache_write_tokens=2, cache_write_1h_tokens=3)
+    dollars = {"input": Decimal(1), "output": Decimal(1), "cache_write": Decimal("1.25")}
+    assert Rate(dollars).cost_nanousd(usage) is None
+    assert Rate({**dollars, "cache_write_1h": Decimal(2)}).cost_nanousd(usage) == 2 * 1250 + 3 * 2000
+    assert Rate({**dollars, "cache_write_1h": Decimal(2)}).price().cache_write_1h_nanousd == 2000

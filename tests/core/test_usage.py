@@ -13,7 +13,9 @@ BUCKETS = [name for name in Usage.__struct_fields__ if name != "source"]
 COUNTS = st.integers(0, 1_000_000)
 USAGES = st.builds(Usage, **dict.fromkeys(BUCKETS, COUNTS))
 EACH = st.integers(0, 200_000).map(lambda number: number / 4)
-PRICED = ["input", "output", "cache_read", "cache_write", "audio_input", "audio_output", "image_input"]
+PRICED = [
+    "input", "output", "cache_read", "cache_write", "cache_write_1h", "audio_input", "audio_output", "image_input",
+]  # fmt: skip
 FULL: dict[str, Any] = {f"{name}_nanousd": EACH for name in PRICED}
 FULL_PRICES = st.builds(Price, **FULL)
 
@@ -27,6 +29,7 @@ PAYS = {
     "input_fresh_tokens": ("input",),
     "cache_read_tokens": ("cache_read", "input"),
     "cache_write_tokens": ("cache_write", "input"),
+    "cache_write_1h_tokens": ("cache_write_1h",),
     "image_input_tokens": ("image_input", "input"),
     "audio_input_tokens": ("audio_input",),
     "output_text_tokens": ("output",),
@@ -43,7 +46,7 @@ def test_every_token_is_in_one_total_only(usage: Usage):
 @pytest.mark.parametrize("bucket", BUCKETS)
 def test_a_bucket_counts_on_its_own_side(bucket: str):
     usage = used(bucket, 7)
-    incoming = bucket in {"input_fresh_tokens", "cache_read_tokens", "cache_write_tokens"} or "input" in bucket
+    incoming = bucket.startswith("cache_") or "input" in bucket
     assert (usage.input_tokens, usage.output_tokens) == ((7, 0) if incoming else (0, 7))
 
 

@@ -85,12 +85,17 @@ class _Details(msgspec.Struct, gc=False):
     thinking_tokens: int = 0
 
 
+class _Kept(msgspec.Struct, gc=False):
+    ephemeral_1h_input_tokens: int | None = None
+
+
 class _Usage(msgspec.Struct, gc=False):
     input_tokens: int
     output_tokens: int
     cache_creation_input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     output_tokens_details: _Details | None = None
+    cache_creation: _Kept | None = None
 
 
 class _Message(msgspec.Struct):
@@ -109,6 +114,8 @@ def skim(body: bytes) -> AnswerFacts:
     except (msgspec.ValidationError, msgspec.DecodeError):
         return _tolerant(body)
     usage = message.usage
+    if usage.cache_creation is not None and usage.cache_creation.ephemeral_1h_input_tokens:
+        return _tolerant(body)
     read, wrote = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
     thought = usage.output_tokens_details.thinking_tokens if usage.output_tokens_details is not None else 0
     if min(usage.input_tokens, read, wrote, thought) < 0 or thought > usage.output_tokens:

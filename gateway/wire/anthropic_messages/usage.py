@@ -21,10 +21,14 @@ def read_usage(raw: Any) -> Usage | None:
     text = out or 0
     details = raw.get("output_tokens_details")
     thought = min(_count(details, "thinking_tokens") or 0, text) if is_object(details) else 0
+    written = _count(raw, "cache_creation_input_tokens") or 0
+    kept = raw.get("cache_creation")
+    for_an_hour = min(_count(kept, "ephemeral_1h_input_tokens") or 0, written) if is_object(kept) else 0
     return Usage(
         input_fresh_tokens=fresh or 0,
         cache_read_tokens=_count(raw, "cache_read_input_tokens") or 0,
-        cache_write_tokens=_count(raw, "cache_creation_input_tokens") or 0,
+        cache_write_tokens=written - for_an_hour,
+        cache_write_1h_tokens=for_an_hour,
         output_text_tokens=text - thought,
         reasoning_tokens=thought,
     )
@@ -41,11 +45,16 @@ def write_usage(usage: Usage | None) -> dict[str, Any]:
     """Write buckets as a ``usage`` object; those this dialect has no name for are input and output like any other."""
     usage = usage or Usage()
     written: dict[str, Any] = {
-        "input_tokens": usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens,
-        "cache_creation_input_tokens": usage.cache_write_tokens,
+        "input_tokens": usage.input_tokens - usage.cache_read_tokens - usage.written_tokens,
+        "cache_creation_input_tokens": usage.written_tokens,
         "cache_read_input_tokens": usage.cache_read_tokens,
         "output_tokens": usage.output_tokens,
     }
+    if usage.cache_write_1h_tokens:
+        written["cache_creation"] = {
+            "ephemeral_5m_input_tokens": usage.cache_write_tokens,
+            "ephemeral_1h_input_tokens": usage.cache_write_1h_tokens,
+        }
     if usage.reasoning_tokens:
         written["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
     return written

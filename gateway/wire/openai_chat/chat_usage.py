@@ -11,7 +11,7 @@ def write_usage(usage: Usage) -> dict[str, Any]:
     """Write a ``usage`` object; a detail that is nothing is left out, apart from the two that every client reads."""
     into = {
         "cached_tokens": usage.cache_read_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
+        "cache_write_tokens": usage.written_tokens,
         "audio_tokens": usage.audio_input_tokens,
         "image_tokens": usage.image_input_tokens,
     }

@@ -64,6 +64,15 @@ def test_bytes_that_are_no_json() -> None:
     assert skim(b"<html>") == AnswerFacts()
 
 
+def test_what_a_cache_keeps_for_an_hour_is_read_either_way() -> None:
+    kept = {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 3}
+    answer = {**ANSWER, "usage": {**ANSWER["usage"], "cache_creation_input_tokens": 5, "cache_creation": kept}}
+    facts = skim(orjson.dumps(answer))
+    assert facts == read_answer(answer)
+    assert facts.usage is not None
+    assert (facts.usage.cache_write_tokens, facts.usage.cache_write_1h_tokens) == (2, 3)
+
+
 COUNT = st.integers(-2, 99) | st.none() | st.just("x")
 
 

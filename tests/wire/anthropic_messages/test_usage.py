@@ -26,6 +26,19 @@ def test_buckets_do_not_overlap() -> None:
     assert write_usage(usage) == RAW
 
 
+def test_what_is_kept_for_an_hour_is_a_bucket_of_its_own() -> None:
+    raw = {**RAW, "cache_creation": {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 3}}
+    usage = read_usage(raw)
+    assert usage == Usage(10, 7, 2, 25, 15, cache_write_1h_tokens=3)
+    assert usage is not None
+    assert (usage.input_tokens, usage.written_tokens) == (22, 5)
+    assert write_usage(usage) == raw
+    # Details never add up to more than the total, whatever they say.
+    odd = read_usage({**RAW, "cache_creation": {"ephemeral_1h_input_tokens": 50}})
+    assert odd == Usage(10, 7, 0, 25, 15, cache_write_1h_tokens=5)
+    assert read_usage({**RAW, "cache_creation": None}) == read_usage(RAW)
+
+
 def test_what_is_no_usage() -> None:
     for raw in (None, [], {}, {"input_tokens": "1"}, {"input_tokens": -1}):
         assert read_usage(raw) is None
