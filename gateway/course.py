@@ -88,7 +88,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
         path = f"{incoming.path}?{incoming.query}" if incoming.query else incoming.path
         spare = Spare(record.id, record.started_us // 1_000_000)
         crossing = call.crossing = self.bridge.cross(document, path, self.deployment, spare)
-        record.dropped_fields = list(crossing.dropped)
+        record.dropped_fields = crossing.dropped
         return crossing
 
 

@@ -133,9 +133,10 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         )
         for model in settings.models
     )
-    listing = {} if settings.transparent else {"openai_models": catalog.PROVIDER}
+    listing = {"openai_models": catalog.PROVIDER, "gemini_models": catalog.GEMINI}
     own = Deployment(provider=catalog.PROVIDER, kind="catalog", model="", base_url="", credential=b"")
-    router = Router(entries, providers | {catalog.PROVIDER: own}, settings.routes)
+    own_gemini = msgspec.structs.replace(own, kind="catalog_gemini")
+    router = Router(entries, providers | {catalog.PROVIDER: own, catalog.GEMINI: own_gemini}, settings.routes)
     capture = Capture(bodies=settings.capture.bodies, max_body_bytes=settings.capture.max_body_bytes)
     names = router.names() + (() if settings.transparent else _sim_names(settings))
     journal = Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash)
@@ -143,7 +144,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         courses=Courses(
             identity=_identity(settings),
             router=router,
-            provider_of=listing,
+            provider_of={} if settings.transparent else listing,
             guards=guards,
             journal=journal,
             sessions=shared.sessions,
@@ -155,7 +156,14 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
             shared.background,
         ),
         dispatcher=Dispatcher(
-            shared.http, {"sim": shared.sim, "catalog": CatalogProvider(names)}, _tokens(settings, shared), shared.rpc
+            shared.http,
+            {
+                "sim": shared.sim,
+                "catalog": CatalogProvider(names),
+                "catalog_gemini": CatalogProvider(names, gemini=True),
+            },
+            _tokens(settings, shared),
+            shared.rpc,
         ),
         journal=journal,
         head=AnswerHead(),

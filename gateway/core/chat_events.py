@@ -74,10 +74,11 @@ class Argued(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Foreign(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that only its own dialect knows."""
+    """Something that only its own dialect knows. ``media``: what kind of media it is, where it is any."""
 
     choice: int
     piece: Opaque
+    media: str = ""
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -374,7 +374,7 @@ class CrossingView(Protocol):
     """What others may see of a call between two dialects."""
 
     # What was left out of the request, in the client's words.
-    dropped: tuple[str, ...]
+    dropped: list[str]
     # Of the whole call, once the provider has told.
     usage: Usage | None
 

@@ -11,10 +11,13 @@ from gateway import __version__
 from gateway.core.errors import ModelNotFound
 from gateway.core.ports import AnswerSink
 from gateway.wire import capabilities
+from gateway.wire.gemini import listed_models
 from gateway.wire.openai_errors import error_body
 from gateway.wire.openai_models import model_body, models_body
 
 PROVIDER = "weighbridge"
+# The same in Gemini's form: how the router calls it.
+GEMINI = "weighbridge-gemini"
 _CAPABILITIES = "/capabilities"
 _SERVER = ("/v2", "/v2/repository/index")
 _EXTENSIONS = ("binary_tensor_data", "generate", "model_configuration", "model_repository", "statistics")
@@ -42,10 +45,12 @@ class CatalogProvider:
 
     Args:
         names: The aliases that name one model each.
+        gemini: Answer in Gemini's form.
     """
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: tuple[str, ...], *, gemini: bool = False) -> None:
         self._names = list(names)
+        self._gemini = gemini
         self._loop = asyncio.get_running_loop()
 
     def send(self, path: str, body: bytes, sink: AnswerSink) -> CatalogCall:
@@ -56,6 +61,8 @@ class CatalogProvider:
             made = self._loop.run_in_executor(None, capabilities.document)
             made.add_done_callback(lambda made: None if made.cancelled() else _say(sink, 200, made.result()))
             return CatalogCall(made)
+        if self._gemini:
+            return CatalogCall(self._loop.call_soon(_say, sink, *listed_models(self._names, path)))
         return CatalogCall(self._loop.call_soon(self._answer, path.partition("?")[0], sink))
 
     def _as_server(self, path: str) -> bytes:

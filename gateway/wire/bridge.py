@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import msgspec
 import orjson
 
-from gateway.core.chat import ChatAnswer, ChatRequest
-from gateway.core.chat_events import Began, ChatEvent, Ended
+from gateway.core.chat import ChatAnswer, ChatRequest, Media
+from gateway.core.chat_events import Began, ChatEvent, Ended, Foreign
 from gateway.core.chat_template import TemplateSource
 from gateway.core.codec import ChatCodec, EventReader, EventWriter, WireRequest
 from gateway.core.errors import GatewayError, InvalidAnswer, UnsupportedField
@@ -87,7 +87,15 @@ KINDS: dict[str, Kind] = {
     "triton": Kind(frozenset(("triton", "kserve")), "triton"),
 }
 # Nothing in these is for one kind of provider only, or the client has named the provider itself.
-_EVERYWHERE = frozenset(("openai_models", "passthrough"))
+_EVERYWHERE = frozenset(("openai_models", "gemini_models", "passthrough"))
+
+
+# Media that an answer can hold, by the client's dialect; in all others it has no place.
+_ANSWERS: dict[str, frozenset[str]] = {
+    "gemini": frozenset(("image", "audio", "document", "video")),
+    "openai_chat": frozenset(("audio",)),
+}
+_NO_MEDIA: frozenset[str] = frozenset()
 
 
 class Bridge(msgspec.Struct, frozen=True):
@@ -147,7 +155,8 @@ class Crossing:
 
     Attributes:
         wire: The provider's request.
-        dropped: What was left out of it, in the client's words.
+        dropped: What was left out of it, in the client's words; and media of the answer that the client's dialect has
+            no place for (``answer.image``), as they come.
         spare: Stands in where the provider names no id and no time.
         usage: Of the whole call, once the provider has told.
     """
@@ -160,7 +169,7 @@ class Crossing:
         self._bridge = bridge
         self._chat = chat
         self.wire = wire
-        self.dropped = dropped
+        self.dropped = list(dropped)
         self.spare = spare
         self.usage: Usage | None = None
 
@@ -172,8 +181,18 @@ class Crossing:
         """
         answer = self._bridge.provider.read_answer(_parsed(body))
         self.usage = answer.usage
+        for choice in answer.choices:
+            for part in choice.parts:
+                if isinstance(part, Media) and not part.text:
+                    self.lost(part.kind)
         told = self._bridge.client.write_answer(self.spare.answer(answer, self._chat), self._chat)
         return _dump(told)
+
+    def lost(self, kind: str) -> None:
+        """Note media of the answer, where the client's dialect has no place for it."""
+        name = f"answer.{kind}"
+        if kind not in _ANSWERS.get(self._bridge.client.name, _NO_MEDIA) and name not in self.dropped:
+            self.dropped.append(name)
 
     def error(self, status: int, headers: Headers, body: bytes) -> GatewayError:
         """Read an error answer."""
@@ -269,6 +288,9 @@ class StreamCrossing:
         if not events:
             return b""
         last = events[-1]
+        for event in events:
+            if event.__class__ is Foreign and isinstance(event, Foreign) and event.media:
+                self._crossing.lost(event.media)
         if last.__class__ is Ended:
             self._crossing.usage = last.usage if isinstance(last, Ended) else None
         if self.opened:

@@ -151,7 +151,7 @@ def _elsewhere(incoming: Incoming) -> tuple[Dialect, Request]:
     dialect: Dialect = passthrough.DIALECT
     check_target(path, incoming.query)
     _refuse_not_built(incoming)
-    kept = _kept(path)
+    kept = _kept(path) or gemini.listing_of(incoming)
     if kept is not None:
         return _understood(kept, incoming)
     if openai_realtime.is_path(path) and incoming.method == "GET":
@@ -196,6 +196,8 @@ def _of_azure(incoming: Incoming) -> tuple[Dialect, Request]:
 
 
 def _refuse_not_built(incoming: Incoming) -> None:
+    if gemini.listing_of(incoming) is not None:
+        return
     plain = plain_path(incoming.path)
     if plain in _BY_PATH:
         # Near enough for a lenient server to take it for the route that has rules of its own.

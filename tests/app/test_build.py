@@ -133,7 +133,7 @@ def test_without_any_configuration_sim_answers_and_lists_its_models(tmp_path: Pa
     def check(pipeline: Pipeline) -> None:
         assert pipeline.courses.identity.identify({}).key_id == ""
         assert pipeline.courses.router.plan("sim/echo").candidates[0].kind == "sim"
-        assert list(pipeline.courses.provider_of) == ["openai_models"]
+        assert list(pipeline.courses.provider_of) == ["openai_models", "gemini_models"]
         with pytest.raises(ModelNotFound):
             pipeline.courses.router.plan("gpt-nobody")
 

@@ -78,3 +78,16 @@ def test_what_can_be_carried_is_told():
 def test_a_client_of_triton_finds_a_server_and_its_models():
     assert ask("/v2").document["name"] == "weighbridge"
     assert ask("/v2/repository/index").document == [{"name": name, "state": "READY"} for name in NAMES]
+
+
+def test_the_same_names_are_told_in_geminis_form():
+    async def main() -> tuple[int, Any]:
+        sink = KeepingSink()
+        CatalogProvider(NAMES, gemini=True).send("/models?pageSize=2", b"", sink)
+        await asyncio.wait_for(sink.done.wait(), 20)
+        return sink.status, sink.document
+
+    status, document = asyncio.run(main())
+    assert status == 200
+    assert [each["name"] for each in document["models"]] == ["models/small", "models/meta-llama/x"]
+    assert document["nextPageToken"] == "2"

@@ -68,7 +68,7 @@ def test_a_request_is_written_for_the_provider() -> None:
     crossing = cross({**ASKED, "temperature": 0.5})
     assert crossing.wire.path == "/chat/completions"
     assert crossing.wire.document == {**ASKED, "model": "real", "temperature": 0.5}
-    assert crossing.dropped == ()
+    assert crossing.dropped == []
     with pytest.raises(MalformedRequest):
         cross({**ASKED, "temperature": "hot"})
 
@@ -121,3 +121,42 @@ def test_an_empty_stream_is_an_answer_too() -> None:
     stream = cross().stream()
     told = stream.feed(sse(*said("a")[-1:])) + stream.finish()
     assert told.endswith(b"data: [DONE]\n\n")
+
+
+PICTURED: list[dict[str, Any]] = [
+    {"text": "Here it is."},
+    {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}},
+]
+
+
+@pytest.mark.parametrize(
+    ("client", "lost"),
+    [
+        ("openai_chat", ["answer.image"]),
+        ("anthropic_messages", ["answer.image"]),
+        ("openai_responses", ["answer.image"]),
+    ],
+)
+def test_a_picture_in_an_answer_that_has_no_place_is_named(client: str, lost: list[str]) -> None:
+    bridge = bridge_to(client, msgspec.structs.replace(TO, kind="gemini"))
+    assert bridge is not None
+    asked: dict[str, Any] = {**ASKED, "max_tokens": 9}
+    if client == "openai_responses":
+        asked = {"model": "m", "input": "hi"}
+    candidate = {"content": {"role": "model", "parts": PICTURED}, "finishReason": "STOP", "index": 0}
+    crossing = bridge.cross(asked, "/v1/x", TO, SPARE)
+    assert crossing.dropped == []
+    assert b"Here it is." in crossing.answer(orjson.dumps({"candidates": [candidate]}))
+    assert crossing.dropped == lost
+    streamed = bridge.cross(asked, "/v1/x", TO, SPARE)
+    out = streamed.stream()
+    out.feed(sse({"candidates": [candidate]}))
+    out.finish()
+    assert streamed.dropped == lost
+
+
+def test_sound_that_a_chat_client_is_given_is_no_loss() -> None:
+    crossing = cross()
+    audio = {"id": "a", "data": "AAAA", "transcript": "", "expires_at": 1}
+    crossing.answer(orjson.dumps(chat(None, message={"audio": audio})))
+    assert crossing.dropped == []

@@ -183,7 +183,7 @@ def test_near_spellings_of_a_known_route_do_not_slip_past_its_dialect(path: str)
     "path",
     [
         "/v1/messages/batches", "/anthropic/v1/models", "/anthropic",
-        "/v1beta/models/gemini-2.5-flash:generateAnswer", "/gemini/v1beta/models", "/V1beta/models/g:embedContent",
+        "/v1beta/models/gemini-2.5-flash:generateAnswer", "/gemini/v1beta/files", "/V1beta/models/g:embedContent",
         "/openai/deployments/d/images/edits",
     ],
 )  # fmt: skip

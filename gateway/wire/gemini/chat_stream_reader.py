@@ -150,7 +150,7 @@ class ChatEventReader:
                 kind = piece.kind if isinstance(piece, Opaque) else "inlineData"
                 held = piece if isinstance(piece, Opaque) else Opaque(dialect=DIALECT_NAME, kind=kind, document=part)
                 choice.enter(kind)
-                out.append(Foreign(choice=choice.index, piece=held))
+                out.append(Foreign(choice=choice.index, piece=held, media="" if piece is held else piece.kind))
         return logprobs
 
     def _piece(self, choice: _Choice, part: dict[str, Any], out: list[ChatEvent]) -> bool:

@@ -277,3 +277,12 @@ def test_googles_cloud_is_asked_with_a_token_that_is_fetched_once(client, provid
     assert (status, orjson.loads(data)["candidates"][0]["finishReason"]) == (200, "STOP")
     assert "/projects/acme-prod/" in provider.last.path
     assert "ya29" not in gateway.stderr
+
+
+def test_models_are_listed_and_shown(client):
+    names = [each.name for each in client.models.list(config={"page_size": 1})]
+    assert {"models/flash", "models/pro"} <= set(names)
+    assert client.models.get(model="flash").name == "models/flash"
+    with pytest.raises(errors.ClientError) as missing:
+        client.models.get(model="nobody")
+    assert missing.value.code == 404
