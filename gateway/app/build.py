@@ -123,20 +123,8 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         guards: The checked policies, compiled.
         shared: What this pipeline has in common with the one before it.
     """
-    providers = {name: _deployment(entry, shared.clock) for name, entry in settings.providers.items()}
-    entries = tuple(
-        RouteEntry(
-            alias=model.alias,
-            deployment=_candidate(model, providers[model.provider]),
-            weight=model.weight,
-            fallback=model.fallback,
-        )
-        for model in settings.models
-    )
+    router = router_of(settings, shared.clock)
     listing = {"openai_models": catalog.PROVIDER, "gemini_models": catalog.GEMINI}
-    own = Deployment(provider=catalog.PROVIDER, kind="catalog", model="", base_url="", credential=b"")
-    own_gemini = msgspec.structs.replace(own, kind="catalog_gemini")
-    router = Router(entries, providers | {catalog.PROVIDER: own, catalog.GEMINI: own_gemini}, settings.routes)
     capture = Capture(bodies=settings.capture.bodies, max_body_bytes=settings.capture.max_body_bytes)
     names = router.names() + (() if settings.transparent else _sim_names(settings))
     journal = Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash)
@@ -148,7 +136,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
             guards=guards,
             journal=journal,
             sessions=shared.sessions,
-            roads=Roads(shared.healths, _usual_price(shared, settings)),
+            roads=Roads(shared.healths, usual_price(shared.prices_for(settings.prices.rows), shared.clock)),
             seals=_seals(settings, shared),
         ),
         ledger=Ledger(
@@ -175,12 +163,29 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
     return pipeline
 
 
-def _usual_price(shared: Shared, settings: Settings) -> Prices:
+def router_of(settings: Settings, clock: Clock) -> Router:
+    """Make the routing table."""
+    providers = {name: _deployment(entry, clock) for name, entry in settings.providers.items()}
+    entries = tuple(
+        RouteEntry(
+            alias=model.alias,
+            deployment=_candidate(model, providers[model.provider]),
+            weight=model.weight,
+            fallback=model.fallback,
+        )
+        for model in settings.models
+    )
+    own = Deployment(provider=catalog.PROVIDER, kind="catalog", model="", base_url="", credential=b"")
+    own_gemini = msgspec.structs.replace(own, kind="catalog_gemini")
+    return Router(entries, providers | {catalog.PROVIDER: own, catalog.GEMINI: own_gemini}, settings.routes)
+
+
+def usual_price(book: PriceBook, clock: Clock) -> Prices:
     """Price a call of usual size, for comparing deployments; in nano-dollars, ``None`` where nobody knows."""
-    book, usual = shared.prices_for(settings.prices.rows), Usage(input_fresh_tokens=1000, output_text_tokens=300)
+    usual = Usage(input_fresh_tokens=1000, output_text_tokens=300)
 
     def price(deployment: Deployment, model: str) -> int | None:
-        return book.cost_nanousd(deployment, usual, shared.clock.unix_us(), model=model, served="")
+        return book.cost_nanousd(deployment, usual, clock.unix_us(), model=model, served="")
 
     return price
 

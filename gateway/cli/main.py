@@ -15,13 +15,14 @@ from gateway.cli.output import USAGE, complain
 COMMANDS = {
     "serve": ("gateway.cli.serve", "run the gateway"),
     "check": ("gateway.cli.check", "check configuration, policies and prices"),
+    "explain-route": ("gateway.cli.explain_route", "which deployments a request goes to, and why"),
     "policy": ("gateway.cli.policy", "look policies over, run their tests, explain a verdict"),
     "models": ("gateway.cli.models", "build, list and verify the models of the guards"),
     "schema": ("gateway.cli.schema", "print the JSON Schema of a file, for editors"),
     "traces": ("gateway.cli.traces", "follow, show, query and export recorded calls"),
     "spend": ("gateway.cli.spend", "what calls have cost"),
 }
-LATER = ("explain-route", "policy diff", "keys", "cache", "ca", "bench")
+LATER = ("policy diff", "keys", "cache", "ca", "bench")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,325 @@
+"""Explains where a request would go: the plan, who cannot carry it and why, and what a strategy makes of that."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from functools import partial
+from random import SystemRandom
+
+import msgspec
+
+from gateway.app.explaining import Asked as Judged
+from gateway.app.explaining import NothingToExplain, asked_of_body, explain_call
+from gateway.core.errors import Overloaded, UnsupportedField
+from gateway.core.exchange import BreakerRule, Deployment, Incoming, Request, RoutePlan, RoutePolicy, Timeouts
+from gateway.core.explanation import Explanation
+from gateway.core.ports import Dialect
+from gateway.core.verdict import CallFacts
+from gateway.guards.engine import GuardEngine
+from gateway.roads import prefix_of
+from gateway.routing.chooser import Asked, Chooser, Prices
+from gateway.routing.health import Healths
+from gateway.routing.table import Router
+from gateway.wire.bridge import Spare, bridge_to
+from gateway.wire.select import select
+
+PICKS = 1000
+OFFLINE = "health is not known here: breakers, rests and times are those of a gateway that has just begun"
+KEPT = "the request goes on from an answer that a provider keeps: it goes to that provider, whoever it is"
+_NOBODY = Spare("", 0)
+
+
+class CandidateShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One deployment, and what it has to do with the request.
+
+    Attributes:
+        role: ``candidate``, or ``fallback`` that steps in when no candidate can.
+        speaks: The dialect that it is asked in.
+        can: It can carry the request.
+        why: What it cannot carry; empty when it can.
+        dropped: Fields that are left out on the way there.
+        action: The strongest of what rules do to the request at this provider.
+        rule: The rule that blocks it there, else empty.
+        usual_cost_nanousd: What a call of usual size costs there; ``None`` where nobody knows.
+        share: Of the simulated calls.
+        full: Share of the simulated calls that found it full.
+    """
+
+    provider: str
+    model: str
+    kind: str
+    role: str
+    weight: int
+    concurrency: int
+    speaks: str
+    can: bool
+    why: str
+    dropped: tuple[str, ...]
+    action: str
+    rule: str
+    usual_cost_nanousd: int | None
+    share: float
+    full: float
+    timeouts: Timeouts
+
+
+class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a request would go.
+
+    Attributes:
+        route: The path's template.
+        sent_to: The alias that a rule sends the request to, else empty.
+        strategy: Empty where the first deployment serves every call.
+        tries: Who gets the call, and who next when each fails: provider/model and the kind of try.
+        picks: How many calls were simulated.
+        under_way: How many of them were under way at any time.
+        turned_away: Share of the simulated calls that nobody could take.
+        retries: Further tries after the first.
+        notes: What to know about all this.
+    """
+
+    route: str
+    dialect: str
+    model: str
+    stream: bool
+    alias: str
+    sent_to: str
+    strategy: str
+    tries: tuple[tuple[str, str], ...]
+    candidates: tuple[CandidateShown, ...]
+    picks: int
+    under_way: int
+    turned_away: float
+    retries: int
+    retry_on: tuple[str, ...]
+    breaker: BreakerRule | None
+    notes: tuple[str, ...]
+
+    @property
+    def served(self) -> bool:
+        """Whether some deployment gets such calls."""
+        return any(each.share and each.action != "block" for each in self.candidates)
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked.
+
+    Attributes:
+        facts: Who calls.
+        under_way: How many calls the simulation keeps under way.
+    """
+
+    dialect: Dialect
+    request: Request
+    path: str
+    facts: CallFacts
+    under_way: int = 1
+
+
+def question(body: bytes, path: str, facts: CallFacts, under_way: int = 1) -> Question:
+    """Make a question of a request's body.
+
+    Args:
+        body: As it would be sent.
+        path: Where to, with the query; empty to tell by the body.
+        facts: Who calls.
+        under_way: How many calls the simulation keeps under way.
+
+    Raises:
+        NothingToExplain: It is no request, or the body does not say where it would go.
+        GatewayError: The gateway would refuse it as it is.
+    """
+    if not path:
+        guessed = asked_of_body(body, CallFacts())
+        if guessed.request is None:
+            raise NothingToExplain("the file is an answer, not a request")
+        path = guessed.facts.route
+        if "{" in path or "*" in path:
+            raise NothingToExplain("the body does not say to which path it would be sent: say it with --path")
+    path, _, query = path.partition("?")
+    headers = {b"content-type": b"application/json"}
+    incoming = Incoming(method="POST", path=path, query=query, headers=headers, body=body, peer="", received_ns=0)
+    dialect, request = select(incoming)
+    path = f"{path}?{query}" if query else path
+    return Question(dialect=dialect, request=request, path=path, facts=facts, under_way=under_way)
+
+
+async def explain_route(router: Router, engine: GuardEngine, prices: Prices, asked: Question) -> RouteShown:
+    """Explain a route. Detectors outside are asked, as for a call.
+
+    Args:
+        router: The routing table.
+        engine: The policies.
+        prices: What a usual call costs at a deployment.
+        asked: The request.
+
+    Raises:
+        GatewayError: Nobody serves the model, or the request is not one.
+    """
+    request = asked.request
+    plan = router.plan(request.model, request.provider)
+    shown, route = await _explained(plan, engine, prices, asked)
+    if not route:
+        return shown
+    plan = router.plan(route)
+    named = tuple(each if each.model else msgspec.structs.replace(each, model=route) for each in plan.candidates)
+    shown, _ = await _explained(msgspec.structs.replace(plan, candidates=named), engine, prices, asked)
+    return msgspec.structs.replace(shown, sent_to=route)
+
+
+async def _explained(plan: RoutePlan, engine: GuardEngine, prices: Prices, asked: Question) -> tuple[RouteShown, str]:
+    """Explain one plan; gives also the alias that a rule sends the call to."""
+    carried = [_carried(asked, each) for each in plan.candidates]
+    unfit = frozenset(place for place, (_, why, _) in enumerate(carried) if why)
+    run = Simulation(plan, unfit, prices, asked)
+    judged = {each.provider: await _judged(engine, asked, each.provider) for each in plan.candidates}
+    policy = plan.policy
+    candidates = tuple(
+        CandidateShown(
+            provider=each.provider,
+            model=each.model or asked.request.model,
+            kind=each.kind,
+            role="fallback" if place >= plan.main else "candidate",
+            weight=plan.weights[place] if plan.weights else 1,
+            concurrency=each.max_concurrency,
+            speaks=carried[place][0],
+            can=place not in unfit,
+            why=carried[place][1],
+            dropped=carried[place][2],
+            action="allow" if (found := judged[each.provider]) is None else found.action,
+            rule="" if found is None else found.rule,
+            usual_cost_nanousd=prices(each, asked.request.model),
+            share=run.chosen[place] / PICKS,
+            full=run.full[place] / PICKS,
+            timeouts=each.timeouts,
+        )
+        for place, each in enumerate(plan.candidates)
+    )
+    shown = RouteShown(
+        route=asked.request.route,
+        dialect=asked.dialect.name,
+        model=asked.request.model,
+        stream=asked.request.stream,
+        alias=plan.alias,
+        sent_to="",
+        strategy="" if policy is None else policy.strategy,
+        tries=run.tries,
+        candidates=candidates,
+        picks=PICKS,
+        under_way=asked.under_way,
+        turned_away=1.0 - run.chosen.total() / PICKS,
+        retries=0 if policy is None else policy.retries,
+        retry_on=() if policy is None else tuple(sorted(policy.retry_on)),
+        breaker=None if policy is None else policy.breaker,
+        notes=(OFFLINE, KEPT) if asked.request.stored else (OFFLINE,),
+    )
+    first = judged[plan.candidates[run.first].provider] if run.first is not None else None
+    return shown, "" if first is None else first.route
+
+
+def _carried(asked: Question, deployment: Deployment) -> tuple[str, str, tuple[str, ...]]:
+    """Ask the codecs whether a deployment can carry the request: its dialect, why not, what is left out."""
+    try:
+        bridge = bridge_to(asked.request.dialect, deployment)
+        if bridge is None:
+            return asked.request.dialect, "", ()
+        crossing = bridge.cross(asked.request.document, asked.path, deployment, _NOBODY)
+    except UnsupportedField as error:
+        return "", error.public_message, ()
+    return bridge.provider.name, "", tuple(crossing.dropped)
+
+
+async def _judged(engine: GuardEngine, asked: Question, provider: str) -> Explanation | None:
+    request = asked.request
+    if request.document is None:
+        return None
+    facts = msgspec.structs.replace(
+        asked.facts, route=request.route, model=request.model, provider=provider, stream=request.stream
+    )
+    found = await explain_call(engine, Judged(facts=facts, dialect=asked.dialect, request=request.document))
+    return found[0]
+
+
+class Simulation:
+    """Calls with the same request, one after the other, some of them under way at any time.
+
+    Args:
+        plan: Where they can go.
+        unfit: Places of those that cannot carry the request.
+        prices: What a usual call costs.
+        asked: The request.
+
+    Attributes:
+        chosen: How many calls each place got.
+        full: How many calls found it full.
+        tries: Where one call goes when every try fails.
+        first: The place that the first call got; ``None`` when nobody could take it.
+    """
+
+    def __init__(self, plan: RoutePlan, unfit: frozenset[int], prices: Prices, asked: Question) -> None:
+        self._plan = plan
+        self._unfit = unfit
+        self._prices = prices
+        request, session = asked.request, asked.facts.session
+        prefix = partial(prefix_of, asked.dialect, request)
+        self._asked = Asked(model=request.model, stream=request.stream, session=session, prefix=prefix)
+        self.chosen: Counter[int] = Counter()
+        self.full: Counter[int] = Counter()
+        self.first: int | None = None
+        if plan.policy is None:
+            self._only()
+        else:
+            self._run(self._chooser(), asked.under_way)
+        self.tries = self._failing(plan.policy)
+
+    def _only(self) -> None:
+        """Without a policy the first deployment serves every call."""
+        if 0 not in self._unfit:
+            self.first, self.chosen[0] = 0, PICKS
+
+    def _chooser(self) -> Chooser:
+        return Chooser(self._plan, Healths(lambda: 0.0), SystemRandom(), self._prices)
+
+    def _run(self, chooser: Chooser, under_way: int) -> None:
+        going: deque[int] = deque()
+        for turn in range(PICKS):
+            if len(going) >= under_way:
+                chooser.healths[going.popleft()].leave()
+            self.full.update(each for each in range(len(chooser.healths)) if chooser.why_not(each, 0.0) == "full")
+            place = self._next(chooser, [])
+            if place is None:
+                continue
+            if turn == 0:
+                self.first = place
+            chooser.healths[place].begin(0.0)
+            going.append(place)
+            self.chosen[place] += 1
+
+    def _next(self, chooser: Chooser, tried: list[int]) -> int | None:
+        """Choose as a call on its way does: who cannot carry it has had it."""
+        try:
+            while (place := chooser.pick(self._asked, 0.0, tried)) in self._unfit:
+                tried.append(place)
+        except Overloaded:
+            return None
+        return place
+
+    def _failing(self, policy: RoutePolicy | None) -> tuple[tuple[str, str], ...]:
+        if policy is None:
+            return () if self.first is None else ((self._name(self.first), "first"),)
+        chooser, tried, tries = self._chooser(), list[int](), list[tuple[str, str]]()
+        for number in range(policy.retries + 1):
+            place, kind = self._next(chooser, tried), "fallback" if number else "first"
+            if place is None:
+                had = [each for each in tried if each not in self._unfit]
+                if not had:
+                    break
+                place, kind = had[0], "retry"
+            else:
+                tried.append(place)
+            tries.append((self._name(place), kind))
+        return tuple(tries)
+
+    def _name(self, place: int) -> str:
+        deployment = self._plan.candidates[place]
+        return f"{deployment.provider}/{deployment.model or self._asked.model}"

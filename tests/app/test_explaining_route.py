@@ -1,0 +1,158 @@
+"""Where a request would go, told without calling anybody."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from gateway.app.explaining import NothingToExplain
+from gateway.app.explaining_route import KEPT, PICKS, RouteShown, explain_route, question
+from gateway.app.policies import build_engine
+from gateway.core.errors import GatewayError, MalformedRequest, ModelNotFound
+from gateway.core.exchange import Deployment, RoutePolicy
+from gateway.core.verdict import CallFacts
+from gateway.policy.load import bundle_of
+from gateway.routing.table import RouteEntry, Router
+
+POLICY = """\
+apiVersion: weighbridge/v1
+kind: Policy
+metadata: {name: n}
+detectors: {words: {use: pattern, patterns: [osprey]}, far: {use: pattern, patterns: [heron]}}
+rules:
+  - {id: away, match: {direction: request}, when: words, do: {route: pool}, mode: enforce}
+  - {id: home, match: {direction: request, provider: b}, when: far, do: block, mode: enforce}
+"""
+CHAT = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+A = Deployment(provider="a", kind="openai", model="one", base_url="http://a", credential=b"")
+B = Deployment(provider="b", kind="openai", model="two", base_url="http://b", credential=b"")
+C = Deployment(provider="c", kind="anthropic", model="three", base_url="http://c", credential=b"")
+
+
+def entry(deployment: Deployment, alias: str = "m", weight: int = 1, *, fallback: bool = False) -> RouteEntry:
+    return RouteEntry(alias=alias, deployment=deployment, weight=weight, fallback=fallback)
+
+
+def explained(*entries: RouteEntry, document: dict[str, Any] = CHAT, under_way: int = 1, **policy: Any) -> RouteShown:
+    async def run() -> RouteShown:
+        policies = {"m": RoutePolicy(**policy)} if policy else {}
+        engine = build_engine(bundle_of([("n.yaml", POLICY)]), "n.yaml")
+        try:
+            asked = question(orjson.dumps(document), "", CallFacts(), under_way)
+            router = Router(entries, {"a": A}, policies)
+            return await explain_route(router, engine, lambda each, _: 7 if each.provider == "a" else None, asked)
+        finally:
+            await engine.close()
+
+    return asyncio.run(run())
+
+
+def shares(shown: RouteShown) -> dict[str, float]:
+    return {each.provider: each.share for each in shown.candidates}
+
+
+def test_weights_are_shares_and_a_failing_call_goes_round():
+    shown = explained(entry(A, weight=3), entry(B), entry(C, fallback=True), strategy="weighted", retries=3)
+    assert shares(shown) == {"a": 0.75, "b": 0.25, "c": 0.0}
+    assert shown.tries == (("a/one", "first"), ("b/two", "fallback"), ("c/three", "fallback"), ("a/one", "retry"))
+    assert [(each.role, each.speaks, each.usual_cost_nanousd) for each in shown.candidates] == [
+        ("candidate", "openai_chat", 7),
+        ("candidate", "openai_chat", None),
+        ("fallback", "anthropic_messages", None),
+    ]
+    assert (shown.alias, shown.strategy, shown.turned_away, shown.served) == ("m", "weighted", 0.0, True)
+
+
+def test_who_cannot_carry_a_field_says_which_and_gets_no_call():
+    biased = CHAT | {"logit_bias": {"5": 1}}
+    shown = explained(entry(C, weight=9), entry(A), document=biased, strategy="weighted", retries=1)
+    assert shares(shown) == {"c": 0.0, "a": 1.0}
+    assert [each.can for each in shown.candidates] == [False, True]
+    assert "logit_bias" in shown.candidates[0].why
+    assert shown.tries == (("a/one", "first"), ("a/one", "retry"))
+    lenient = msgspec.structs.replace(C, on_unsupported="drop")
+    (only,) = explained(entry(lenient), document=biased, strategy="weighted").candidates
+    assert (only.can, only.dropped, only.share) == (True, ("logit_bias",), 1.0)
+
+
+def test_where_nobody_can_carry_it_nobody_gets_it():
+    shown = explained(entry(C), document=CHAT | {"logit_bias": {"5": 1}}, strategy="weighted")
+    assert (shown.served, shown.tries, shown.turned_away) == (False, (), 1.0)
+
+
+def test_one_that_is_full_is_passed_over_and_calls_beyond_all_limits_are_turned_away():
+    small = msgspec.structs.replace(A, max_concurrency=1)
+    shown = explained(entry(small, weight=9), entry(B), under_way=4, strategy="weighted")
+    assert shown.candidates[0].full > 0.5
+    assert shares(shown)["b"] > 0.6
+    alone = explained(entry(small), under_way=4, strategy="weighted")
+    assert alone.turned_away == (PICKS - 1) / PICKS
+    assert explained(entry(small), under_way=1, strategy="weighted").turned_away == 0.0
+
+
+def test_without_a_policy_the_first_serves_every_call():
+    shown = explained(entry(A), entry(B))
+    assert (shares(shown), shown.strategy, shown.tries) == ({"a": 1.0, "b": 0.0}, "", (("a/one", "first"),))
+    assert (shown.retries, shown.breaker) == (0, None)
+
+
+@pytest.mark.parametrize("strategy", ["least_busy", "lowest_ttft", "lowest_tpot", "random", "round_robin"])
+def test_strategies_that_know_nothing_yet_spread_calls(strategy: str):
+    shown = explained(entry(A), entry(B), under_way=8, strategy=strategy)
+    assert all(0.3 < share < 0.7 for share in shares(shown).values())
+
+
+def test_the_cheapest_and_the_faithful_have_it_all():
+    assert shares(explained(entry(B), entry(A), strategy="lowest_cost")) == {"b": 0.0, "a": 1.0}
+    assert sorted(shares(explained(entry(B), entry(A), strategy="prefix_affinity")).values()) == [0.0, 1.0]
+
+
+def test_a_rule_that_sends_a_call_elsewhere_is_followed():
+    told = CHAT | {"messages": [{"role": "user", "content": "an osprey"}]}
+    shown = explained(entry(A), entry(B, alias="pool"), document=told)
+    assert (shown.sent_to, shown.alias, shares(shown)) == ("pool", "pool", {"b": 1.0})
+
+
+def test_what_rules_do_depends_on_the_provider():
+    told = CHAT | {"messages": [{"role": "user", "content": "a heron"}]}
+    shown = explained(entry(A), entry(B), document=told, strategy="weighted")
+    assert [(each.action, each.rule) for each in shown.candidates] == [("allow", ""), ("block", "home")]
+    assert shown.served
+    assert not explained(entry(B), document=told, strategy="weighted").served
+
+
+def test_an_answer_that_is_kept_decides_who_gets_what_follows():
+    follows = {"model": "m", "input": "x", "previous_response_id": "resp_1"}
+    assert KEPT in explained(entry(A), document=follows).notes
+    assert KEPT not in explained(entry(A)).notes
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"nothing", NothingToExplain),
+        (b'{"choices": []}', NothingToExplain),
+        (b'{"contents": []}', NothingToExplain),
+        (b'{"question": 1}', NothingToExplain),
+        (b'{"messages": 1, "model": 2}', MalformedRequest),
+    ],
+)
+def test_what_is_no_request_is_told(body: bytes, error: type[Exception]):
+    with pytest.raises(error):
+        question(body, "", CallFacts())
+
+
+def test_a_path_says_the_dialect_and_the_model():
+    asked = question(b'{"contents": []}', "/v1beta/models/m:streamGenerateContent?alt=sse", CallFacts())
+    assert (asked.dialect.name, asked.request.model, asked.request.stream) == ("gemini", "m", True)
+    with pytest.raises(GatewayError):
+        question(b"{}", "/nowhere", CallFacts())
+
+
+def test_a_model_that_nobody_serves_is_an_error():
+    with pytest.raises(ModelNotFound):
+        explained(entry(A, alias="other"))
