@@ -54,7 +54,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
     async def handle(self, incoming: Incoming, reply: Reply) -> None:
         """Answer one request. Failures of ``core.errors`` are answered and recorded here; anything else is a bug."""
-        call = Call(incoming, reply, None, error_dialect(incoming.path))
+        call = Call(incoming, reply, None, passthrough.DIALECT)
         try:
             request, course = self._begin(call)
             if request.duplex:
@@ -72,6 +72,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             if not self._end_ordinary(call, request, course, attempt):
                 await self._end(call, request, course, attempt)
         except GatewayError as error:
+            if call.request is None:
+                call.dialect = error_dialect(incoming.path)
             await self._fail(call, error)
         except asyncio.CancelledError as cancelled:
             await self._cancelled(call, cancelled)

@@ -144,7 +144,7 @@ def test_what_no_dialect_reads_passes_byte_by_byte():
         (incoming("GET", "/v1/chat/completions"), 405, "method_not_allowed"),
         (incoming("POST", "/v1/chat/completions", body=b"{"), 400, "invalid_request"),
         (json_incoming("/v1/chat/completions", {"model": "x", "messages": []}), 404, "model_not_found"),
-        (incoming("POST", "/openai/deployments/d/images/generations", body=b"{}"), 501, "not_yet_available"),
+        (incoming("POST", "/openai/deployments/d/fine-tuning", body=b"{}"), 501, "not_yet_available"),
         (json_incoming("/providers/q/v1/x", {}), 404, "not_found"),
     ],
 )

@@ -55,7 +55,11 @@ class Rate:
         plain = self._plain
         total = self._per_call
         if plain is not None and not (
-            usage.written_tokens or usage.audio_input_tokens or usage.audio_output_tokens or usage.image_input_tokens
+            usage.cache_write_tokens
+            or usage.cache_write_1h_tokens
+            or usage.audio_input_tokens
+            or usage.audio_output_tokens
+            or usage.image_input_tokens
         ):
             # Text alone: nearly every call.
             total += usage.input_fresh_tokens * plain[0] + usage.output_text_tokens * plain[1]

@@ -34,7 +34,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
         return (
             self.input_fresh_tokens
             + self.cache_read_tokens
-            + self.written_tokens
+            + self.cache_write_tokens
+            + self.cache_write_1h_tokens
             + self.audio_input_tokens
             + self.image_input_tokens
         )

@@ -59,7 +59,8 @@ _SAME: dict[str, Any] = {
 def is_ordinary(usage: Usage) -> bool:
     """Say whether a usage has no more to it than an :class:`Outcome` can say."""
     return not (
-        usage.written_tokens
+        usage.cache_write_tokens
+        or usage.cache_write_1h_tokens
         or usage.audio_input_tokens
         or usage.audio_output_tokens
         or usage.image_input_tokens

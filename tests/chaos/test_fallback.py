@@ -44,7 +44,7 @@ CONFIG = """
         candidates: [{{provider: bad, model: m}}, {{provider: good, model: m}}]
         breaker: {{consecutive: 1000, min_calls: 100000}}
       - alias: down
-        candidates: [{{provider: nowhere, model: m}}, {{provider: good, model: m}}]
+        candidates: [{{provider: nowhere, model: down}}, {{provider: good, model: m}}]
     capture: {{bodies: none}}
 """
 STORM = b'{"error":{"message":"slow down","type":"rate_limit_error","code":"rate_limited"}}'

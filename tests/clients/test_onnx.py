@@ -10,7 +10,9 @@ import pytest
 
 from gateway.clients import onnx
 from gateway.clients.onnx import OnnxBackend
+from gateway.clients.word_pieces import WordPieces
 from gateway.core.errors import ModelFailed
+from gateway.guards.models.vocabulary import framed
 from tests.support.models import doubling, endless, reader
 
 ONES = {"x": np.ones(3, dtype=np.float32)}
@@ -193,7 +195,10 @@ def test_real_models_give_what_they_say() -> None:
         window = {"ids": np.array([[101, 7592, 102]]), "mask": np.ones((1, 3), dtype=np.int64)}
         assert (await backend.run("embedder", window))["embedding"].shape == (1, 384)
         # A greeting names nobody, and says so early.
-        assert (await backend.run("names", window))["logits"].shape == (1, 0, 35)
+        for text, words in (("hello", 0), ("My name is John Smith", 7)):
+            window = framed(pieces.cut(text), 0, len(text.split()))
+            assert (await backend.run("names", window))["logits"].shape == (1, words, 35)
 
     built = reader()
+    pieces = WordPieces(built("names-tokenizer.json"))
     with_backend(scenario, read=lambda model: built(f"{model}.onnx"))

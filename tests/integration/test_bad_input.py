@@ -195,7 +195,7 @@ def test_wrong_method_is_405(gateway, connection, method, path):
     still_works(connection)
 
 
-@pytest.mark.parametrize("path", ["/openai/deployments/d/images/generations"])
+@pytest.mark.parametrize("path", ["/openai/deployments/d/fine-tuning"])
 def test_what_is_not_yet_available_says_so(gateway, connection, path):
     connection.request(GOOD, path)
     refused(gateway, connection.answer(), 501, "not_yet_available")
