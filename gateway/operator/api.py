@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.core.errors import MalformedRequest, NotAvailable, RouteNotFound
 from gateway.operator import parameters
+from gateway.operator.deployments import deployments_now
 from gateway.operator.edge import json_answer, read_json
 from gateway.operator.export import FORMATS, export
 from gateway.operator.metrics import CONTENT_TYPE, is_fresh, operator_families, read_workers, render, worker_families
@@ -113,6 +114,11 @@ class Api:
         """Which policies are in force, rule by rule, and what came of the last try to change them."""
         plane = self._plane
         return json_answer(await asyncio.to_thread(policies_in_force, plane.run_dir, plane.clock.unix_ms()))
+
+    async def deployments(self, request: web.Request) -> web.StreamResponse:
+        """How deployments fare, all workers added up."""
+        plane = self._plane
+        return json_answer(await asyncio.to_thread(deployments_now, plane.run_dir, plane.clock.unix_ms()))
 
     async def exchanges(self, request: web.Request) -> web.StreamResponse:
         """A page of exchanges, newest first."""

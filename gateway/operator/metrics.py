@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.core.deployment_health import added_up
 from gateway.recording import metrics as counted
 from gateway.recording.metrics import Number, Snapshot, cpu_seconds, read_snapshot, resident_bytes
 
@@ -112,6 +113,7 @@ def worker_families(snapshots: Sequence[Snapshot], now_ms: int) -> list[Family]:
         *_traffic(snapshots),
         *_times(snapshots),
         *_incidents(snapshots),
+        *_deployments(snapshots, fresh),
         *_gauges(fresh),
         *_processes(snapshots, fresh),
     ]
@@ -263,6 +265,30 @@ def _incidents(snapshots: Sequence[Snapshot]) -> list[Family]:
     bodies = Family("weighbridge_spool_dropped_bodies_total", "counter", "Captured bodies left out to save the record.")
     bodies.add(sum(one.spool_dropped_bodies for one in snapshots))
     return [hits, reloads, lines, bodies]
+
+
+def _deployments(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Family]:
+    tries = Family(
+        "weighbridge_attempts_total",
+        "counter",
+        "Tries at providers, by what came of them.",
+        ("provider", "kind", "outcome"),
+    )
+    counts: dict[LabelValues, int] = {}
+    for snapshot in snapshots:
+        for key, count in snapshot.tries:
+            counts[key] = counts.get(key, 0) + count
+    for key, count in sorted(counts.items()):
+        tries.add(count, *key)
+    pair = ("provider", "model")
+    in_flight = Family("weighbridge_deployment_in_flight", "gauge", "Calls on their way to a deployment.", pair)
+    left_alone = Family(
+        "weighbridge_deployment_open", "gauge", "1 while a worker's breaker keeps calls from a deployment.", pair
+    )
+    for each in added_up(one.deployments for one in fresh):
+        in_flight.add(each.in_flight, each.provider, each.model)
+        left_alone.add(int(each.breaker != "closed"), each.provider, each.model)
+    return [tries, in_flight, left_alone]
 
 
 def _gauges(fresh: Sequence[Snapshot]) -> list[Family]:

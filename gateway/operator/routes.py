@@ -34,6 +34,21 @@ _SQL_ANSWER = {
     },
 }
 _PAGE = {"type": "object", "properties": {"exchanges": ROWS, "next_cursor": {"type": ["string", "null"]}}}
+_SECONDS = {"type": ["number", "null"]}
+_DEPLOYMENT = {
+    "type": "object",
+    "properties": {
+        **{key: {"type": "string"} for key in ("provider", "model")},
+        **{key: {"type": "integer"} for key in ("workers", "in_flight", "calls", "failures")},
+        "breaker": {"enum": ["closed", "half_open", "open"], "description": "the worst of the workers'"},
+        "rests_s": {"type": "number", "description": "until it may be given a call again"},
+        **dict.fromkeys(("ttft_s", "tpot_s", "whole_s"), _SECONDS),
+    },
+}
+_DEPLOYMENTS = {
+    "type": "object",
+    "properties": {"workers": {"type": "integer"}, "deployments": {"type": "array", "items": _DEPLOYMENT}},
+}
 _SPEND = {"type": "object", "properties": {"rows": ROWS}}
 _JUDGEMENT = {
     "type": "object",
@@ -143,6 +158,13 @@ def _about_the_process(api: Api) -> tuple[Operation, ...]:
             summary="The policy bundle in force: rules, modes, revision, and what the last reload said.",
             handle=api.policies,
             answer=OBJECT,
+        ),
+        Operation(
+            path="/api/deployments",
+            name="deployments",
+            summary="How deployments fare: calls under way, failures, breakers, times; workers added up.",
+            handle=api.deployments,
+            answer=_DEPLOYMENTS,
         ),
         Operation(
             path="/api/status",

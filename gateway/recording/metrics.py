@@ -14,7 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.core.deployment_health import DeploymentHealth
 from gateway.core.record import ExchangeRecord, GuardEvent
+from gateway.recording.tries import FIRST, OK, Tries, TryKey
 
 # The layout of a snapshot; a file of another layout is not resumed and not added up.
 VERSION = 1
@@ -57,6 +59,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
         written_ms: Wall clock of the writing, milliseconds since 1970; gauges of an old file no longer count.
         cells: What is counted for each set of labels; the constants above say which count lies where.
         overhead: Bucket counts of the overhead histogram, one more than there are bounds.
+        tries: Tries at providers, by what came of them.
+        deployments: How those fare whose health is watched, as this worker knows it.
     """
 
     v: int = VERSION
@@ -68,6 +72,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
     overhead: list[Number] = []
     overhead_sum_ms: float = 0.0
     guard_events: list[tuple[GuardKey, int]] = []
+    tries: list[tuple[TryKey, int]] = []
+    deployments: list[DeploymentHealth] = []
     spool_dropped_lines: int = 0
     spool_dropped_bodies: int = 0
     config_reloads: dict[str, int] = {}
@@ -132,14 +138,18 @@ class Cell:
     """What is counted for one set of labels.
 
     Rows wait until there are enough of them to be added up column by column: one by one costs three times as much.
+
+    Attributes:
+        tries: First tries that went well and are counted nowhere else yet.
     """
 
-    __slots__ = ("_overhead", "_rows", "counts")
+    __slots__ = ("_overhead", "_rows", "counts", "tries")
 
     def __init__(self, counts: list[Number], overhead: Overhead) -> None:
         self.counts = counts
         self._overhead = overhead
         self._rows: list[Row] = []
+        self.tries = 0
 
     def add(self, row: Row) -> None:
         """Count one exchange."""
@@ -206,6 +216,8 @@ class Metrics:
         self.spool_dropped_bodies = 0
         self.config_hash = ""
         self.policy_revision = ""
+        self.deployments: list[DeploymentHealth] = []
+        self._tries = Tries(max_label_sets)
         self._index = index
         self._unix_ms = unix_ms
         self._max_label_sets = max_label_sets
@@ -237,6 +249,8 @@ class Metrics:
                 record.overhead_ms,
             )
         )
+        if record.attempts:
+            self._tries.observe(record.attempts)
         if record.guard_events:
             self._count_guard_events(record.guard_events)
 
@@ -267,14 +281,18 @@ class Metrics:
         self._overhead.counts[:] = before.overhead
         self._overhead.sum_ms = before.overhead_sum_ms
         self._guard_events = dict(before.guard_events)
+        self._tries.counts = dict(before.tries)
         self._config_reloads = dict(before.config_reloads)
         self._before = before
         return True
 
     def snapshot(self) -> Snapshot:
         """The present counts and gauges, predecessors' included."""
-        for cell in self._cells.values():
+        for (_, provider, *_), cell in self._cells.items():
             cell.settle()
+            if cell.tries:
+                self._tries.add((provider, FIRST, OK), cell.tries)
+                cell.tries = 0
         before = self._before
         return Snapshot(
             index=self._index,
@@ -285,6 +303,8 @@ class Metrics:
             overhead=self._overhead.counts,
             overhead_sum_ms=self._overhead.sum_ms,
             guard_events=list(self._guard_events.items()),
+            tries=list(self._tries.counts.items()),
+            deployments=self.deployments,
             spool_dropped_lines=before.spool_dropped_lines + self.spool_dropped_lines,
             spool_dropped_bodies=before.spool_dropped_bodies + self.spool_dropped_bodies,
             config_reloads=self._config_reloads,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.core.deployment_health import DeploymentHealth, added_up
 from gateway.core.exchange import BreakerRule, Cause, Deployment
 from gateway.routing.breaker import Breaker
 from gateway.routing.ewma import PeakAverage
@@ -82,6 +83,21 @@ class Health:
         if retry_after_s:
             self._rests_until_s = max(self._rests_until_s, now_s + min(retry_after_s, MAX_REST_S))
 
+    def told(self, provider: str, model: str, now_s: float) -> DeploymentHealth:
+        """What is known, for who watches."""
+        return DeploymentHealth(
+            provider=provider,
+            model=model,
+            in_flight=self.in_flight,
+            calls=self.calls,
+            failures=self.failures,
+            breaker=self.breaker.state(now_s),
+            rests_s=self.rests_s(now_s),
+            ttft_s=self.ttft.read(now_s) or None,
+            tpot_s=self.tpot.read(now_s) or None,
+            whole_s=self.whole.read(now_s) or None,
+        )
+
     def leave(self) -> None:
         """A call ended that says nothing of the deployment."""
         self.in_flight -= 1
@@ -113,6 +129,12 @@ class Healths:
     def names(self) -> dict[tuple[str, str], Health]:
         """Provider and model of everything that is known, for who watches."""
         return {(provider, model): health for (provider, _, model), (_, health) in self._known.items()}
+
+    def told(self) -> list[DeploymentHealth]:
+        """How those fare that were given a call, for who watches; bounded."""
+        now_s = self.now_s()
+        asked = ((key, health) for key, (_, health) in self._known.items() if health.calls)
+        return added_up([[health.told(provider, model, now_s) for (provider, _, model), health in asked]])
 
     def _forget(self) -> None:
         for key, (_, health) in self._known.items():

@@ -27,6 +27,7 @@ CONTRACT = {
     ("POST", "/api/sql"),
     ("GET", "/api/tail"),
     ("GET", "/api/export"),
+    ("GET", "/api/deployments"),
     ("GET", "/api/status"),
 }
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.record import ExchangeRecord, GuardEvent
+from gateway.core.deployment_health import DeploymentHealth
+from gateway.core.record import AttemptRecord, ExchangeRecord, GuardEvent
 from gateway.recording import metrics as m
 from gateway.recording.metrics import Metrics, Snapshot, read_snapshot
 from tests.support.clock import ManualClock
@@ -216,6 +217,23 @@ def test_a_damaged_or_foreign_snapshot_is_not_resumed(tmp_path: Path, content: b
     assert not metrics.resume(path)
     metrics.observe(record())
     assert only_cell(metrics)[m.EXCHANGES] == 1
+
+
+def test_tries_go_on_where_the_predecessor_stopped_and_deployments_do_not(tmp_path: Path) -> None:
+    path = tmp_path / "worker-0.metrics.json"
+    before = worker()
+    before.deployments = [DeploymentHealth(provider="p", model="m", calls=7)]
+    tried = AttemptRecord(provider="p", status=503, error_code="upstream_error")
+    before.observe(record(attempts=[tried]))
+    before.write_snapshot(path)
+    found = read_snapshot(path)
+    assert found is not None
+    assert found.deployments == before.deployments
+    after = worker()
+    assert after.resume(path)
+    after.observe(record(attempts=[tried]))
+    assert after.snapshot().tries == [(("p", "first", "5xx"), 2)]
+    assert after.snapshot().deployments == []
 
 
 def test_counts_beyond_53_bits_survive_the_file(tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ def test_the_counts_are_those_of_the_records(outcomes: list[Outcome]) -> None:
         usual_way.observe(whole(template, outcome, Try(0, 0.0, 0.0, 0, 0, None)))
     one, other = ordinary_way.snapshot(), usual_way.snapshot()
     assert one.cells == other.cells
+    assert one.tries == other.tries == [(("p", "first", "ok"), len(outcomes))]
+    assert ordinary_way.snapshot().tries == one.tries
     assert (one.overhead, one.overhead_sum_ms) == (other.overhead, other.overhead_sum_ms)
 
 

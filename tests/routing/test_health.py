@@ -59,3 +59,18 @@ def test_clients_cannot_make_it_remember_without_end():
         healths.of(deployment(f"m{number}"), RULE)
     assert len(healths.names()) <= MAX_HEALTHS
     assert healths.names()["p", "busy"] is busy
+
+
+def test_what_is_known_is_told_of_those_that_were_asked():
+    now_s = 5.0
+    healths = Healths(lambda: now_s)
+    healths.of(deployment("idle"), RULE)
+    bad = healths.of(deployment("bad"), RULE)
+    for _ in range(4):
+        bad.begin(now_s)
+    for _ in range(3):
+        bad.fail(now_s, "timeout", None, 30.0)
+    (told,) = healths.told()
+    assert (told.provider, told.model, told.workers) == ("p", "bad", 1)
+    assert (told.in_flight, told.calls, told.failures, told.breaker, told.rests_s) == (1, 4, 3, "open", RULE.open_s)
+    assert (told.ttft_s, told.tpot_s, told.whole_s) == (30.0, None, 30.0)

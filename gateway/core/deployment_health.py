@@ -1,0 +1,90 @@
+"""How a deployment fares, as workers tell the operator; and how what several tell is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+# Deployments that are told apart; clients choose the names behind wildcards.
+MAX_TOLD = 500
+OTHER = "other"
+_BADNESS = {"closed": 0, "half_open": 1, "open": 2}
+
+
+class DeploymentHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One deployment, as one worker or several know it.
+
+    Attributes:
+        workers: How many know it.
+        in_flight: Calls on their way.
+        calls: Since the workers began.
+        failures: Of these.
+        breaker: The worst of the workers'.
+        rests_s: Seconds until it may be given a call again; the longest of the workers'.
+        ttft_s: Seconds to a stream's first token lately, the longest of the workers'; ``None`` where nothing is known.
+        tpot_s: Seconds for every further token, likewise.
+        whole_s: Seconds for an answer that comes whole, likewise.
+    """
+
+    provider: str
+    model: str
+    workers: int = 1
+    in_flight: int = 0
+    calls: int = 0
+    failures: int = 0
+    breaker: Literal["closed", "half_open", "open"] = "closed"
+    rests_s: float = 0.0
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+    whole_s: float | None = None
+
+
+def added_up(told: Iterable[Iterable[DeploymentHealth]], most: int = MAX_TOLD) -> list[DeploymentHealth]:
+    """Put together what workers tell.
+
+    Args:
+        told: Of each worker.
+        most: Deployments that are told apart; those with the fewest calls become one by provider, named ``other``.
+
+    Returns:
+        By provider and model.
+    """
+    found: dict[tuple[str, str], DeploymentHealth] = {}
+    for worker in told:
+        # Two deployments of one worker may have one name: they differ in their address.
+        own: dict[tuple[str, str], DeploymentHealth] = {}
+        for each in worker:
+            _put(own, each, 0)
+        for each in own.values():
+            _put(found, each, each.workers)
+    busiest = sorted(found.values(), key=lambda each: each.calls, reverse=True)
+    kept = {(each.provider, each.model): each for each in busiest[:most]}
+    for each in busiest[most:]:
+        _put(kept, msgspec.structs.replace(each, model=OTHER), 0)
+    return [kept[key] for key in sorted(kept)]
+
+
+def _put(into: dict[tuple[str, str], DeploymentHealth], one: DeploymentHealth, workers: int) -> None:
+    key = one.provider, one.model
+    known = into.get(key)
+    if known is None:
+        into[key] = one
+        return
+    into[key] = msgspec.structs.replace(
+        known,
+        workers=known.workers + workers if workers else max(known.workers, one.workers),
+        in_flight=known.in_flight + one.in_flight,
+        calls=known.calls + one.calls,
+        failures=known.failures + one.failures,
+        breaker=max(known.breaker, one.breaker, key=_BADNESS.__getitem__),
+        rests_s=max(known.rests_s, one.rests_s),
+        ttft_s=_longest(known.ttft_s, one.ttft_s),
+        tpot_s=_longest(known.tpot_s, one.tpot_s),
+        whole_s=_longest(known.whole_s, one.whole_s),
+    )
+
+
+def _longest(one: float | None, other: float | None) -> float | None:
+    return max(one or 0.0, other or 0.0) or None

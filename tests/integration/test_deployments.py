@@ -1,0 +1,51 @@
+"""What the operator says of deployments, one of which cannot be reached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.gateway_run import running, until
+
+pytestmark = pytest.mark.integration
+
+CONFIG = """
+    version: 1
+    providers:
+      nowhere: {kind: openai, base_url: "http://127.0.0.1:1/v1"}
+    models:
+      - alias: m
+        candidates: [{provider: nowhere, model: m}]
+        fallback: [sim/echo]
+        breaker: {consecutive: 2, open: 1m}
+    capture: {bodies: none}
+"""
+
+
+def test_a_deployment_that_is_down_is_seen_by_the_operator(tmp_path: Path) -> None:
+    with running(tmp_path, operator=True, config=CONFIG) as gateway:
+        for _ in range(5):
+            assert gateway.chat("m").status == 200
+        assert gateway.chat("sim/echo").status == 200
+
+        def told() -> dict[str, Any] | None:
+            found = gateway.ask_operator("/api/deployments").json()["deployments"]
+            known = {f"{each['provider']}/{each['model']}": each for each in found}
+            return known if known.get("sim/echo", {}).get("calls") == 5 else None
+
+        known = until(told)
+        down, up = known["nowhere/m"], known["sim/echo"]
+        assert (down["breaker"], down["calls"], down["failures"], down["in_flight"]) == ("open", 2, 2, 0)
+        assert down["rests_s"] > 1
+        assert (up["breaker"], up["failures"], up["workers"]) == ("closed", 0, 1)
+        assert up["whole_s"] > 0
+        assert gateway.metric('weighbridge_deployment_open{provider="nowhere",model="m"}') == 1
+        lines = gateway.ask_operator("/metrics").body.decode().splitlines()
+        assert 'weighbridge_deployment_open{provider="sim",model="echo"} 0' in lines
+        name = "weighbridge_attempts_total"
+        failed = gateway.metric(f'{name}{{provider="nowhere",kind="first",outcome="upstream_error"}}')
+        fell_back = gateway.metric(f'{name}{{provider="sim",kind="fallback",outcome="ok"}}')
+        first = gateway.metric(f'{name}{{provider="sim",kind="first",outcome="ok"}}')
+        assert (failed, fell_back, first) == (2, 2, 4)

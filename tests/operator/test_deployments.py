@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.core.deployment_health import DeploymentHealth
+from gateway.operator.deployments import deployments_now
+from gateway.operator.metrics import FRESH_MS, read_workers, render, worker_families
+from gateway.recording.metrics import Metrics
+from tests.operator.test_metrics import exchange, parse_strictly, value
+from tests.support.clock import ManualClock
+
+
+def worker(run_dir: Path, clock: ManualClock, index: int, *told: DeploymentHealth) -> None:
+    metrics = Metrics(index, clock.unix_ms)
+    metrics.deployments = list(told)
+    metrics.write_snapshot(run_dir / f"worker-{index}.metrics.json")
+
+
+def test_workers_are_added_up_and_one_that_is_gone_is_left_out(tmp_path: Path) -> None:
+    clock = ManualClock()
+    worker(tmp_path, clock, 2, DeploymentHealth(provider="p", model="m", in_flight=9, calls=9, breaker="open"))
+    clock.advance(FRESH_MS / 1000 + 1)
+    worker(tmp_path, clock, 0, DeploymentHealth(provider="p", model="m", in_flight=2, calls=7, ttft_s=0.5))
+    worker(tmp_path, clock, 1, DeploymentHealth(provider="p", model="m", in_flight=1, calls=3, breaker="half_open"))
+    told = deployments_now(tmp_path, clock.unix_ms())
+    assert told == {
+        "workers": 2,
+        "deployments": [
+            {
+                "provider": "p", "model": "m", "workers": 2, "in_flight": 3, "calls": 10, "failures": 0,
+                "breaker": "half_open", "rests_s": 0.0, "ttft_s": 0.5, "tpot_s": None, "whole_s": None,
+            }
+        ],
+    }  # fmt: skip
+    found = parse_strictly(render(worker_families(read_workers(tmp_path), clock.unix_ms())))
+    assert value(found, "weighbridge_deployment_in_flight", provider="p", model="m") == 3
+    assert value(found, "weighbridge_deployment_open", provider="p", model="m") == 1
+
+
+def test_without_a_worker_there_is_nothing_to_tell(tmp_path: Path) -> None:
+    assert deployments_now(tmp_path, 0) == {"workers": 0, "deployments": []}
+
+
+def test_tries_of_workers_that_are_gone_still_count(tmp_path: Path) -> None:
+    clock = ManualClock()
+    for index in range(2):
+        metrics = Metrics(index, clock.unix_ms)
+        metrics.cell("d", "p", "m", 200, "").tries += 3
+        metrics.observe(exchange())
+        metrics.write_snapshot(tmp_path / f"worker-{index}.metrics.json")
+    found = parse_strictly(render(worker_families(read_workers(tmp_path), clock.unix_ms() + FRESH_MS + 1)))
+    assert value(found, "weighbridge_attempts_total", provider="p", kind="first", outcome="ok") == 6
