@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from hashlib import blake2b
+from math import inf
 from random import Random
 
 import msgspec
@@ -14,8 +15,14 @@ from gateway.routing.budget import RetryBudget
 from gateway.routing.ewma import PeakAverage
 from gateway.routing.health import Health, Healths
 
-# Affinity gives way where its deployment has so many times its share of the calls.
-BOUND = 1.25
+# Affinity gives way where its deployment has so many times its share of the calls that are under way, and of those that
+# were given lately: less of these, since it takes some until a share that grows is seen.
+BOUND, BOUND_LATELY = 1.25, 1.2
+# So few calls under way are no load, whatever the others have.
+FEW = 4
+# What "lately" is: calls for each deployment, after which all that came before counts half.
+LATELY = 256
+_WORD = 2**64 - 1
 _NOTHING: tuple[int, ...] = ()
 Prices = Callable[[Deployment, str], int | None]
 
@@ -59,9 +66,12 @@ class Chooser:
         self._random = random
         self._prices = prices
         self._weights = list(plan.weights or (1,) * len(plan.candidates))
+        self._most = [each.max_concurrency or inf for each in plan.candidates]
         self._ahead = [0] * len(plan.candidates)
         self._pick = self._picks()[policy.strategy]
-        self._names = [f"{each.provider}/{each.model}".encode() for each in plan.candidates]
+        self._seeds = [_number(f"{each.provider}/{each.model}".encode()) for each in plan.candidates]
+        self._given = [float(LATELY)] * len(plan.candidates)
+        self._until_older = LATELY * len(plan.candidates)
 
     def pick(self, asked: Asked, now_s: float, tried: Collection[int] = _NOTHING) -> int | None:
         """Choose who gets a call.
@@ -99,12 +109,15 @@ class Chooser:
         return ""
 
     def _full(self, index: int) -> bool:
-        most = self.plan.candidates[index].max_concurrency
-        return bool(most) and self.healths[index].in_flight >= most
+        return self.healths[index].in_flight >= self._most[index]
 
     def _free(self, places: range, now_s: float, tried: Collection[int]) -> list[int]:
-        healths = self.healths
-        return [each for each in places if each not in tried and healths[each].ready(now_s) and not self._full(each)]
+        healths, most = self.healths, self._most
+        return [
+            each
+            for each in places
+            if each not in tried and (health := healths[each]).in_flight < most[each] and health.ready(now_s)
+        ]
 
     def _last_resort(self, now_s: float, tried: Collection[int]) -> int | None:
         """Nobody is ready: who is only out of favour gets the call, who asked for rest or is full does not."""
@@ -124,7 +137,7 @@ class Chooser:
         return {
             "weighted": self._weighted,
             "round_robin": self._weighted,
-            "random": lambda free, _asked, _now_s: self._random.choice(free),
+            "random": lambda free, _asked, _now_s: self._any(free),
             "least_busy": self._least_busy,
             "lowest_ttft": lambda free, asked, now_s: self._quicker(free, now_s, _ttft if asked.stream else _whole),
             "lowest_tpot": lambda free, asked, now_s: self._quicker(free, now_s, _tpot if asked.stream else _whole),
@@ -132,6 +145,9 @@ class Chooser:
             "prefix_affinity": lambda free, asked, _now_s: self._faithful(free, asked.prefix and asked.prefix()),
             "session_affinity": lambda free, asked, _now_s: self._faithful(free, asked.session.encode()),
         }
+
+    def _any(self, free: list[int]) -> int:
+        return free[int(self._random.random() * len(free))]
 
     def _weighted(self, free: list[int], asked: Asked, now_s: float) -> int:
         """Smooth weighted round robin, as nginx does it: no bursts, exact shares, whoever is missing."""
@@ -145,7 +161,10 @@ class Chooser:
 
     def _least_busy(self, free: list[int], asked: Asked, now_s: float) -> int:
         """Fewest calls on their way for its weight; how full a server says it is counts like so many calls more."""
-        return min(free, key=lambda each: (self._busy(each), self._random.random()))
+        busy = [self._busy(each) for each in free]
+        least = min(busy)
+        ties = [each for each, its in zip(free, busy, strict=True) if its == least]
+        return ties[0] if len(ties) == 1 else self._any(ties)
 
     def _busy(self, index: int) -> float:
         health = self.healths[index]
@@ -157,37 +176,55 @@ class Chooser:
 
         Two, not the best of all: else every call went to the one that happened to be quickest at the last look.
         """
-        one, other = self._random.sample(free, 2)
-        return min((one, other), key=lambda each: self._wait(each, average(self.healths[each]).read(now_s)))
+        # One draw for both: chance comes from the system, and costs more than all the rest.
+        others = len(free) - 1
+        at, step = divmod(int(self._random.random() * len(free) * others), others)
+        pair = free[at], free[(at + step + 1) % len(free)]
+        return min(pair, key=lambda each: self._wait(each, average(self.healths[each]).read(now_s)))
 
     def _wait(self, index: int, each_s: float) -> float:
         # Who is not known yet is worth a try, but not all calls at once.
         return (each_s or 1e-4) * self._busy(index)
 
     def _cheapest(self, free: list[int], asked: Asked, now_s: float) -> int:
-        def price(index: int) -> tuple[bool, int, float]:
-            known = None if self._prices is None else self._prices(self.plan.candidates[index], asked.model)
-            return known is None, known or 0, self._busy(index)
-
-        return min(free, key=price)
+        prices, candidates = self._prices, self.plan.candidates
+        known = [None if prices is None else prices(candidates[each], asked.model) for each in free]
+        costs = [inf if each is None else each for each in known]
+        least = min(costs)
+        cheap = [each for each, cost in zip(free, costs, strict=True) if cost == least]
+        return cheap[0] if len(cheap) == 1 else self._least_busy(cheap, asked, now_s)
 
     def _faithful(self, free: list[int], key: bytes | None) -> int:
         """The same key to the same deployment, as long as that has not much more than its share of the calls.
 
         Rendezvous hashing: when a deployment comes or goes, no key moves but those that must. Bounded load: Mirrokni,
-        Thorup, Zadimoghaddam 2016 (https://arxiv.org/abs/1608.01350).
+        Thorup, Zadimoghaddam 2016 (https://arxiv.org/abs/1608.01350), by what was given lately too: where few calls
+        are under way at once, these alone say nothing of the shares.
         """
         if not key:
             return self._least_busy(free, NOBODY, 0.0)
-        key = blake2b(key, digest_size=16).digest()
-        busy = [self.healths[each].in_flight for each in free]
-        most = BOUND * (sum(busy) + 1) / len(free)
-        order = sorted(free, key=lambda each: _rank(self._names[each], key), reverse=True)
-        return next((each for each in order if self.healths[each].in_flight + 1 <= max(1.0, most)), order[0])
+        healths, given, seeds = self.healths, self._given, self._seeds
+        busy = [healths[each].in_flight for each in free]
+        most = max(FEW, BOUND * (sum(busy) + 1) / len(free)) - 1
+        # Never nobody; and who is spared for being slow does not lower what the others may have.
+        even = [each for each, its in zip(free, busy, strict=True) if its <= most]
+        most_given = BOUND_LATELY * sum([given[each] for each in even]) / len(even)
+        among = [each for each in even if given[each] <= most_given]
+        number = _number(key)
+        # The upper bits of a product depend on all bits of both, so that each key has an order of its own.
+        order = [number * seeds[each] & _WORD for each in among]
+        chosen = among[order.index(max(order))]
+        given[chosen] += 1.0
+        self._until_older -= 1
+        if not self._until_older:
+            self._until_older = LATELY * len(given)
+            self._given = [each / 2.0 for each in given]
+        return chosen
 
 
-def _rank(name: bytes, key: bytes) -> bytes:
-    return blake2b(name, key=key, digest_size=8).digest()
+def _number(key: bytes) -> int:
+    """An odd number of 64 bits, evenly spread and the same in every process."""
+    return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") | 1
 
 
 def _ttft(health: Health) -> PeakAverage:

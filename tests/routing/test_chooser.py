@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import Overloaded
 from gateway.core.exchange import Deployment, RoutePlan, RoutePolicy, Strategy
-from gateway.routing.chooser import NOBODY, Asked, Chooser
+from gateway.routing.chooser import BOUND, FEW, NOBODY, Asked, Chooser
 from gateway.routing.health import Healths
 
 
@@ -128,6 +128,47 @@ def test_a_deployment_that_has_more_than_its_share_is_spared():
     assert made.pick(asked, 0.0) != home
     made.healths[home].in_flight = 4
     assert made.pick(asked, 0.0) == home
+
+
+def test_few_calls_under_way_spare_nobody():
+    made = chooser("session_affinity", names="abcd")
+    asked = Asked(session="s-1")
+    home = made.pick(asked, 0.0)
+    assert home is not None
+    made.healths[home].in_flight = FEW - 1
+    assert made.pick(asked, 0.0) == home
+    made.healths[home].in_flight = FEW
+    assert made.pick(asked, 0.0) != home
+
+
+def test_one_key_alone_is_shared_out_in_the_long_run():
+    for names in ("ab", "abcd", "abcdefgh"):
+        made = chooser("session_affinity", names=names)
+        given = picks(made, Asked(session="s-1"), 20_000)
+        assert max(given.values()) * len(names) <= BOUND * 20_000
+
+
+@given(st.lists(st.integers(0, 40), min_size=2, max_size=8), st.integers(0, 3000))
+def test_affinity_never_takes_one_that_has_more_than_its_share(busy: list[int], before: int):
+    made = chooser("session_affinity", names="abcdefgh"[: len(busy)])
+    asked = Asked(session="s-1")
+    for _ in range(before):
+        made.pick(asked, 0.0)
+    for health, each in zip(made.healths, busy, strict=True):
+        health.in_flight = each
+    chosen = made.pick(asked, 0.0)
+    assert chosen is not None
+    assert busy[chosen] + 1 <= max(FEW, BOUND * (sum(busy) + 1) / len(busy))
+
+
+def test_every_pair_is_picked_alike():
+    made = chooser("lowest_ttft", names="abcd")
+    for index, health in enumerate(made.healths):
+        health.whole.note(1.0 + index, 0.0)
+    # The slowest is never the quicker of two; the others are in half, a third and a sixth of the pairs.
+    given = picks(made, number=6000)
+    assert 3 not in given
+    assert [round(given[each] / 1000) for each in range(3)] == [3, 2, 1]
 
 
 def test_without_a_key_affinity_is_least_busy():
