@@ -11,6 +11,7 @@ from gateway.app.policies import PolicyFault, load_policies
 from gateway.app.supervisor import Child, Supervisor, listening_sockets
 from gateway.app.worker import WorkerOptions, run_worker
 from gateway.clients.chdb import NO_ENGINE, has_engine
+from gateway.config.addresses import Address
 from gateway.config.load import LoadResult
 from gateway.config.settings import ChdbStore, Settings
 from gateway.listener.door import MODULE as COLD_SIDE
@@ -56,12 +57,21 @@ class Launch:
         self.notices = result.notices
         self._settings = settings
         self._sockets = self._bind(settings)
+        self._rpc = self._reserve(settings)
+        rpc_address = str(Address(*self._rpc.getsockname()[:2])) if self._rpc is not None else ""
         self._workers = [
             Child(
                 f"worker {index}",
                 partial(
                     run_worker,
-                    WorkerOptions(index=index, settings=settings, policies=policies, reload=load, sockets=[s]),
+                    WorkerOptions(
+                        index=index,
+                        settings=settings,
+                        policies=policies,
+                        reload=load,
+                        sockets=[s],
+                        rpc_address=rpc_address,
+                    ),
                 ),
                 sockets=[s],
             )
@@ -93,6 +103,25 @@ class Launch:
         data = f'{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}]}}'
         lines.append(f"curl {base}/chat/completions{key} -H \"Content-Type: application/json\" -d '{data}'")
         return "\n".join(lines) + "\n"
+
+    def _reserve(self, settings: Settings) -> socket.socket | None:
+        """Hold the address for gRPC, on which the workers' own servers listen together: none is given a socket."""
+        address = settings.listen.grpc
+        if address is None:
+            return None
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        held = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            # Alone first: one that others share already is taken.
+            with socket.socket(family, socket.SOCK_STREAM) as alone:
+                alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                alone.bind((address.host, address.port))
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            held.bind((address.host, address.port))
+        except OSError as error:
+            held.close()
+            raise LaunchFault([f"cannot listen on {address}: {error.strerror}"]) from error
+        return held
 
     def _bind(self, settings: Settings) -> list[socket.socket]:
         address = settings.listen.address

@@ -30,12 +30,14 @@ from gateway.app.retiring import Retiring
 from gateway.clients.clock import SystemClock
 from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
+from gateway.clients.triton_front import TritonFront
 from gateway.config.addresses import is_rpc
 from gateway.config.load import LoadResult
 from gateway.config.settings import Settings
 from gateway.core.ids import IdSource
 from gateway.listener.door import MODULE as COLD_SIDE
 from gateway.listener.health import Health
+from gateway.listener.rpc_front import RpcFront
 from gateway.listener.server import ListenerOptions, Server
 from gateway.pipeline import Pipeline
 from gateway.recording.metrics import Metrics
@@ -47,6 +49,8 @@ from gateway.upstream.sim import SimProvider
 log = logging.getLogger("weighbridge.worker")
 SNAPSHOT_S = 1.0
 SWITCH_S = 0.001
+# What has been answered gets so long to leave by gRPC.
+RPC_GRACE_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +63,7 @@ class WorkerOptions:
         policies: Checked and compiled.
         reload: Loads the configuration again, from the same places.
         sockets: Listening already.
+        rpc_address: Where clients that speak gRPC are served; empty for nowhere.
     """
 
     index: int
@@ -66,6 +71,7 @@ class WorkerOptions:
     policies: InForce
     reload: Callable[[], LoadResult]
     sockets: list[socket.socket]
+    rpc_address: str = ""
 
 
 def run_worker(options: WorkerOptions, lifeline_fd: int, ready_fd: int) -> int:
@@ -142,7 +148,7 @@ class Worker:
             max_body_bytes=listen.max_body_bytes, header_timeout_s=listen.header_timeout_s, tls=self._tls
         )
         self.server = Server(lambda: self.pipeline, health, options, clock.monotonic_ns, self.shared.recorder.commit)
-        await self.server.start(self.options.sockets)
+        await self._listen(health)
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._asked.set)
         loop.add_reader(lifeline_fd, self._stop.set)
@@ -187,6 +193,16 @@ class Worker:
             log.error("reload: %s", fault)
         if not faults:
             log.info("reloaded: configuration %s, policies %s", self.settings.config_hash, self.metrics.policy_revision)
+
+    async def _listen(self, health: Health) -> None:
+        """Accept connections; also from clients that speak gRPC, where the configuration says so."""
+        await self.server.start(self.options.sockets)
+        address = self.options.rpc_address
+        self._rpc_front: TritonFront | None = None
+        if address:
+            front = RpcFront(self.server, health)
+            self._rpc_front = TritonFront(front, self.settings.listen.max_body_bytes, self.shared.rpc.load())
+            await self._rpc_front.start(address)
 
     def _read_certificate(self) -> None:
         """Read the certificate, anew at a reload: connections made from then on are given it.
@@ -267,6 +283,8 @@ class Worker:
         cut = await self.server.close(self.settings.drain_timeout_s)
         if cut:
             log.warning("%d calls were cut: they did not end within %g s", cut, self.settings.drain_timeout_s)
+        if self._rpc_front is not None:
+            await self._rpc_front.stop(RPC_GRACE_S)
         if self.shared.endings:
             await asyncio.wait(self.shared.endings, timeout=5)
         for chore in chores:

@@ -132,6 +132,7 @@ class Builder:
             max_body_bytes=spec.max_body_bytes,
             header_timeout_s=spec.header_timeout_s,
             tls=tls,
+            grpc=spec.grpc,
         )
 
     def _operator(self) -> Operator | None:

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 
-from gateway.config.addresses import is_rpc
+from gateway.config.addresses import is_rpc, points_at
 from gateway.config.environment import Outside
 from gateway.config.routes import fallback_candidates
 from gateway.config.schema import FileSpec
@@ -57,7 +57,14 @@ def check_settings(settings: Settings, document: Document, outside: Outside) -> 
             message = "the certificate and the key are no PEM files, or do not belong together, or the key is encrypted"
             yield document.problem(("listen", "tls"), message)
     missing = [name for name in _RPC if find_spec(name) is None]
+    if settings.listen.grpc is not None and missing:
+        message = f"gRPC needs packages that are not installed: pip install 'weighbridge[triton]' ({missing[0]})"
+        yield document.problem(("listen", "grpc"), message)
+    if settings.listen.grpc is not None and tls is not None:
+        yield document.problem(("listen", "grpc"), "gRPC for clients is not yet available with listen.tls")
     for name, entry in settings.providers.items():
+        if settings.listen.grpc is not None and points_at(entry.base_url, settings.listen.grpc):
+            yield document.problem(("providers", name, "base_url"), "is this gateway's own address")
         if missing and is_rpc(entry.base_url):
             message = f"gRPC needs packages that are not installed: pip install 'weighbridge[triton]' ({missing[0]})"
             yield document.problem(("providers", name, "base_url"), message)

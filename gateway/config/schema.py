@@ -61,6 +61,7 @@ class ListenSpec(Strict):
     max_body_bytes: Bytes = 32 << 20
     header_timeout_s: Seconds = Field(10.0, validation_alias="header_timeout")
     tls: TlsSpec | None = None
+    grpc: HostPort | None = None
 
 
 class OperatorSpec(Strict):

@@ -30,12 +30,13 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listen(msgspec.Struct, frozen=True, kw_only=True):
-    """The data plane's socket and what it accepts."""
+    """The data plane's socket and what it accepts. ``grpc``: where clients of Triton by gRPC are served, if at all."""
 
     address: Address
     max_body_bytes: int
     header_timeout_s: float
     tls: Tls | None = None
+    grpc: Address | None = None
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):

@@ -77,3 +77,10 @@ def test_each_worker_has_a_socket_of_its_own(tmp_path: Path) -> None:
 def test_the_folder_for_counts_is_private(tmp_path: Path) -> None:
     close(launch(tmp_path, operator="127.0.0.1:0"))
     assert (tmp_path / ".weighbridge" / "run").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_address_for_grpc_is_held_and_one_that_is_taken_is_a_problem(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = refused(tmp_path, f"version: 1\nlisten: {{grpc: '127.0.0.1:{port}'}}\n")
+    assert told == [f"cannot listen on 127.0.0.1:{port}: Address already in use"]

@@ -106,3 +106,17 @@ def test_a_server_that_is_spoken_to_by_grpc_needs_packages(tmp_path: Path, monke
     assert len(told) == 1
     assert told[0].startswith("weighbridge.yaml:3: providers.trt.base_url: gRPC needs packages that are not installed")
     assert "pip install 'weighbridge[triton]'" in told[0]
+
+
+def test_a_front_for_grpc_needs_packages_and_is_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    text = "version: 1\nlisten: {grpc: '127.0.0.1:8082'}\n"
+    assert str(good(load(tmp_path, text)).listen.grpc) == "127.0.0.1:8082"
+    assert good(load(tmp_path, "version: 1\n")).listen.grpc is None
+    loop = text + "providers: {trt: {kind: triton, base_url: 'grpc://127.0.0.1:8082'}}\n"
+    assert "is this gateway's own address" in wrong(load(tmp_path, loop))[0]
+    (tmp_path / "a.pem").write_text("")
+    told = wrong(load(tmp_path, "version: 1\nlisten: {grpc: '127.0.0.1:8082', tls: {cert: a.pem, key: a.pem}}\n"))
+    assert any("not yet available with listen.tls" in each for each in told)
+    monkeypatch.setattr(check, "find_spec", lambda name: None)
+    told = wrong(load(tmp_path, text))
+    assert [each.partition(" needs")[0] for each in told] == ["weighbridge.yaml:2: listen.grpc: gRPC"]

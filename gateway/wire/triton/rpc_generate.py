@@ -17,7 +17,10 @@ from gateway.wire.triton.raw import Described, Tensor, packed, unpacked
 
 # A parameter of a call or an answer.
 Parameter = bool | int | float | str
-_HIDDEN = "triton_final_response"
+FINAL = "triton_final_response"
+# A client wants to be told of the end by a last answer without tensors.
+EMPTY_FINAL = "triton_enable_empty_final_response"
+_NAMES = ("id", "model_name", "model_version")
 
 
 class RpcCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +51,7 @@ class RpcAnswer(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def final(self) -> bool:
         """Whether no other one follows."""
-        return self.parameters.get(_HIDDEN) is True
+        return self.parameters.get(FINAL) is True
 
 
 def written_call(document: Any, inputs: Mapping[str, Described]) -> RpcCall:
@@ -93,6 +96,62 @@ def read_answer(answer: RpcAnswer) -> dict[str, Any]:
         values = unpacked(tensor)
         document[tensor.name] = values[0] if len(values) == 1 else values
     return document
+
+
+def read_call(call: RpcCall) -> dict[str, Any]:
+    """Read a call as the document that a client of the HTTP side would send.
+
+    Raises:
+        InvalidAnswer: A tensor's bytes are not of its type or not as many as its shape says.
+    """
+    document: dict[str, Any] = {"id": call.id} if call.id else {}
+    held = {name: value for name, value in call.parameters.items() if name != EMPTY_FINAL}
+    if held:
+        document["parameters"] = held
+    for tensor in call.inputs:
+        values = unpacked(tensor)
+        document[tensor.name] = values[0] if len(values) == 1 else values
+    return document
+
+
+def written_answer(document: dict[str, Any], call: RpcCall, outputs: Mapping[str, Described]) -> RpcAnswer:
+    """Write an answer of the HTTP side as tensors: those that the call asked for, or all.
+
+    Args:
+        document: The answer.
+        call: What it answers.
+        outputs: What the model gives, as far as that is known.
+
+    Raises:
+        InvalidAnswer: A field is not what the model says that it gives.
+    """
+    wanted = {name for name, _ in call.outputs}
+    tensors: list[Tensor] = []
+    parameters: dict[str, Parameter] = {}
+    for field, value in document.items():
+        described = outputs.get(field) or (_guessed(field, value) if field not in _NAMES else None)
+        if described is None or value is None:
+            continue
+        if wanted and field not in wanted:
+            continue
+        try:
+            tensors.append(packed(value, described))
+        except MalformedRequest:
+            raise InvalidAnswer(f"The server's '{field}' is not what its model gives.") from None
+    parameters[FINAL] = False
+    told = {name: str(document.get(name, "")) for name in _NAMES[1:]}
+    return RpcAnswer(
+        model=told["model_name"],
+        version=told["model_version"],
+        id=call.id,
+        outputs=tuple(tensors),
+        parameters=parameters,
+    )
+
+
+def _guessed(field: str, value: Any) -> Described | None:
+    """Take a field for a tensor of which nothing else is known; only text is sure to be one."""
+    return Described(field, "BYTES", (-1,)) if field == "text_output" and is_text(value) else None
 
 
 def encoded(document: dict[str, Any]) -> bytes:

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 import orjson
 
-from gateway.core.errors import MalformedRequest
+from gateway.core.errors import InvalidAnswer, MalformedRequest
 from gateway.wire.strict_json import parse_body
 from gateway.wire.triton.raw import Described, Tensor, packed, unpacked
-from gateway.wire.triton.rpc_generate import Parameter, RpcAnswer, RpcCall
+from gateway.wire.triton.rpc_generate import EMPTY_FINAL, Parameter, RpcAnswer, RpcCall
 
 HEAD_LENGTH = b"inference-header-content-length"
 _SIZE = "binary_data_size"
@@ -42,6 +42,14 @@ class _Call(msgspec.Struct):
     parameters: dict[str, Parameter] = {}
 
 
+class _Answer(msgspec.Struct):
+    model_name: str
+    outputs: list[_Tensor]
+    model_version: str = ""
+    id: str = ""
+    parameters: dict[str, Parameter] = {}
+
+
 class Asked(msgspec.Struct, frozen=True):
     """A call, and how its answer is wanted: names of outputs that are to be raw, or all of them."""
 
@@ -65,24 +73,11 @@ def read_call(body: bytes, head_bytes: int | None) -> Asked:
         said = msgspec.convert(parse_body(head), _Call)
     except msgspec.ValidationError as error:
         raise MalformedRequest(f"The request cannot be read: {error}.") from None
-    tensors: list[Tensor] = []
-    at = len(head)
-    for each in said.inputs:
-        size = each.parameters.get(_SIZE)
-        if isinstance(size, int) and not isinstance(size, bool):
-            if size < 0 or at + size > len(body):
-                raise MalformedRequest(f"The tensor '{each.name}' is cut short.", param=each.name)
-            data = body[at : at + size]
-            at += size
-            tensors.append(Tensor(name=each.name, datatype=each.datatype, shape=tuple(each.shape), data=data))
-        else:
-            tensors.append(_packed(each))
-    if at != len(body):
-        raise MalformedRequest("The request has bytes that belong to no tensor.")
+    tensors = _tensors(said.inputs, body, len(head))
     outputs = tuple((each.name, _classes(each)) for each in said.outputs)
     all_raw = said.parameters.pop(_ALL_RAW, False) is True
     raw = frozenset(each.name for each in said.outputs if each.parameters.get(_RAW, all_raw) is True)
-    call = RpcCall(id=said.id, inputs=tuple(tensors), outputs=outputs, parameters=said.parameters)
+    call = RpcCall(id=said.id, inputs=tensors, outputs=outputs, parameters=said.parameters)
     return Asked(call, raw, all_raw and not said.outputs)
 
 
@@ -109,6 +104,65 @@ def write_answer(answer: RpcAnswer, asked: Asked) -> tuple[bytes, int | None]:
         document["parameters"] = shown
     head = orjson.dumps({**document, "outputs": outputs})
     return b"".join((head, *behind)), len(head) if behind else None
+
+
+def write_call(call: RpcCall) -> tuple[bytes, int]:
+    """Write a call whose tensors, and those of its answer, are raw.
+
+    Returns:
+        The body, and how much of it is JSON.
+    """
+    parameters = {name: value for name, value in call.parameters.items() if name != EMPTY_FINAL}
+    document: dict[str, Any] = {"id": call.id} if call.id else {}
+    if call.outputs:
+        document["outputs"] = [
+            {"name": name, "parameters": {_RAW: True, **({"classification": classes} if classes else {})}}
+            for name, classes in call.outputs
+        ]
+    else:
+        parameters[_ALL_RAW] = True
+    if parameters:
+        document["parameters"] = parameters
+    document["inputs"] = [
+        {"name": each.name, "datatype": each.datatype, "shape": each.shape, "parameters": {_SIZE: len(each.data)}}
+        for each in call.inputs
+    ]
+    head = orjson.dumps(document)
+    return b"".join((head, *(each.data for each in call.inputs))), len(head)
+
+
+def read_answer(body: bytes, head_bytes: int | None) -> RpcAnswer:
+    """Read an answer, raw tensors behind it or none.
+
+    Raises:
+        InvalidAnswer: It is none.
+    """
+    head = body if head_bytes is None else body[:head_bytes]
+    try:
+        said = msgspec.json.decode(head, type=_Answer)
+        outputs = _tensors(said.outputs, body, len(head))
+    except (msgspec.DecodeError, MalformedRequest):
+        raise InvalidAnswer("The server's answer cannot be read.") from None
+    return RpcAnswer(
+        model=said.model_name, version=said.model_version, id=said.id, outputs=outputs, parameters=said.parameters
+    )
+
+
+def _tensors(said: list[_Tensor], body: bytes, at: int) -> tuple[Tensor, ...]:
+    tensors: list[Tensor] = []
+    for each in said:
+        size = each.parameters.get(_SIZE)
+        if isinstance(size, int) and not isinstance(size, bool):
+            if size < 0 or at + size > len(body):
+                raise MalformedRequest(f"The tensor '{each.name}' is cut short.", param=each.name)
+            data = body[at : at + size]
+            at += size
+            tensors.append(Tensor(name=each.name, datatype=each.datatype, shape=tuple(each.shape), data=data))
+        else:
+            tensors.append(_packed(each))
+    if at != len(body):
+        raise MalformedRequest("The request has bytes that belong to no tensor.")
+    return tuple(tensors)
 
 
 def _packed(said: _Tensor) -> Tensor:

@@ -6,7 +6,16 @@ import pytest
 
 from gateway.core.errors import InvalidAnswer, MalformedRequest
 from gateway.wire.triton.raw import Described, Tensor, packed, unpacked
-from gateway.wire.triton.rpc_generate import RpcAnswer, encoded, read_answer, written_call
+from gateway.wire.triton.rpc_generate import (
+    EMPTY_FINAL,
+    RpcAnswer,
+    RpcCall,
+    encoded,
+    read_answer,
+    read_call,
+    written_answer,
+    written_call,
+)
 
 # TensorRT-LLM's ensemble, as it describes itself: the first dimension is the batch.
 _TYPES = {
@@ -134,3 +143,31 @@ def test_an_answer_without_a_json_form() -> None:
     assert not answer.final
     with pytest.raises(InvalidAnswer):
         read_answer(answer)
+
+
+def test_a_call_is_read_as_its_document() -> None:
+    tensors = (
+        packed(["Hi"], Described("text_input", "BYTES", (1,))),
+        packed(["a", "b"], Described("stop", "BYTES", (-1,))),
+    )
+    call = RpcCall(id="7", inputs=tensors, parameters={"priority": 1, EMPTY_FINAL: True})
+    assert read_call(call) == {
+        "id": "7",
+        "parameters": {"priority": 1},
+        "text_input": "Hi",
+        "stop": ["a", "b"],
+    }
+
+
+def test_an_answers_fields_are_tensors_of_the_model() -> None:
+    outputs = {"text_output": Described("text_output", "BYTES", (1,)), "n": Described("n", "INT32", (-1,))}
+    document = {"model_name": "m", "model_version": "1", "text_output": "Hi", "n": [1, 2], "else": True}
+    answer = written_answer(document, RpcCall(id="7"), outputs)
+    assert (answer.model, answer.version, answer.id, answer.final) == ("m", "1", "7", False)
+    assert answer.outputs == (packed(["Hi"], outputs["text_output"]), packed([1, 2], outputs["n"]))
+    wanted = written_answer(document, RpcCall(outputs=(("n", 0),)), outputs)
+    assert [each.name for each in wanted.outputs] == ["n"]
+    # Of a model that no server describes, what is said is known to be text.
+    assert [each.name for each in written_answer(document, RpcCall(), {}).outputs] == ["text_output"]
+    with pytest.raises(InvalidAnswer, match="'n'"):
+        written_answer({**document, "n": "x"}, RpcCall(), outputs)

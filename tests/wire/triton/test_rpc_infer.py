@@ -5,11 +5,11 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.core.errors import MalformedRequest
+from gateway.core.errors import InvalidAnswer, MalformedRequest
 from gateway.wire.counted_texts import text_bytes
 from gateway.wire.triton.raw import Described, packed, unpacked
-from gateway.wire.triton.rpc_generate import RpcAnswer
-from gateway.wire.triton.rpc_infer import read_call, write_answer
+from gateway.wire.triton.rpc_generate import EMPTY_FINAL, RpcAnswer, RpcCall
+from gateway.wire.triton.rpc_infer import read_answer, read_call, write_answer, write_call
 
 ANSWER = RpcAnswer(
     model="m",
@@ -103,3 +103,29 @@ def test_what_is_no_request(document: Any, behind: bytes) -> None:
     head = orjson.dumps(document)
     with pytest.raises(MalformedRequest):
         read_call(head + behind, len(head))
+
+
+def test_a_call_is_written_as_it_is_read() -> None:
+    tensors = (packed(["ä", ""], Described("t", "BYTES", (-1,))), packed([1.5], Described("n", "FP32", (1,))))
+    call = RpcCall(id="7", inputs=tensors, outputs=(("o", 0), ("p", 3)), parameters={"priority": 2})
+    asked = read_call(*write_call(call))
+    assert asked.call == call
+    assert asked.raw == {"o", "p"}
+    bare = RpcCall(inputs=tensors, parameters={EMPTY_FINAL: True})
+    asked = read_call(*write_call(bare))
+    assert asked.call == RpcCall(inputs=tensors)
+    assert asked.all_raw
+
+
+def test_an_answer_is_read_as_it_is_written() -> None:
+    outputs = (packed(["a"], Described("t", "BYTES", (1,))), packed([1, 2], Described("n", "INT32", (2,))))
+    answer = RpcAnswer(model="m", version="1", id="7", outputs=outputs, parameters={"k": "v"})
+    for call in (RpcCall(inputs=()), RpcCall(inputs=(), outputs=(("t", 0),))):
+        asked = read_call(*write_call(call))
+        assert read_answer(*write_answer(answer, asked)) == answer
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"model_name":"m","outputs":[{"name":"a"}]}'])
+def test_an_answer_that_is_none_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidAnswer):
+        read_answer(body, None)
