@@ -140,16 +140,16 @@ class Cell:
     Rows wait until there are enough of them to be added up column by column: one by one costs three times as much.
 
     Attributes:
-        tries: First tries that went well and are counted nowhere else yet.
+        first_tries: Those that went well and are counted nowhere else yet.
     """
 
-    __slots__ = ("_overhead", "_rows", "counts", "tries")
+    __slots__ = ("_overhead", "_rows", "counts", "first_tries")
 
     def __init__(self, counts: list[Number], overhead: Overhead) -> None:
         self.counts = counts
         self._overhead = overhead
         self._rows: list[Row] = []
-        self.tries = 0
+        self.first_tries = 0
 
     def add(self, row: Row) -> None:
         """Count one exchange."""
@@ -290,9 +290,9 @@ class Metrics:
         """The present counts and gauges, predecessors' included."""
         for (_, provider, *_), cell in self._cells.items():
             cell.settle()
-            if cell.tries:
-                self._tries.add((provider, FIRST, OK), cell.tries)
-                cell.tries = 0
+            if cell.first_tries:
+                self._tries.add((provider, FIRST, OK), cell.first_tries)
+                cell.first_tries = 0
         before = self._before
         return Snapshot(
             index=self._index,

@@ -110,7 +110,7 @@ class Ordinary:
     def count(self, outcome: Outcome) -> None:
         """Count one call."""
         cost = outcome.cost_nanousd
-        self._cell.tries += 1
+        self._cell.first_tries += 1
         self._cell.add(
             (
                 outcome.input_tokens, outcome.output_tokens, outcome.cached_input_tokens, outcome.reasoning_tokens,

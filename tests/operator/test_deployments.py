@@ -45,7 +45,7 @@ def test_tries_of_workers_that_are_gone_still_count(tmp_path: Path) -> None:
     clock = ManualClock()
     for index in range(2):
         metrics = Metrics(index, clock.unix_ms)
-        metrics.cell("d", "p", "m", 200, "").tries += 3
+        metrics.cell("d", "p", "m", 200, "").first_tries += 3
         metrics.observe(exchange())
         metrics.write_snapshot(tmp_path / f"worker-{index}.metrics.json")
     found = parse_strictly(render(worker_families(read_workers(tmp_path), clock.unix_ms() + FRESH_MS + 1)))

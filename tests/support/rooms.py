@@ -149,6 +149,8 @@ class Rooms:
         self.loop = asyncio.get_running_loop()
         self.log: list[Any] = []
         self.records: list[ExchangeRecord] = []
+        # Of the cell that it stands for.
+        self.first_tries = 0
         self.wires: list[Wire] = []
         self.clock = ManualClock()
         self.bugs: list[BaseException] = []
