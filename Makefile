@@ -42,7 +42,7 @@ soak: $(VENV)/installed-dev debs
 	WEIGHBRIDGE_SOAK=1 $(PY) -m pytest -q --timeout 900 -o log_cli=true --log-cli-level=INFO tests/chaos tests/integration tests/recording/test_metrics.py tests/guards/test_prefix_law.py
 
 # What starts engines, processes and compilers, or lives on many examples; make test runs it.
-NOT_BRIEF := chaos cli clients/test_chdb.py clients/test_packages.py docs/test_docs.py guards/models guards/test_prefix_law.py \
+NOT_BRIEF := chaos cli parity realtime clients/test_chdb.py clients/test_packages.py docs/test_docs.py guards/models guards/test_prefix_law.py \
   guards/test_secret_kinds.py integration listener/test_door.py loadtests operator plugin/test_traces.py sdk training/test_embeddings.py \
   upstream/test_attempt.py
 
