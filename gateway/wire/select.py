@@ -204,6 +204,9 @@ def _refuse_not_built(incoming: Incoming) -> None:
         raise RouteNotFound(f"No such path; the one meant is {plain}.")
     if (_kept(plain) is None) is not (_kept(incoming.path) is None):
         raise RouteNotFound("No such path; names of answers are written as they were given.")
+    if "/realtime/" in plain:
+        # They hand out keys of the provider's, with which a client speaks to it past every rule and limit.
+        raise NotAvailable("The paths below /realtime are not yet available.")
     for prefix in _NOT_BUILT:
         if plain == prefix or plain.startswith(prefix + "/"):
             raise NotAvailable(f"The paths below {prefix} are not yet available.")

@@ -184,7 +184,8 @@ def test_near_spellings_of_a_known_route_do_not_slip_past_its_dialect(path: str)
     [
         "/v1/messages/batches", "/anthropic/v1/models", "/anthropic",
         "/v1beta/models/gemini-2.5-flash:generateAnswer", "/gemini/v1beta/files", "/V1beta/models/g:embedContent",
-        "/openai/deployments/d/images/edits",
+        "/openai/deployments/d/images/edits", "/v1/realtime/client_secrets", "/v1/realtime/calls",
+        "/providers/p/realtime/sessions", "/openai/v1/realtime/client_secrets", "/v1/%72ealtime/client_secrets",
     ],
 )  # fmt: skip
 def test_what_is_promised_and_not_built_is_refused_by_name(path: str) -> None:
@@ -214,7 +215,7 @@ def test_nobody_climbs_out_of_a_models_path(path: str) -> None:
         select(json_incoming(path, {"text_input": "hi"}))
 
 
-@pytest.mark.parametrize("path", ["/v1/responses/x", "/v1/chat", "/providers/p/realtime", "/v1/realtime/calls"])
+@pytest.mark.parametrize("path", ["/v1/responses/x", "/v1/chat", "/providers/p/realtime"])
 def test_websocket_is_refused_by_name_where_there_are_no_sessions(path: str) -> None:
     with pytest.raises(NotAvailable, match="WebSocket"):
         select(incoming("GET", path, headers={b"connection": b"Upgrade", b"upgrade": b"WebSocket"}))
