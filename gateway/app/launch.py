@@ -56,8 +56,13 @@ class Launch:
             raise LaunchFault([NO_ENGINE])
         self.notices = result.notices
         self._settings = settings
-        self._sockets = self._bind(settings)
         self._rpc = self._reserve(settings)
+        try:
+            self._sockets = self._bind(settings)
+        except LaunchFault:
+            if self._rpc is not None:
+                self._rpc.close()
+            raise
         rpc_address = str(Address(*self._rpc.getsockname()[:2])) if self._rpc is not None else ""
         self._workers = [
             Child(

@@ -108,7 +108,10 @@ def test_strategies_that_know_nothing_yet_spread_calls(strategy: str):
 
 def test_the_cheapest_and_the_faithful_have_it_all():
     assert shares(explained(entry(B), entry(A), strategy="lowest_cost")) == {"b": 0.0, "a": 1.0}
-    assert sorted(shares(explained(entry(B), entry(A), strategy="prefix_affinity")).values()) == [0.0, 1.0]
+    # All its calls have one prefix, so its home has as many of them as affinity lets one have.
+    least, most = sorted(shares(explained(entry(B), entry(A), strategy="prefix_affinity")).values())
+    assert 0.5 < most < 0.75
+    assert least + most == 1.0
 
 
 def test_a_rule_that_sends_a_call_elsewhere_is_followed():

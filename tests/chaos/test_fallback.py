@@ -59,7 +59,11 @@ STATUSES: dict[str, tuple[list[Step], bool, int, str]] = {
         "",
     ),
 }
-SCRIPTS = {name: script for name, (script, *_) in (FAULTS | STATUSES).items()}
+# Each with events of its own: one belongs to the loop that first waits for it.
+SCRIPTS = {
+    name: [asyncio.Event() if isinstance(step, asyncio.Event) else step for step in script]
+    for name, (script, *_) in (FAULTS | STATUSES).items()
+}
 # What the client has seen a part of.
 BEGUN = {name for name, (_, stream, status, _) in FAULTS.items() if stream and status == 200}
 

@@ -198,7 +198,7 @@ def test_a_refusal_of_the_provider_arrives_as_it_is(gateway, provider) -> None:
     response = refused.value.response
     assert (response.status_code, response.headers["x-request-id"]) == (429, "req_refused")
     assert orjson.loads(response.body)["error"]["message"] == "slow down"
-    assert newest(gateway, status=429)["error_code"] == "upstream_error"
+    assert gateway.exchange(response.headers["x-weighbridge-id"])["error_code"] == "upstream_error"
 
 
 def test_seats_are_held_while_sessions_last(gateway) -> None:
