@@ -14,18 +14,16 @@ from urllib.parse import urlencode
 import msgspec
 import orjson
 
+from gateway.clients.brief_call import exchange
 from gateway.clients.clock import Clock
 from gateway.clients.http import HttpClient, Origin
 from gateway.core.errors import GatewayError, InvalidAnswer, Misconfigured, Overloaded, ProviderError
-from gateway.core.exchange import Headers, Timeouts
 
 LIFETIME_S = 3600
 # Renewed when less than this is left, and not used when less than that is.
 RENEW_S, USABLE_S = 300.0, 30.0
 # How long a refusal is remembered, so that calls do not ask again and again.
 BACK_OFF_S = 1.0
-MAX_ANSWER_BYTES = 65_536
-_TIMEOUTS = Timeouts(connect_s=5.0, first_token_s=10.0, idle_s=10.0, total_s=15.0)
 
 Ready = Callable[[bytes], None]
 Failed = Callable[[GatewayError], None]
@@ -146,7 +144,9 @@ class TokenSource:
     async def _exchange(self) -> bytes:
         began_s = self._now_s()
         whose = self._account.whose
-        status, answer = await self._post(await self._account.ask(self._clock.unix_ms() // 1000))
+        status, answer = await exchange(
+            self._http, self._account.origin, await self._account.ask(self._clock.unix_ms() // 1000)
+        )
         if status != 200:
             raise _refusal(whose, status, answer)
         try:
@@ -161,45 +161,6 @@ class TokenSource:
         self._expires_s = began_s + given.expires_in
         self._refused = None
         return self._header
-
-    async def _post(self, wire: bytes) -> tuple[int, bytes]:
-        taken = _Taken(self._loop.create_future())
-        call = self._http.send(self._account.origin, wire, taken, _TIMEOUTS)
-        try:
-            return await taken.over
-        finally:
-            call.cancel()
-
-
-class _Taken:
-    """Takes a small answer whole."""
-
-    def __init__(self, over: asyncio.Future[tuple[int, bytes]]) -> None:
-        self.over = over
-        self._status = 0
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def on_head(self, status: int, headers: Headers) -> None:
-        self._status = status
-
-    def on_data(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size <= MAX_ANSWER_BYTES:
-            self._parts.append(data)
-
-    def on_end(self) -> None:
-        if not self.over.done():
-            self.over.set_result((self._status, b"".join(self._parts)))
-
-    def on_whole(self, status: int, headers: Headers, block: bytes, body: bytes) -> None:
-        self._status = status
-        self.on_data(body)
-        self.on_end()
-
-    def on_fail(self, error: GatewayError) -> None:
-        if not self.over.done():
-            self.over.set_exception(error)
 
 
 def form_request(origin: Origin, path: str, form: dict[str, str]) -> bytes:

@@ -34,6 +34,11 @@ async def ask(
     lines = [f"{verb} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     lines += ["accept-encoding: identity", f"content-length: {len(body or b'')}"]
     wire = "\r\n".join(lines).encode("latin-1") + b"\r\nhost: %b\r\n\r\n%b" % (origin.host_header, body or b"")
+    return await exchange(http, origin, wire)
+
+
+async def exchange(http: HttpClient, origin: Origin, wire: bytes) -> tuple[int, bytes]:
+    """Send a request that is framed already; see :func:`ask`."""
     taken = _Taken(asyncio.get_running_loop().create_future())
     call = http.send(origin, wire, taken, _TIMEOUTS)
     try:
