@@ -62,8 +62,8 @@ class EventWriter(Protocol):
         ...
 
 
-class ChatCodec(Protocol):
-    """A dialect of conversations. Implementations hold no state."""
+class ClientCodec(Protocol):
+    """The side of a dialect that clients speak: what calls that cross need of it. Implementations hold no state."""
 
     name: str
 
@@ -78,6 +78,18 @@ class ChatCodec(Protocol):
             MalformedRequest: It cannot be understood, naming the field.
         """
         ...
+
+    def write_answer(self, answer: ChatAnswer, chat: ChatRequest) -> Any:
+        """Write a whole answer to a request, as a JSON document."""
+        ...
+
+    def writer(self, chat: ChatRequest) -> EventWriter:
+        """A fresh writer of a client's stream."""
+        ...
+
+
+class ChatCodec(ClientCodec, Protocol):
+    """A dialect of conversations that providers speak, too. Implementations hold no state."""
 
     def write_request(self, chat: ChatRequest, model: str, losses: Losses) -> WireRequest:
         """Write a request for a provider.
@@ -100,16 +112,8 @@ class ChatCodec(Protocol):
         """
         ...
 
-    def write_answer(self, answer: ChatAnswer, chat: ChatRequest) -> Any:
-        """Write a whole answer to a request, as a JSON document."""
-        ...
-
     def reader(self) -> EventReader:
         """A fresh reader of a provider's stream."""
-        ...
-
-    def writer(self, chat: ChatRequest) -> EventWriter:
-        """A fresh writer of a client's stream."""
         ...
 
     def read_error(self, status: int, headers: Headers, document: Any) -> GatewayError:

@@ -17,7 +17,7 @@ import orjson
 from gateway.core.chat import ChatAnswer, ChatRequest, Media
 from gateway.core.chat_events import Began, ChatEvent, Ended, Foreign
 from gateway.core.chat_template import TemplateSource
-from gateway.core.codec import ChatCodec, EventReader, EventWriter, WireRequest
+from gateway.core.codec import ChatCodec, ClientCodec, EventReader, EventWriter, WireRequest
 from gateway.core.errors import GatewayError, InvalidAnswer, UnsupportedField
 from gateway.core.exchange import Deployment, Headers
 from gateway.core.losses import Losses
@@ -26,6 +26,7 @@ from gateway.wire import aws_eventstream
 from gateway.wire.anthropic_messages.codec import CODEC as ANTHROPIC
 from gateway.wire.bedrock_converse.codec import CODEC as BEDROCK
 from gateway.wire.gemini.codec import CODEC as GEMINI
+from gateway.wire.invoked import CODEC as INVOKED
 from gateway.wire.openai_chat.codec import CODEC as OPENAI_CHAT
 from gateway.wire.openai_chat.codec import OpenAIChatCodec
 from gateway.wire.openai_responses.codec import CODEC as OPENAI_RESPONSES
@@ -74,6 +75,8 @@ class Kind(msgspec.Struct, frozen=True):
 CODECS: dict[str, ChatCodec] = {
     codec.name: codec for codec in (OPENAI_CHAT, OPENAI_RESPONSES, ANTHROPIC, GEMINI, BEDROCK, TRITON)
 }
+# Whoever speaks these is answered in them; nobody is asked in them who does not speak them.
+_CLIENTS: dict[str, ClientCodec] = {**CODECS, INVOKED.name: INVOKED}
 _OPENAI = frozenset(("openai_chat", "openai_completions", "openai_embeddings", "openai_responses", "openai_realtime"))
 KINDS: dict[str, Kind] = {
     "openai": Kind(_OPENAI, "openai_chat"),
@@ -101,7 +104,7 @@ _NO_MEDIA: frozenset[str] = frozenset()
 class Bridge(msgspec.Struct, frozen=True):
     """The codecs of a client's dialect and of a provider's."""
 
-    client: ChatCodec
+    client: ClientCodec
     provider: ChatCodec
 
     def cross(self, document: Any, path: str, deployment: Deployment, spare: Spare) -> Crossing:
@@ -135,7 +138,7 @@ def bridge_to(dialect: str, deployment: Deployment) -> Bridge | None:
     # A client that comes with the provider's credential speaks to that provider in its own words.
     if kind is None or deployment.credential is None or dialect in kind.native or dialect in _EVERYWHERE:
         return None
-    client, provider = CODECS.get(dialect), kind.codec or CODECS.get(kind.target)
+    client, provider = _CLIENTS.get(dialect), kind.codec or CODECS.get(kind.target)
     if client is None or provider is None:
         raise UnsupportedField(
             f"The provider '{deployment.provider}' does not take calls of this form ({dialect}).", param="model"

@@ -15,6 +15,7 @@ from gateway.wire import (
     azure,
     bedrock_converse,
     gemini,
+    invoked,
     openai_chat,
     openai_completions,
     openai_embeddings,
@@ -44,9 +45,6 @@ _BY_PATH: dict[str, Dialect] = {
 }
 # Whose clients also expect errors of other paths in their own form.
 _ANTHROPIC = ("/anthropic/", "/v1/messages/")
-# Bodies in the form of one model or another: of Anthropic's, and of all others.
-_INVOKED_MESSAGES = bedrock_converse.BedrockInvoke(anthropic_messages.DIALECT, parses=True)
-_INVOKED = bedrock_converse.BedrockInvoke(passthrough.DIALECT, parses=False)
 # Where integers are tokens, by dialect.
 _TOKENS = {openai_completions.DIALECT.name: "prompt", openai_embeddings.DIALECT.name: "input"}
 _CACHE = b"x-weighbridge-cache"
@@ -91,8 +89,8 @@ def select(incoming: Incoming) -> tuple[Dialect, Request]:
     if incoming.path not in _BY_PATH:
         gemini.take_key(incoming)
     document = parse_body(incoming.body)
-    if dialect is _INVOKED and bedrock_converse.holds_messages(document):
-        dialect = _INVOKED_MESSAGES
+    if dialect is invoked.UNKNOWN:
+        dialect = invoked.dialect_of(document)
     if len(incoming.body) > MAX_VALUES:
         check_extent(incoming.body, document, tokens=_TOKENS.get(dialect.name, ""))
     return dialect, dialect.parse(incoming, document)
@@ -142,7 +140,7 @@ def _by_form(incoming: Incoming) -> Dialect | None:
         return triton.DIALECT
     target = bedrock_converse.find(incoming.path)
     if target is not None:
-        return bedrock_converse.DIALECT if target.converses else _INVOKED
+        return bedrock_converse.DIALECT if target.converses else invoked.UNKNOWN
     return gemini.dialect_of(incoming)
 
 

@@ -116,7 +116,7 @@ def test_what_cannot_be_carried_is_refused_by_name(client, provider):
     guardrail = {"guardrailIdentifier": "abc", "guardrailVersion": "1"}
     with pytest.raises(client.exceptions.ValidationException, match="guardrailConfig"):
         client.converse(modelId="gpt-x", messages=HELLO, guardrailConfig=guardrail)
-    with pytest.raises(client.exceptions.ValidationException, match="bedrock_invoke"):
+    with pytest.raises(client.exceptions.ValidationException, match="written for"):
         client.invoke_model(modelId="gpt-x", body=b'{"prompt":"hello"}')
 
 

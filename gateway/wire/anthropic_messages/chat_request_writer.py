@@ -11,7 +11,7 @@ from gateway.core.losses import Losses
 from gateway.wire.anthropic_messages.chat_pieces import write_cache
 from gateway.wire.anthropic_messages.chat_turns_writer import TurnsWriter
 from gateway.wire.anthropic_messages.request import DIALECT_NAME
-from gateway.wire.shapes import is_object
+from gateway.wire.shapes import is_array, is_object, is_text
 
 PATH = "/messages"
 VERSION = b"2023-06-01"
@@ -29,6 +29,8 @@ _BUDGETS: dict[Effort, int] = {
 }  # fmt: skip
 _LEAST_BUDGET = 1_024
 _TIERS = {"auto": "auto", "standard_only": "standard_only", "default": "standard_only"}
+# Where bodies name what is asked of a model beside its version; here it is a header.
+_BETAS = "anthropic_beta"
 _HARMLESS = frozenset({"prompt_cache_key", "prompt_cache_retention", "safety_identifier", "cache_control", "verbosity"})
 # What others can do, and the value that does nothing.
 _IDLE: dict[str, Any] = {
@@ -61,7 +63,10 @@ def write_request(chat: ChatRequest, model: str, losses: Losses) -> WireRequest:
     _sampling(chat, document, losses)
     _labels(chat, document, losses)
     _extras(chat, document, losses)
-    return WireRequest(path=PATH, document=document, headers={b"anthropic-version": VERSION})
+    headers = {b"anthropic-version": VERSION}
+    if own and is_array(betas := document.pop(_BETAS, None)):
+        headers[b"anthropic-beta"] = ",".join(filter(is_text, betas)).encode()
+    return WireRequest(path=PATH, document=document, headers=headers)
 
 
 def _limit(model: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.wire.bedrock_converse.codec import CODEC
 from gateway.wire.bedrock_converse.dialect import DIALECT
-from gateway.wire.bedrock_converse.invoke import BedrockInvoke, holds_messages
+from gateway.wire.bedrock_converse.invoke import BedrockInvoke
 from gateway.wire.bedrock_converse.paths import find, is_below
 
-__all__ = ["CODEC", "DIALECT", "BedrockInvoke", "find", "holds_messages", "is_below"]
+__all__ = ["CODEC", "DIALECT", "BedrockInvoke", "find", "is_below"]

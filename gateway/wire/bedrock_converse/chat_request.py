@@ -172,6 +172,15 @@ def _thinking(more: dict[str, Any], output: dict[str, Any]) -> Thinking | None:
     if said is not None and said not in _EFFORTS:
         raise wrong("outputConfig.effort", "one of " + ", ".join(sorted(_EFFORTS)))
     effort = cast("Effort | None", said)
+    own = more.get("reasoningConfig")
+    if is_object(own) and own.get("type") in ("enabled", "disabled"):
+        # Of Amazon's models.
+        more["thinking"] = {"type": "disabled" if own["type"] == "disabled" else "adaptive"}
+        del more["reasoningConfig"]
+        said = own.get("maxReasoningEffort", said)
+        if said is not None and said not in _EFFORTS:
+            raise wrong(f"{_EXTRA}.reasoningConfig.maxReasoningEffort", "low, medium or high")
+        effort = cast("Effort | None", said)
     config = more.get("thinking")
     kind = config.get("type") if is_object(config) else None
     if not is_object(config) or kind not in ("enabled", "disabled", "adaptive"):

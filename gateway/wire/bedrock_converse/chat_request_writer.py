@@ -22,7 +22,7 @@ _MAX_LABELS = 16
 _HARMLESS = frozenset(
     {
         "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "cache_control", "verbosity",
-        "performanceConfig", "projectIdentifier",
+        "performanceConfig", "projectIdentifier", "anthropic_beta",
     }
 )  # fmt: skip
 # What others can do, and the value that does nothing.

@@ -1,12 +1,12 @@
 """Bedrock's ``invoke`` as a dialect: a body in the model's own form, and streams of it in frames.
 
 What the bodies are is another dialect's to say: :class:`BedrockInvoke` puts one into Bedrock's paths, frames and
-errors. Messages of Anthropic's models are seen as such; what nobody knows is seen leaf by leaf.
+errors. Bodies whose form is known are seen as that; what nobody knows is seen leaf by leaf.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gateway.core.errors import Blocked, GatewayError, MalformedRequest
@@ -15,13 +15,13 @@ from gateway.core.ports import Dialect, StreamReader, TextScreen
 from gateway.core.segments import Path, Segment
 from gateway.wire.aws_eventstream import MEDIA_TYPE
 from gateway.wire.bedrock_converse import errors
-from gateway.wire.bedrock_converse.invoke_stream import FramedReader, framed
+from gateway.wire.bedrock_converse.invoke_packing import EVENTS, Packing, framed
+from gateway.wire.bedrock_converse.invoke_stream import FramedReader
 from gateway.wire.bedrock_converse.paths import read
 from gateway.wire.patch import dump
-from gateway.wire.shapes import is_object, is_text
+from gateway.wire.shapes import is_object
 
 DIALECT_NAME = "bedrock_invoke"
-_MESSAGES = "bedrock-"
 
 
 class BedrockInvoke:
@@ -32,22 +32,37 @@ class BedrockInvoke:
     Args:
         inner: The dialect of the bodies.
         parses: It can understand a request, once the model stands in it.
+        packing: How its events stand in frames.
+        suits: Says whether a document can be an event of that dialect; ``None`` where all of them are.
+        otherwise: The dialect of streams that are not.
     """
 
     name: str = DIALECT_NAME
 
-    def __init__(self, inner: Dialect, *, parses: bool) -> None:
+    def __init__(
+        self,
+        inner: Dialect,
+        *,
+        parses: bool,
+        packing: Packing = EVENTS,
+        suits: Callable[[bytes], bool] | None = None,
+        otherwise: Dialect | None = None,
+    ) -> None:
         self.inner = inner
         self._parses = parses
+        self._packing = packing
+        self._suits = suits
+        self._otherwise = otherwise or inner
 
     def parse(self, incoming: Incoming, document: Any) -> Request:
         """Understand a request whose body was already read strictly."""
         target = read(incoming)
         if not is_object(document):
             raise MalformedRequest("The body must be a JSON object.")
-        limit = None
+        limit, choices = None, 1
         if self._parses:
-            limit = self.inner.parse(incoming, {**document, "model": target.model}).max_output_tokens
+            inner = self.inner.parse(incoming, {**document, "model": target.model})
+            limit, choices = inner.max_output_tokens, inner.choices
         return Request(
             dialect=self.name,
             operation="chat" if self._parses else "",
@@ -60,6 +75,7 @@ class BedrockInvoke:
             stream=target.stream,
             stream_type=MEDIA_TYPE if target.stream else b"",
             wants_usage=True,
+            choices=choices,
             max_output_tokens=limit,
         )
 
@@ -89,19 +105,26 @@ class BedrockInvoke:
 
     def stream_reader(self, request: Request, screen: TextScreen | None) -> StreamReader:
         """A fresh reader for one streamed answer."""
-        return FramedReader(self.inner.stream_reader(request, screen))
+        inner, suits = self.inner.stream_reader(request, screen), self._suits
+        if suits is None:
+            return FramedReader(inner, self._packing)
+
+        def other(said: bytes) -> StreamReader | None:
+            return None if suits(said) else self._otherwise.stream_reader(request, screen)
+
+        return FramedReader(inner, self._packing, other)
 
     def answer_text(self, document: Any, kept: list[bytes]) -> str:
         """What the model wrote, to count its tokens."""
-        return self.inner.answer_text(document, kept)
+        return self._of(kept).answer_text(document, kept)
 
     def stream_transcript(self, kept: list[bytes]) -> bytes:
         """A streamed answer as the whole one it stands for."""
-        return self.inner.stream_transcript(kept)
+        return self._of(kept).stream_transcript(kept)
 
     def restream(self, document: Any) -> bytes:
         """A whole answer as the events it might have come in."""
-        return framed(self.inner.restream(document))
+        return framed(self.inner.restream(document), self._packing)
 
     def error_body(self, error: GatewayError, exchange_id: str) -> bytes:
         """Amazon's error document."""
@@ -113,13 +136,15 @@ class BedrockInvoke:
 
     def stream_block(self, reader: StreamReader) -> bytes:
         """End the stream as the dialect of the bodies does, or, where nobody knows how, with an exception."""
-        if not self._parses:
+        known = self._parses and (reader.known if isinstance(reader, FramedReader) else True)
+        if not known:
             rule: str = getattr(getattr(reader, "inner", None), "rule", "") or "unnamed"
             return errors.error_frame(Blocked(rule), "")
-        return framed(self.inner.stream_block(reader.inner if isinstance(reader, FramedReader) else reader))
+        inner = reader.inner if isinstance(reader, FramedReader) else reader
+        return framed(self.inner.stream_block(inner), self._packing)
 
-
-def holds_messages(document: Any) -> bool:
-    """Say whether a body is one for Anthropic's models."""
-    version = document.get("anthropic_version") if is_object(document) else None
-    return is_text(version) and version.startswith(_MESSAGES) and "messages" in document
+    def _of(self, kept: list[bytes]) -> Dialect:
+        """The dialect of a stream that was kept."""
+        if self._suits is None or not kept or self._suits(self._packing.first(kept)):
+            return self.inner
+        return self._otherwise

@@ -1,40 +1,41 @@
-"""Streams of ``invoke``: each frame carries, in base64, an event of the model's own dialect.
+"""Streams of ``invoke``: each frame carries an event of the model's own dialect.
 
-A reader of that dialect reads them as server-sent events, and what it gives goes on in frames. A frame whose event is
-passed on as it came is passed on as it came itself.
+A reader of that dialect reads them, and what it gives goes on in frames. A frame whose event is passed on as it came is
+passed on as it came itself. What a stream is made of shows in its first frame: some models are asked in a form that is
+well known and answer in one that is not.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import Any
+from collections.abc import Callable
 
-import orjson
-
-from gateway.core.errors import GatewayError, InvalidAnswer, StreamBroken
+from gateway.core.errors import GatewayError, StreamBroken
 from gateway.core.exchange import AnswerFacts
 from gateway.core.ports import StreamMark, StreamReader
 from gateway.wire.aws_eventstream import FrameSplitter
-from gateway.wire.bedrock_converse.events import encode, read_event
-from gateway.wire.shapes import is_text
-from gateway.wire.sse import EventSplitter, parse_event
+from gateway.wire.bedrock_converse.invoke_packing import EVENTS, Packing, chunk, framed, opened
 
-CHUNK = "chunk"
-_MAX_EVENT_BYTES = 33_554_432
+# Given a stream's first document: the reader that takes the place of the first one, or none.
+Other = Callable[[bytes], StreamReader | None]
 
 
 class FramedReader:
     """Reads frames, and lets a reader of what is in them say what leaves.
 
     Args:
-        inner: Reads server-sent events.
+        inner: Reads the events.
+        packing: How they stand in frames.
+        other: Says who reads the stream instead, where its first document is not in the form that was expected.
     """
 
-    __slots__ = ("_failure", "_splitter", "done", "facts", "inner", "kept")
+    __slots__ = ("_failure", "_other", "_packing", "_splitter", "done", "facts", "inner", "kept", "known")
 
-    def __init__(self, inner: StreamReader) -> None:
+    def __init__(self, inner: StreamReader, packing: Packing, other: Other | None = None) -> None:
         self.inner = inner
+        # The stream is in the form that was expected, as far as it has come.
+        self.known = True
+        self._other = other
+        self._packing = packing
         self.done = False
         self.facts: AnswerFacts = inner.facts
         # As events.
@@ -55,7 +56,7 @@ class FramedReader:
                     break
         except GatewayError as error:
             self._failure = error
-            error.released = b"".join((*out, framed(error.released)))
+            error.released = b"".join((*out, framed(error.released, self._packing)))
             raise
         return out[0] if len(out) == 1 else b"".join(out)
 
@@ -67,9 +68,9 @@ class FramedReader:
         try:
             if self._splitter.carry and not self.done:
                 raise StreamBroken("The provider's stream ended before it was whole.")
-            return framed(self.inner.finish())
+            return framed(self.inner.finish(), self._packing)
         except GatewayError as error:
-            error.released = framed(error.released)
+            error.released = framed(error.released, self._packing)
             self._failure = error
             raise
 
@@ -83,43 +84,16 @@ class FramedReader:
 
     def _frame(self, raw: bytes) -> bytes:
         said = opened(raw)
-        shown = self.inner.feed(b"data: %b\n\n" % said)
+        if self._other is not None:
+            self._choose(self._other(said))
+        shown = self.inner.feed(self._packing.unpacked(said))
         if not shown:
             return b""
-        events = [event.data for event in map(parse_event, _split(shown)) if event is not None]
-        return raw if events == [said] else b"".join(map(chunk, events))
+        documents = self._packing.packed(shown)
+        return raw if documents == [said] else b"".join(map(chunk, documents))
 
-
-def opened(raw: bytes) -> bytes:
-    """Return the event in a frame, on one line.
-
-    Raises:
-        StreamFailed: It is an exception of the provider's.
-        InvalidAnswer: There is none in it.
-    """
-    told = read_event(raw)
-    held: Any = told.document().get("bytes") if told.name == CHUNK else None
-    if not is_text(held):
-        raise InvalidAnswer("The provider sent a frame with nothing in it.")
-    try:
-        said = base64.b64decode(held, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidAnswer("The provider sent a frame that is no base64.") from None
-    # Line breaks of JSON stand between its words only.
-    return said.replace(b"\r", b" ").replace(b"\n", b" ") if b"\n" in said or b"\r" in said else said
-
-
-def chunk(data: bytes) -> bytes:
-    """Put an event into a frame."""
-    return encode(CHUNK, orjson.dumps({"bytes": base64.b64encode(data).decode()}))
-
-
-def framed(events: bytes) -> bytes:
-    """Put server-sent events into frames; what is no event has no place there."""
-    if not events:
-        return b""
-    return b"".join(chunk(event.data) for event in map(parse_event, _split(events)) if event is not None)
-
-
-def _split(events: bytes) -> list[bytes]:
-    return EventSplitter(max_event_bytes=_MAX_EVENT_BYTES).feed(events)
+    def _choose(self, other: StreamReader | None) -> None:
+        self._other = None
+        if other is not None:
+            self.inner, self.facts, self.kept = other, other.facts, other.kept
+            self.known, self._packing = False, EVENTS

@@ -36,7 +36,9 @@ _NOT_HERE = ("min_p", "repetition_penalty", "logit_bias")
 _MAX_STOP = 5
 _TIERS = frozenset({"flex", "standard", "priority"})
 # What changes nothing in the answer when it is left out.
-_HARMLESS = frozenset({"prompt_cache_key", "prompt_cache_retention", "safety_identifier", "cache_control"})
+_HARMLESS = frozenset(
+    {"prompt_cache_key", "prompt_cache_retention", "safety_identifier", "cache_control", "anthropic_beta"}
+)
 _CONFIG, _TOOLS = "generationConfig.", "toolConfig."
 
 

@@ -21,7 +21,9 @@ _OPENAI = "openai_"
 # Fields of OpenAI's other dialects that mean the same here.
 _SHARED = frozenset({"prompt_cache_key", "prompt_cache_retention", "safety_identifier", "verbosity"})
 # What changes nothing in the answer when it is left out.
-_HARMLESS = frozenset({"prompt_cache_key", "prompt_cache_retention", "safety_identifier", "cache_control"})
+_HARMLESS = frozenset(
+    {"prompt_cache_key", "prompt_cache_retention", "safety_identifier", "cache_control", "anthropic_beta"}
+)
 _TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 _SAME = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "logprobs", "top_logprobs")
 _OPEN = ("top_k", "min_p", "repetition_penalty")

@@ -14,7 +14,9 @@ from gateway.wire.openai_responses.request import DIALECT_NAME
 PATH = "/responses"
 _OPENAI = "openai_"
 _SHARED = frozenset({"verbosity", "prompt_cache_key", "prompt_cache_retention", "safety_identifier"})
-_HARMLESS = frozenset({"prompt_cache_key", "prompt_cache_retention", "safety_identifier", "cache_control"})
+_HARMLESS = frozenset(
+    {"prompt_cache_key", "prompt_cache_retention", "safety_identifier", "cache_control", "anthropic_beta"}
+)
 _TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 _UNKNOWN = (
     "top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty", "seed", "logit_bias",

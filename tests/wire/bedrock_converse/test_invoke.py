@@ -9,8 +9,10 @@ import pytest
 
 from gateway.core.errors import Blocked, MalformedRequest
 from gateway.core.ports import Dialect
-from gateway.wire import anthropic_messages, passthrough
-from gateway.wire.bedrock_converse import BedrockInvoke, holds_messages
+from gateway.wire import anthropic_messages, openai_chat, passthrough
+from gateway.wire.bedrock_converse import BedrockInvoke
+from gateway.wire.bedrock_converse.invoke_packing import opened
+from tests.support.bedrock_script import invoked
 from tests.support.bedrock_streams import client_events
 from tests.support.incoming import json_incoming
 from tests.support.streams import OpenScreen, stream_request
@@ -23,12 +25,6 @@ BODY: dict[str, Any] = {
     "messages": [{"role": "user", "content": "hello"}],
 }
 PATH = "/model/anthropic.claude-x/invoke"
-
-
-def test_which_bodies_are_messages() -> None:
-    assert holds_messages(BODY)
-    for odd in ({}, [], {"anthropic_version": 1, "messages": []}, {"anthropic_version": "bedrock-2023-05-31"}):
-        assert not holds_messages(odd)
 
 
 def test_what_is_read_of_a_request() -> None:
@@ -75,3 +71,39 @@ def test_a_stopped_stream_ends_as_far_as_anybody_knows_how() -> None:
     other = OTHERS.stream_reader(stream_request(OTHERS), OpenScreen())
     ((kind, said),) = client_events(OTHERS.stream_block(other))
     assert (kind, said["message"][:7]) == ("validationException", "Blocked")
+
+
+CHUNKS = BedrockInvoke(
+    openai_chat.DIALECT, parses=True, suits=lambda said: b'"delta"' in said, otherwise=passthrough.DIALECT
+)
+ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 9, "n": 2}
+
+
+def test_a_stream_that_is_not_in_the_form_of_its_request_is_read_as_what_nobody_knows() -> None:
+    assert CHUNKS.parse(json_incoming(PATH, ASKED), ASKED).choices == 2
+    odd = invoked({"choices": [{"index": 0, "message": {"content": "Sure."}, "stop_reason": None}]})
+    for screen in (None, OpenScreen()):
+        reader = CHUNKS.stream_reader(stream_request(CHUNKS), screen)
+        told = reader.feed(b"".join(odd)) + reader.finish()
+        assert opened(told) == opened(b"".join(odd))
+        if screen is None:
+            assert b"Sure." in CHUNKS.stream_transcript(reader.kept)
+            assert "Sure." in CHUNKS.answer_text(None, reader.kept)
+        ((kind, _),) = client_events(CHUNKS.stream_block(reader))
+        assert kind == "validationException"
+
+
+def test_a_stream_of_chunks_ends_without_the_mark_that_servers_of_events_send() -> None:
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    said = [
+        {**head, "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Sure."}, "finish_reason": None}]},
+        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    ]
+    reader = CHUNKS.stream_reader(stream_request(CHUNKS), None)
+    data = b"".join(invoked(*said))
+    assert reader.feed(data) + reader.finish() == data
+    assert reader.facts.finish_reason == "stop"
+    assert CHUNKS.answer_text(None, reader.kept) == "Sure."
+    begun = CHUNKS.stream_reader(stream_request(CHUNKS), None)
+    begun.feed(data[: len(invoked(said[0])[0])])
+    assert {name for name, _ in client_events(CHUNKS.stream_block(begun))} == {"chunk"}

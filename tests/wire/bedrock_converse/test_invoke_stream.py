@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 import orjson
 import pytest
@@ -11,7 +10,8 @@ from gateway.core.errors import Blocked, InvalidAnswer, StreamBroken, StreamFail
 from gateway.core.ports import TextScreen
 from gateway.wire import anthropic_messages, passthrough
 from gateway.wire.bedrock_converse import BedrockInvoke
-from gateway.wire.bedrock_converse.invoke_stream import FramedReader, chunk, framed, opened
+from gateway.wire.bedrock_converse.invoke_packing import EVENTS
+from gateway.wire.bedrock_converse.invoke_stream import FramedReader
 from tests.support.bedrock_script import frame, invoked, thrown
 from tests.support.bedrock_streams import client_events
 from tests.support.message_streams import MadeUp, made_up_messages
@@ -57,7 +57,7 @@ def test_client_reads_the_redacted_text(stream: MadeUp, marks: list[int]) -> Non
 
 def test_a_frame_that_is_passed_on_as_it_came_keeps_its_filling() -> None:
     (raw,) = invoked({"generation": "Sure."})
-    reader = FramedReader(passthrough.DIALECT.stream_reader(stream_request(OTHERS), None))
+    reader = FramedReader(passthrough.DIALECT.stream_reader(stream_request(OTHERS), None), EVENTS)
     assert reader.feed(raw) == raw
     assert reader.finish() == b""
 
@@ -91,15 +91,8 @@ def test_frames_with_nothing_in_them(odd: bytes) -> None:
     assert isinstance(passed([odd]).error, InvalidAnswer)
 
 
-def test_frames_and_events() -> None:
-    said: Any = opened(chunk(b'{\n"a":\r\n1}'))
-    assert said == b'{ "a":  1}'
-    assert framed(b"") == b""
-    assert framed(b": ping\n\ndata: {}\n\n") == chunk(b"{}")
-
-
 def test_a_moment_can_be_come_back_to() -> None:
-    reader = FramedReader(anthropic_messages.DIALECT.stream_reader(stream_request(MESSAGES), None))
+    reader = FramedReader(anthropic_messages.DIALECT.stream_reader(stream_request(MESSAGES), None), EVENTS)
     mark = reader.mark()
     reader.feed(b"".join(invoked({"type": "message_start", "message": {}})))
     reader.rewind(mark)
