@@ -147,9 +147,9 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         return self._under(self._at(fork, place, course.principal, request), request, call.labels)
 
     def _choose(self, call: Call, fork: Fork, request: Request) -> Course:
-        trip = call.trip = self.roads.trip(fork.chooser, call, request)
-        course = fork.courses.get(trip.place)
         principal = call.incoming.memo[_CALLER][1]
+        trip = call.trip = self.roads.trip(fork.chooser, call, request, principal)
+        course = fork.courses.get(trip.place)
         return self._at(fork, trip.place, principal, request) if course is None else course
 
     def _at(self, fork: Fork, place: int, principal: Principal, request: Request) -> Course:
@@ -176,7 +176,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         plan = msgspec.structs.replace(plan, candidates=named)
         if plan.policy is not None and not request.bound:
             fork = Fork(plan, self.roads.chooser(plan))
-            trip = call.trip = self.roads.trip(fork.chooser, call, request)
+            trip = call.trip = self.roads.trip(fork.chooser, call, request, course.principal)
             return self._under(self._at(fork, trip.place, course.principal, request), request, labels)
         return self._under(self._to(course.principal, request, plan, _keeping(request, plan)), request, labels)
 

@@ -8,10 +8,11 @@ from random import Random, SystemRandom
 from weakref import WeakValueDictionary
 
 from gateway.core.call import Call
-from gateway.core.exchange import Request, RoutePlan
+from gateway.core.exchange import Principal, Request, RoutePlan
 from gateway.core.ports import Dialect
 from gateway.routing.chooser import Asked, Chooser, Prices
 from gateway.routing.health import Healths
+from gateway.routing.queue import Later
 from gateway.trip import Trip
 
 # What conversations have in common stands at their start; more of it says nothing more.
@@ -28,12 +29,20 @@ class Roads:
         healths: What is known of the deployments.
         prices: What a usual call costs.
         random: Breaks ties and spreads retries.
+        later: Calls a function after some seconds; without it no call waits for a deployment that is full.
     """
 
-    def __init__(self, healths: Healths, prices: Prices | None = None, random: Random | None = None) -> None:
+    def __init__(
+        self,
+        healths: Healths,
+        prices: Prices | None = None,
+        random: Random | None = None,
+        later: Later | None = None,
+    ) -> None:
         self.healths = healths
         self._prices = prices
         self._random = random or SystemRandom()
+        self._later = later
         self._choosers: WeakValueDictionary[_Key, Chooser] = WeakValueDictionary()
 
     def chooser(self, plan: RoutePlan) -> Chooser:
@@ -41,19 +50,27 @@ class Roads:
         key = plan.alias, tuple((each.provider, each.base_url, each.model) for each in plan.candidates)
         chooser = self._choosers.get(key)
         if chooser is None or chooser.plan.policy != plan.policy:
-            chooser = self._choosers[key] = Chooser(plan, self.healths, self._random, self._prices)
+            chooser = self._choosers[key] = Chooser(plan, self.healths, self._random, self._prices, self._later)
         return chooser
 
-    def trip(self, chooser: Chooser, call: Call, request: Request) -> Trip:
+    def trip(self, chooser: Chooser, call: Call, request: Request, principal: Principal) -> Trip:
         """Begin a call's way.
 
         Raises:
-            Overloaded: Nobody may be given it now.
+            Overloaded: Nobody may be given it now, and it may not wait.
         """
         session = "" if call.labels is None else call.labels.session_id
         prefix = partial(prefix_of, call.dialect, request)
-        asked = Asked(model=request.model, stream=request.stream, session=session, prefix=prefix)
+        caller = "" if chooser.queue is None else _caller(principal, chooser.queue.rule.by)
+        asked = Asked(model=request.model, stream=request.stream, session=session, caller=caller, prefix=prefix)
         return Trip(chooser, asked, self._random)
+
+
+def _caller(principal: Principal, by: str) -> str:
+    """Who takes turns with others where calls must wait; a caller without a key is one of its team's."""
+    if by == "tenant":
+        return principal.tenant
+    return principal.key_id or principal.team if by == "key" else principal.team
 
 
 def prefix_of(dialect: Dialect, request: Request) -> bytes:

@@ -16,6 +16,7 @@ from gateway.core.verdict import Screened
 from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.recording.journal import Journal
+from gateway.seating import take_slot
 from gateway.trip import Trip, retry_after
 from gateway.upstream.attempt import Attempt
 
@@ -57,6 +58,10 @@ async def travel(rooms: Rooms, call: Call, request: Request, course: Course, doc
         GatewayError: No deployment answered; the error is the last one's.
     """
     while isinstance(trip := call.trip, Trip):
+        course, document = await _seat(rooms, call, request, course, document, trip)
+        if call.trip is not trip:
+            # A rule that holds there sends the call elsewhere.
+            continue
         attempt, error = await _try(rooms, call, request, course, document, trip)
         wait_s = _wait_s(call, trip, attempt, error)
         if wait_s is None:
@@ -73,6 +78,25 @@ async def travel(rooms: Rooms, call: Call, request: Request, course: Course, doc
     return course, attempt
 
 
+async def _seat(
+    rooms: Rooms, call: Call, request: Request, course: Course, document: Any, trip: Trip
+) -> tuple[Course, Any]:
+    """Take a slot for a call; where that is at another deployment than planned, take the call there."""
+    planned, seated = trip.place, False
+    if await take_slot(trip):
+        # Its times are not those of an ordinary call.
+        rooms.journal.record(call)
+    if trip.place == planned:
+        return course, document
+    try:
+        moved = await _move(rooms, call, request, course, document, trip.place)
+        seated = call.trip is trip
+    finally:
+        if not seated:
+            trip.leave()
+    return moved
+
+
 async def _try(
     rooms: Rooms, call: Call, request: Request, course: Course, document: Any, trip: Trip
 ) -> tuple[Attempt | None, GatewayError | None]:
@@ -81,6 +105,7 @@ async def _try(
     try:
         trip.begin()
         attempt = rooms.send(call, request, course, document)
+        attempt.head = trip.learning(attempt.sent_ns, attempt.head)
         await attempt
         over = True
     except (ProviderError, UnsupportedField) as error:
@@ -112,6 +137,8 @@ def _note(rooms: Rooms, call: Call, attempt: Attempt | None, code: str) -> None:
     if attempt is not None and call.trip is not None:
         rooms.journal.tried(record, call, code)
         call.trip.spent_ns += attempt.ended_ns - attempt.sent_ns
+        # It is on record: whatever ends the call before another try is not of this one.
+        call.attempt = None
 
 
 async def _move(

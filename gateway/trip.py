@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
-from gateway.core.errors import GatewayError
+from gateway.core.call import Call
+from gateway.core.errors import GatewayError, Overloaded
 from gateway.core.exchange import Cause, Headers
 from gateway.core.ports import AttemptView
 from gateway.routing.causes import cause_of, cause_of_status
 from gateway.routing.chooser import Asked, Chooser
+from gateway.routing.health import CAPACITY
+from gateway.routing.queue import Queue, Ticket
 
 _FIRST_DELAY_S = 0.25
 _MAX_DELAY_S = 8.0
@@ -28,11 +32,12 @@ class Trip:
         place: Who has it now.
         kind: Of the try that goes on now: ``first``, ``fallback`` to another deployment, ``retry`` at the same.
         number: Of that try, from 1.
-        spent_ns: How long the tries before it took.
+        spent_ns: How long the tries before it took, and waiting for a slot.
     """
 
     __slots__ = (
         "_asked",
+        "_began",
         "_chooser",
         "_left",
         "_next_kind",
@@ -51,21 +56,84 @@ class Trip:
         self._random = random
         self._left = chooser.policy.retries
         self._tried: list[int] = []
-        self._under_way = False
+        self._under_way = self._began = False
         self.kind = self._next_kind = "first"
         self.number = self.spent_ns = 0
-        place = chooser.pick(asked, chooser.now_s())
+        place = chooser.aim(asked, chooser.now_s())
         self.place = 0 if place is None else place
         chooser.budget.call()
 
+    def take(self) -> bool:
+        """Take a slot of the deployment that was chosen, or of another that has one; not before those who wait."""
+        chooser = self._chooser
+        if chooser.queue:
+            return False
+        place = self._seek(chooser.now_s()) if chooser.full(self.place) else self.place
+        if place is None:
+            return False
+        self._sit(place)
+        return True
+
+    def line_up(self, called: Callable[[], None], refuse: Callable[[Overloaded], None]) -> tuple[Queue, Ticket]:
+        """Wait for a slot.
+
+        Args:
+            called: The slot is taken.
+            refuse: There is none.
+
+        Raises:
+            Overloaded: The call may not wait.
+        """
+        queue, since_s = self._chooser.queue, self._chooser.now_s()
+        if queue is None:
+            raise Overloaded("Every deployment of this model is busy.", retry_after_s=1.0)
+
+        def sit(place: int) -> None:
+            self._sit(place)
+            # The time was the provider's, as that of a try is.
+            self.spent_ns += round((self._chooser.now_s() - since_s) * 1e9)
+            called()
+
+        ticket = Ticket(self._asked.caller, self._seek, sit, refuse)
+        queue.join(ticket)
+        return queue, ticket
+
     def begin(self) -> None:
         """The call goes to its deployment."""
-        chooser = self._chooser
-        self._under_way = True
+        self._began = False
         self.number += 1
         self.kind = self._next_kind
         self._tried.append(self.place)
-        chooser.healths[self.place].begin(chooser.now_s())
+
+    def learning(self, sent_ns: int, head: Callable[[Call], bytes]) -> Callable[[Call], bytes]:
+        """Learn from a stream's first event, which needs a head, how long it took: not only when the stream ends.
+
+        Args:
+            sent_ns: When the call went out.
+            head: Gives the head.
+
+        Returns:
+            Gives the same head.
+        """
+
+        def began(call: Call) -> bytes:
+            chooser = self._chooser
+            now_s, self._began = chooser.now_s(), True
+            chooser.healths[self.place].ttft.note(now_s - sent_ns / 1e9, now_s)
+            return head(call)
+
+        return began
+
+    def _seek(self, now_s: float) -> int | None:
+        """Find a place that has room now."""
+        if self._next_kind == "retry":
+            return None if self._chooser.full(self.place) else self.place
+        return self._chooser.free(self._asked, now_s, self._tried)
+
+    def _sit(self, place: int) -> None:
+        chooser = self._chooser
+        self.place, self._under_way = place, True
+        chooser.healths[place].begin(chooser.now_s())
 
     def leave(self) -> None:
         """The try is over and says nothing of the deployment; nothing happens where it ended otherwise before."""
@@ -86,14 +154,18 @@ class Trip:
         if cause is not None and cause not in {"408", "409"}:
             self._under_way = False
             retry_after_s = retry_after(attempt.headers) if error is None else error.retry_after_s
+            if cause not in CAPACITY:
+                self._chooser.note(self.place, now_s, bad=True)
             health.fail(now_s, cause, retry_after_s, (attempt.ended_ns - attempt.sent_ns) / 1e9)
         elif error is None and attempt.status < 400:
             self._under_way = False
+            self._chooser.note(self.place, now_s, bad=False)
             if attempt.reader is None:
                 health.whole.note((attempt.ended_ns - attempt.sent_ns) / 1e9, now_s)
             else:
                 first_ns = attempt.first_ns or attempt.answered_ns
-                health.ttft.note((first_ns - attempt.sent_ns) / 1e9, now_s)
+                if not self._began:
+                    health.ttft.note((first_ns - attempt.sent_ns) / 1e9, now_s)
                 further = attempt.reader.facts.chunks - 1
                 if further > 0:
                     health.tpot.note((attempt.ended_ns - first_ns) / further / 1e9, now_s)
@@ -139,7 +211,7 @@ class Trip:
 
     def _next(self) -> int | None:
         chooser = self._chooser
-        return chooser.pick(self._asked, chooser.now_s(), self._tried)
+        return chooser.aim(self._asked, chooser.now_s(), self._tried)
 
 
 def retry_after(headers: Headers) -> float | None:

@@ -21,6 +21,7 @@ from gateway.routing.table import RouteEntry, Router
 from tests.support.clock import ManualClock
 from tests.support.rooms import (
     DONE,
+    EVENTS,
     PROVIDER,
     USAGE,
     Rooms,
@@ -278,6 +279,27 @@ def test_a_client_that_leaves_between_two_tries_ends_the_call():
         await rooms.ended()
         assert rooms.record.error_code == "client_closed"
         assert all(health.in_flight == 0 for health in healths.names().values())
+
+    run(test)
+
+
+def test_a_stream_teaches_how_long_its_first_token_took_while_it_goes_on():
+    async def test() -> None:
+        rooms = _Scripted(lambda _: None, to=(PROVIDER,), policy=RoutePolicy(retries=0))
+        (health,) = [rooms.pipeline.courses.roads.healths.of(PROVIDER, RoutePolicy().breaker)]
+        drive = rooms.begin(chat(stream=True), ListReply(rooms.log))
+        while not rooms.wires:
+            await asyncio.sleep(0)
+        sink = rooms.wires[0].sink
+        sink.on_head(200, dict(EVENTS))
+        rooms.clock.advance(2.0)
+        assert health.ttft.read(rooms.clock.monotonic_ns() / 1e9) == 0.0
+        sink.on_data(event("one"))
+        assert health.ttft.read(rooms.clock.monotonic_ns() / 1e9) == 2.0
+        sink.on_data(event() + DONE)
+        sink.on_end()
+        await asyncio.wait_for(drive.wait(), 10)
+        assert (health.in_flight, health.calls, health.failures) == (0, 1, 0)
 
     run(test)
 

@@ -136,7 +136,11 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
             guards=guards,
             journal=journal,
             sessions=shared.sessions,
-            roads=Roads(shared.healths, usual_price(shared.prices_for(settings.prices.rows), shared.clock)),
+            roads=Roads(
+                shared.healths,
+                usual_price(shared.prices_for(settings.prices.rows), shared.clock),
+                later=asyncio.get_running_loop().call_later,
+            ),
             seals=_seals(settings, shared),
         ),
         ledger=Ledger(

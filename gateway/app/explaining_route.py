@@ -11,7 +11,17 @@ import msgspec
 from gateway.app.explaining import Asked as Judged
 from gateway.app.explaining import NothingToExplain, asked_of_body, explain_call
 from gateway.core.errors import Overloaded, UnsupportedField
-from gateway.core.exchange import BreakerRule, Deployment, Incoming, Request, RoutePlan, RoutePolicy, Timeouts
+from gateway.core.exchange import (
+    BreakerRule,
+    Deployment,
+    Incoming,
+    OutlierRule,
+    QueueRule,
+    Request,
+    RoutePlan,
+    RoutePolicy,
+    Timeouts,
+)
 from gateway.core.explanation import Explanation
 from gateway.core.ports import Dialect
 from gateway.core.verdict import CallFacts
@@ -19,6 +29,7 @@ from gateway.guards.engine import GuardEngine
 from gateway.roads import prefix_of
 from gateway.routing.chooser import Asked, Chooser, Prices
 from gateway.routing.health import Healths
+from gateway.routing.outlier import Outliers
 from gateway.routing.table import Router
 from gateway.wire.bridge import Spare, bridge_to
 from gateway.wire.select import select
@@ -73,8 +84,10 @@ class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
         tries: Who gets the call, and who next when each fails: provider/model and the kind of try.
         picks: How many calls were simulated.
         under_way: How many of them were under way at any time.
-        turned_away: Share of the simulated calls that nobody could take.
+        turned_away: Share of the simulated calls that nobody could take; where there is a queue, these wait.
         retries: Further tries after the first.
+        queue: How calls wait for deployments that are full; ``None`` where they do not.
+        outlier: When one that fails more often than the others is left alone; ``None`` where none ever is.
         notes: What to know about all this.
     """
 
@@ -93,6 +106,8 @@ class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
     retries: int
     retry_on: tuple[str, ...]
     breaker: BreakerRule | None
+    queue: QueueRule | None
+    outlier: OutlierRule | None
     notes: tuple[str, ...]
 
     @property
@@ -211,10 +226,23 @@ async def _explained(plan: RoutePlan, engine: GuardEngine, prices: Prices, asked
         retries=0 if policy is None else policy.retries,
         retry_on=() if policy is None else tuple(sorted(policy.retry_on)),
         breaker=None if policy is None else policy.breaker,
+        queue=_queue(plan),
+        outlier=_outlier(plan),
         notes=(OFFLINE, KEPT) if asked.request.stored else (OFFLINE,),
     )
     first = judged[plan.candidates[run.first].provider] if run.first is not None else None
     return shown, "" if first is None else first.route
+
+
+def _queue(plan: RoutePlan) -> QueueRule | None:
+    if plan.policy is None or not any(each.max_concurrency for each in plan.candidates):
+        return None
+    return plan.policy.queue if plan.policy.queue.length else None
+
+
+def _outlier(plan: RoutePlan) -> OutlierRule | None:
+    policy = plan.policy
+    return policy.outlier if policy is not None and Outliers(policy.outlier, plan.main).possible else None
 
 
 def _carried(asked: Question, deployment: Deployment) -> tuple[str, str, tuple[str, ...]]:

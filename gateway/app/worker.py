@@ -274,6 +274,7 @@ class Worker:
         open_, idle = self.shared.http.counts()
         metrics.upstream_connections = {"idle": idle, "busy": open_ - idle}
         metrics.deployments = self.shared.healths.told()
+        metrics.queues = self.shared.healths.queues()
         metrics.spool_dropped_lines = self.spool.dropped_lines
         metrics.spool_dropped_bodies = self.spool.dropped_bodies
         metrics.write_snapshot(self._snapshot_path)

@@ -127,13 +127,24 @@ def lines(shown: RouteShown) -> Iterator[str]:
             f"breaker: opens after {rule.consecutive} failures in a row, or {rule.share:.0%} of {rule.min_calls} calls "
             f"or more in {rule.window_s:g} s; for {rule.open_s:g} s, then longer up to {rule.max_open_s:g} s\n"
         )
+    if shown.queue is not None:
+        yield (
+            f"queue: while all are full up to {shown.queue.length} calls wait for up to {shown.queue.wait_s:g} s, "
+            f"in turn by {shown.queue.by}; others are turned away\n"
+        )
+    if (outlier := shown.outlier) is not None:
+        yield (
+            f"outliers: {outlier.below:.0%} more failures than the others in {outlier.window_s:g} s: left alone for "
+            f"{outlier.eject_s:g} s, then longer up to {outlier.max_eject_s:g} s; at most {outlier.most:.0%} of them\n"
+        )
     for each in dict.fromkeys(each.timeouts for each in shown.candidates):
         yield (
             f"timers: connect {each.connect_s:g} s, first token {each.first_token_s:g} s, idle {each.idle_s:g} s, "
             f"total {each.total_s:g} s\n"
         )
     if shown.turned_away:
-        yield f"{shown.turned_away:.1%} of {shown.picks} calls, {shown.under_way} under way, find nobody\n"
+        found = "find nobody" if shown.queue is None else "find all of them full and wait"
+        yield f"{shown.turned_away:.1%} of {shown.picks} calls, {shown.under_way} under way, {found}\n"
 
 
 def _strategy(shown: RouteShown) -> str:

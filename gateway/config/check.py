@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 
 from gateway.config.addresses import is_rpc, points_at
 from gateway.config.environment import Outside
 from gateway.config.routes import fallback_candidates
+from gateway.config.routing import ModelSpec
 from gateway.config.schema import FileSpec
 from gateway.config.settings import Settings
 from gateway.config.source import Document, Problem
@@ -34,6 +35,7 @@ def check_file(spec: FileSpec, document: Document) -> Iterator[Problem]:
             if name == model.alias or not fallback_candidates(name, providers, aliases):
                 message = f"'{name}' is neither another alias nor the provider/model of a configured provider"
                 yield document.problem(("models", index, "fallback", number), message)
+        yield from _without_effect(document, index, model, providers, aliases)
     for index, limit in enumerate(spec.limits):
         for name in limit.match.provider:
             if not _is_glob(name) and name not in providers | {"upstream"}:
@@ -43,6 +45,19 @@ def check_file(spec: FileSpec, document: Document) -> Iterator[Problem]:
     yield from _twice(document, "identity.keys", "id", [key.id for key in spec.identity.keys])
     yield from _twice(document, "plugins", "", list(spec.plugins))
     yield from _twice(document, "policies.bundle", "", list(spec.policies.bundle))
+
+
+def _without_effect(
+    document: Document, index: int, model: ModelSpec, providers: set[str], aliases: Mapping[str, ModelSpec]
+) -> Iterator[Problem]:
+    """Find what is said of an alias and could never come to anything."""
+    stand_ins = (each for name in model.fallback for each in fallback_candidates(name, providers, aliases))
+    if model.queue is not None and not any(each.concurrency for each in (*model.candidates, *stand_ins)):
+        yield document.problem(("models", index, "queue"), "no candidate has a concurrency, so that none is ever full")
+    number = len(model.candidates)
+    if model.outlier is not None and model.outlier.most and min(number - 1, int(model.outlier.most * number)) < 1:
+        message = "of so few candidates that share is none, so that none is ever left alone"
+        yield document.problem(("models", index, "outlier"), message)
 
 
 def check_settings(settings: Settings, document: Document, outside: Outside) -> Iterator[Problem]:

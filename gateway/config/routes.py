@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 import msgspec
 
 from gateway.config.routing import CandidateSpec, ModelSpec
 from gateway.config.settings import CLIENTS_NAME, ModelEntry
-from gateway.core.exchange import BreakerRule, RoutePolicy, Timeouts
+from gateway.config.validation import Strict
+from gateway.core.exchange import BreakerRule, OutlierRule, QueueRule, RoutePolicy, Timeouts
+
+RuleT = TypeVar("RuleT", bound=msgspec.Struct)
 
 
 def model_entries(
@@ -51,20 +55,25 @@ def route_policies(specs: Iterable[ModelSpec]) -> dict[str, RoutePolicy]:
 def _has_policy(spec: ModelSpec) -> bool:
     limited = any(candidate.concurrency is not None for candidate in spec.candidates)
     several = len(spec.candidates) > 1 or bool(spec.fallback)
-    return several or limited or spec.retry is not None or spec.breaker is not None
+    said = (spec.retry, spec.breaker, spec.queue, spec.outlier)
+    return several or limited or any(each is not None for each in said)
 
 
 def _policy(spec: ModelSpec) -> RoutePolicy:
     usual = RoutePolicy()
-    breaker = BreakerRule()
-    if spec.breaker is not None:
-        breaker = BreakerRule(**{name: getattr(spec.breaker, name) for name in BreakerRule.__struct_fields__})
     return RoutePolicy(
         strategy=spec.strategy or usual.strategy,
         retries=usual.retries if spec.retry is None else spec.retry.attempts,
         retry_on=usual.retry_on if spec.retry is None else frozenset(spec.retry.on),
-        breaker=breaker,
+        breaker=_rule(BreakerRule, spec.breaker),
+        queue=_rule(QueueRule, spec.queue),
+        outlier=_rule(OutlierRule, spec.outlier),
     )
+
+
+def _rule(kind: type[RuleT], spec: Strict | None) -> RuleT:
+    """Make a rule of a section that has its names, or the usual one where there is no such section."""
+    return kind() if spec is None else kind(**{name: getattr(spec, name) for name in kind.__struct_fields__})
 
 
 def _entry(spec: ModelSpec, candidate: CandidateSpec) -> ModelEntry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -63,6 +63,27 @@ class BreakerSpec(Strict):
     max_open_s: Seconds = Field(60.0, validation_alias="max_open")
 
 
+class QueueSpec(Strict):
+    """How calls wait in front of deployments that have as many as their ``concurrency`` allows."""
+
+    length: Annotated[int, Field(ge=0, le=10_000)] = 64
+    wait_s: Annotated[Seconds, Field(le=300)] = Field(5.0, validation_alias="wait")
+    by: Literal["key", "team", "tenant"] = "key"
+
+
+class OutlierSpec(Strict):
+    """When a deployment that fails more often than its peers is left alone for a while."""
+
+    below: Share = 0.2
+    min_calls: AtLeastOne = 50
+    window_s: Seconds = Field(30.0, validation_alias="window")
+    eject_s: Seconds = Field(30.0, validation_alias="eject")
+    max_eject_s: Seconds = Field(300.0, validation_alias="max_eject")
+    most: Annotated[
+        float, BeforeValidator(parse_percent), Field(ge=0, le=1), WithJsonSchema({**_TEXT, "examples": ["50%"]})
+    ] = 0.5
+
+
 def _later(value: object) -> object:
     if value == "when-rules":
         raise not_yet("strategy 'when-rules'")
@@ -86,5 +107,7 @@ class ModelSpec(Strict):
     fallback: Many[Text] = ()
     retry: RetrySpec | None = None
     breaker: BreakerSpec | None = None
+    queue: QueueSpec | None = None
+    outlier: OutlierSpec | None = None
     hedge: NotYet = None
     mirror: NotYet = None

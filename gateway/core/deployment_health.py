@@ -23,6 +23,7 @@ class DeploymentHealth(msgspec.Struct, frozen=True, kw_only=True):
         failures: Of these.
         breaker: The worst of the workers'.
         rests_s: Seconds until it may be given a call again; the longest of the workers'.
+        ejected_s: Seconds for which it gets no calls, since it fails more often than its peers; likewise.
         ttft_s: Seconds to a stream's first token lately, the longest of the workers'; ``None`` where nothing is known.
         tpot_s: Seconds for every further token, likewise.
         whole_s: Seconds for an answer that comes whole, likewise.
@@ -36,6 +37,7 @@ class DeploymentHealth(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0
     breaker: Literal["closed", "half_open", "open"] = "closed"
     rests_s: float = 0.0
+    ejected_s: float = 0.0
     ttft_s: float | None = None
     tpot_s: float | None = None
     whole_s: float | None = None
@@ -80,6 +82,7 @@ def _put(into: dict[tuple[str, str], DeploymentHealth], one: DeploymentHealth, w
         failures=known.failures + one.failures,
         breaker=max(known.breaker, one.breaker, key=_BADNESS.__getitem__),
         rests_s=max(known.rests_s, one.rests_s),
+        ejected_s=max(known.ejected_s, one.ejected_s),
         ttft_s=_longest(known.ttft_s, one.ttft_s),
         tpot_s=_longest(known.tpot_s, one.tpot_s),
         whole_s=_longest(known.whole_s, one.whole_s),

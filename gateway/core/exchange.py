@@ -188,6 +188,39 @@ class BreakerRule(msgspec.Struct, frozen=True, kw_only=True):
     max_open_s: float = 60.0
 
 
+class QueueRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How calls wait in front of deployments that are full.
+
+    Attributes:
+        length: The most calls that wait at once; 0 for none.
+        wait_s: The longest that one waits.
+        by: Who takes turns.
+    """
+
+    length: int = 64
+    wait_s: float = 5.0
+    by: Literal["key", "team", "tenant"] = "key"
+
+
+class OutlierRule(msgspec.Struct, frozen=True, kw_only=True):
+    """When a deployment that fails more often than its peers is left alone for a while.
+
+    Attributes:
+        below: So much less of its calls go well than of theirs.
+        min_calls: In the window, it and they together each had at least so many.
+        window_s: Over which the shares are taken.
+        eject_s: How long at first; every further time as much longer, up to ``max_eject_s``.
+        most: No larger share of an alias' deployments is left alone for this at once; 0 for none.
+    """
+
+    below: float = 0.2
+    min_calls: int = 50
+    window_s: float = 30.0
+    eject_s: float = 30.0
+    max_eject_s: float = 300.0
+    most: float = 0.5
+
+
 class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How calls of an alias are spread over its deployments, and what happens when one of them fails.
 
@@ -200,6 +233,8 @@ class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
     retries: int = 2
     retry_on: frozenset[Cause] = frozenset(CAUSES)
     breaker: BreakerRule = BreakerRule()
+    queue: QueueRule = QueueRule()
+    outlier: OutlierRule = OutlierRule()
 
 
 class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):

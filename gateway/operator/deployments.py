@@ -1,4 +1,4 @@
-"""How deployments fare, from the counts of all workers."""
+"""How deployments fare, and the queues in front of them, from the counts of all workers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway.core.deployment_health import added_up
+from gateway.core.queue_told import queues_added_up
 from gateway.operator.metrics import is_fresh, read_workers
 
 
@@ -20,4 +21,9 @@ def deployments_now(run_dir: Path, now_ms: int) -> dict[str, Any]:
     """
     fresh = [one for one in read_workers(run_dir) if is_fresh(one, now_ms)]
     found = added_up(one.deployments for one in fresh)
-    return {"workers": len(fresh), "deployments": msgspec.to_builtins(found)}
+    queues = queues_added_up(one.queues for one in fresh)
+    return {
+        "workers": len(fresh),
+        "deployments": msgspec.to_builtins(found),
+        "queues": msgspec.to_builtins(queues),
+    }

@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from gateway.core.deployment_health import added_up
+from gateway.core.queue_told import queues_added_up
 from gateway.recording import metrics as counted
 from gateway.recording.metrics import Number, Snapshot, cpu_seconds, read_snapshot, resident_bytes
 
@@ -114,6 +115,7 @@ def worker_families(snapshots: Sequence[Snapshot], now_ms: int) -> list[Family]:
         *_times(snapshots),
         *_incidents(snapshots),
         *_deployments(snapshots, fresh),
+        *_queues(snapshots, fresh),
         *_gauges(fresh),
         *_processes(snapshots, fresh),
     ]
@@ -285,10 +287,37 @@ def _deployments(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> li
     left_alone = Family(
         "weighbridge_deployment_open", "gauge", "1 while a worker's breaker keeps calls from a deployment.", pair
     )
+    ejected = Family(
+        "weighbridge_deployment_ejected",
+        "gauge",
+        "1 while a deployment gets no calls since it fails more often than its peers.",
+        pair,
+    )
     for each in added_up(one.deployments for one in fresh):
         in_flight.add(each.in_flight, each.provider, each.model)
         left_alone.add(int(each.breaker != "closed"), each.provider, each.model)
-    return [tries, in_flight, left_alone]
+        ejected.add(int(each.ejected_s > 0), each.provider, each.model)
+    return [tries, in_flight, left_alone, ejected]
+
+
+def _queues(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Family]:
+    waiting = Family("weighbridge_queue_waiting", "gauge", "Calls that wait for a deployment to have room.", ("alias",))
+    for each in queues_added_up(one.queues for one in fresh):
+        waiting.add(each.waiting, each.alias)
+    calls = Family(
+        "weighbridge_queue_calls_total",
+        "counter",
+        "Calls that found every deployment full, by what came of that.",
+        ("alias", "outcome"),
+    )
+    seconds = Family(
+        "weighbridge_queue_wait_seconds_total", "counter", "Time that calls waited which then got room.", ("alias",)
+    )
+    for each in queues_added_up(one.queues for one in snapshots):
+        for outcome in ("served", "turned_away", "late", "left"):
+            calls.add(getattr(each, outcome), each.alias, outcome)
+        seconds.add(each.waited_s, each.alias)
+    return [waiting, calls, seconds]
 
 
 def _gauges(fresh: Sequence[Snapshot]) -> list[Family]:

@@ -42,12 +42,25 @@ _DEPLOYMENT = {
         **{key: {"type": "integer"} for key in ("workers", "in_flight", "calls", "failures")},
         "breaker": {"enum": ["closed", "half_open", "open"], "description": "the worst of the workers'"},
         "rests_s": {"type": "number", "description": "until it may be given a call again"},
+        "ejected_s": {"type": "number", "description": "for which it gets no calls, failing more often than its peers"},
         **dict.fromkeys(("ttft_s", "tpot_s", "whole_s"), _SECONDS),
+    },
+}
+_QUEUE = {
+    "type": "object",
+    "properties": {
+        "alias": {"type": "string"},
+        **{key: {"type": "integer"} for key in ("waiting", "served", "turned_away", "late", "left")},
+        "waited_s": {"type": "number", "description": "of those who were served, all together"},
     },
 }
 _DEPLOYMENTS = {
     "type": "object",
-    "properties": {"workers": {"type": "integer"}, "deployments": {"type": "array", "items": _DEPLOYMENT}},
+    "properties": {
+        "workers": {"type": "integer"},
+        "deployments": {"type": "array", "items": _DEPLOYMENT},
+        "queues": {"type": "array", "items": _QUEUE},
+    },
 }
 _SPEND = {"type": "object", "properties": {"rows": ROWS}}
 _JUDGEMENT = {
@@ -162,7 +175,7 @@ def _about_the_process(api: Api) -> tuple[Operation, ...]:
         Operation(
             path="/api/deployments",
             name="deployments",
-            summary="How deployments fare: calls under way, failures, breakers, times; workers added up.",
+            summary="How deployments fare: calls under way, failures, breakers, times, queues; workers added up.",
             handle=api.deployments,
             answer=_DEPLOYMENTS,
         ),

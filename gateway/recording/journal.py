@@ -242,11 +242,11 @@ class Journal:
             record.bytes_out += attempt.out_bytes
             ended_ns = attempt.ended_ns or now_ns
             took_ns -= ended_ns - attempt.sent_ns
-            if call.trip is not None:
-                took_ns -= call.trip.spent_ns
             self._attempted(record, call, code, ended_ns)
             if self._bodies != "none":
                 self._captured(call, record)
+        if call.trip is not None:
+            took_ns -= call.trip.spent_ns
         record.overhead_ms = took_ns / 1e6
         self._filing.append(record)
         self._counting.observe(record)

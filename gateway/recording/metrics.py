@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.core.deployment_health import DeploymentHealth
+from gateway.core.queue_told import QueueCounts, queues_added_up
 from gateway.core.record import ExchangeRecord, GuardEvent
 from gateway.recording.tries import FIRST, OK, Tries, TryKey
 
@@ -61,6 +62,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
         overhead: Bucket counts of the overhead histogram, one more than there are bounds.
         tries: Tries at providers, by what came of them.
         deployments: How those fare whose health is watched, as this worker knows it.
+        queues: What came of waiting in front of full deployments, by alias.
     """
 
     v: int = VERSION
@@ -74,6 +76,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     guard_events: list[tuple[GuardKey, int]] = []
     tries: list[tuple[TryKey, int]] = []
     deployments: list[DeploymentHealth] = []
+    queues: list[QueueCounts] = []
     spool_dropped_lines: int = 0
     spool_dropped_bodies: int = 0
     config_reloads: dict[str, int] = {}
@@ -217,6 +220,7 @@ class Metrics:
         self.config_hash = ""
         self.policy_revision = ""
         self.deployments: list[DeploymentHealth] = []
+        self.queues: list[QueueCounts] = []
         self._tries = Tries(max_label_sets)
         self._index = index
         self._unix_ms = unix_ms
@@ -284,6 +288,9 @@ class Metrics:
         self._tries.counts = dict(before.tries)
         self._config_reloads = dict(before.config_reloads)
         self._before = before
+        for each in before.queues:
+            # Who waited there has gone.
+            each.waiting = 0
         return True
 
     def snapshot(self) -> Snapshot:
@@ -305,6 +312,7 @@ class Metrics:
             guard_events=list(self._guard_events.items()),
             tries=list(self._tries.counts.items()),
             deployments=self.deployments,
+            queues=queues_added_up((before.queues, self.queues)),
             spool_dropped_lines=before.spool_dropped_lines + self.spool_dropped_lines,
             spool_dropped_bodies=before.spool_dropped_bodies + self.spool_dropped_bodies,
             config_reloads=self._config_reloads,

@@ -14,6 +14,8 @@ from gateway.core.exchange import Deployment, RoutePlan, RoutePolicy, Strategy
 from gateway.routing.budget import RetryBudget
 from gateway.routing.ewma import PeakAverage
 from gateway.routing.health import Health, Healths
+from gateway.routing.outlier import Outliers
+from gateway.routing.queue import Later, Queue
 
 # Affinity gives way where its deployment has so many times its share of the calls that are under way, and of those that
 # were given lately: less of these, since it takes some until a share that grows is seen.
@@ -34,12 +36,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         model: As the client wrote it.
         stream: Whether it wants its answer as a stream.
         session: As the client names it; empty when it names none.
+        caller: Who takes turns with others where calls must wait.
         prefix: Works out what calls have in common that a provider's cache could use again.
     """
 
     model: str = ""
     stream: bool = False
     session: str = ""
+    caller: str = ""
     prefix: Callable[[], bytes] | None = None
 
 
@@ -55,9 +59,21 @@ class Chooser:
         healths: What is known of them.
         random: Breaks ties and picks pairs.
         prices: What a usual call costs at a deployment, in nano-dollars, for the model that the client named.
+        later: Calls a function after some seconds; without it no call waits for a deployment that is full.
+
+    Attributes:
+        queue: Where calls wait while all are full.
+        outliers: Who fails more often than the others.
     """
 
-    def __init__(self, plan: RoutePlan, healths: Healths, random: Random, prices: Prices | None = None) -> None:
+    def __init__(
+        self,
+        plan: RoutePlan,
+        healths: Healths,
+        random: Random,
+        prices: Prices | None = None,
+        later: Later | None = None,
+    ) -> None:
         self.policy = policy = plan.policy or RoutePolicy()
         self.plan = plan
         self.healths: list[Health] = [healths.of(each, policy.breaker) for each in plan.candidates]
@@ -67,6 +83,11 @@ class Chooser:
         self._prices = prices
         self._weights = list(plan.weights or (1,) * len(plan.candidates))
         self._most = [each.max_concurrency or inf for each in plan.candidates]
+        self.outliers = Outliers(policy.outlier, plan.main)
+        self.queue: Queue | None = None
+        if later is not None and policy.queue.length and any(each.max_concurrency for each in plan.candidates):
+            counts = healths.queue(plan.alias)
+            self.queue = Queue(policy.queue, self.healths, self._most, healths.now_s, later, counts)
         self._ahead = [0] * len(plan.candidates)
         self._pick = self._picks()[policy.strategy]
         self._seeds = [_number(f"{each.provider}/{each.model}".encode()) for each in plan.candidates]
@@ -87,15 +108,52 @@ class Chooser:
         Raises:
             Overloaded: Nobody may be given a call now; ``retry_after_s`` says when somebody may.
         """
-        free = self._free(range(self.plan.main), now_s, tried)
-        if free:
-            return free[0] if len(free) == 1 else self._pick(free, asked, now_s)
-        rest = self._free(range(self.plan.main, len(self.healths)), now_s, tried)
-        if rest:
-            return rest[0]
-        if len(tried) >= len(self.healths):
-            return None
+        place = self.free(asked, now_s, tried)
+        if place is not None or len(tried) >= len(self.healths):
+            return place
         return self._last_resort(now_s, tried)
+
+    def aim(self, asked: Asked, now_s: float, tried: Collection[int] = _NOTHING) -> int | None:
+        """Choose who is to get a call that can wait: as :meth:`pick`, but also one that is full.
+
+        Raises:
+            Overloaded: As for :meth:`pick`; or too many wait already.
+        """
+        place = self.free(asked, now_s, tried)
+        if place is not None or len(tried) >= len(self.healths):
+            return place
+        queue, healths = self.queue, self.healths
+        if queue is not None:
+            full = [each for each in range(len(healths)) if each not in tried and healths[each].ready(now_s)]
+            refusal = queue.refusal(asked.caller) if full else None
+            if full and refusal is None:
+                return min(full, key=lambda each: (each >= self.plan.main, healths[each].in_flight / self._most[each]))
+            if refusal is not None and not tried:
+                raise queue.turned_away(refusal)
+        return self._last_resort(now_s, tried)
+
+    def free(self, asked: Asked, now_s: float, tried: Collection[int] = _NOTHING) -> int | None:
+        """Choose among those that have room now; ``None`` where none has."""
+        among = free = self._free(range(self.plan.main), now_s, tried)
+        out = self.outliers.out(now_s)
+        if out:
+            among = [each for each in free if each not in out]
+        if among:
+            return among[0] if len(among) == 1 else self._pick(among, asked, now_s)
+        rest = self._free(range(self.plan.main, len(self.healths)), now_s, tried)
+        # Who stands out comes after those that step in, but before nobody.
+        return (rest or free or (None,))[0]
+
+    def note(self, place: int, now_s: float, *, bad: bool) -> None:
+        """A call went well, or failed by its deployment's fault."""
+        outliers = self.outliers
+        if outliers.note(place, now_s, bad=bad):
+            health = self.healths[place]
+            health.ejected_until_s = max(health.ejected_until_s, outliers.out(now_s)[place])
+
+    def full(self, index: int) -> bool:
+        """Whether a candidate has as many calls as it takes."""
+        return self.healths[index].in_flight >= self._most[index]
 
     def why_not(self, index: int, now_s: float) -> str:
         """Say why a candidate gets no call now; empty when it may."""
@@ -104,12 +162,10 @@ class Chooser:
             return f"breaker {health.breaker.state(now_s)}"
         if not health.ready(now_s):
             return f"rests for {health.rests_s(now_s):.1f} s, as the provider asked"
-        if self._full(index):
+        if self.full(index):
             return "full"
-        return ""
-
-    def _full(self, index: int) -> bool:
-        return self.healths[index].in_flight >= self._most[index]
+        until_s = self.outliers.out(now_s).get(index)
+        return "" if until_s is None else f"fails more often than the others: left alone for {until_s - now_s:.1f} s"
 
     def _free(self, places: range, now_s: float, tried: Collection[int]) -> list[int]:
         healths, most = self.healths, self._most

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from gateway.core.deployment_health import DeploymentHealth, added_up
 from gateway.core.exchange import BreakerRule, Cause, Deployment
+from gateway.core.queue_told import QueueCounts
 from gateway.routing.breaker import Breaker
 from gateway.routing.ewma import PeakAverage
 
@@ -14,6 +16,14 @@ MAX_REST_S = 60.0
 MAX_HEALTHS = 4096
 # Not what a deployment is to blame for, but how much it can take.
 CAPACITY: frozenset[Cause] = frozenset({"429"})
+
+
+class Waiting(Protocol):
+    """Who waits for room; :class:`gateway.routing.queue.Queue`."""
+
+    def serve(self) -> None:
+        """There may be room."""
+        ...
 
 
 class Health:
@@ -27,10 +37,13 @@ class Health:
         breaker: Whether it is left alone because it fails.
         calls, failures: Since the process began.
         load: How full it says it is, 0 to 1; ``None`` where it says nothing.
+        ejected_until_s: It fails more often than its peers, and gets no calls of theirs until then.
+        waiting: Who is told when a call has left it; bounded by the aliases that it serves.
     """
 
     __slots__ = (
-        "_rests_until_s", "breaker", "calls", "failures", "in_flight", "load", "tpot", "ttft", "whole",
+        "_rests_until_s", "breaker", "calls", "ejected_until_s", "failures", "in_flight", "load", "tpot", "ttft",
+        "waiting", "whole",
     )  # fmt: skip
 
     def __init__(self, rule: BreakerRule) -> None:
@@ -40,7 +53,8 @@ class Health:
         self.whole = PeakAverage()
         self.breaker = Breaker(rule)
         self.load: float | None = None
-        self._rests_until_s = 0.0
+        self.waiting: list[Waiting] = []
+        self._rests_until_s = self.ejected_until_s = 0.0
 
     def ready(self, now_s: float) -> bool:
         """Whether it may be given a call."""
@@ -60,6 +74,8 @@ class Health:
         """A call went well."""
         self.in_flight -= 1
         self.breaker.succeed(now_s)
+        if self.waiting:
+            self._tell()
 
     def fail(self, now_s: float, cause: Cause, retry_after_s: float | None, took_s: float) -> None:
         """A call failed.
@@ -82,6 +98,8 @@ class Health:
             self.whole.note(took_s, now_s)
         if retry_after_s:
             self._rests_until_s = max(self._rests_until_s, now_s + min(retry_after_s, MAX_REST_S))
+        if self.waiting:
+            self._tell()
 
     def told(self, provider: str, model: str, now_s: float) -> DeploymentHealth:
         """What is known, for who watches."""
@@ -93,6 +111,7 @@ class Health:
             failures=self.failures,
             breaker=self.breaker.state(now_s),
             rests_s=self.rests_s(now_s),
+            ejected_s=max(0.0, self.ejected_until_s - now_s),
             ttft_s=self.ttft.read(now_s) or None,
             tpot_s=self.tpot.read(now_s) or None,
             whole_s=self.whole.read(now_s) or None,
@@ -102,6 +121,14 @@ class Health:
         """A call ended that says nothing of the deployment."""
         self.in_flight -= 1
         self.breaker.give_up()
+        if self.waiting:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell those who wait, each of them first once in a round."""
+        self.waiting.append(self.waiting.pop(0))
+        for each in tuple(self.waiting):
+            each.serve()
 
 
 class Healths:
@@ -114,6 +141,7 @@ class Healths:
     def __init__(self, now_s: Callable[[], float]) -> None:
         self.now_s = now_s
         self._known: dict[tuple[str, str, str], tuple[BreakerRule, Health]] = {}
+        self._queues: dict[str, QueueCounts] = {}
 
     def of(self, deployment: Deployment, rule: BreakerRule) -> Health:
         """Give the state of a deployment; one that nobody has asked for yet is healthy."""
@@ -135,6 +163,14 @@ class Healths:
         now_s = self.now_s()
         asked = ((key, health) for key, (_, health) in self._known.items() if health.calls)
         return added_up([[health.told(provider, model, now_s) for (provider, _, model), health in asked]])
+
+    def queue(self, alias: str) -> QueueCounts:
+        """What came of waiting in front of an alias' deployments; the configuration bounds their number."""
+        return self._queues.setdefault(alias, QueueCounts(alias=alias))
+
+    def queues(self) -> list[QueueCounts]:
+        """The queues in which somebody has stood, for who watches."""
+        return [each for each in self._queues.values() if each.served or each.turned_away or each.waiting or each.late]
 
     def _forget(self) -> None:
         for key, (_, health) in self._known.items():

@@ -55,8 +55,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_call", "_clauses", "_decoder", "_gather", "_head", "_limit", "_now_ns", "_opaque", "_over", "_parts", "_size",
-        "_slow", "answered_ns", "block", "ended_ns", "first_ns", "headers", "out_bytes", "reader", "running",
+        "_call", "_clauses", "_decoder", "_gather", "_limit", "_now_ns", "_opaque", "_over", "_parts", "_size",
+        "_slow", "answered_ns", "block", "ended_ns", "first_ns", "head", "headers", "out_bytes", "reader", "running",
         "sent_ns", "status",
     )  # fmt: skip
 
@@ -70,7 +70,7 @@ class Attempt:
         gather: Gather = "",
     ) -> None:
         self._call: Call | None = call
-        self._head = head
+        self.head = head
         self._now_ns = now_ns
         self._opaque = opaque
         self._gather = gather
@@ -241,7 +241,7 @@ class Attempt:
             return
         if not self.first_ns:
             self.first_ns = self._now_ns()
-            call.reply.start(self.status, self._head(call))
+            call.reply.start(self.status, self.head(call))
         self.out_bytes += len(data)
         call.reply.write(data)
 

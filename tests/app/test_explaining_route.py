@@ -13,7 +13,7 @@ from gateway.app.explaining import NothingToExplain
 from gateway.app.explaining_route import KEPT, PICKS, RouteShown, explain_route, question
 from gateway.app.policies import build_engine
 from gateway.core.errors import GatewayError, MalformedRequest, ModelNotFound
-from gateway.core.exchange import Deployment, RoutePolicy
+from gateway.core.exchange import Deployment, OutlierRule, QueueRule, RoutePolicy
 from gateway.core.verdict import CallFacts
 from gateway.policy.load import bundle_of
 from gateway.routing.table import RouteEntry, Router
@@ -92,6 +92,13 @@ def test_one_that_is_full_is_passed_over_and_calls_beyond_all_limits_are_turned_
     alone = explained(entry(small), under_way=4, strategy="weighted")
     assert alone.turned_away == (PICKS - 1) / PICKS
     assert explained(entry(small), under_way=1, strategy="weighted").turned_away == 0.0
+    assert (shown.queue, alone.queue) == (QueueRule(), QueueRule())
+    assert explained(entry(A), entry(B), strategy="weighted").queue is None
+
+
+def test_outliers_are_told_of_where_one_may_be_left_alone():
+    assert explained(entry(A), entry(B), strategy="weighted").outlier == OutlierRule()
+    assert explained(entry(A), strategy="weighted").outlier is None
 
 
 def test_without_a_policy_the_first_serves_every_call():

@@ -47,12 +47,15 @@ def test_a_route_is_told_in_lines(home: Path, capsys: pytest.CaptureFixture[str]
     assert "further tries: 1, on 429" in rest
     assert "timers: connect 5 s, first token 120 s, idle 120 s, total 600 s" in rest
     assert any(line.startswith("breaker: opens after 3 failures in a row") for line in rest)
+    queue = "queue: while all are full up to 64 calls wait for up to 5 s, in turn by key; others are turned away"
+    assert queue in rest
+    assert any(line.startswith("outliers: 20% more failures than the others in 30 s: left alone") for line in rest)
     assert "note: health is not known here" in told.err
 
 
 def test_calls_that_nobody_can_take_are_told(home: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["explain-route", "request.json", "--under-way", "4"]) == 0
-    assert "% of 1000 calls, 4 under way, find nobody" in capsys.readouterr().out
+    assert "% of 1000 calls, 4 under way, find all of them full and wait" in capsys.readouterr().out
 
 
 def test_a_route_is_told_to_machines(home: Path, capsys: pytest.CaptureFixture[str]):

@@ -120,3 +120,21 @@ def test_a_front_for_grpc_needs_packages_and_is_plain(tmp_path: Path, monkeypatc
     monkeypatch.setattr(check, "find_spec", lambda name: None)
     told = wrong(load(tmp_path, text))
     assert [each.partition(" needs")[0] for each in told] == ["weighbridge.yaml:2: listen.grpc: gRPC"]
+
+
+def test_what_could_never_come_to_anything_is_found(tmp_path: Path):
+    text = """
+    version: 1
+    models:
+      - {alias: a, candidates: [{provider: sim}], queue: {length: 8}}
+      - {alias: b, candidates: [{provider: sim}, {provider: sim}], outlier: {most: 40%}}
+      - {alias: c, candidates: [{provider: sim, concurrency: 1}], queue: {length: 8}, outlier: {most: 0%}}
+      - {alias: d, candidates: [{provider: sim}], fallback: [c], queue: {wait: 1s}}
+    """
+    assert wrong(load(tmp_path, text)) == [
+        "weighbridge.yaml:4: models[0].queue: no candidate has a concurrency, so that none is ever full",
+        (
+            "weighbridge.yaml:5: models[1].outlier: of so few candidates that share is none, so that none is ever left "
+            "alone"
+        ),
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.config.routes import fallback_candidates, model_entries, route_policies
 from gateway.config.routing import ModelSpec
-from gateway.core.exchange import CAUSES, RoutePolicy
+from gateway.core.exchange import CAUSES, OutlierRule, QueueRule, RoutePolicy
 
 PROVIDERS = ("a", "b", "c")
 
@@ -45,3 +45,13 @@ def test_policies_have_defaults():
     policy = route_policies([told])["m"]
     assert (policy.retries, policy.retry_on) == (1, {"connect", "429"})
     assert (policy.breaker.consecutive, policy.breaker.open_s, policy.breaker.share) == (7, 1.0, 0.5)
+
+
+def test_queues_and_outliers_come_with_what_is_said_of_them():
+    told = spec(
+        queue={"length": 3, "wait": "2s", "by": "team"},
+        outlier={"below": "30%", "min_calls": 5, "window": "1m", "eject": "9s", "max_eject": "1m", "most": "0%"},
+    )
+    policy = route_policies([told])["m"]
+    assert policy.queue == QueueRule(length=3, wait_s=2.0, by="team")
+    assert policy.outlier == OutlierRule(below=0.3, min_calls=5, window_s=60.0, eject_s=9.0, max_eject_s=60.0, most=0.0)

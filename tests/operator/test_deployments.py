@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.core.deployment_health import DeploymentHealth
+from gateway.core.queue_told import QueueCounts
 from gateway.operator.deployments import deployments_now
 from gateway.operator.metrics import FRESH_MS, read_workers, render, worker_families
 from gateway.recording.metrics import Metrics
@@ -20,7 +21,9 @@ def test_workers_are_added_up_and_one_that_is_gone_is_left_out(tmp_path: Path) -
     clock = ManualClock()
     worker(tmp_path, clock, 2, DeploymentHealth(provider="p", model="m", in_flight=9, calls=9, breaker="open"))
     clock.advance(FRESH_MS / 1000 + 1)
-    worker(tmp_path, clock, 0, DeploymentHealth(provider="p", model="m", in_flight=2, calls=7, ttft_s=0.5))
+    worker(
+        tmp_path, clock, 0, DeploymentHealth(provider="p", model="m", in_flight=2, calls=7, ttft_s=0.5, ejected_s=7.5)
+    )
     worker(tmp_path, clock, 1, DeploymentHealth(provider="p", model="m", in_flight=1, calls=3, breaker="half_open"))
     told = deployments_now(tmp_path, clock.unix_ms())
     assert told == {
@@ -28,17 +31,43 @@ def test_workers_are_added_up_and_one_that_is_gone_is_left_out(tmp_path: Path) -
         "deployments": [
             {
                 "provider": "p", "model": "m", "workers": 2, "in_flight": 3, "calls": 10, "failures": 0,
-                "breaker": "half_open", "rests_s": 0.0, "ttft_s": 0.5, "tpot_s": None, "whole_s": None,
+                "breaker": "half_open", "rests_s": 0.0, "ejected_s": 7.5,
+                "ttft_s": 0.5, "tpot_s": None, "whole_s": None,
             }
         ],
+        "queues": [],
     }  # fmt: skip
     found = parse_strictly(render(worker_families(read_workers(tmp_path), clock.unix_ms())))
     assert value(found, "weighbridge_deployment_in_flight", provider="p", model="m") == 3
     assert value(found, "weighbridge_deployment_open", provider="p", model="m") == 1
+    assert value(found, "weighbridge_deployment_ejected", provider="p", model="m") == 1
+
+
+def test_queues_are_added_up_and_counts_outlive_a_worker(tmp_path: Path) -> None:
+    clock = ManualClock()
+    for index in (0, 1):
+        metrics = Metrics(index, clock.unix_ms)
+        metrics.queues = [QueueCounts(alias="m", waiting=2, served=3, turned_away=1, late=1, left=1, waited_s=1.5)]
+        metrics.write_snapshot(tmp_path / f"worker-{index}.metrics.json")
+    successor = Metrics(1, clock.unix_ms)
+    successor.resume(tmp_path / "worker-1.metrics.json")
+    successor.queues = [QueueCounts(alias="m", waiting=1, served=1)]
+    # Twice, since a snapshot must not add to what was before it.
+    for _ in range(2):
+        successor.write_snapshot(tmp_path / "worker-1.metrics.json")
+    (queue,) = deployments_now(tmp_path, clock.unix_ms())["queues"]
+    assert queue == {
+        "alias": "m", "waiting": 3, "served": 7, "turned_away": 2, "late": 2, "left": 2, "waited_s": 3.0,
+    }  # fmt: skip
+    found = parse_strictly(render(worker_families(read_workers(tmp_path), clock.unix_ms())))
+    assert value(found, "weighbridge_queue_waiting", alias="m") == 3
+    assert value(found, "weighbridge_queue_calls_total", alias="m", outcome="served") == 7
+    assert value(found, "weighbridge_queue_calls_total", alias="m", outcome="turned_away") == 2
+    assert value(found, "weighbridge_queue_wait_seconds_total", alias="m") == 3.0
 
 
 def test_without_a_worker_there_is_nothing_to_tell(tmp_path: Path) -> None:
-    assert deployments_now(tmp_path, 0) == {"workers": 0, "deployments": []}
+    assert deployments_now(tmp_path, 0) == {"workers": 0, "deployments": [], "queues": []}
 
 
 def test_tries_of_workers_that_are_gone_still_count(tmp_path: Path) -> None:

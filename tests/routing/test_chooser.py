@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -215,3 +216,56 @@ def test_who_is_full_is_spared():
     made.healths[1].in_flight = 2
     with pytest.raises(Overloaded):
         made.pick(NOBODY, 0.0)
+
+
+def test_who_fails_more_often_than_the_others_is_asked_after_those_that_step_in():
+    made = chooser("round_robin", names="abc", main=2)
+    for turn in range(400):
+        made.note(turn % 2, turn * 0.01, bad=turn % 6 == 0)
+    assert picks(made, number=10, now_s=4.0) == {1: 10}
+    assert made.why_not(0, 4.0).startswith("fails more often than the others: left alone for 2")
+    assert made.healths[0].told("a", "m", 4.0).ejected_s > 20
+    assert made.pick(NOBODY, 4.0, [1]) == 2
+    assert made.pick(NOBODY, 4.0, [1, 2]) == 0
+    until_s = made.outliers.out(4.0)[0]
+    assert picks(made, number=10, now_s=until_s) == {0: 5, 1: 5}
+
+
+class Never:
+    """A timer that nobody waits for."""
+
+    def cancel(self) -> None:
+        pass
+
+
+def later(_seconds: float, _what: Callable[[], None]) -> Never:
+    return Never()
+
+
+def _queued(names: str, **more: Any) -> Chooser:
+    made = chooser(names=names, max_concurrency=1, main=more.get("main", 0))
+    return Chooser(made.plan, Healths(lambda: 0.0), Random(7), None, later)
+
+
+def test_a_call_that_can_wait_aims_at_one_that_is_full():
+    made = _queued("abc", main=2)
+    assert made.queue is not None
+    for place in (0, 1, 2):
+        assert made.aim(NOBODY, 0.0) in {0, 1} if place < 2 else made.aim(NOBODY, 0.0) == 2
+        made.healths[place].begin(0.0)
+    # Candidates before those that step in; who has been there already does not go there again.
+    assert made.aim(NOBODY, 0.0) == 0
+    assert made.aim(NOBODY, 0.0, [0]) == 1
+    assert made.aim(NOBODY, 0.0, [0, 1, 2]) is None
+    # Nobody waits for who rests.
+    for health in made.healths:
+        health.fail(0.0, "429", 30.0, 0.1)
+    with pytest.raises(Overloaded) as refused:
+        made.aim(NOBODY, 0.0)
+    assert refused.value.retry_after_s == 30.0
+
+
+def test_without_a_limit_there_is_no_queue():
+    made = chooser(names="ab")
+    assert made.queue is None
+    assert Chooser(made.plan, Healths(lambda: 0.0), Random(7), None, later).queue is None
