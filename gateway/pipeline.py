@@ -170,7 +170,6 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             self._conclude(call, guard, (attempt.status, "", tail), seen)
             call.reply.finish(tail)
             return
-        headers = answer_headers(attempt.headers)
         asked = gate.Asked(request.document, call.masks or {}, passthrough.DIALECT, self.sessions)
         shown = await gate.screen(record, guard, call.dialect, attempt, asked)
         call.answer = answer = openai_responses.sealed(shown.body, request)
@@ -184,8 +183,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         code = "upstream_error" if attempt.status >= 400 else ""
         self._conclude(call, guard, (attempt.status, code, answer), shown.seen)
         overhead_ms = record.overhead_ms if call.filed else self.journal.overhead_ms(call)
-        headers += self.head.lines(record, overhead_ms, attempts=_number(call), cost=True)
-        call.reply.send(attempt.status, headers, answer)
+        lines = self.head.lines(record, overhead_ms, attempts=_number(call), cost=True)
+        call.reply.send(attempt.status, answer_headers(attempt.headers) + lines, answer)
 
     async def _end_stream(
         self, call: Call, request: Request, guard: GuardPlan, attempt: Attempt

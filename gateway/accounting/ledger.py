@@ -11,6 +11,7 @@ from gateway.core.call import Call
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request
 from gateway.core.record import ExchangeRecord
 from gateway.core.usage import Usage
+from gateway.wire import passthrough
 
 # Operations whose answers have tokens worth estimating; a list of models has none.
 _WEIGHED = frozenset({"chat", "text_completion", "embeddings"})
@@ -100,8 +101,9 @@ class Ledger:
         reader = attempt.reader
         document = None
         if reader is None:
+            framed = passthrough.open_answer(attempt.headers, call.answer)
             try:
-                document = orjson.loads(call.answer)
+                document = orjson.loads(call.answer) if framed is None else framed[0]
             except orjson.JSONDecodeError:
                 return None
         text = call.dialect.answer_text(document, reader.kept if reader is not None else [])

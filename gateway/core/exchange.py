@@ -71,6 +71,7 @@ class Request(msgspec.Struct, kw_only=True):
         after: The client has seen the events of a stream up to this number.
         seal: Makes of a provider's own name for an answer the one that its client gets.
         duplex: It opens a session in which both sides speak at any time.
+        describes: It asks what a model is, and for no answer of it.
     """
 
     dialect: str
@@ -94,6 +95,7 @@ class Request(msgspec.Struct, kw_only=True):
     after: int | None = None
     seal: Callable[[str], str] | None = None
     duplex: bool = False
+    describes: bool = False
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):

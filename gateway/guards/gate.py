@@ -24,6 +24,7 @@ from gateway.guards.plan import GuardPlan
 from gateway.guards.restore import RestoringScreen, restore_document
 from gateway.guards.sessions import Sessions
 from gateway.guards.vault import Masks
+from gateway.wire import passthrough
 
 MAX_EVENTS = 256
 # How much of a stream that was held is read before others have their turn.
@@ -331,6 +332,9 @@ class Asked(msgspec.Struct):
 
 def _document(headers: Headers, body: bytes) -> tuple[Any, Callable[[Any], bytes] | None]:
     """Read a body as JSON, else as text; with the way back, or ``None`` when it is neither."""
+    framed = passthrough.open_answer(headers, body)
+    if framed is not None:
+        return framed
     if body[:1] == b"{":
         # Nearly every answer.
         try:

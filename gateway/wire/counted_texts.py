@@ -9,6 +9,8 @@ import struct
 from collections.abc import Sequence
 
 _LENGTH = struct.Struct("<I")
+# Where a tensor of a document that was taken apart keeps what lay behind it, as bytes: JSON can put none there.
+RAW = "raw"
 
 
 def texts_in(data: bytes) -> list[str]:
@@ -29,6 +31,17 @@ def texts_in(data: bytes) -> list[str]:
             raise ValueError("a text is cut short")
         texts.append(data[start:at].decode())
     return texts
+
+
+def readable_in(data: bytes) -> list[str]:
+    """Read texts as well as they can be read: what is no UTF-8 is replaced, what has no lengths is one text."""
+    texts: list[str] = []
+    at = 0
+    while at + _LENGTH.size <= len(data):
+        (size,) = _LENGTH.unpack_from(data, at)
+        start, at = at + _LENGTH.size, at + _LENGTH.size + size
+        texts.append(data[start:at].decode("utf-8", "replace"))
+    return texts if at == len(data) else [data.decode("utf-8", "replace")]
 
 
 def text_bytes(texts: Sequence[str]) -> bytes:

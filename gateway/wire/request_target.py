@@ -58,6 +58,13 @@ def with_model(template: str, model: str) -> str:
     return template.replace("{model}", quote(model, safe="@:,-._~"), 1)
 
 
+def model_in(written: str) -> str:
+    """Read a model's name as it stands in a path, slashes in it included; nothing where it cannot be one."""
+    name = unquote(written)
+    steps = name.split("/")
+    return name if name.isprintable() and not {"", ".", ".."}.intersection(steps) else ""
+
+
 def plain_path(path: str) -> str:
     """Show a path as the most lenient server could read it: decoded, lower-case, without parameters or final slash."""
     return "/".join(segment.partition(";")[0] for segment in _segments(unquote(unquote(path)).lower())).rstrip("/")

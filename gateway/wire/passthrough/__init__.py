@@ -6,8 +6,9 @@ since nobody knows their shape; bytes leave as they came unless a rule edits the
 
 from __future__ import annotations
 
+from gateway.wire.passthrough.binary import open_answer
 from gateway.wire.passthrough.dialect import DIALECT
 from gateway.wire.passthrough.kserve import KSERVE
 from gateway.wire.passthrough.request import carries_json, unscanned
 
-__all__ = ["DIALECT", "KSERVE", "carries_json", "unscanned"]
+__all__ = ["DIALECT", "KSERVE", "carries_json", "open_answer", "unscanned"]
