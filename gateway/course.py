@@ -23,7 +23,8 @@ from gateway.recording.ordinary import Ordinary
 from gateway.roads import Roads
 from gateway.routing.chooser import Chooser
 from gateway.routing.table import Router
-from gateway.wire import openai_responses
+from gateway.upstream.catalog import described_by
+from gateway.wire import openai_responses, triton
 from gateway.wire.bridge import Bridge, Crossing, Spare, bridge_to
 from gateway.wire.headers import read_labels
 
@@ -246,6 +247,11 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         )
         guard = self._guard(principal, facts)
         bridge = bridge_to(request.dialect, deployment)
+        if bridge is not None and request.describes:
+            # No server has this model, so nobody but us can say what it is.
+            deployment, bridge = described_by(request.model), None
+        elif bridge is None:
+            triton.check_own(request, deployment.model or request.model)
         if bridge is not None and request.stored and request.document is None:
             raise _not_found(request)
         template = self.journal.template(request, principal, plan, deployment, guard.revision)

@@ -284,6 +284,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         previous: Id of a stored answer that this one continues.
         extras: Every other field at the top, by the client's name for it.
         names: What the client calls a field here, where it differs: ``{"sampling.max_tokens": "max_output_tokens"}``.
+        told_as: How the client wants its answer told, for the writer of its own dialect alone.
     """
 
     dialect: str
@@ -305,6 +306,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     previous: str = ""
     extras: dict[str, Any] = {}
     names: dict[str, str] = {}
+    told_as: Any = None
 
 
 class TokenLogprob(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,6 +33,18 @@ class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
     headers: Headers = {}
 
 
+class EncodedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole answer that is more than a JSON document: tensors lie raw behind one, say.
+
+    Attributes:
+        body: All of it.
+        headers: That say how it is to be read, lower-case names.
+    """
+
+    body: bytes
+    headers: Headers
+
+
 class EventReader(Protocol):
     """Reads one streamed answer of its dialect, however it was cut."""
 
@@ -80,7 +92,7 @@ class ClientCodec(Protocol):
         ...
 
     def write_answer(self, answer: ChatAnswer, chat: ChatRequest) -> Any:
-        """Write a whole answer to a request, as a JSON document."""
+        """Write a whole answer to a request, as a JSON document or as an :class:`EncodedAnswer`."""
         ...
 
     def writer(self, chat: ChatRequest) -> EventWriter:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 import orjson
 
-from gateway.core.errors import GatewayError, InvalidAnswer, MalformedRequest, NotAvailable
+from gateway.core.errors import GatewayError, InvalidAnswer, MalformedRequest
 from gateway.core.exchange import Headers, Incoming
 from gateway.core.ports import Reply
 from gateway.listener.drive import Drive
@@ -23,7 +23,7 @@ from gateway.wire.shapes import is_object
 from gateway.wire.sse import SSEDecoder
 from gateway.wire.triton import rpc_generate, rpc_infer
 from gateway.wire.triton.rpc_asked import Caller, Named, Refused, RpcAsked
-from gateway.wire.triton.rpc_config import WRITER, Shape, read_config
+from gateway.wire.triton.rpc_config import Shape, read_config
 from gateway.wire.triton.rpc_generate import RpcAnswer, RpcCall
 
 # What a model says of itself is believed for so long; a server may load another version of it.
@@ -145,12 +145,9 @@ class RpcFront:
         if known is not None and known[0] > now_s:
             return known[1]
         async with self._answered(caller, named.path("config")) as reply:
-            if reply.status == NotAvailable.status:
-                shape = WRITER
-            elif reply.status != 200:
+            if reply.status != 200:
                 raise await _refused(reply)
-            else:
-                shape = read_config(await reply.body())
+            shape = read_config(await reply.body())
         if len(self._shapes) >= MAX_SHAPES:
             self._shapes.clear()
         self._shapes[named] = now_s + SHAPE_S, shape

@@ -8,9 +8,10 @@ from urllib.parse import unquote
 import orjson
 
 from gateway import __version__
-from gateway.core.errors import ModelNotFound
+from gateway.core.errors import GatewayError, ModelNotFound
+from gateway.core.exchange import Deployment
 from gateway.core.ports import AnswerSink
-from gateway.wire import capabilities
+from gateway.wire import capabilities, triton
 from gateway.wire.gemini import listed_models
 from gateway.wire.openai_errors import error_body
 from gateway.wire.openai_models import model_body, models_body
@@ -18,6 +19,8 @@ from gateway.wire.openai_models import model_body, models_body
 PROVIDER = "weighbridge"
 # The same in Gemini's form: how the router calls it.
 GEMINI = "weighbridge-gemini"
+# The kind of deployment that says what a model is, to clients of servers for tensors.
+DESCRIBED = "described"
 _CAPABILITIES = "/capabilities"
 _SERVER = ("/v2", "/v2/repository/index")
 _EXTENSIONS = ("binary_tensor_data", "generate", "model_configuration", "model_repository", "statistics")
@@ -79,6 +82,35 @@ class CatalogProvider:
         elif name:
             status, body = 404, error_body(ModelNotFound(f"The model '{name[:200]}' does not exist."), "")
         _say(sink, status, body)
+
+
+class DescribedModel:
+    """Says what a model is that no server for tensors has.
+
+    Args:
+        name: As clients call it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._loop = asyncio.get_running_loop()
+
+    def send(self, path: str, body: bytes, sink: AnswerSink) -> CatalogCall:
+        """Answer."""
+        return CatalogCall(self._loop.call_soon(self._answer, path, sink))
+
+    def _answer(self, path: str, sink: AnswerSink) -> None:
+        try:
+            status, body = triton.described(self._name, path)
+        except GatewayError as error:
+            sink.on_fail(error)
+        else:
+            _say(sink, status, body)
+
+
+def described_by(name: str) -> Deployment:
+    """Give who answers questions about a model that no server for tensors has."""
+    return Deployment(provider=PROVIDER, kind=DESCRIBED, model=name, base_url="", credential=b"")
 
 
 def _say(sink: AnswerSink, status: int, body: bytes) -> None:

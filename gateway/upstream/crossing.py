@@ -110,7 +110,7 @@ class CrossingSink:
             self._refused(self._crossing.error(self._status, self._headers, body))
             return
         body = self._crossing.answer(body)
-        self._attempt.on_head(self._status, crossed_headers(self._headers, _JSON))
+        self._attempt.on_head(self._status, crossed_headers(self._headers, _JSON) | self._crossing.headers)
         self._attempt.on_data(body)
 
     def _refused(self, error: GatewayError) -> None:

@@ -14,6 +14,7 @@ from gateway.core.errors import Misconfigured, NotAvailable
 from gateway.core.exchange import Deployment, Headers, Incoming, Request, Timeouts
 from gateway.core.ports import AnswerSink
 from gateway.upstream.attempt import Attempt, Running
+from gateway.upstream.catalog import DESCRIBED, DescribedModel
 from gateway.upstream.crossing import CrossingSink
 from gateway.upstream.tokens import AwaitedCall, Tokens
 from gateway.wire import azure, openai_realtime
@@ -233,6 +234,8 @@ class Dispatcher:
         if len(self._targets) >= _MAX_TARGETS:
             self._targets.clear()
         local, tokens = self._local.get(deployment.kind), self._tokens.get(deployment.provider)
+        if deployment.kind == DESCRIBED:
+            local = DescribedModel(deployment.model)
         target = self._targets[id(deployment)] = Target(deployment, local, tokens)
         return target
 

@@ -17,7 +17,7 @@ import orjson
 from gateway.core.chat import ChatAnswer, ChatRequest, Media
 from gateway.core.chat_events import Began, ChatEvent, Ended, Foreign
 from gateway.core.chat_template import TemplateSource
-from gateway.core.codec import ChatCodec, ClientCodec, EventReader, EventWriter, WireRequest
+from gateway.core.codec import ChatCodec, ClientCodec, EncodedAnswer, EventReader, EventWriter, WireRequest
 from gateway.core.errors import GatewayError, InvalidAnswer, UnsupportedField
 from gateway.core.exchange import Deployment, Headers
 from gateway.core.losses import Losses
@@ -34,6 +34,7 @@ from gateway.wire.request_target import with_model
 from gateway.wire.sse import EventSplitter
 from gateway.wire.triton.codec import CODEC as TRITON
 from gateway.wire.triton.codec import TritonCodec
+from gateway.wire.triton.infer_codec import CODEC as KSERVE
 from gateway.wire.triton.jinja import compiled
 from gateway.wire.triton.templates import built_in
 
@@ -76,7 +77,7 @@ CODECS: dict[str, ChatCodec] = {
     codec.name: codec for codec in (OPENAI_CHAT, OPENAI_RESPONSES, ANTHROPIC, GEMINI, BEDROCK, TRITON)
 }
 # Whoever speaks these is answered in them; nobody is asked in them who does not speak them.
-_CLIENTS: dict[str, ClientCodec] = {**CODECS, INVOKED.name: INVOKED}
+_CLIENTS: dict[str, ClientCodec] = {**CODECS, INVOKED.name: INVOKED, KSERVE.name: KSERVE}
 _OPENAI = frozenset(("openai_chat", "openai_completions", "openai_embeddings", "openai_responses", "openai_realtime"))
 KINDS: dict[str, Kind] = {
     "openai": Kind(_OPENAI, "openai_chat"),
@@ -162,9 +163,10 @@ class Crossing:
             no place for (``answer.image``), as they come.
         spare: Stands in where the provider names no id and no time.
         usage: Of the whole call, once the provider has told.
+        headers: What a whole answer's headers must say of it besides.
     """
 
-    __slots__ = ("_bridge", "_chat", "dropped", "spare", "usage", "wire")
+    __slots__ = ("_bridge", "_chat", "dropped", "headers", "spare", "usage", "wire")
 
     def __init__(
         self, bridge: Bridge, chat: ChatRequest, wire: WireRequest, dropped: tuple[str, ...], spare: Spare
@@ -175,9 +177,10 @@ class Crossing:
         self.dropped = list(dropped)
         self.spare = spare
         self.usage: Usage | None = None
+        self.headers: Headers = {}
 
     def answer(self, body: bytes) -> bytes:
-        """Turn a whole answer into the client's document.
+        """Turn a whole answer into the client's.
 
         Raises:
             InvalidAnswer: It is none of the provider's dialect.
@@ -189,6 +192,9 @@ class Crossing:
                 if isinstance(part, Media) and not part.text:
                     self.lost(part.kind)
         told = self._bridge.client.write_answer(self.spare.answer(answer, self._chat), self._chat)
+        if isinstance(told, EncodedAnswer):
+            self.headers = told.headers
+            return told.body
         return _dump(told)
 
     def lost(self, kind: str) -> None:

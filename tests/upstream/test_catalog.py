@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.upstream.catalog import CatalogProvider
+from gateway.core.errors import NotAvailable
+from gateway.upstream.catalog import CatalogProvider, DescribedModel, described_by
 from tests.support.sinks import KeepingSink
 
 NAMES = ("small", "meta-llama/x", "sim/echo")
@@ -91,3 +92,20 @@ def test_the_same_names_are_told_in_geminis_form():
     assert status == 200
     assert [each["name"] for each in document["models"]] == ["models/small", "models/meta-llama/x"]
     assert document["nextPageToken"] == "2"
+
+
+def test_a_model_that_no_server_has_is_described_by_us() -> None:
+    def told(path: str) -> KeepingSink:
+        async def main() -> KeepingSink:
+            sink = KeepingSink()
+            deployment = described_by("meta-llama/x")
+            DescribedModel(deployment.model).send(path, b"", sink)
+            await asyncio.wait_for(sink.done.wait(), 20)
+            return sink
+
+        return asyncio.run(main())
+
+    sink = told("/v2/models/{model}")
+    assert (sink.status, sink.document["name"]) == (200, "meta-llama/x")
+    assert (told("/v2/models/{model}/ready").status, told("/v2/models/{model}/versions/2/ready").status) == (200, 400)
+    assert isinstance(told("/v2/models/{model}/stats").error, NotAvailable)

@@ -5,7 +5,8 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 
 from __future__ import annotations
 
+from gateway.wire.triton.described import described
 from gateway.wire.triton.dialect import DIALECT
-from gateway.wire.triton.paths import is_below, is_generate
+from gateway.wire.triton.paths import check_own, is_below, is_generate
 
-__all__ = ["DIALECT", "is_below", "is_generate"]
+__all__ = ["DIALECT", "check_own", "described", "is_below", "is_generate"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from gateway.core.chat import ChatAnswer, Choice, Finish, Refusal, Text
+from gateway.core.chat import ChatAnswer, ChatRequest, Choice, Finish, Refusal, Text
 from gateway.core.chat_events import Began, ChatEvent, Ended, Finished, Refused, Said
 from gateway.core.errors import GatewayError, InvalidAnswer, ProviderAnswered
 from gateway.core.exchange import Headers
@@ -17,12 +17,24 @@ from gateway.wire.shapes import is_object, is_text
 from gateway.wire.triton.answer import read_answer as read_facts
 from gateway.wire.triton.answer import texts_of
 from gateway.wire.triton.stream import PassReader
+from gateway.wire.triton.wanted import (
+    FINISH,
+    LIKELY,
+    LIKELY_ALL,
+    LOG_PROBS,
+    NOTHING,
+    Wanted,
+    counted,
+    likelihoods,
+    told_of,
+    word_of,
+)
 
 MAX_MESSAGE_CHARS = 4_096
 # What servers call the end that a limit made.
 _LENGTH = frozenset({"length", "max_tokens", "max_length"})
 # These models count nothing in versions of their own.
-_VERSION = "1"
+VERSION = "1"
 
 
 def read_answer(document: Any, stop: tuple[str, ...]) -> ChatAnswer:
@@ -43,15 +55,17 @@ def read_answer(document: Any, stop: tuple[str, ...]) -> ChatAnswer:
     return ChatAnswer(id=_identity(document), model=facts.model_served, choices=choices, usage=facts.usage)
 
 
-def write_answer(answer: ChatAnswer) -> dict[str, Any]:
+def write_answer(answer: ChatAnswer, chat: ChatRequest) -> dict[str, Any]:
     """Write an answer: see :meth:`gateway.core.codec.ChatCodec.write_answer`."""
+    wanted = _wanted(chat)
     texts = [
         "".join([part.text for part in choice.parts if isinstance(part, Text | Refusal)]) for choice in answer.choices
     ]
-    document: dict[str, Any] = {"id": answer.id} if answer.id else {}
-    document |= {"model_name": answer.model, "model_version": _VERSION}
+    identity = wanted.id or answer.id
+    document: dict[str, Any] = {"id": identity} if identity else {}
+    document |= {"model_name": answer.model, "model_version": VERSION}
     document["text_output"] = texts[0] if len(texts) == 1 else texts
-    return document
+    return {**document, **told_of(answer.choices, answer.usage, wanted.names)}
 
 
 def finish_of(reason: str) -> Finish:
@@ -125,13 +139,21 @@ class TritonEventReader:
 
 
 class TritonEventWriter:
-    """Writes one stream: see :class:`gateway.core.codec.EventWriter`. There is nothing at its end."""
+    """Writes one stream: see :class:`gateway.core.codec.EventWriter`.
 
-    __slots__ = ("_choices", "_envelope", "_wrote")
+    There is nothing at its end but what the client wants to be told of the whole.
+    """
 
-    def __init__(self, choices: int) -> None:
-        self._choices = choices
-        self._envelope: dict[str, Any] = {"model_name": "", "model_version": _VERSION}
+    __slots__ = ("_choices", "_envelope", "_last", "_likely", "_said", "_wanted", "_wrote")
+
+    def __init__(self, chat: ChatRequest) -> None:
+        self._choices = chat.choices
+        self._wanted = _wanted(chat)
+        self._envelope: dict[str, Any] = {"model_name": "", "model_version": VERSION}
+        # What each choice has said, where that is said again; and how likely all of it was.
+        self._said = [""] * self._choices
+        self._likely = 0.0
+        self._last: dict[str, Any] = {}
         self._wrote = False
 
     def write(self, events: Sequence[ChatEvent]) -> bytes:
@@ -139,23 +161,47 @@ class TritonEventWriter:
         out: list[bytes] = []
         for event in events:
             if isinstance(event, Began):
-                named = {"id": event.id} if event.id else {}
-                self._envelope = {**named, "model_name": event.model, "model_version": _VERSION}
-            elif isinstance(event, Said | Refused):
+                identity = self._wanted.id or event.id
+                named = {"id": identity} if identity else {}
+                self._envelope = {**named, "model_name": event.model, "model_version": VERSION}
+            elif isinstance(event, Said):
+                if event.text or event.logprobs:
+                    out.append(self._text(event.choice, event.text, self._likelihoods(event)))
+            elif isinstance(event, Refused):
                 if event.text:
-                    out.append(self._text(event.choice, event.text))
-            elif isinstance(event, Ended) and not self._wrote:
-                # A stream without an event is no answer.
-                out.append(self._text(0, ""))
+                    out.append(self._text(event.choice, event.text, {}))
+            elif isinstance(event, Finished):
+                self._last[FINISH] = word_of(event.finish)
+            elif isinstance(event, Ended):
+                out.append(self._end(event))
         return b"".join(out)
 
-    def _text(self, choice: int, text: str) -> bytes:
+    def _end(self, event: Ended) -> bytes:
+        names = self._wanted.names
+        told = {name: value for name, value in self._last.items() if name in names} | counted(event.usage, names)
+        # A stream without an event is no answer.
+        return b"" if self._wrote and not told else self._text(0, "", told)
+
+    def _likelihoods(self, event: Said) -> dict[str, Any]:
+        if not event.logprobs or not self._wanted.names & LOG_PROBS:
+            return {}
+        likely = likelihoods(event.logprobs)
+        self._likely += sum(likely)
+        told = {LIKELY: likely, LIKELY_ALL: self._likely}
+        return {name: value for name, value in told.items() if name in self._wanted.names}
+
+    def _text(self, choice: int, text: str, beside: dict[str, Any]) -> bytes:
         self._wrote = True
-        if self._choices == 1:
-            return b"data: " + orjson.dumps({**self._envelope, "text_output": text}) + b"\n\n"
         texts = [""] * self._choices
         texts[min(choice, self._choices - 1)] = text
-        return b"data: " + orjson.dumps({**self._envelope, "text_output": texts}) + b"\n\n"
+        if self._wanted.accumulates:
+            texts = self._said = [before + new for before, new in zip(self._said, texts, strict=True)]
+        told = texts[0] if self._choices == 1 else texts
+        return b"data: " + orjson.dumps({**self._envelope, "text_output": told, **beside}) + b"\n\n"
+
+
+def _wanted(chat: ChatRequest) -> Wanted:
+    return chat.told_as if isinstance(chat.told_as, Wanted) else NOTHING
 
 
 def read_error(status: int, headers: Headers, document: Any) -> ProviderAnswered:

@@ -9,9 +9,11 @@ from gateway.core.codec import WireRequest
 from gateway.core.errors import MalformedRequest
 from gateway.core.losses import Losses
 from gateway.wire.shapes import is_array, is_integer, is_object, is_text
+from gateway.wire.triton.paths import Target
 from gateway.wire.triton.paths import read as read_path
 from gateway.wire.triton.request import DIALECT_NAME
 from gateway.wire.triton.templates import ChatTemplate, Said
+from gateway.wire.triton.wanted import FLAGS, LOG_PROBS, NOTHING, wanted_by
 
 # The models have no limit of their own: without one they would write one token, or refuse.
 DEFAULT_MAX_TOKENS = 1024
@@ -26,14 +28,16 @@ _SAME = {
     "seed": "random_seed",
 }
 _MISSING = ("min_p", "logprobs", "top_logprobs", "logit_bias")
-_NAMES = {"turns": "text_input", "sampling.seed": "random_seed", "sampling.stop": "stop_words"}
+_NAMES = {
+    "turns": "text_input", "sampling.seed": "random_seed", "sampling.stop": "stop_words",
+    "sampling.logprobs": "return_log_probs",
+}  # fmt: skip
 # What steers the server's side of a request and means nothing to another one.
 _OWN = frozenset({
     "id", "stream", "streaming", "exclude_input_in_output", "exclude_input_from_output", "accumulate_tokens",
-    "beam_width", "end_id", "pad_id", "return_num_input_tokens", "return_num_output_tokens", "return_finish_reason",
-    "return_perf_metrics",
+    "beam_width", "end_id", "pad_id", "return_perf_metrics",
 })  # fmt: skip
-_READ = frozenset(("text_input", "max_tokens", "stop_words", "seed", "parameters", *_SAME.values()))
+_READ = frozenset(("text_input", "max_tokens", "stop_words", "seed", "parameters", *_SAME.values(), *FLAGS))
 
 
 def write_request(chat: ChatRequest, losses: Losses, template: ChatTemplate) -> WireRequest:
@@ -133,15 +137,25 @@ def read_request(document: Any, path: str) -> ChatRequest:
     target = read_path(path)
     if not is_object(document):
         raise MalformedRequest("The body must be a JSON object.")
+    return read_fields(document, target, DIALECT_NAME)
+
+
+def read_fields(document: dict[str, Any], target: Target, dialect: str) -> ChatRequest:
+    """Read the fields of a request, whatever they came in.
+
+    Raises:
+        MalformedRequest: One of them is of the wrong type.
+    """
     text = _only(document.get("text_input"))
     if not is_text(text):
         raise MalformedRequest("'text_input' must be a string.", param="text_input")
     held = document.get("parameters")
     given = {**(held if is_object(held) else {}), **document}
     stop = given.get("stop_words")
+    wanted = wanted_by(given, document.get("id"))
     words = tuple(word for word in (stop if is_array(stop) else [stop]) if is_text(word) and word)
     return ChatRequest(
-        dialect=DIALECT_NAME,
+        dialect=dialect,
         model=target.model,
         turns=(Turn(role="user", parts=(Text(text=text),)),),
         stream=target.stream,
@@ -155,6 +169,7 @@ def read_request(document: Any, path: str) -> ChatRequest:
             frequency_penalty=_number(given, "frequency_penalty"),
             seed=_integer(given, "random_seed") if "random_seed" in given else _integer(given, "seed"),
             stop=words,
+            logprobs=True if wanted.names & LOG_PROBS else None,
         ),
         extras={
             name: value
@@ -162,6 +177,7 @@ def read_request(document: Any, path: str) -> ChatRequest:
             if name not in _READ and name not in _OWN and not _says_nothing(value)
         },
         names=dict(_NAMES),
+        told_as=wanted if wanted != NOTHING else None,
     )
 
 

@@ -41,7 +41,7 @@ class TritonCodec:
 
     def write_answer(self, answer: ChatAnswer, chat: ChatRequest) -> Any:
         """Write a whole answer."""
-        return chat_answer.write_answer(answer)
+        return chat_answer.write_answer(answer, chat)
 
     def reader(self) -> EventReader:
         """A fresh reader of a server's stream."""
@@ -49,7 +49,7 @@ class TritonCodec:
 
     def writer(self, chat: ChatRequest) -> EventWriter:
         """A fresh writer of a client's stream."""
-        return chat_answer.TritonEventWriter(chat.choices)
+        return chat_answer.TritonEventWriter(chat)
 
     def read_error(self, status: int, headers: Headers, document: Any) -> GatewayError:
         """Read a server's error answer."""

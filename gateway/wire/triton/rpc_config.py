@@ -22,10 +22,6 @@ class Shape(msgspec.Struct, frozen=True):
     outputs: Mapping[str, Described]
 
 
-# A model that is no server's own is one that writes text.
-WRITER = Shape(decoupled=True, outputs={})
-
-
 class _Policy(msgspec.Struct, frozen=True):
     decoupled: bool = False
 

@@ -12,8 +12,9 @@ import msgspec
 import orjson
 
 from gateway.core.errors import InvalidAnswer, MalformedRequest
+from gateway.wire.counted_texts import RAW, texts_in
 from gateway.wire.strict_json import parse_body
-from gateway.wire.triton.raw import Described, Tensor, packed, unpacked
+from gateway.wire.triton.raw import TEXTS, Described, Tensor, packed, unpacked
 from gateway.wire.triton.rpc_generate import EMPTY_FINAL, Parameter, RpcAnswer, RpcCall
 
 HEAD_LENGTH = b"inference-header-content-length"
@@ -69,15 +70,46 @@ def read_call(body: bytes, head_bytes: int | None) -> Asked:
         MalformedRequest: It is none, naming what is wrong.
     """
     head = body if head_bytes is None else body[:head_bytes]
+    said = _said(parse_body(head))
+    return _asked(said, _tensors(said.inputs, body, len(head)))
+
+
+def asked_in(document: Any) -> Asked:
+    """Read a request that was taken apart already: what lay raw behind it is in its tensors, as bytes.
+
+    Raises:
+        MalformedRequest: It is none, naming what is wrong.
+    """
+    said = _said(document)
+    return _asked(said, tuple(map(_held, said.inputs, document["inputs"])))
+
+
+def _held(said: _Tensor, given: Any) -> Tensor:
+    raw = given.get(RAW)
+    if not isinstance(raw, bytes):
+        return _packed(said)
+    if said.datatype == TEXTS:
+        try:
+            texts_in(raw)
+        except ValueError:
+            raise MalformedRequest(f"The tensor '{said.name}' holds no texts.", param=said.name) from None
+        return _packed(said)
+    return Tensor(name=said.name, datatype=said.datatype, shape=tuple(said.shape), data=raw)
+
+
+def _said(document: Any) -> _Call:
     try:
-        said = msgspec.convert(parse_body(head), _Call)
+        return msgspec.convert(document, _Call)
     except msgspec.ValidationError as error:
         raise MalformedRequest(f"The request cannot be read: {error}.") from None
-    tensors = _tensors(said.inputs, body, len(head))
+
+
+def _asked(said: _Call, tensors: tuple[Tensor, ...]) -> Asked:
     outputs = tuple((each.name, _classes(each)) for each in said.outputs)
-    all_raw = said.parameters.pop(_ALL_RAW, False) is True
+    all_raw = said.parameters.get(_ALL_RAW) is True
     raw = frozenset(each.name for each in said.outputs if each.parameters.get(_RAW, all_raw) is True)
-    call = RpcCall(id=said.id, inputs=tensors, outputs=outputs, parameters=said.parameters)
+    parameters = {name: value for name, value in said.parameters.items() if name != _ALL_RAW}
+    call = RpcCall(id=said.id, inputs=tensors, outputs=outputs, parameters=parameters)
     return Asked(call, raw, all_raw and not said.outputs)
 
 
