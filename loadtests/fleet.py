@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from gateway.core.exchange import Deployment, RoutePlan, RoutePolicy, Strategy
+from gateway.core.server_load import LoadReading, LoadSource
 from gateway.routing.chooser import Asked, Chooser
 from gateway.routing.health import Healths
 from gateway.trip import Trip
@@ -21,7 +22,11 @@ CACHED_PRICE = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """One call as a client makes it: when, with what, and how long its answer will be."""
+    """One call as a client makes it: when, with what, and how long its answer will be.
+
+    Attributes:
+        place: The deployment that it goes to past the gateway; ``None`` for a call of ours.
+    """
 
     at_s: float
     prefix: str
@@ -29,6 +34,7 @@ class Ask:
     shared: int
     own: int
     out: int
+    place: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +93,11 @@ class Server:
 
 @dataclass
 class Running:
-    """One call on its way."""
+    """One call on its way; one of others has no trip."""
 
     ask: Ask
-    trip: Trip
+    place: int
+    trip: Trip | None = None
     first_s: float = 0.0
     hit: bool = False
 
@@ -125,7 +132,7 @@ def quantile(values: Iterable[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def chooser_of(makers: list[Maker], strategy: Strategy, now_s: Callable[[], float], random: Random) -> Chooser:
+def chooser_of(makers: list[Maker], strategy: Strategy, healths: Healths, random: Random) -> Chooser:
     """The gateway's own chooser over deployments."""
     deployments = tuple(
         Deployment(
@@ -150,7 +157,7 @@ def chooser_of(makers: list[Maker], strategy: Strategy, now_s: Callable[[], floa
         main=len(makers),
         policy=RoutePolicy(strategy=strategy),
     )
-    return Chooser(plan, Healths(now_s), random, lambda deployment, _model: prices[deployment.provider])
+    return Chooser(plan, healths, random, lambda deployment, _model: prices[deployment.provider])
 
 
 class Fleet:
@@ -160,12 +167,20 @@ class Fleet:
         makers: The deployments.
         strategy: Who chooses.
         seed: Of the strategy's chance.
+        every_s: How often deployments are asked how busy they are; 0.0 for never.
     """
 
-    def __init__(self, makers: list[Maker], strategy: Strategy, seed: int = 1) -> None:
+    def __init__(self, makers: list[Maker], strategy: Strategy, seed: int = 1, every_s: float = 0.0) -> None:
         self.now_s = 0.0
         self._random = Random(seed)
-        self._chooser = chooser_of(makers, strategy, lambda: self.now_s, self._random)
+        self._healths = Healths(lambda: self.now_s)
+        self._every_s = every_s
+        if every_s:
+            names = [f"p{at}" for at in range(len(makers))]
+            self._healths.watch(
+                {each: LoadSource(kind="vllm", url=f"http://{each}", every_s=every_s) for each in names}
+            )
+        self._chooser = chooser_of(makers, strategy, self._healths, self._random)
         self.servers = [Server(each) for each in makers]
         self.outcome = Outcome()
         self._events: list[tuple[float, int, Callable[[Any], None], Any]] = []
@@ -173,8 +188,12 @@ class Fleet:
 
     def serve(self, asks: Iterable[Ask]) -> Outcome:
         """Let all calls come and end."""
+        last_s = 0.0
         for ask in asks:
             self._at(ask.at_s, self._arrive, ask)
+            last_s = max(last_s, ask.at_s)
+        for turn in range(int(last_s / self._every_s) if self._every_s else 0):
+            self._at(turn * self._every_s, self._tell, None)
         while self._events:
             self.now_s, _, happens, what = heappop(self._events)
             happens(what)
@@ -188,20 +207,34 @@ class Fleet:
         self._number += 1
         heappush(self._events, (at_s, self._number, happens, what))
 
+    def _tell(self, _nothing: None) -> None:
+        """Every deployment says how busy it is; its memory fills with its slots."""
+        for at, server in enumerate(self.servers):
+            reading = LoadReading(
+                queue=len(server.queue), running=server.busy, kv_use=min(1.0, server.busy / server.maker.slots)
+            )
+            self._healths.said(f"p{at}", reading)
+
     def _arrive(self, ask: Ask) -> None:
-        asked = Asked(model="m", stream=True, session=ask.session, prefix=ask.prefix.encode)
-        trip = Trip(self._chooser, asked, self._random)
-        trip.begin()
-        running, server = Running(ask, trip), self.servers[trip.place]
-        server.calls += 1
+        running = self._sent(ask)
+        server = self.servers[running.place]
         server.count(1, self.now_s)
         if server.busy < server.maker.slots:
             self._begin(running)
         else:
             server.queue.append(running)
 
+    def _sent(self, ask: Ask) -> Running:
+        if ask.place is not None:
+            return Running(ask, ask.place)
+        asked = Asked(model="m", stream=True, session=ask.session, prefix=ask.prefix.encode)
+        trip = Trip(self._chooser, asked, self._random)
+        trip.begin()
+        self.servers[trip.place].calls += 1
+        return Running(ask, trip.place, trip)
+
     def _begin(self, running: Running) -> None:
-        server, ask = self.servers[running.trip.place], running.ask
+        server, ask = self.servers[running.place], running.ask
         maker = server.maker
         server.busy += 1
         running.hit = server.knows(ask.prefix)
@@ -209,22 +242,26 @@ class Fleet:
         self._at(self.now_s + (maker.ttft_s + read * maker.read_s) * maker.pace(self.now_s), self._first, running)
 
     def _first(self, running: Running) -> None:
-        running.first_s, maker = self.now_s, self.servers[running.trip.place].maker
+        running.first_s, maker = self.now_s, self.servers[running.place].maker
         self._at(self.now_s + (running.ask.out - 1) * maker.tpot_s * maker.pace(self.now_s), self._end, running)
 
     def _end(self, running: Running) -> None:
-        ask, server = running.ask, self.servers[running.trip.place]
-        running.trip.end(attempt_of(running, self.now_s), None)
-        outcome = self.outcome
+        server = self.servers[running.place]
+        if running.trip is not None:
+            running.trip.end(attempt_of(running, self.now_s), None)
+            self._note(running, server)
+        server.count(-1, self.now_s)
+        server.busy -= 1
+        if server.queue:
+            self._begin(server.queue.popleft())
+
+    def _note(self, running: Running, server: Server) -> None:
+        ask, outcome = running.ask, self.outcome
         outcome.first_s.append(running.first_s - ask.at_s)
         outcome.whole_s.append(self.now_s - ask.at_s)
         outcome.hits += running.hit
         paid = ask.own + ask.shared * (CACHED_PRICE if running.hit else 1.0)
         outcome.dollars += (paid * server.maker.price[0] + ask.out * server.maker.price[1]) / 1e6
-        server.count(-1, self.now_s)
-        server.busy -= 1
-        if server.queue:
-            self._begin(server.queue.popleft())
 
 
 def attempt_of(running: Running, now_s: float) -> Any:

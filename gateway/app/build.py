@@ -34,6 +34,7 @@ from gateway.core.keys import DeclaredKey, digest_secret
 from gateway.core.limits import LimitRule
 from gateway.core.ports import Identity
 from gateway.core.prices import PriceRow
+from gateway.core.server_load import LoadSource
 from gateway.core.service_account import read_service_account
 from gateway.core.stored import Seals
 from gateway.core.usage import Usage
@@ -53,6 +54,7 @@ from gateway.routing.table import RouteEntry, Router
 from gateway.upstream import catalog
 from gateway.upstream.catalog import CatalogProvider
 from gateway.upstream.dispatch import Dispatcher
+from gateway.upstream.load_watch import LoadWatch
 from gateway.upstream.sim import SimProvider
 from gateway.upstream.tokens import Tokens
 from gateway.wire.answer_head import AnswerHead
@@ -76,6 +78,7 @@ class Shared:
     sessions: Sessions = field(default_factory=Sessions)
     background: Background = field(default_factory=Background)
     healths: Healths = field(init=False)
+    loads: LoadWatch = field(init=False)
     _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
     _tokens: dict[Secret | EntraEntry, TokenSource] = field(default_factory=dict[Secret | EntraEntry, TokenSource])
     _signers: dict[tuple[Secret, str], SigningKeys] = field(default_factory=dict[tuple[Secret, str], SigningKeys])
@@ -83,6 +86,7 @@ class Shared:
 
     def __post_init__(self) -> None:
         self.healths = Healths(lambda: self.clock.monotonic_ns() / 1e9)
+        self.loads = LoadWatch(self.http, self.clock, self.healths.said)
 
     def limits_for(self, rules: tuple[LimitRule, ...]) -> Limits:
         """The limits in force, with their counts, for as long as the rules stay the same."""
@@ -124,6 +128,9 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         shared: What this pipeline has in common with the one before it.
     """
     router = router_of(settings, shared.clock)
+    sources = load_sources(settings)
+    shared.healths.watch(sources)
+    shared.loads.watch(sources)
     listing = {"openai_models": catalog.PROVIDER, "gemini_models": catalog.GEMINI}
     capture = Capture(bodies=settings.capture.bodies, max_body_bytes=settings.capture.max_body_bytes)
     names = router.names() + (() if settings.transparent else _sim_names(settings))
@@ -165,6 +172,11 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
     )
     guards.connect(InnerCalls(pipeline).ask)
     return pipeline
+
+
+def load_sources(settings: Settings) -> dict[str, LoadSource]:
+    """Give where servers say how busy they are, by provider."""
+    return {name: entry.load for name, entry in settings.providers.items() if entry.load is not None}
 
 
 def router_of(settings: Settings, clock: Clock) -> Router:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from functools import partial
 from random import SystemRandom
 
@@ -24,6 +25,7 @@ from gateway.core.exchange import (
 )
 from gateway.core.explanation import Explanation
 from gateway.core.ports import Dialect
+from gateway.core.server_load import LoadSource
 from gateway.core.verdict import CallFacts
 from gateway.guards.engine import GuardEngine
 from gateway.roads import prefix_of
@@ -54,6 +56,7 @@ class CandidateShown(msgspec.Struct, frozen=True, kw_only=True):
         usual_cost_nanousd: What a call of usual size costs there; ``None`` where nobody knows.
         share: Of the simulated calls.
         full: Share of the simulated calls that found it full.
+        load: Whose metrics say how busy its server is, and how often they are read; empty where nobody asks.
     """
 
     provider: str
@@ -72,6 +75,7 @@ class CandidateShown(msgspec.Struct, frozen=True, kw_only=True):
     share: float
     full: float
     timeouts: Timeouts
+    load: str = ""
 
 
 class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +163,13 @@ def question(body: bytes, path: str, facts: CallFacts, under_way: int = 1) -> Qu
     return Question(dialect=dialect, request=request, path=path, facts=facts, under_way=under_way)
 
 
-async def explain_route(router: Router, engine: GuardEngine, prices: Prices, asked: Question) -> RouteShown:
+async def explain_route(
+    router: Router,
+    engine: GuardEngine,
+    prices: Prices,
+    asked: Question,
+    sources: Mapping[str, LoadSource] | None = None,
+) -> RouteShown:
     """Explain a route. Detectors outside are asked, as for a call.
 
     Args:
@@ -167,6 +177,7 @@ async def explain_route(router: Router, engine: GuardEngine, prices: Prices, ask
         engine: The policies.
         prices: What a usual call costs at a deployment.
         asked: The request.
+        sources: By provider, where its server says how busy it is.
 
     Raises:
         GatewayError: Nobody serves the model, or the request is not one.
@@ -174,12 +185,16 @@ async def explain_route(router: Router, engine: GuardEngine, prices: Prices, ask
     request = asked.request
     plan = router.plan(request.model, request.provider)
     shown, route = await _explained(plan, engine, prices, asked)
-    if not route:
-        return shown
-    plan = router.plan(route)
-    named = tuple(each if each.model else msgspec.structs.replace(each, model=route) for each in plan.candidates)
-    shown, _ = await _explained(msgspec.structs.replace(plan, candidates=named), engine, prices, asked)
-    return msgspec.structs.replace(shown, sent_to=route)
+    if route:
+        plan = router.plan(route)
+        named = tuple(each if each.model else msgspec.structs.replace(each, model=route) for each in plan.candidates)
+        shown, _ = await _explained(msgspec.structs.replace(plan, candidates=named), engine, prices, asked)
+    told = [msgspec.structs.replace(each, load=_load((sources or {}).get(each.provider))) for each in shown.candidates]
+    return msgspec.structs.replace(shown, sent_to=route, candidates=tuple(told))
+
+
+def _load(source: LoadSource | None) -> str:
+    return "" if source is None else f"{source.kind}, every {source.every_s:g} s"
 
 
 async def _explained(plan: RoutePlan, engine: GuardEngine, prices: Prices, asked: Question) -> tuple[RouteShown, str]:

@@ -275,6 +275,7 @@ class Worker:
         metrics.upstream_connections = {"idle": idle, "busy": open_ - idle}
         metrics.deployments = self.shared.healths.told()
         metrics.queues = self.shared.healths.queues()
+        metrics.load_reads = self.shared.loads.reads
         metrics.spool_dropped_lines = self.spool.dropped_lines
         metrics.spool_dropped_bodies = self.spool.dropped_bodies
         metrics.write_snapshot(self._snapshot_path)
@@ -296,6 +297,7 @@ class Worker:
         await self._policies.engine.close()
         await self._policies.door.models.close()
         await self.shared.sim.close()
+        await self.shared.loads.close()
         await self.shared.close_tokens()
         await self.shared.rpc.close()
         await self.shared.http.close()

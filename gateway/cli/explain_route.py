@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.accounting.prices import PriceBook
-from gateway.app.build import router_of, usual_price
+from gateway.app.build import load_sources, router_of, usual_price
 from gateway.app.explaining import NothingToExplain
 from gateway.app.explaining_route import CandidateShown, Question, RouteShown, explain_route, question
 from gateway.app.policies import InForce, PolicyFault, load_policies
@@ -100,7 +100,8 @@ async def _explained(settings: Settings, policies: InForce, asked: Question) -> 
     try:
         await policies.engine.warm()
         prices = usual_price(PriceBook(settings.prices.rows), clock)
-        return await explain_route(router_of(settings, clock), policies.engine, prices, asked)
+        router, sources = router_of(settings, clock), load_sources(settings)
+        return await explain_route(router, policies.engine, prices, asked, sources)
     finally:
         await policies.engine.close()
         await policies.door.models.close()
@@ -159,6 +160,8 @@ def _row(each: CandidateShown) -> output.Row:
         notes.append(f"leaves out {', '.join(each.dropped)}")
     if each.concurrency:
         notes.append(f"at most {each.concurrency} at once" + (f", full {each.full:.1%}" if each.full else ""))
+    if each.load:
+        notes.append(f"its load is read ({each.load})")
     return {
         "deployment": f"{each.provider}/{each.model}",
         "role": each.role,

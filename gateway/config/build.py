@@ -21,6 +21,7 @@ from gateway.config.provider_spec import ProviderSpec
 from gateway.config.references import References, Secret, secret_fault
 from gateway.config.routes import model_entries, route_policies
 from gateway.config.schema import FileSpec, LimitSpec, RateSpec
+from gateway.config.server_load import load_source
 from gateway.config.settings import (
     Capture,
     ChdbStore,
@@ -349,6 +350,7 @@ def _provider(
         model=spec.model or "",
         **template,
         api_version=(spec.api_version or AZURE_VERSION) if spec.kind == "azure" else "",
+        load=load_source(spec.load),
     )
 
 

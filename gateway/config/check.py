@@ -11,7 +11,7 @@ from gateway.config.environment import Outside
 from gateway.config.routes import fallback_candidates
 from gateway.config.routing import ModelSpec
 from gateway.config.schema import FileSpec
-from gateway.config.settings import Settings
+from gateway.config.settings import Listen, ProviderEntry, Settings
 from gateway.config.source import Document, Problem
 from gateway.config.validation import suggestion
 
@@ -78,8 +78,8 @@ def check_settings(settings: Settings, document: Document, outside: Outside) -> 
     if settings.listen.grpc is not None and tls is not None:
         yield document.problem(("listen", "grpc"), "gRPC for clients is not yet available with listen.tls")
     for name, entry in settings.providers.items():
-        if settings.listen.grpc is not None and points_at(entry.base_url, settings.listen.grpc):
-            yield document.problem(("providers", name, "base_url"), "is this gateway's own address")
+        for key in _leads_back(entry, settings.listen):
+            yield document.problem(("providers", name, *key), "is this gateway's own address")
         if missing and is_rpc(entry.base_url):
             message = f"gRPC needs packages that are not installed: pip install 'weighbridge[triton]' ({missing[0]})"
             yield document.problem(("providers", name, "base_url"), message)
@@ -93,6 +93,14 @@ def check_settings(settings: Settings, document: Document, outside: Outside) -> 
             yield document.problem(("workers",), message)
         else:
             yield Problem(override.source, 0, message)
+
+
+def _leads_back(entry: ProviderEntry, listen: Listen) -> Iterator[tuple[str, ...]]:
+    """Keys of a provider that lead to where we listen ourselves."""
+    if entry.load is not None and points_at(entry.load.url, listen.address):
+        yield "load", "url"
+    if listen.grpc is not None and points_at(entry.base_url, listen.grpc):
+        yield ("base_url",)
 
 
 def notices(settings: Settings) -> Iterator[str]:

@@ -11,7 +11,8 @@ from gateway.config.chat_template import ChatTemplateSpec
 from gateway.config.entra import EntraSpec
 from gateway.config.natives import AZURE_VERSIONS
 from gateway.config.references import SecretReference
-from gateway.config.validation import NotYet, Strict
+from gateway.config.server_load import LoadSpec
+from gateway.config.validation import Strict
 from gateway.core.losses import OnUnsupported
 
 ServerUrl = Annotated[str, BeforeValidator(parse_server_url)]
@@ -40,7 +41,7 @@ class ProviderSpec(Strict):
     model: Text | None = None
     template: Literal["chatml", "llama-3", "mistral"] | None = None
     chat_template: ChatTemplateSpec | None = None
-    load: NotYet = None
+    load: LoadSpec | None = None
 
     @model_validator(mode="after")
     def _azure_is_somewhere(self) -> ProviderSpec:

@@ -20,6 +20,7 @@ from gateway.core.exchange import RoutePolicy, Timeouts
 from gateway.core.limits import LimitRule
 from gateway.core.losses import OnUnsupported
 from gateway.core.prices import PriceRow
+from gateway.core.server_load import LoadSource
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +109,7 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
         template: How its models are spoken to, of ``triton``: by its name, or as it was written.
         template_file: Where that stands.
         api_version: Of Azure's API; empty for all others.
+        load: Where it says how busy it is, if anywhere.
     """
 
     name: str
@@ -124,6 +126,7 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True):
     template: str | TemplateSource = ""
     template_file: Path | None = None
     api_version: str = ""
+    load: LoadSource | None = None
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,10 @@ class DeploymentHealth(msgspec.Struct, frozen=True, kw_only=True):
         ttft_s: Seconds to a stream's first token lately, the longest of the workers'; ``None`` where nothing is known.
         tpot_s: Seconds for every further token, likewise.
         whole_s: Seconds for an answer that comes whole, likewise.
+        load: How full its server says it is, 0 to 1; what the fullest of the workers' readings says.
+        queue: Calls that wait at its server, whoever made them.
+        running: Calls that its server answers.
+        kv_use: Share of its memory for keys and values in use, 0 to 1.
     """
 
     provider: str
@@ -41,6 +45,10 @@ class DeploymentHealth(msgspec.Struct, frozen=True, kw_only=True):
     ttft_s: float | None = None
     tpot_s: float | None = None
     whole_s: float | None = None
+    load: float | None = None
+    queue: float | None = None
+    running: float | None = None
+    kv_use: float | None = None
 
 
 def added_up(told: Iterable[Iterable[DeploymentHealth]], most: int = MAX_TOLD) -> list[DeploymentHealth]:
@@ -86,8 +94,17 @@ def _put(into: dict[tuple[str, str], DeploymentHealth], one: DeploymentHealth, w
         ttft_s=_longest(known.ttft_s, one.ttft_s),
         tpot_s=_longest(known.tpot_s, one.tpot_s),
         whole_s=_longest(known.whole_s, one.whole_s),
+        load=_most(known.load, one.load),
+        queue=_most(known.queue, one.queue),
+        running=_most(known.running, one.running),
+        kv_use=_most(known.kv_use, one.kv_use),
     )
 
 
 def _longest(one: float | None, other: float | None) -> float | None:
     return max(one or 0.0, other or 0.0) or None
+
+
+def _most(one: float | None, other: float | None) -> float | None:
+    """Of two figures of one server, the larger: an idle one says 0, which is knowledge."""
+    return other if one is None else one if other is None else max(one, other)

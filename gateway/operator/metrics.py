@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.core.deployment_health import added_up
+from gateway.core.deployment_health import DeploymentHealth, added_up
 from gateway.core.queue_told import queues_added_up
 from gateway.recording import metrics as counted
 from gateway.recording.metrics import Number, Snapshot, cpu_seconds, read_snapshot, resident_bytes
@@ -293,11 +293,12 @@ def _deployments(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> li
         "1 while a deployment gets no calls since it fails more often than its peers.",
         pair,
     )
-    for each in added_up(one.deployments for one in fresh):
+    told = added_up(one.deployments for one in fresh)
+    for each in told:
         in_flight.add(each.in_flight, each.provider, each.model)
         left_alone.add(int(each.breaker != "closed"), each.provider, each.model)
         ejected.add(int(each.ejected_s > 0), each.provider, each.model)
-    return [tries, in_flight, left_alone, ejected]
+    return [tries, in_flight, left_alone, ejected, *_loads(snapshots, told)]
 
 
 def _queues(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Family]:
@@ -318,6 +319,31 @@ def _queues(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Fa
             calls.add(getattr(each, outcome), each.alias, outcome)
         seconds.add(each.waited_s, each.alias)
     return [waiting, calls, seconds]
+
+
+def _loads(snapshots: Sequence[Snapshot], told: Sequence[DeploymentHealth]) -> list[Family]:
+    """What servers say of themselves, as long as that is news."""
+    pair = ("provider", "model")
+    load = Family("weighbridge_deployment_load", "gauge", "How full a deployment's server says it is, 0 to 1.", pair)
+    queue = Family("weighbridge_deployment_queue", "gauge", "Calls that wait at a deployment's server.", pair)
+    running = Family("weighbridge_deployment_running", "gauge", "Calls that a deployment's server answers.", pair)
+    for each in told:
+        for family, value in ((load, each.load), (queue, each.queue), (running, each.running)):
+            if value is not None:
+                family.add(value, each.provider, each.model)
+    reads = Family(
+        "weighbridge_load_reads_total",
+        "counter",
+        "Readings of what servers say of their load, by what came of them.",
+        ("provider", "outcome"),
+    )
+    counts: dict[LabelValues, int] = {}
+    for snapshot in snapshots:
+        for key, count in snapshot.load_reads:
+            counts[key] = counts.get(key, 0) + count
+    for key, count in sorted(counts.items()):
+        reads.add(count, *key)
+    return [load, queue, running, reads]
 
 
 def _gauges(fresh: Sequence[Snapshot]) -> list[Family]:

@@ -63,6 +63,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
         tries: Tries at providers, by what came of them.
         deployments: How those fare whose health is watched, as this worker knows it.
         queues: What came of waiting in front of full deployments, by alias.
+        load_reads: How often servers' own load was read, by provider and what came of it.
     """
 
     v: int = VERSION
@@ -77,6 +78,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     tries: list[tuple[TryKey, int]] = []
     deployments: list[DeploymentHealth] = []
     queues: list[QueueCounts] = []
+    load_reads: list[tuple[tuple[str, str], int]] = []
     spool_dropped_lines: int = 0
     spool_dropped_bodies: int = 0
     config_reloads: dict[str, int] = {}
@@ -221,6 +223,7 @@ class Metrics:
         self.policy_revision = ""
         self.deployments: list[DeploymentHealth] = []
         self.queues: list[QueueCounts] = []
+        self.load_reads: dict[tuple[str, str], int] = {}
         self._tries = Tries(max_label_sets)
         self._index = index
         self._unix_ms = unix_ms
@@ -313,6 +316,7 @@ class Metrics:
             tries=list(self._tries.counts.items()),
             deployments=self.deployments,
             queues=queues_added_up((before.queues, self.queues)),
+            load_reads=list(_added(before.load_reads, self.load_reads).items()),
             spool_dropped_lines=before.spool_dropped_lines + self.spool_dropped_lines,
             spool_dropped_bodies=before.spool_dropped_bodies + self.spool_dropped_bodies,
             config_reloads=self._config_reloads,
@@ -360,3 +364,11 @@ class Metrics:
             if key not in counts and len(counts) >= self._max_label_sets:
                 key = (OTHER, OTHER, OTHER)
             counts[key] = counts.get(key, 0) + 1
+
+
+def _added(before: list[tuple[tuple[str, str], int]], now: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """The predecessors' counts and our own."""
+    total = dict(before)
+    for key, count in now.items():
+        total[key] = total.get(key, 0) + count
+    return total

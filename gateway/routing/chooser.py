@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
 from math import inf
 from random import Random
@@ -16,6 +16,7 @@ from gateway.routing.ewma import PeakAverage
 from gateway.routing.health import Health, Healths
 from gateway.routing.outlier import Outliers
 from gateway.routing.queue import Later, Queue
+from gateway.routing.server_load import Fleet
 
 # Affinity gives way where its deployment has so many times its share of the calls that are under way, and of those that
 # were given lately: less of these, since it takes some until a share that grows is seen.
@@ -24,6 +25,10 @@ BOUND, BOUND_LATELY = 1.25, 1.2
 FEW = 4
 # What "lately" is: calls for each deployment, after which all that came before counts half.
 LATELY = 256
+# A server that is full counts as if it had so many times more calls, besides those that it has.
+FULLNESS = 3.0
+# Affinity leaves a server alone that is so full, while others are not: what its cache saves is lost in its queue.
+TOO_FULL = 0.9
 _WORD = 2**64 - 1
 _NOTHING: tuple[int, ...] = ()
 Prices = Callable[[Deployment, str], int | None]
@@ -79,6 +84,7 @@ class Chooser:
         self.healths: list[Health] = [healths.of(each, policy.breaker) for each in plan.candidates]
         self.budget = RetryBudget(healths.now_s())
         self.now_s = healths.now_s
+        self._fleet = Fleet([each.server for each in self.healths])
         self._random = random
         self._prices = prices
         self._weights = list(plan.weights or (1,) * len(plan.candidates))
@@ -198,8 +204,8 @@ class Chooser:
             "lowest_ttft": lambda free, asked, now_s: self._quicker(free, now_s, _ttft if asked.stream else _whole),
             "lowest_tpot": lambda free, asked, now_s: self._quicker(free, now_s, _tpot if asked.stream else _whole),
             "lowest_cost": self._cheapest,
-            "prefix_affinity": lambda free, asked, _now_s: self._faithful(free, asked.prefix and asked.prefix()),
-            "session_affinity": lambda free, asked, _now_s: self._faithful(free, asked.session.encode()),
+            "prefix_affinity": lambda free, asked, now_s: self._faithful(free, asked.prefix and asked.prefix(), now_s),
+            "session_affinity": lambda free, asked, now_s: self._faithful(free, asked.session.encode(), now_s),
         }
 
     def _any(self, free: list[int]) -> int:
@@ -216,16 +222,21 @@ class Chooser:
         return chosen
 
     def _least_busy(self, free: list[int], asked: Asked, now_s: float) -> int:
-        """Fewest calls on their way for its weight; how full a server says it is counts like so many calls more."""
-        busy = [self._busy(each) for each in free]
+        """Fewest calls on their way for its weight, and at its server; how full that is counts like so many more."""
+        busy = self._busy(free, now_s)
         least = min(busy)
         ties = [each for each, its in zip(free, busy, strict=True) if its == least]
         return ties[0] if len(ties) == 1 else self._any(ties)
 
-    def _busy(self, index: int) -> float:
-        health = self.healths[index]
-        busy = (health.in_flight + 1) / self._weights[index]
-        return busy if health.load is None else busy * (1.0 + 3.0 * health.load)
+    def _busy(self, places: Sequence[int], now_s: float) -> list[float]:
+        healths, weights = self.healths, self._weights
+        if not self._fleet.tells:
+            return [(healths[each].in_flight + 1) / weights[each] for each in places]
+        told = self._fleet.told(now_s)
+        return [
+            (healths[each].in_flight + 1 + told[each].others) / weights[each] * (1.0 + FULLNESS * told[each].full)
+            for each in places
+        ]
 
     def _quicker(self, free: list[int], now_s: float, average: Callable[[Health], PeakAverage]) -> int:
         """Of two picked by chance, the one where a call is likely to be served sooner.
@@ -236,11 +247,11 @@ class Chooser:
         others = len(free) - 1
         at, step = divmod(int(self._random.random() * len(free) * others), others)
         pair = free[at], free[(at + step + 1) % len(free)]
-        return min(pair, key=lambda each: self._wait(each, average(self.healths[each]).read(now_s)))
-
-    def _wait(self, index: int, each_s: float) -> float:
+        one, other = self._busy(pair, now_s)
         # Who is not known yet is worth a try, but not all calls at once.
-        return (each_s or 1e-4) * self._busy(index)
+        one *= average(self.healths[pair[0]]).read(now_s) or 1e-4
+        other *= average(self.healths[pair[1]]).read(now_s) or 1e-4
+        return pair[0] if one <= other else pair[1]
 
     def _cheapest(self, free: list[int], asked: Asked, now_s: float) -> int:
         prices, candidates = self._prices, self.plan.candidates
@@ -250,7 +261,7 @@ class Chooser:
         cheap = [each for each, cost in zip(free, costs, strict=True) if cost == least]
         return cheap[0] if len(cheap) == 1 else self._least_busy(cheap, asked, now_s)
 
-    def _faithful(self, free: list[int], key: bytes | None) -> int:
+    def _faithful(self, free: list[int], key: bytes | None, now_s: float) -> int:
         """The same key to the same deployment, as long as that has not much more than its share of the calls.
 
         Rendezvous hashing: when a deployment comes or goes, no key moves but those that must. Bounded load: Mirrokni,
@@ -258,9 +269,13 @@ class Chooser:
         are under way at once, these alone say nothing of the shares.
         """
         if not key:
-            return self._least_busy(free, NOBODY, 0.0)
+            return self._least_busy(free, NOBODY, now_s)
         healths, given, seeds = self.healths, self._given, self._seeds
-        busy = [healths[each].in_flight for each in free]
+        if self._fleet.tells:
+            free, told = self._spared(free, now_s), self._fleet.told(now_s)
+            busy = [healths[each].in_flight + round(told[each].others) for each in free]
+        else:
+            busy = [healths[each].in_flight for each in free]
         most = max(FEW, BOUND * (sum(busy) + 1) / len(free)) - 1
         # Never nobody; and who is spared for being slow does not lower what the others may have.
         even = [each for each, its in zip(free, busy, strict=True) if its <= most]
@@ -276,6 +291,11 @@ class Chooser:
             self._until_older = LATELY * len(given)
             self._given = [each / 2.0 for each in given]
         return chosen
+
+    def _spared(self, free: list[int], now_s: float) -> list[int]:
+        """Leave out whose server is full, unless all are."""
+        told = self._fleet.told(now_s)
+        return [each for each in free if told[each].full < TOO_FULL] or free
 
 
 def _number(key: bytes) -> int:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from gateway.core.deployment_health import DeploymentHealth, added_up
 from gateway.core.exchange import BreakerRule, Cause, Deployment
 from gateway.core.queue_told import QueueCounts
+from gateway.core.server_load import LoadReading, LoadSource
 from gateway.routing.breaker import Breaker
 from gateway.routing.ewma import PeakAverage
+from gateway.routing.server_load import ServerLoad
 
 # A provider may say when it wants to hear of us again; nobody is believed for longer.
 MAX_REST_S = 60.0
 MAX_HEALTHS = 4096
 # Not what a deployment is to blame for, but how much it can take.
 CAPACITY: frozenset[Cause] = frozenset({"429"})
+NOTHING = LoadReading()
 
 
 class Waiting(Protocol):
@@ -36,13 +39,13 @@ class Health:
         whole: Seconds for an answer that comes whole.
         breaker: Whether it is left alone because it fails.
         calls, failures: Since the process began.
-        load: How full it says it is, 0 to 1; ``None`` where it says nothing.
         ejected_until_s: It fails more often than its peers, and gets no calls of theirs until then.
         waiting: Who is told when a call has left it; bounded by the aliases that it serves.
+        server: How busy its server says it is; ``None`` where nobody asks it.
     """
 
     __slots__ = (
-        "_rests_until_s", "breaker", "calls", "ejected_until_s", "failures", "in_flight", "load", "tpot", "ttft",
+        "_rests_until_s", "breaker", "calls", "ejected_until_s", "failures", "in_flight", "server", "tpot", "ttft",
         "waiting", "whole",
     )  # fmt: skip
 
@@ -52,7 +55,7 @@ class Health:
         self.tpot = PeakAverage()
         self.whole = PeakAverage()
         self.breaker = Breaker(rule)
-        self.load: float | None = None
+        self.server: ServerLoad | None = None
         self.waiting: list[Waiting] = []
         self._rests_until_s = self.ejected_until_s = 0.0
 
@@ -103,6 +106,8 @@ class Health:
 
     def told(self, provider: str, model: str, now_s: float) -> DeploymentHealth:
         """What is known, for who watches."""
+        load = None if self.server is None or not self.server.trust(now_s) else self.server
+        said = NOTHING if load is None or load.reading is None else load.reading
         return DeploymentHealth(
             provider=provider,
             model=model,
@@ -115,6 +120,10 @@ class Health:
             ttft_s=self.ttft.read(now_s) or None,
             tpot_s=self.tpot.read(now_s) or None,
             whole_s=self.whole.read(now_s) or None,
+            load=None if load is None else round(load.full, 3),
+            queue=said.queue,
+            running=said.running,
+            kv_use=said.kv_use,
         )
 
     def leave(self) -> None:
@@ -142,6 +151,8 @@ class Healths:
         self.now_s = now_s
         self._known: dict[tuple[str, str, str], tuple[BreakerRule, Health]] = {}
         self._queues: dict[str, QueueCounts] = {}
+        # By provider: one server, however many models it has.
+        self._servers: dict[str, ServerLoad] = {}
 
     def of(self, deployment: Deployment, rule: BreakerRule) -> Health:
         """Give the state of a deployment; one that nobody has asked for yet is healthy."""
@@ -152,7 +163,27 @@ class Healths:
                 # Clients choose the names behind wildcards: the oldest that is idle goes.
                 self._forget()
             known = self._known[key] = rule, Health(rule)
+            known[1].server = self._servers.get(deployment.provider)
         return known[1]
+
+    def watch(self, sources: Mapping[str, LoadSource]) -> None:
+        """Say whose servers tell how busy they are, by provider; what is known of those that still do is kept."""
+        before = self._servers
+        self._servers = {
+            name: known
+            if (known := before.get(name)) is not None and known.every_s == source.every_s
+            else ServerLoad(source.every_s)
+            for name, source in sources.items()
+        }
+        for (provider, _, _), (_, health) in self._known.items():
+            health.server = self._servers.get(provider)
+
+    def said(self, provider: str, reading: LoadReading) -> None:
+        """A provider's server has said how busy it is."""
+        server = self._servers.get(provider)
+        if server is not None:
+            own = sum(health.in_flight for (name, _, _), (_, health) in self._known.items() if name == provider)
+            server.note(reading, own, self.now_s())
 
     def names(self) -> dict[tuple[str, str], Health]:
         """Provider and model of everything that is known, for who watches."""
@@ -161,7 +192,7 @@ class Healths:
     def told(self) -> list[DeploymentHealth]:
         """How those fare that were given a call, for who watches; bounded."""
         now_s = self.now_s()
-        asked = ((key, health) for key, (_, health) in self._known.items() if health.calls)
+        asked = ((key, health) for key, (_, health) in self._known.items() if health.calls or health.server)
         return added_up([[health.told(provider, model, now_s) for (provider, _, model), health in asked]])
 
     def queue(self, alias: str) -> QueueCounts:

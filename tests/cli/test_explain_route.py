@@ -10,7 +10,7 @@ from gateway.cli.main import main
 CONFIG = """\
 version: 1
 providers:
-  one: {kind: openai, base_url: "http://one.example/v1"}
+  one: {kind: openai, base_url: "http://one.example/v1", load: {kind: vllm, url: "http://one.example", every: 500ms}}
   two: {kind: anthropic, base_url: "http://two.example/v1"}
 models:
   - alias: m
@@ -42,6 +42,7 @@ def test_a_route_is_told_in_lines(home: Path, capsys: pytest.CaptureFixture[str]
     assert heading.split()[:4] == ["deployment", "role", "weight", "share"]
     assert one.split()[:4] == ["one/small", "candidate", "3", "100.0%"]
     assert "at most 2 at once" in one
+    assert "its load is read (vllm, every 0.5 s)" in one
     assert "cannot carry it: 'logit_bias'" in two
     assert "first pick, then as each fails: one/small -> one/small (retry)" in rest
     assert "further tries: 1, on 429" in rest

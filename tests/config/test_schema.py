@@ -81,7 +81,7 @@ def test_units_are_read():
         ),
         ("providers: {p: {kind: openai, api_key: sk-1}}", "providers.p.api_key: a secret is not written here but"),
         ("providers: {p: {kind: openai, headers: {a: b}}}", "providers.p.headers: unknown key"),
-        ("providers: {p: {kind: openai, load: {kind: vllm}}}", "providers.p.load: not yet available"),
+        ("providers: {p: {kind: openai, load: {kind: vllm}}}", "providers.p.load.url: required"),
         ("providers: {p: {kind: sim, base_url: 'http://h'}}", "providers.p: kind sim takes no base_url and no api_key"),
         ("providers: {p: {kind: vertex}}", "providers.p: kind vertex takes credentials, a service account's key file"),
         ("providers: {p: {kind: vertex, credentials: 'env:A', api_key: 'env:A'}}", "providers.p: kind vertex takes"),

@@ -32,6 +32,13 @@ def test_counts_are_sums_and_the_worst_is_shown() -> None:
     ]
 
 
+def test_of_what_workers_read_of_one_server_the_most_is_shown() -> None:
+    first = one(load=0.0, queue=0.0, running=3.0)
+    second = one(load=0.5, kv_use=0.5)
+    (told,) = added_up([[first], [second], [one()]])
+    assert (told.load, told.queue, told.running, told.kv_use) == (0.5, 0.0, 3.0, 0.5)
+
+
 def test_two_addresses_of_one_worker_are_one_deployment_of_one_worker() -> None:
     assert added_up([[one(calls=1), one(calls=2)]]) == [one(calls=3)]
     assert added_up([[one(calls=1), one(calls=2)], [one()]]) == [one(workers=2, calls=3)]

@@ -42,6 +42,12 @@ def test_affinity_finds_what_is_warm_and_keeps_loads_even(scene: str, seed: int)
     assert run(SCENES[scene], "random", CALLS, seed).hits < 0.8 * perfect
 
 
+@pytest.mark.parametrize("strategy", ["least_busy", "lowest_ttft", "prefix_affinity"])
+def test_servers_that_tell_their_load_are_not_given_what_they_cannot_take(strategy: Strategy):
+    alone, told = (run(SCENES[each], strategy, CALLS) for each in ("shared", "told"))
+    assert 2.0 * quantile(told.first_s, 0.99) <= quantile(alone.first_s, 0.99)
+
+
 def test_few_prefixes_are_shared_out_in_the_long_run():
     made = run(replace(SCENES["quiet"], prefixes=3), "prefix_affinity", 3 * CALLS)
     assert made.imbalance() <= 1.25
@@ -75,16 +81,17 @@ def calls_of(plan: Callable[[int], Trip], number: int) -> int:
     return calls
 
 
+@pytest.mark.parametrize("told", [False, True])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_plan_is_little_work(strategy: Strategy):
-    plan, _ = planner(strategy, lambda: 1.0)
+def test_a_plan_is_little_work(strategy: Strategy, told: bool):
+    plan, _ = planner(strategy, lambda: 1.0, told=told)
     for number in range(ALIASES):
         plan(number)
     assert max(calls_of(plan, number) for number in range(200)) <= MOST_CALLS
 
 
 def test_the_command_prints_all_tables(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("loadtests.routing.cost_us", lambda strategy: cost_us(strategy, 50, 1))
+    monkeypatch.setattr("loadtests.routing.cost_us", lambda strategy, told=False: cost_us(strategy, 50, 1, told=told))
     main(200)
     printed = capsys.readouterr().out
     for strategy in STRATEGIES:

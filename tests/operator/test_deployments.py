@@ -24,7 +24,10 @@ def test_workers_are_added_up_and_one_that_is_gone_is_left_out(tmp_path: Path) -
     worker(
         tmp_path, clock, 0, DeploymentHealth(provider="p", model="m", in_flight=2, calls=7, ttft_s=0.5, ejected_s=7.5)
     )
-    worker(tmp_path, clock, 1, DeploymentHealth(provider="p", model="m", in_flight=1, calls=3, breaker="half_open"))
+    half_open = DeploymentHealth(
+        provider="p", model="m", in_flight=1, calls=3, breaker="half_open", load=0.5, queue=2.0
+    )
+    worker(tmp_path, clock, 1, half_open)
     told = deployments_now(tmp_path, clock.unix_ms())
     assert told == {
         "workers": 2,
@@ -33,6 +36,7 @@ def test_workers_are_added_up_and_one_that_is_gone_is_left_out(tmp_path: Path) -
                 "provider": "p", "model": "m", "workers": 2, "in_flight": 3, "calls": 10, "failures": 0,
                 "breaker": "half_open", "rests_s": 0.0, "ejected_s": 7.5,
                 "ttft_s": 0.5, "tpot_s": None, "whole_s": None,
+                "load": 0.5, "queue": 2.0, "running": None, "kv_use": None,
             }
         ],
         "queues": [],
@@ -41,6 +45,26 @@ def test_workers_are_added_up_and_one_that_is_gone_is_left_out(tmp_path: Path) -
     assert value(found, "weighbridge_deployment_in_flight", provider="p", model="m") == 3
     assert value(found, "weighbridge_deployment_open", provider="p", model="m") == 1
     assert value(found, "weighbridge_deployment_ejected", provider="p", model="m") == 1
+    assert value(found, "weighbridge_deployment_load", provider="p", model="m") == 0.5
+    assert value(found, "weighbridge_deployment_queue", provider="p", model="m") == 2
+    assert "weighbridge_deployment_running{" not in render(worker_families(read_workers(tmp_path), clock.unix_ms()))
+
+
+def test_readings_are_counted_and_outlive_a_worker(tmp_path: Path) -> None:
+    clock = ManualClock()
+    path = tmp_path / "worker-0.metrics.json"
+    metrics = Metrics(0, clock.unix_ms)
+    metrics.load_reads = {("p", "ok"): 3}
+    metrics.write_snapshot(path)
+    successor = Metrics(0, clock.unix_ms)
+    successor.resume(path)
+    successor.load_reads = {("p", "ok"): 1, ("p", "failed"): 2}
+    # Twice, since a snapshot must not add to what was before it.
+    for _ in range(2):
+        successor.write_snapshot(path)
+    found = parse_strictly(render(worker_families(read_workers(tmp_path), clock.unix_ms())))
+    assert value(found, "weighbridge_load_reads_total", provider="p", outcome="ok") == 4
+    assert value(found, "weighbridge_load_reads_total", provider="p", outcome="failed") == 2
 
 
 def test_queues_are_added_up_and_counts_outlive_a_worker(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import Overloaded
 from gateway.core.exchange import Deployment, RoutePlan, RoutePolicy, Strategy
+from gateway.core.server_load import LoadReading, LoadSource
 from gateway.routing.chooser import BOUND, FEW, NOBODY, Asked, Chooser
 from gateway.routing.health import Healths
 
@@ -67,8 +68,86 @@ def test_least_busy():
     for index, busy in enumerate((3, 1, 2)):
         made.healths[index].in_flight = busy
     assert picks(made) == {1: 1000}
-    made.healths[1].load = 1.0
+
+
+def told(strategy: Strategy, **readings: LoadReading) -> tuple[Chooser, Healths]:
+    """A chooser over servers that say how busy they are, those that are named."""
+    healths = Healths(lambda: 0.0)
+    healths.watch({name: LoadSource(kind="vllm", url=f"http://{name}/metrics") for name in readings})
+    plan = chooser(strategy).plan
+    made = Chooser(plan, healths, Random(7))
+    for name, reading in readings.items():
+        healths.said(name, reading)
+    return made, healths
+
+
+def busy(calls: float, full: float = 0.0) -> LoadReading:
+    return LoadReading(queue=0.0, running=calls, kv_use=full)
+
+
+def test_least_busy_knows_the_calls_of_others_and_how_full_a_server_is():
+    made, _ = told("least_busy", a=busy(9), b=busy(2), c=busy(5))
+    assert picks(made) == {1: 1000}
+    made, _ = told("least_busy", a=busy(1, 0.5), b=busy(1, 0.9), c=busy(1, 0.1))
     assert picks(made) == {2: 1000}
+    # Our own calls are no others': nobody is counted twice.
+    made, healths = told("least_busy", a=busy(3), b=busy(9), c=busy(9))
+    made.healths[2].in_flight = 2
+    healths.said("c", busy(2))
+    assert picks(made) == {2: 1000}
+
+
+def test_who_is_not_asked_counts_by_our_own_calls_alone():
+    made, _ = told("least_busy", a=busy(3), b=busy(0))
+    made.healths[2].in_flight = 1
+    assert picks(made) == {1: 1000}
+    made.healths[1].in_flight = 2
+    assert picks(made) == {2: 1000}
+
+
+def test_a_server_that_has_fallen_silent_is_taken_for_one_like_the_others():
+    made, healths = told("least_busy", a=busy(0), b=busy(4), c=busy(6))
+    assert picks(made) == {0: 1000}
+    healths.now_s = lambda: 1000.0
+    healths.said("b", busy(4))
+    healths.said("c", busy(6))
+    # Long ago it had no calls: it is neither better nor worse than the mean now.
+    assert picks(made, now_s=1000.0) == {1: 1000}
+    # When all are silent, nothing is known but our own calls.
+    assert set(picks(made, now_s=5000.0)) == {0, 1, 2}
+
+
+def test_the_quicker_of_two_is_not_the_one_that_others_keep_busy():
+    made, _ = told("lowest_ttft", a=busy(9), b=busy(0), c=busy(9))
+    for health in made.healths:
+        health.ttft.note(0.2, 0.0)
+    chosen = picks(made, Asked(stream=True))
+    assert chosen[1] > 600
+
+
+def test_affinity_leaves_full_servers_alone_unless_all_are():
+    key = Asked(session="s")
+    made, healths = told("session_affinity", a=busy(0), b=busy(0), c=busy(0))
+    (home,) = picks(made, key, 10)
+    assert home is not None
+    healths.said("abc"[home], LoadReading(queue=20.0, running=1.0))
+    assert home not in picks(made, key, 10)
+    for name in "abc":
+        healths.said(name, LoadReading(queue=20.0, running=1.0))
+    assert set(picks(made, key, 10)) == {home}
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e3), st.floats(0, 1)), min_size=3, max_size=3), st.floats(0, 60), st.data())
+def test_somebody_is_always_chosen_whatever_servers_say(
+    said: list[tuple[float, float]], now_s: float, data: st.DataObject
+):
+    strategies: list[Strategy] = ["least_busy", "lowest_ttft", "lowest_tpot", "session_affinity"]
+    strategy = data.draw(st.sampled_from(strategies))
+    readings = {name: LoadReading(queue=queue, kv_use=use) for name, (queue, use) in zip("abc", said, strict=True)}
+    made, _ = told(strategy, **readings)
+    for health in made.healths:
+        health.in_flight = data.draw(st.integers(0, 50))
+    assert made.pick(Asked(session="s", stream=True), now_s) in {0, 1, 2}
 
 
 def test_the_quicker_of_two_is_taken_and_streams_and_whole_answers_are_told_apart():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.core.exchange import BreakerRule, Deployment
+from gateway.core.server_load import LoadReading, LoadSource
 from gateway.routing.health import MAX_HEALTHS, MAX_REST_S, Health, Healths
 
 RULE = BreakerRule()
@@ -74,3 +75,38 @@ def test_what_is_known_is_told_of_those_that_were_asked():
     assert (told.provider, told.model, told.workers) == ("p", "bad", 1)
     assert (told.in_flight, told.calls, told.failures, told.breaker, told.rests_s) == (1, 4, 3, "open", RULE.open_s)
     assert (told.ttft_s, told.tpot_s, told.whole_s) == (30.0, None, 30.0)
+
+
+def test_what_a_server_says_is_known_of_all_its_deployments_and_shown_while_it_is_news():
+    now_s = [0.0]
+    healths = Healths(lambda: now_s[0])
+    first = healths.of(deployment(), RULE)
+    healths.watch({"p": LoadSource(kind="vllm", url="http://p/metrics")})
+    second = healths.of(deployment("n"), RULE)
+    assert first.server is not None
+    assert first.server is second.server
+    first.begin(0.0)
+    second.begin(0.0)
+    healths.said("p", LoadReading(queue=1.0, running=4.0, kv_use=0.5))
+    healths.said("nobody", LoadReading(queue=9.0))
+    assert first.server.others == 3.0
+    assert [(each.model, each.load, each.queue, each.running, each.kv_use) for each in healths.told()] == [
+        ("m", 0.75, 1.0, 4.0, 0.5),
+        ("n", 0.75, 1.0, 4.0, 0.5),
+    ]
+    now_s[0] = 1000.0
+    assert [(each.load, each.queue) for each in healths.told()] == [(None, None)] * 2
+
+
+def test_what_is_known_of_a_server_outlives_a_reload_that_asks_it_as_before():
+    healths = Healths(lambda: 0.0)
+    source = LoadSource(kind="vllm", url="http://p/metrics")
+    healths.watch({"p": source})
+    health = healths.of(deployment(), RULE)
+    server = health.server
+    healths.watch({"p": source, "q": source})
+    assert health.server is server
+    healths.watch({"p": LoadSource(kind="vllm", url="http://p/metrics", every_s=5.0)})
+    assert health.server is not server
+    healths.watch({})
+    assert health.server is None
