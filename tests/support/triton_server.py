@@ -109,13 +109,14 @@ def triton(models: Path, folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def served(models: Path, folder: Path, rpc_port: int = 0) -> Iterator[str]:
+def served(models: Path, folder: Path, rpc_port: int = 0, metrics_port: int = 0) -> Iterator[str]:
     """Run a server; gives its HTTP address.
 
     Args:
         models: A model repository.
         folder: Where it may write.
         rpc_port: Where it takes gRPC calls; nowhere without.
+        metrics_port: Where its metrics are; nowhere without.
     """
     home = environment()
     packages = next(home.glob("lib/python*/site-packages"))
@@ -131,7 +132,9 @@ def served(models: Path, folder: Path, rpc_port: int = 0) -> Iterator[str]:
     port = free_port()
     command = [
         *(program, "--model-repository", models, "--backend-directory", backends),
-        *("--http-address", "127.0.0.1", "--http-port", str(port), "--allow-metrics", "0"),
+        *("--http-address", "127.0.0.1", "--http-port", str(port)),
+        *(("--metrics-address", "127.0.0.1", "--metrics-port", str(metrics_port)) if metrics_port else ()),
+        *("--allow-metrics", str(int(bool(metrics_port)))),
         *(("--grpc-address", "127.0.0.1", "--grpc-port", str(rpc_port)) if rpc_port else ("--allow-grpc", "0")),
     ]
     libraries = f"{packages}/nvidia_pytriton.libs:{sysconfig.get_config_var('LIBDIR')}"
