@@ -5,13 +5,16 @@ from __future__ import annotations
 import orjson
 
 from gateway.accounting.background import Background
+from gateway.accounting.chat_tokens import Counted, is_legacy, to_count, vendor_of
 from gateway.accounting.limits import Lease
 from gateway.accounting.meter import Accounting
 from gateway.core.call import Call
+from gateway.core.errors import MalformedRequest
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request
 from gateway.core.record import ExchangeRecord
 from gateway.core.usage import Usage
 from gateway.wire import passthrough
+from gateway.wire.bridge import CODECS
 
 # Operations whose answers have tokens worth estimating; a list of models has none.
 _WEIGHED = frozenset({"chat", "text_completion", "embeddings"})
@@ -107,4 +110,23 @@ class Ledger:
             except orjson.JSONDecodeError:
                 return None
         text = call.dialect.answer_text(document, reader.kept if reader is not None else [])
+        counted, model = _laid_out(call, request, facts)
+        if counted is not None:
+            return await self._accounting.estimate_chat(model, counted, text)
         return await self._accounting.estimate(request, call.dialect.segments(request.document), text)
+
+
+def _laid_out(call: Call, request: Request, facts: AnswerFacts) -> tuple[Counted | None, str]:
+    """Lay a conversation out for counting, and name its model; ``None`` for what is no conversation."""
+    deployment = call.deployment
+    model = facts.model_served or (deployment.model if deployment is not None else "") or request.model
+    codec = CODECS.get(call.dialect.name)
+    if codec is None or request.document is None:
+        return None, model
+    try:
+        chat = codec.read_request(request.document, call.incoming.path)
+    except MalformedRequest:
+        # The provider understood more than we do.
+        return None, model
+    vendor = vendor_of("" if deployment is None else deployment.kind, model)
+    return to_count(chat, vendor, model, legacy=is_legacy(request.document)), model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gateway.accounting.chat_tokens import Counted
 from gateway.accounting.limits import Lease, Limits
 from gateway.accounting.prices import PriceBook
 from gateway.clients.tokenizers import Tokenizers
@@ -121,6 +122,20 @@ class Accounting:
         return Usage(
             input_fresh_tokens=around + await self._tokenizers.count(request.model, "\n".join(texts)),
             output_text_tokens=await self._tokenizers.count(request.model, answer_text),
+            source="estimated",
+        )
+
+    async def estimate_chat(self, model: str, counted: Counted, answer_text: str) -> Usage:
+        """Count the tokens of a conversation whose provider reported none.
+
+        Args:
+            model: Decides how text is counted; as the provider knows it.
+            counted: The request, laid out.
+            answer_text: The text of the answer, or of as much of it as came.
+        """
+        return Usage(
+            input_fresh_tokens=counted.around + await self._tokenizers.count_each(model, counted.texts),
+            output_text_tokens=await self._tokenizers.count(model, answer_text),
             source="estimated",
         )
 
