@@ -27,6 +27,8 @@ from gateway.wire.known_head import KnownHead, remember
 
 MAX_HEADER_BYTES = 65_536
 MAX_HEADERS = 256
+# A kept-alive connection that was dead already is found out so soon; what dies later may have been at work on the call.
+RESEND_WITHIN_S = 1.0
 _NO_BODY = frozenset({204, 304})
 _UNMADE = asyncio.Transport()
 
@@ -162,7 +164,7 @@ class HttpCall:
             if silent_s > timers.connect_s:
                 return ConnectTimeout(f"No connection to the provider within {timers.connect_s:g} s.")
         elif self.waiting:
-            if silent_s > timers.first_token_s:
+            if now_s - self.connection.waits_since_s(self.last_s) > timers.first_token_s:
                 return FirstTokenTimeout(f"The provider sent nothing within {timers.first_token_s:g} s.")
         elif not self.paused and silent_s > timers.idle_s:
             return IdleTimeout(f"The provider fell silent for {timers.idle_s:g} s.")
@@ -173,8 +175,9 @@ class UpstreamConnection(asyncio.Protocol):
     """A keep-alive HTTP/1.1 connection that carries one call at a time."""
 
     __slots__ = (
-        "_body", "_complete", "_head_bytes", "_headers", "_interim", "_keep", "_known", "_now", "_parser", "_poisoned",
-        "_received", "_transport", "_until_eof", "call", "client", "idle_since_s", "origin", "served",
+        "_body", "_complete", "_head_bytes", "_head_since_s", "_headers", "_interim", "_keep", "_known", "_now",
+        "_parser", "_poisoned", "_received", "_transport", "_until_eof", "call", "client", "idle_since_s", "origin",
+        "served",
     )  # fmt: skip
 
     def __init__(self, client: Owner, origin: Origin) -> None:
@@ -193,7 +196,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _reset(self) -> None:
         self._headers: Headers = {}
         self._body: list[bytes] = []
-        # Bytes of a head that is not whole yet.
+        # Bytes of a head that is not whole yet; when the first of them came is kept beside it.
         self._head_bytes = 0
         self._complete = self._interim = self._keep = self._poisoned = self._received = self._until_eof = False
 
@@ -211,6 +214,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport.write(call.wire)
         if call.paused:
             self._transport.pause_reading()
+
+    def waits_since_s(self, last_s: float) -> float:
+        """Since when the head of an answer is waited for: a head that comes drop by drop is no sign of life."""
+        return self._head_since_s if self._head_bytes else last_s
 
     def drop(self) -> None:
         """Close at once; the sink hears nothing more."""
@@ -267,8 +274,7 @@ class UpstreamConnection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._poisoned = True
         if call.waiting:
-            self._head_bytes += len(data)
-            self._poisoned |= self._head_bytes > MAX_HEADER_BYTES
+            self._wait_on(len(data))
         # The sink may have given the call up in a callback.
         if self.call is not call:
             return
@@ -289,6 +295,13 @@ class UpstreamConnection(asyncio.Protocol):
             if self.client.forget(call):
                 call.sink.on_end()
 
+    def _wait_on(self, more_bytes: int) -> None:
+        """A part of a head is in: the rest must come in time, and not be endless."""
+        if not self._head_bytes:
+            self._head_since_s = self._now()
+        self._head_bytes += more_bytes
+        self._poisoned |= self._head_bytes > MAX_HEADER_BYTES
+
     def _pass_on(self, call: HttpCall) -> None:
         body = self._body
         if body:
@@ -308,7 +321,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._until_eof and exc is None:
             self.client.forget(call)
             call.sink.on_end()
-        elif self.served and not self._received and not call.resent:
+        elif self.served and not (self._received or call.resent) and self._now() - call.last_s < RESEND_WITHIN_S:
             self.client.resend(call)
         else:
             self._lose(call)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.clients.http import HttpClient, Origin
+from gateway.clients.http_connection import RESEND_WITHIN_S
 from gateway.core.errors import (
     ConnectFailed,
     ConnectTimeout,
@@ -235,6 +236,39 @@ def test_a_kept_alive_connection_that_died_is_replaced_without_an_error():
             sink = await ask(client, provider.port)
             assert (sink.error, b"".join(sink.parts)) == (None, b"2")
             assert provider.connections == 2
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_a_call_that_the_provider_had_for_a_while_is_not_sent_again_by_itself():
+    async def main() -> None:
+        late = asyncio.Event()
+        async with scripted([whole(b"1")], [late, CLOSE], [whole(b"2")]) as provider:
+            client = HttpClient()
+            passed_s = 0.0
+            client.now = lambda: asyncio.get_running_loop().time() + passed_s
+            await ask(client, provider.port)
+            asked = asyncio.ensure_future(ask(client, provider.port))
+            while len(provider.asked) < 2:
+                await asyncio.sleep(0)
+            passed_s = RESEND_WITHIN_S
+            late.set()
+            sink = await asked
+            assert type(sink.error) is ConnectFailed
+            assert len(provider.asked) == 2
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_a_head_that_comes_drop_by_drop_must_come_in_time():
+    async def main() -> None:
+        drops: list[Step] = [step for _ in range(200) for step in (b"x", 0.02)]
+        async with scripted([b"HTTP/1.1 200 OK\r\nx-long: ", *drops]) as provider:
+            client = HttpClient()
+            short = Timeouts(connect_s=5, first_token_s=0.3, idle_s=5, total_s=5)
+            assert type((await ask(client, provider.port, short)).error) is FirstTokenTimeout
             await client.close()
 
     asyncio.run(main())
