@@ -6,6 +6,7 @@ from gateway.core.errors import GatewayError, InvalidAnswer, StreamFailed
 from gateway.core.exchange import Headers
 from gateway.core.ports import Dialect
 from gateway.upstream.attempt import MAX_ERROR_BYTES, MAX_WHOLE_BYTES, Attempt
+from gateway.wire.answer_fault import answer_fault
 from gateway.wire.aws_eventstream import MEDIA_TYPE
 from gateway.wire.bridge import EVENTS, Crossing, StreamCrossing
 from gateway.wire.content_coding import ContentDecoder
@@ -109,7 +110,14 @@ class CrossingSink:
         if self._status >= 400:
             self._refused(self._crossing.error(self._status, self._headers, body))
             return
-        body = self._crossing.answer(body)
+        try:
+            body = self._crossing.answer(body)
+        except InvalidAnswer:
+            fault = answer_fault(self._crossing.speaks, body)
+            if not isinstance(fault, StreamFailed):
+                raise
+            # The provider's own words are told, in the client's dialect; its own document is not.
+            raise StreamFailed(fault.public_message, status=fault.status) from None
         self._attempt.on_head(self._status, crossed_headers(self._headers, _JSON) | self._crossing.headers)
         self._attempt.on_data(body)
 

@@ -179,6 +179,11 @@ class Crossing:
         self.usage: Usage | None = None
         self.headers: Headers = {}
 
+    @property
+    def speaks(self) -> str:
+        """The provider's dialect."""
+        return self._bridge.provider.name
+
     def answer(self, body: bytes) -> bytes:
         """Turn a whole answer into the client's.
 
