@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import orjson
 
 from gateway.accounting.background import Background
@@ -112,8 +113,10 @@ class Ledger:
         text = call.dialect.answer_text(document, reader.kept if reader is not None else [])
         counted, model = _laid_out(call, request, facts)
         if counted is not None:
-            return await self._accounting.estimate_chat(model, counted, text)
-        return await self._accounting.estimate(request, call.dialect.segments(request.document), text)
+            usage = await self._accounting.estimate_chat(model, counted, text)
+        else:
+            usage = await self._accounting.estimate(request, call.dialect.segments(request.document), text)
+        return usage if facts.begun is None else gone_on(facts.begun, usage)
 
 
 def _laid_out(call: Call, request: Request, facts: AnswerFacts) -> tuple[Counted | None, str]:
@@ -130,3 +133,11 @@ def _laid_out(call: Call, request: Request, facts: AnswerFacts) -> tuple[Counted
         return None, model
     vendor = vendor_of("" if deployment is None else deployment.kind, model)
     return to_count(chat, vendor, model, legacy=is_legacy(request.document)), model
+
+
+def gone_on(begun: Usage, counted: Usage | None) -> Usage:
+    """What was used by a stream that was cut: what its provider told at the beginning, and what came after that."""
+    if counted is None or not begun.input_tokens:
+        return counted or begun
+    output = max(begun.output_text_tokens, counted.output_text_tokens)
+    return msgspec.structs.replace(begun, output_text_tokens=output, source="estimated")

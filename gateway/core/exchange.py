@@ -260,6 +260,7 @@ class AnswerFacts(msgspec.Struct, kw_only=True):
 
     Attributes:
         usage: What was used for it; ``None`` when the provider reported none.
+        begun: What was used by its beginning, the input mostly, of a stream whose end tells the whole.
         fetched: What was used when it was made, of an answer that a provider has kept and that is only fetched.
     """
 
@@ -267,6 +268,7 @@ class AnswerFacts(msgspec.Struct, kw_only=True):
     finish_reason: str = ""
     usage: Usage | None = None
     chunks: int = 0
+    begun: Usage | None = None
     fetched: Usage | None = None
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.accounting.ledger import Ledger
+from typing import Any
+
+import pytest
+
+from gateway.accounting.ledger import Ledger, gone_on
 from gateway.accounting.limits import Limits
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
@@ -25,6 +29,25 @@ class Lease:
 
     def void(self) -> None:
         self.heard.append("void")
+
+
+@pytest.mark.parametrize(
+    ("begun", "counted", "booked"),
+    [
+        # What went in is known, what came out is counted.
+        ((70, 30, 1), (95, 0, 12), (70, 30, 12, "estimated")),
+        # The text that was seen is less than what its provider had written.
+        ((70, 30, 20), (95, 0, 12), (70, 30, 20, "estimated")),
+        # A provider that tells nothing at the beginning.
+        ((0, 0, 0), (95, 0, 12), (95, 0, 12, "estimated")),
+        ((70, 30, 1), None, (70, 30, 1, "reported")),
+    ],
+)
+def test_a_stream_that_was_cut_has_used_more_than_its_beginning_tells(begun: Any, counted: Any, booked: Any):
+    names = ("input_fresh_tokens", "cache_read_tokens", "output_text_tokens", "source")
+    text = None if counted is None else Usage(**dict(zip(names, (*counted, "estimated"), strict=True)))
+    used = gone_on(Usage(**dict(zip(names, begun, strict=False))), text)
+    assert tuple(getattr(used, name) for name in names) == booked
 
 
 def test_a_call_that_made_no_attempt_is_voided_once():

@@ -156,6 +156,8 @@ class EventReader:
             model = message.get("model")
             facts.model_served = model if is_text(model) else ""
             self._usage = merged({}, message.get("usage"))
+            # Its output is only what the first event holds: a stream that is cut has used more.
+            facts.begun = read_usage(self._usage)
         elif name == "message_delta":
             delta = document.get("delta")
             reason = delta.get("stop_reason") if is_object(delta) else None
@@ -163,9 +165,7 @@ class EventReader:
                 facts.finish_reason = reason
                 self._stopped = True
             self._usage = merged(self._usage, document.get("usage"))
-        else:
-            return
-        facts.usage = read_usage(self._usage)
+            facts.usage = read_usage(self._usage)
 
     def note(self, name: str, document: dict[str, Any]) -> None:
         """Remember what the client is told of."""

@@ -150,3 +150,8 @@ def test_the_end_of_a_stopped_stream_closes_what_is_open() -> None:
     assert [each["type"] for each in shown] == ["content_block_stop", "message_delta", "message_stop"]
     assert shown[0]["index"] == 1
     assert client_events(ending(None))[0]["message"]["content"] == []
+
+
+def test_what_the_first_event_tells_is_not_taken_for_the_usage_of_the_whole() -> None:
+    facts = passed(WHOLE[:2]).reader.facts
+    assert (facts.usage, facts.begun) == (None, Usage(10, 7, 5, 1, 0))
