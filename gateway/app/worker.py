@@ -271,6 +271,7 @@ class Worker:
         metrics = self.metrics
         metrics.in_flight = self.server.in_flight()
         metrics.client_connections = self.server.connections()
+        metrics.tasks = len(asyncio.all_tasks())
         open_, idle = self.shared.http.counts()
         metrics.upstream_connections = {"idle": idle, "busy": open_ - idle}
         metrics.deployments = self.shared.healths.told()

@@ -351,6 +351,8 @@ def _gauges(fresh: Sequence[Snapshot]) -> list[Family]:
     in_flight.add(sum(one.in_flight for one in fresh))
     clients = Family("weighbridge_client_connections", "gauge", "Open connections of clients.")
     clients.add(sum(one.client_connections for one in fresh))
+    tasks = Family("weighbridge_tasks", "gauge", "Tasks that workers have under way.")
+    tasks.add(sum(one.tasks for one in fresh))
     upstream = Family("weighbridge_upstream_connections", "gauge", "Open connections to providers.", ("state",))
     states: dict[str, int] = {}
     for snapshot in fresh:
@@ -372,7 +374,7 @@ def _gauges(fresh: Sequence[Snapshot]) -> list[Family]:
         "0 while a worker runs the last good configuration or policies because newer ones were rejected.",
     )
     sound.add(int(all(one.last_reload_ok for one in fresh)))
-    return [in_flight, clients, upstream, info, sound]
+    return [in_flight, clients, tasks, upstream, info, sound]
 
 
 def _processes(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Family]:

@@ -86,6 +86,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     cpu_s: float = 0.0
     in_flight: int = 0
     client_connections: int = 0
+    tasks: int = 0
     upstream_connections: dict[str, int] = {}
     config_hash: str = ""
     policy_revision: str = ""
@@ -216,6 +217,7 @@ class Metrics:
     def __init__(self, index: int, unix_ms: Callable[[], int], max_label_sets: int = MAX_LABEL_SETS) -> None:
         self.in_flight = 0
         self.client_connections = 0
+        self.tasks = 0
         self.upstream_connections: dict[str, int] = {}
         self.spool_dropped_lines = 0
         self.spool_dropped_bodies = 0
@@ -324,6 +326,7 @@ class Metrics:
             cpu_s=before.cpu_s + cpu_seconds(),
             in_flight=self.in_flight,
             client_connections=self.client_connections,
+            tasks=self.tasks,
             upstream_connections=self.upstream_connections,
             config_hash=self.config_hash,
             policy_revision=self.policy_revision,

@@ -134,6 +134,7 @@ def write_workers(run_dir: Path, clock: ManualClock, workers: int = 3) -> None:
         metrics.observe(exchange(model=f"only-{index}", cost_nanousd=None))
         metrics.in_flight = 10 * (index + 1)
         metrics.client_connections = 1
+        metrics.tasks = 4
         metrics.upstream_connections = {"idle": index, "busy": 1}
         metrics.config_hash, metrics.policy_revision = "c0ffee", f"rev-{index // 2}"
         metrics.spool_dropped_lines = index
@@ -165,6 +166,7 @@ def test_the_counts_of_three_workers_add_up(tmp_path: Path) -> None:
     assert value(found, "weighbridge_guard_events_total", rule="no-keys", action="redact", mode="enforce") == 9
     assert value(found, "weighbridge_in_flight_exchanges") == 60
     assert value(found, "weighbridge_client_connections") == 3
+    assert value(found, "weighbridge_tasks") == 12
     assert value(found, "weighbridge_upstream_connections", state="idle") == 3
     assert value(found, "weighbridge_spool_dropped_lines_total") == 3
     assert value(found, "weighbridge_config_reloads_total", result="applied") == 3
