@@ -18,7 +18,7 @@ import msgspec
 
 from gateway.accounting.ledger import Ledger
 from gateway.core.call import Call
-from gateway.core.errors import Blocked, ClientGone, GatewayError
+from gateway.core.errors import Blocked, ClientGone, GatewayError, ProviderError
 from gateway.core.exchange import AnswerFacts, Incoming, Request
 from gateway.core.ports import AttemptView, Reply, StreamReader
 from gateway.core.record import ExchangeRecord
@@ -29,7 +29,7 @@ from gateway.guards.sessions import Sessions
 from gateway.realtime.opening import converse
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import is_ordinary
-from gateway.travel import let_go, travel
+from gateway.travel import checked, let_go, travel
 from gateway.upstream.attempt import Attempt
 from gateway.upstream.dispatch import Dispatcher
 from gateway.wire import openai_responses, passthrough
@@ -171,7 +171,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             call.reply.finish(tail)
             return
         asked = gate.Asked(request.document, call.masks or {}, passthrough.DIALECT, self.sessions)
-        shown = await gate.screen(record, guard, call.dialect, attempt, asked)
+        shown = await gate.screen(record, guard, call.dialect, checked(call, attempt), asked)
         call.answer = answer = openai_responses.sealed(shown.body, request)
         if shown.taint:
             self.sessions.taint(record)
@@ -239,7 +239,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         for screened in let_go(call):
             gate.note(self.journal.record(call), screened)
         reader = attempt.reader if attempt is not None else None
-        if reader is not None:
+        if reader is not None and _used(call, reader, error):
             await self._settle(call, reader.facts)
         else:
             self.ledger.release(call)
@@ -293,6 +293,15 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 def _number(call: Call) -> int:
     """How many tries there were at providers."""
     return int(call.attempt is not None) if call.trip is None else call.trip.number
+
+
+def _used(call: Call, reader: StreamReader, error: GatewayError) -> bool:
+    """Whether a stream that failed has cost anything, as far as anybody can know: one that said nothing has not."""
+    if call.crossing is not None or not isinstance(error, ProviderError):
+        return True
+    facts = reader.facts
+    told = facts.usage is not None or facts.begun is not None
+    return told or bool(call.dialect.answer_text(None, reader.kept))
 
 
 def _begun(call: Call, attempt: AttemptView, error: GatewayError) -> bool:

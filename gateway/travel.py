@@ -10,15 +10,20 @@ from typing import Any, Protocol
 
 from gateway.accounting.ledger import Ledger
 from gateway.core.call import Call
-from gateway.core.errors import Bug, GatewayError, ProviderError, UnsupportedField
+from gateway.core.errors import Bug, GatewayError, ProviderError, TotalTimeout, UnsupportedField
 from gateway.core.exchange import Request
 from gateway.core.verdict import Screened
 from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.recording.journal import Journal
 from gateway.seating import take_slot
-from gateway.trip import Trip, retry_after
+from gateway.trip import Trip
 from gateway.upstream.attempt import Attempt
+from gateway.wire.answer_fault import answer_fault
+from gateway.wire.retry_after import retry_after_s
+
+_OK = 200
+_TOO_LONG = "The call took longer than it may, all its tries together."
 
 
 class Rooms(Protocol):
@@ -64,7 +69,7 @@ async def travel(rooms: Rooms, call: Call, request: Request, course: Course, doc
             continue
         attempt, error = await _try(rooms, call, request, course, document, trip)
         wait_s = _wait_s(call, trip, attempt, error)
-        if wait_s is None:
+        if wait_s is None or wait_s >= _left_s(rooms, call, course):
             if error is None and attempt is not None:
                 return course, attempt
             raise error or Bug("A try ended with neither an answer nor an error.")
@@ -101,21 +106,33 @@ async def _try(
     rooms: Rooms, call: Call, request: Request, course: Course, document: Any, trip: Trip
 ) -> tuple[Attempt | None, GatewayError | None]:
     """Make one try; gives the answer, or why there is none."""
-    attempt, over = None, False
+    attempt, over, late = None, False, None
     try:
         trip.begin()
         attempt = rooms.send(call, request, course, document)
         attempt.head = trip.learning(attempt.sent_ns, attempt.head)
+        if trip.number > 1:
+            # The transport knows how long a try may take, not what the tries before it took.
+            left_s = _left_s(rooms, call, course)
+            late = asyncio.get_running_loop().call_later(left_s, attempt.stop, TotalTimeout(_TOO_LONG))
         await attempt
         over = True
+        checked(call, attempt)
     except (ProviderError, UnsupportedField) as error:
         over = True
         return attempt, error
     finally:
+        if late is not None:
+            late.cancel()
         if not over:
             # The client went away, or a rule ended the call: the deployment has nothing to do with it.
             trip.leave()
     return attempt, None
+
+
+def _left_s(rooms: Rooms, call: Call, course: Course) -> float:
+    """Seconds that are left of those which the whole call may take."""
+    return course.deployment.timeouts.total_s - (rooms.journal.now_ns() - call.incoming.received_ns) / 1e9
 
 
 def _wait_s(call: Call, trip: Trip, attempt: Attempt | None, error: GatewayError | None) -> float | None:
@@ -125,7 +142,7 @@ def _wait_s(call: Call, trip: Trip, attempt: Attempt | None, error: GatewayError
     cause = trip.end(attempt, error)
     if cause is None or call.reply.started or call.reply.gone:
         return None
-    return trip.go_on(cause, retry_after(attempt.headers))
+    return trip.go_on(cause, retry_after_s(attempt.headers))
 
 
 def _note(rooms: Rooms, call: Call, attempt: Attempt | None, code: str) -> None:
@@ -154,6 +171,19 @@ async def _move(
     if going.guard is not course.guard and going.guard.request_active:
         return await rooms.admit(call, request, going)
     return going, document
+
+
+def checked(call: Call, attempt: Attempt) -> Attempt:
+    """Look at a whole answer, which may say that all is well and be none. One that crosses was read on the way.
+
+    Raises:
+        ProviderError: It is an error, or nothing that a client could read.
+    """
+    if attempt.reader is None and attempt.status == _OK and call.crossing is None:
+        fault = answer_fault(call.dialect.name, attempt.body)
+        if fault is not None:
+            raise fault
+    return attempt
 
 
 def let_go(call: Call) -> list[Screened]:

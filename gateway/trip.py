@@ -7,12 +7,13 @@ from random import Random
 
 from gateway.core.call import Call
 from gateway.core.errors import GatewayError, Overloaded
-from gateway.core.exchange import Cause, Headers
+from gateway.core.exchange import Cause
 from gateway.core.ports import AttemptView
 from gateway.routing.causes import cause_of, cause_of_status
 from gateway.routing.chooser import Asked, Chooser
 from gateway.routing.health import CAPACITY
 from gateway.routing.queue import Queue, Ticket
+from gateway.wire.retry_after import retry_after_s
 
 _FIRST_DELAY_S = 0.25
 _MAX_DELAY_S = 8.0
@@ -153,10 +154,10 @@ class Trip:
         now_s, health = self._chooser.now_s(), self._chooser.healths[self.place]
         if cause is not None and cause not in {"408", "409"}:
             self._under_way = False
-            retry_after_s = retry_after(attempt.headers) if error is None else error.retry_after_s
+            rest_s = retry_after_s(attempt.headers) if error is None else error.retry_after_s
             if cause not in CAPACITY:
                 self._chooser.note(self.place, now_s, bad=True)
-            health.fail(now_s, cause, retry_after_s, (attempt.ended_ns - attempt.sent_ns) / 1e9)
+            health.fail(now_s, cause, rest_s, (attempt.ended_ns - attempt.sent_ns) / 1e9)
         elif error is None and attempt.status < 400:
             self._under_way = False
             self._chooser.note(self.place, now_s, bad=False)
@@ -185,7 +186,7 @@ class Trip:
         self.place = place
         return True
 
-    def go_on(self, cause: Cause, retry_after_s: float | None) -> float | None:
+    def go_on(self, cause: Cause, wanted_s: float | None) -> float | None:
         """Choose who gets a call that has failed.
 
         Returns:
@@ -202,7 +203,7 @@ class Trip:
         now_s = chooser.now_s()
         again = [each for each in self._tried if not chooser.healths[each].rests_s(now_s)] or self._tried
         self.place, self._next_kind = again[0], "retry"
-        wait_s = max(chooser.healths[self.place].rests_s(now_s), retry_after_s or 0.0 if len(again) == 1 else 0.0)
+        wait_s = max(chooser.healths[self.place].rests_s(now_s), wanted_s or 0.0 if len(again) == 1 else 0.0)
         if wait_s > _MAX_AWAITED_S or not chooser.budget.take(now_s):
             return None
         # Full jitter: calls that failed together do not come back together.
@@ -212,15 +213,3 @@ class Trip:
     def _next(self) -> int | None:
         chooser = self._chooser
         return chooser.aim(self._asked, chooser.now_s(), self._tried)
-
-
-def retry_after(headers: Headers) -> float | None:
-    """Read in how many seconds a provider wants to hear of us again; ``None`` where it says nothing that we know."""
-    for name, unit_s in ((b"retry-after-ms", 0.001), (b"retry-after", 1.0)):
-        try:
-            value = float(headers[name]) * unit_s
-        except (KeyError, ValueError):
-            continue
-        if 0.0 <= value < 1e9:
-            return value
-    return None

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from gateway.core.errors import ConnectFailed, FirstTokenTimeout, InvalidAnswer, StreamBroken, TotalTimeout
-from gateway.core.exchange import Deployment, RoutePolicy
+from gateway.core.exchange import Deployment, RoutePolicy, Timeouts
 from gateway.core.limits import LimitRule
 from gateway.core.ports import AnswerSink
 from gateway.core.verdict import Globs
@@ -115,6 +115,46 @@ def test_a_call_that_fails_goes_to_the_next_deployment(script: Script, status: i
         assert rooms.tries == [(1, "first", "p", status, code), (2, "fallback", "q", 200, "")]
         assert rooms.record.provider == "q"
         filed_once_and_in_time(rooms.log)
+
+    run(test)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"error":{"message":"busy","code":503}}'])
+def test_an_answer_that_is_none_is_a_failure_whatever_its_status_says(body: bytes):
+    async def test() -> None:
+        rooms = _Scripted(whole(body), GOOD)
+        assert (await rooms.serve(chat())).status == 200
+        assert rooms.tries == [(1, "first", "p", 200, "upstream_error"), (2, "fallback", "q", 200, "")]
+        rooms = _Scripted(whole(body), to=(PROVIDER,), policy=RoutePolicy(retries=0))
+        assert (await rooms.serve(chat())).status >= 500
+        assert rooms.record.usage_source == "missing"
+        filed_once_and_in_time(rooms.log)
+
+    run(test)
+
+
+def test_the_time_for_the_whole_call_is_not_given_to_each_try_anew():
+    async def test() -> None:
+        first = msgspec.structs.replace(PROVIDER, timeouts=Timeouts(total_s=10))
+        other = msgspec.structs.replace(OTHER, timeouts=Timeouts(total_s=10))
+
+        def after(seconds: float) -> Script:
+            def play(sink: AnswerSink) -> None:
+                rooms.clock.advance(seconds)
+                DOWN(sink)
+
+            return play
+
+        rooms = _Scripted(after(9), GOOD, to=(first, other))
+        assert (await rooms.serve(chat())).status == 200
+        rooms = _Scripted(after(11), GOOD, to=(first, other))
+        assert (await rooms.serve(chat())).status == 502
+        assert len(rooms.wires) == 1
+        # Nothing comes any more, and what is left of the time is nearly over.
+        rooms = _Scripted(after(9.99), lambda sink: None, to=(first, other))
+        assert (await rooms.serve(chat())).status == 504
+        assert [each[1:3] for each in rooms.tries] == [("first", "p"), ("fallback", "q")]
+        assert rooms.log.count("cancel") == 1
 
     run(test)
 

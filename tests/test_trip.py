@@ -1,4 +1,4 @@
-"""When a provider wants to hear of us again, in all the ways in which it may say so; what a try teaches, and when."""
+"""One call's way: who has had it, who gets it next, and when; what a try teaches."""
 
 from __future__ import annotations
 
@@ -6,35 +6,18 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.core.call import Call
 from gateway.core.exchange import AnswerFacts, RoutePlan, RoutePolicy
 from gateway.routing.chooser import Asked, Chooser
 from gateway.routing.health import Healths
-from gateway.trip import Trip, retry_after
+from gateway.trip import Trip
 from gateway.wire import openai_chat
 from tests.support.incoming import incoming
 from tests.support.rooms import PROVIDER
 from tests.support.sinks import ListReply
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, None),
-        ({b"retry-after": b"7"}, 7.0),
-        ({b"retry-after": b"0.5"}, 0.5),
-        ({b"retry-after": b"7", b"retry-after-ms": b"250"}, 0.25),
-        ({b"retry-after": b"7", b"retry-after-ms": b"soon"}, 7.0),
-        ({b"retry-after": b"-1"}, None),
-        ({b"retry-after": b"nan"}, None),
-        ({b"retry-after": b"inf"}, None),
-        ({b"retry-after": b"Wed, 21 Oct 2015 07:28:00 GMT"}, None),
-    ],
-)
-def test_retry_after(headers: dict[bytes, bytes], seconds: float | None):
-    assert retry_after(headers) == seconds
 
 
 def test_the_first_token_is_known_when_it_comes_and_counts_once():
@@ -60,3 +43,56 @@ def test_the_first_token_is_known_when_it_comes_and_counts_once():
     assert trip.end(attempt, None) is None
     assert health.ttft.read(now_ns[0] / 1e9) < 0.01
     assert health.tpot.read(now_ns[0] / 1e9) == pytest.approx(1.0)
+
+
+class Late(Random):
+    """Chance that makes everybody wait as long as may be."""
+
+    def random(self) -> float:
+        return 1.0
+
+
+def trip_over(count: int, **policy: int) -> Trip:
+    candidates = tuple(msgspec.structs.replace(PROVIDER, provider=f"p{number}") for number in range(count))
+    plan = RoutePlan(alias="m", candidates=candidates, weights=(1,) * count, main=count, policy=RoutePolicy(**policy))
+    chance = Late()
+    return Trip(Chooser(plan, Healths(lambda: 0.0), chance), Asked(), chance)
+
+
+def test_others_come_first_and_at_once_then_the_same_after_longer_and_longer() -> None:
+    trip = trip_over(2, retries=4)
+    places, waits, kinds = [], [], []
+    while True:
+        assert trip.take()
+        trip.begin()
+        places.append(trip.place)
+        kinds.append(trip.kind)
+        trip.leave()
+        wait_s = trip.go_on("5xx", None)
+        if wait_s is None:
+            break
+        waits.append(wait_s)
+    assert sorted(places[:2]) == [0, 1]
+    assert kinds == ["first", "fallback", "retry", "retry", "retry"]
+    assert waits == [0.0, 0.5, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(("wanted_s", "wait_s"), [(None, 0.25), (7.0, 7.0), (0.1, 0.25), (11.0, None)])
+def test_the_only_one_is_waited_for_as_it_says_but_not_for_long(wanted_s: float | None, wait_s: float | None) -> None:
+    trip = trip_over(1, retries=1)
+    assert trip.take()
+    trip.begin()
+    trip.leave()
+    assert trip.go_on("429", wanted_s) == wait_s
+
+
+def test_one_that_cannot_carry_it_counts_as_no_try() -> None:
+    trip = trip_over(2)
+    assert trip.take()
+    trip.begin()
+    first = trip.place
+    assert trip.unfit()
+    assert trip.take()
+    trip.begin()
+    assert (trip.number, trip.kind, trip.place != first) == (1, "first", True)
+    assert not trip.unfit()
