@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 
 RESET = "reset"
 CLOSE = "close"
-# A step of a script: bytes to send, an event to wait for, or how to end the connection.
-Step = bytes | asyncio.Event | str
+# Says that no more will come, and goes on listening.
+HALF = "half"
+# A step of a script: bytes to send, an event to wait for, seconds to wait, or how to end the connection.
+Step = bytes | asyncio.Event | float | str
 
 
 @dataclass
@@ -67,14 +69,21 @@ class ScriptedProvider:
             if isinstance(step, bytes):
                 writer.write(step)
                 await writer.drain()
+            elif isinstance(step, float):
+                await asyncio.sleep(step)
             elif isinstance(step, asyncio.Event):
                 gone = asyncio.ensure_future(reader.read(1))
                 came = asyncio.ensure_future(step.wait())
                 await asyncio.wait({gone, came}, return_when=asyncio.FIRST_COMPLETED)
                 gone.cancel()
                 came.cancel()
+                await asyncio.gather(gone, came, return_exceptions=True)
                 if not step.is_set():
                     return False
+            elif step == HALF:
+                writer.write_eof()
+                await reader.read()
+                return False
             elif step == RESET:
                 raw: socket.socket = writer.get_extra_info("socket")
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
