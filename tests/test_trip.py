@@ -52,9 +52,11 @@ class Late(Random):
         return 1.0
 
 
-def trip_over(count: int, **policy: int) -> Trip:
+def trip_over(count: int, retries: int = 2) -> Trip:
     candidates = tuple(msgspec.structs.replace(PROVIDER, provider=f"p{number}") for number in range(count))
-    plan = RoutePlan(alias="m", candidates=candidates, weights=(1,) * count, main=count, policy=RoutePolicy(**policy))
+    plan = RoutePlan(
+        alias="m", candidates=candidates, weights=(1,) * count, main=count, policy=RoutePolicy(retries=retries)
+    )
     chance = Late()
     return Trip(Chooser(plan, Healths(lambda: 0.0), chance), Asked(), chance)
 
