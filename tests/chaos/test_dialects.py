@@ -245,5 +245,6 @@ def test_clients_that_leave_and_providers_that_fail_keep_nothing(site: Site, dia
         counts = gateway.next_counts()
         assert [each for each in counts["deployments"] if each["in_flight"]] == []
         rounds.append((counts["tasks"], open_files(counts["pid"]) - counts["upstream_connections"]["idle"]))
-    assert rounds[0] == rounds[1]
-    assert rounds[0][0] == site.tasks
+    assert [tasks for tasks, _ in rounds] == [site.tasks] * 2
+    # A file or two come and go by themselves; a leak is one a call.
+    assert abs(rounds[1][1] - rounds[0][1]) < SEATS // 4
