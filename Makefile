@@ -5,7 +5,7 @@ PYTHON ?= python3
 PY := $(VENV)/bin/python
 LOCKS := requirements
 # Debian packages that tests and load tests use; installed when missing and when we may.
-TEST_DEBS := gcc libc6-dev openssl
+TEST_DEBS := gcc libc6-dev openssl redis-server
 CHECKS := check-format check-lint check-types check-imports check-words check-tests
 CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
 

@@ -23,6 +23,7 @@ import uvloop
 
 from gateway.accounting.prices import PriceBook
 from gateway.app.build import Shared, build_pipeline
+from gateway.app.hinting import start_hinting
 from gateway.app.names_key import names_key
 from gateway.app.policies import InForce
 from gateway.app.reloading import last_reload, prepare, report_of, sharing_the_interpreter, stamps
@@ -152,7 +153,7 @@ class Worker:
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._asked.set)
         loop.add_reader(lifeline_fd, self._stop.set)
-        chores = [loop.create_task(self.spool.run()), loop.create_task(self._count()), loop.create_task(self._watch())]
+        chores = self._chores(loop)
         self._snapshot()
         settle_memory()
         os.write(ready_fd, b"R")
@@ -162,6 +163,11 @@ class Worker:
         loop.remove_reader(lifeline_fd)
         await self._shut_down(chores)
         return 0
+
+    def _chores(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
+        """Begin what goes on beside the calls, until the worker ends it."""
+        own = [loop.create_task(self.spool.run()), loop.create_task(self._count()), loop.create_task(self._watch())]
+        return own + start_hinting(self.settings.hints, self.shared)
 
     async def reload(self) -> None:
         """Load the configuration and the policies again; what does not check leaves the last good ones running."""
@@ -316,6 +322,7 @@ _FIXED = {
     "operator": "operator",
     "workers": "workers",
     "drain_timeout": "drain_timeout_s",
+    "stores.hints": "hints",
     "stores.traces": "traces",
     "stores.spool": "spool",
 }

@@ -18,6 +18,7 @@ from gateway.config.environment import OPENAI_URL, SIM, Outside, providers_from,
 from gateway.config.natives import AZURE_VERSION, NATIVES, azure_url, vertex_url
 from gateway.config.prices import load_prices
 from gateway.config.provider_spec import ProviderSpec
+from gateway.config.redis import redis_store
 from gateway.config.references import References, Secret, secret_fault
 from gateway.config.routes import model_entries, route_policies
 from gateway.config.schema import FileSpec, LimitSpec, RateSpec
@@ -81,11 +82,12 @@ class Builder:
             transparent=upstream is not None,
             listen=listen,
             operator=self._operator(),
-            workers=self._workers(),
+            workers=self._override("workers", _worker_count, spec.workers),
             drain_timeout_s=spec.drain_timeout_s,
             traces=self._traces(),
             spool=self._spool(),
             names_key=self._names_key(),
+            hints=redis_store(spec.stores.hints, self.references, self.document, ("stores", "hints")),
             capture=Capture(
                 bodies=spec.capture.bodies, max_body_bytes=spec.capture.max_body_bytes, ttl_s=spec.capture.ttl_s
             ),
@@ -163,9 +165,6 @@ class Builder:
             self.notices.append(f"{_BEARER_VARIABLE} is not set; the operator plane asks for no token on loopback")
             return None
         return self.references.resolve(written, self.document, ("operator", "token"))
-
-    def _workers(self) -> int:
-        return self._override("workers", _worker_count, self.spec.workers)
 
     def _traces(self) -> ChdbStore | ClickHouseStore:
         written, path = self.spec.stores.traces, ("stores", "traces")

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJso
 
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse
 from gateway.config.provider_spec import ProviderSpec, Text
+from gateway.config.redis import parse_redis
 from gateway.config.references import SecretReference
 from gateway.config.routing import ModelSpec
 from gateway.config.units import parse_bytes, parse_duration, parse_percent
@@ -87,6 +88,11 @@ def _traces(url: str) -> str:
     return url
 
 
+def _hints(url: str) -> str:
+    parse_redis(url)
+    return url
+
+
 class SpoolSpec(Strict):
     """The local log that traces go through."""
 
@@ -96,9 +102,10 @@ class SpoolSpec(Strict):
 
 
 class StoresSpec(Strict):
-    """Where state, traces and the spool are, and what seals the names of answers that providers keep."""
+    """Where state, hints, traces and the spool are, and what seals the names of answers that providers keep."""
 
     state: Annotated[str, AfterValidator(_state)] = "memory://"
+    hints: Annotated[str, AfterValidator(_hints)] | None = None
     traces: Annotated[str, AfterValidator(_traces)] | None = None
     spool: SpoolSpec
     names_key: SecretReference | None = None

@@ -14,6 +14,7 @@ import msgspec
 import orjson
 
 from gateway.config.addresses import Address
+from gateway.config.redis import RedisStore
 from gateway.config.references import Secret
 from gateway.core.chat_template import TemplateSource
 from gateway.core.exchange import RoutePolicy, Timeouts
@@ -206,6 +207,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         operator: ``None`` when there is to be no operator plane.
         routes: How the calls of an alias are spread over its entries, and tried again; without one, the first entry
             serves them all.
+        hints: Where gateways tell one another which deployments they leave alone; ``None`` for nowhere.
         keys: The virtual keys; with ``identity`` ``open`` there are none and nobody is asked.
         names_key: Seals the names of answers that providers keep; without one, the home has its own.
         plugins: Names of the plugins whose code is loaded.
@@ -231,6 +233,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     prices: Prices
     prometheus: bool
     routes: dict[str, RoutePolicy] = {}
+    hints: RedisStore | None = None
     names_key: Secret | None = None
     plugins: tuple[str, ...] = ()
     config_hash: str = ""

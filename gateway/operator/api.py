@@ -16,7 +16,8 @@ from gateway.operator import parameters
 from gateway.operator.deployments import deployments_now
 from gateway.operator.edge import json_answer, read_json
 from gateway.operator.export import FORMATS, export
-from gateway.operator.metrics import CONTENT_TYPE, is_fresh, operator_families, read_workers, render, worker_families
+from gateway.operator.families import render
+from gateway.operator.metrics import CONTENT_TYPE, is_fresh, operator_families, read_workers, worker_families
 from gateway.operator.plane import Plane
 from gateway.operator.policies import policies_in_force
 from gateway.operator.queries import Filters, Row

@@ -1,4 +1,4 @@
-"""All workers' counts added up, with the operator's own, in Prometheus's text format 0.0.4.
+"""All workers' counts added up, with the operator's own, as families of Prometheus.
 
 Counts of a worker that is gone stay in its file and are still added, so that a sum never falls back when a deployment
 shrinks; its gauges describe nothing any more and are left out once the file is older than :data:`FRESH_MS`.
@@ -6,23 +6,21 @@ shrinks; its gauges describe nothing any more and are left out once the file is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from gateway.core.deployment_health import DeploymentHealth, added_up
-from gateway.core.queue_told import queues_added_up
+from gateway.operator.deployment_families import deployment_families
+from gateway.operator.families import Family, LabelValues
 from gateway.recording import metrics as counted
 from gateway.recording.metrics import Number, Snapshot, cpu_seconds, read_snapshot, resident_bytes
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Workers write once a second; a file that missed five is of a worker that is gone or stuck.
 FRESH_MS = 5_000
-
-LabelValues = tuple[str, ...]
 
 
 class ShipperView(Protocol):
@@ -78,24 +76,6 @@ class StoreHealth(msgspec.Struct):
         self.last_error = message
 
 
-class Family(msgspec.Struct):
-    """One metric with all its samples.
-
-    Attributes:
-        samples: Suffix of the name, label values (``le`` included, last), value.
-    """
-
-    name: str
-    kind: str
-    help: str
-    labels: LabelValues = ()
-    samples: list[tuple[str, LabelValues, Number]] = []
-
-    def add(self, value: Number, *labels: str) -> None:
-        """Append one plain sample."""
-        self.samples.append(("", labels, value))
-
-
 def read_workers(run_dir: Path) -> list[Snapshot]:
     """The snapshots of every worker that ever wrote one here, by index; damaged files are left out."""
     found = (read_snapshot(path) for path in run_dir.glob("worker-*.metrics.json"))
@@ -114,8 +94,7 @@ def worker_families(snapshots: Sequence[Snapshot], now_ms: int) -> list[Family]:
         *_traffic(snapshots),
         *_times(snapshots),
         *_incidents(snapshots),
-        *_deployments(snapshots, fresh),
-        *_queues(snapshots, fresh),
+        *deployment_families(snapshots, fresh),
         *_gauges(fresh),
         *_processes(snapshots, fresh),
     ]
@@ -142,25 +121,6 @@ def operator_families(shipper: ShipperView | None, store: StoreHealth) -> list[F
         lag_bytes.add(shipper.lag_bytes)
         lag_s.add(shipper.lag_s)
     return [up, errors, shipped, poison, torn, lag_bytes, lag_s]
-
-
-def render(families: Iterable[Family]) -> str:
-    """Write families down in the text format, each with HELP and TYPE."""
-    lines: list[str] = []
-    for family in families:
-        help_text = family.help.replace("\\", "\\\\").replace("\n", "\\n")
-        lines.append(f"# HELP {family.name} {help_text}")
-        lines.append(f"# TYPE {family.name} {family.kind}")
-        for suffix, values, value in family.samples:
-            names = (*family.labels, "le") if suffix == "_bucket" else family.labels
-            pairs = ",".join(f'{name}="{_escape(text)}"' for name, text in zip(names, values, strict=True))
-            lines.append(f"{family.name}{suffix}{{{pairs}}} {value}" if pairs else f"{family.name}{suffix} {value}")
-    lines.append("")
-    return "\n".join(lines)
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _traffic(snapshots: Sequence[Snapshot]) -> list[Family]:
@@ -267,83 +227,6 @@ def _incidents(snapshots: Sequence[Snapshot]) -> list[Family]:
     bodies = Family("weighbridge_spool_dropped_bodies_total", "counter", "Captured bodies left out to save the record.")
     bodies.add(sum(one.spool_dropped_bodies for one in snapshots))
     return [hits, reloads, lines, bodies]
-
-
-def _deployments(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Family]:
-    tries = Family(
-        "weighbridge_attempts_total",
-        "counter",
-        "Tries at providers, by what came of them.",
-        ("provider", "kind", "outcome"),
-    )
-    counts: dict[LabelValues, int] = {}
-    for snapshot in snapshots:
-        for key, count in snapshot.tries:
-            counts[key] = counts.get(key, 0) + count
-    for key, count in sorted(counts.items()):
-        tries.add(count, *key)
-    pair = ("provider", "model")
-    in_flight = Family("weighbridge_deployment_in_flight", "gauge", "Calls on their way to a deployment.", pair)
-    left_alone = Family(
-        "weighbridge_deployment_open", "gauge", "1 while a worker's breaker keeps calls from a deployment.", pair
-    )
-    ejected = Family(
-        "weighbridge_deployment_ejected",
-        "gauge",
-        "1 while a deployment gets no calls since it fails more often than its peers.",
-        pair,
-    )
-    told = added_up(one.deployments for one in fresh)
-    for each in told:
-        in_flight.add(each.in_flight, each.provider, each.model)
-        left_alone.add(int(each.breaker != "closed"), each.provider, each.model)
-        ejected.add(int(each.ejected_s > 0), each.provider, each.model)
-    return [tries, in_flight, left_alone, ejected, *_loads(snapshots, told)]
-
-
-def _queues(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Family]:
-    waiting = Family("weighbridge_queue_waiting", "gauge", "Calls that wait for a deployment to have room.", ("alias",))
-    for each in queues_added_up(one.queues for one in fresh):
-        waiting.add(each.waiting, each.alias)
-    calls = Family(
-        "weighbridge_queue_calls_total",
-        "counter",
-        "Calls that found every deployment full, by what came of that.",
-        ("alias", "outcome"),
-    )
-    seconds = Family(
-        "weighbridge_queue_wait_seconds_total", "counter", "Time that calls waited which then got room.", ("alias",)
-    )
-    for each in queues_added_up(one.queues for one in snapshots):
-        for outcome in ("served", "turned_away", "late", "left"):
-            calls.add(getattr(each, outcome), each.alias, outcome)
-        seconds.add(each.waited_s, each.alias)
-    return [waiting, calls, seconds]
-
-
-def _loads(snapshots: Sequence[Snapshot], told: Sequence[DeploymentHealth]) -> list[Family]:
-    """What servers say of themselves, as long as that is news."""
-    pair = ("provider", "model")
-    load = Family("weighbridge_deployment_load", "gauge", "How full a deployment's server says it is, 0 to 1.", pair)
-    queue = Family("weighbridge_deployment_queue", "gauge", "Calls that wait at a deployment's server.", pair)
-    running = Family("weighbridge_deployment_running", "gauge", "Calls that a deployment's server answers.", pair)
-    for each in told:
-        for family, value in ((load, each.load), (queue, each.queue), (running, each.running)):
-            if value is not None:
-                family.add(value, each.provider, each.model)
-    reads = Family(
-        "weighbridge_load_reads_total",
-        "counter",
-        "Readings of what servers say of their load, by what came of them.",
-        ("provider", "outcome"),
-    )
-    counts: dict[LabelValues, int] = {}
-    for snapshot in snapshots:
-        for key, count in snapshot.load_reads:
-            counts[key] = counts.get(key, 0) + count
-    for key, count in sorted(counts.items()):
-        reads.add(count, *key)
-    return [load, queue, running, reads]
 
 
 def _gauges(fresh: Sequence[Snapshot]) -> list[Family]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.core.deployment_health import DeploymentHealth
+from gateway.core.hint import HintCounts, hints_added_up
 from gateway.core.queue_told import QueueCounts, queues_added_up
 from gateway.core.record import ExchangeRecord, GuardEvent
 from gateway.recording.tries import FIRST, OK, Tries, TryKey
@@ -64,6 +65,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
         deployments: How those fare whose health is watched, as this worker knows it.
         queues: What came of waiting in front of full deployments, by alias.
         load_reads: How often servers' own load was read, by provider and what came of it.
+        hints: What came of telling other gateways and listening to them; ``None`` where there is no place for that.
     """
 
     v: int = VERSION
@@ -79,6 +81,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     deployments: list[DeploymentHealth] = []
     queues: list[QueueCounts] = []
     load_reads: list[tuple[tuple[str, str], int]] = []
+    hints: HintCounts | None = None
     spool_dropped_lines: int = 0
     spool_dropped_bodies: int = 0
     config_reloads: dict[str, int] = {}
@@ -226,6 +229,7 @@ class Metrics:
         self.deployments: list[DeploymentHealth] = []
         self.queues: list[QueueCounts] = []
         self.load_reads: dict[tuple[str, str], int] = {}
+        self.hints: HintCounts | None = None
         self._tries = Tries(max_label_sets)
         self._index = index
         self._unix_ms = unix_ms
@@ -296,6 +300,8 @@ class Metrics:
         for each in before.queues:
             # Who waited there has gone.
             each.waiting = 0
+        if before.hints is not None:
+            before.hints.connected = True
         return True
 
     def snapshot(self) -> Snapshot:
@@ -319,6 +325,7 @@ class Metrics:
             deployments=self.deployments,
             queues=queues_added_up((before.queues, self.queues)),
             load_reads=list(_added(before.load_reads, self.load_reads).items()),
+            hints=self.hints and hints_added_up((before.hints, self.hints)),
             spool_dropped_lines=before.spool_dropped_lines + self.spool_dropped_lines,
             spool_dropped_bodies=before.spool_dropped_bodies + self.spool_dropped_bodies,
             config_reloads=self._config_reloads,

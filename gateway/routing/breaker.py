@@ -21,7 +21,7 @@ class Breaker:
         times_open: How often it has opened since a call last went well.
     """
 
-    __slots__ = ("_counts", "_in_a_row", "_probing", "_rule", "_until_s", "times_open")
+    __slots__ = ("_counts", "_hearsay", "_in_a_row", "_probing", "_rule", "_until_s", "times_open")
 
     def __init__(self, rule: BreakerRule) -> None:
         self._rule = rule
@@ -30,7 +30,21 @@ class Breaker:
         self._counts: deque[list[int]] = deque(maxlen=_SLOTS)
         self._until_s = 0.0
         self._probing = False
+        # Somebody else has opened it.
+        self._hearsay = False
         self.times_open = 0
+
+    @property
+    def found_until_s(self) -> float:
+        """Until when it is open by what was found here; 0.0 when it is closed, or open by hearsay."""
+        return 0.0 if self._hearsay else self._until_s
+
+    def hear(self, now_s: float, for_s: float) -> bool:
+        """Open it, if it is closed, for a while: another gateway leaves the deployment alone for so long."""
+        if self._until_s:
+            return False
+        self._until_s, self._hearsay = now_s + min(for_s, self._rule.max_open_s), True
+        return True
 
     def state(self, now_s: float) -> State:
         """What it lets through at a moment."""
@@ -61,7 +75,7 @@ class Breaker:
             if not self._probing:
                 # Begun before it opened: not what is waited for.
                 return
-            self._until_s = 0.0
+            self._until_s, self._hearsay = 0.0, False
             self._counts.clear()
         self._probing = False
         self.times_open = self._in_a_row = 0
@@ -78,7 +92,7 @@ class Breaker:
         if self._probing or often or self._in_a_row >= rule.consecutive:
             self._until_s = now_s + min(rule.max_open_s, rule.open_s * 2**self.times_open)
             self.times_open = min(self.times_open + 1, 30)
-            self._probing = False
+            self._probing = self._hearsay = False
 
     def _count(self, now_s: float, bad: int) -> tuple[int, int]:
         slot = int(now_s * _SLOTS / self._rule.window_s)

@@ -189,6 +189,10 @@ class Healths:
         """Provider and model of everything that is known, for who watches."""
         return {(provider, model): health for (provider, _, model), (_, health) in self._known.items()}
 
+    def known(self) -> dict[tuple[str, str, str], Health]:
+        """All that is known, by provider, base URL and model, in the order in which it came to be."""
+        return {key: health for key, (_, health) in self._known.items()}
+
     def told(self) -> list[DeploymentHealth]:
         """How those fare that were given a call, for who watches; bounded."""
         now_s = self.now_s()

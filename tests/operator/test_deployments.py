@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.core.deployment_health import DeploymentHealth
+from gateway.core.hint import HintCounts
 from gateway.core.queue_told import QueueCounts
 from gateway.operator.deployments import deployments_now
-from gateway.operator.metrics import FRESH_MS, read_workers, render, worker_families
+from gateway.operator.families import render
+from gateway.operator.metrics import FRESH_MS, read_workers, worker_families
 from gateway.recording.metrics import Metrics
 from tests.operator.test_metrics import exchange, parse_strictly, value
 from tests.support.clock import ManualClock
@@ -88,6 +90,23 @@ def test_queues_are_added_up_and_counts_outlive_a_worker(tmp_path: Path) -> None
     assert value(found, "weighbridge_queue_calls_total", alias="m", outcome="served") == 7
     assert value(found, "weighbridge_queue_calls_total", alias="m", outcome="turned_away") == 2
     assert value(found, "weighbridge_queue_wait_seconds_total", alias="m") == 3.0
+
+
+def test_hints_are_told_of_where_there_are_any(tmp_path: Path) -> None:
+    clock = ManualClock()
+    worker(tmp_path, clock, 0)
+    assert "weighbridge_hints_connected" not in parse_strictly(
+        render(worker_families(read_workers(tmp_path), clock.unix_ms()))
+    )
+    for _ in range(2):
+        # The second goes on where the first stopped.
+        metrics = Metrics(0, clock.unix_ms)
+        metrics.resume(tmp_path / "worker-0.metrics.json")
+        metrics.hints = HintCounts(connected=True, told=1, believed=2, failed=3)
+        metrics.write_snapshot(tmp_path / "worker-0.metrics.json")
+    found = parse_strictly(render(worker_families(read_workers(tmp_path), clock.unix_ms())))
+    assert value(found, "weighbridge_hints_connected") == 1
+    assert [value(found, "weighbridge_hints_total", event=each) for each in ("told", "believed", "failed")] == [2, 4, 6]
 
 
 def test_without_a_worker_there_is_nothing_to_tell(tmp_path: Path) -> None:

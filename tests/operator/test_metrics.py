@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.core.record import ExchangeRecord, GuardEvent
+from gateway.operator.families import render
 from gateway.operator.metrics import (
     FRESH_MS,
     Family,
     StoreHealth,
     operator_families,
     read_workers,
-    render,
     worker_families,
 )
 from gateway.recording.metrics import Metrics

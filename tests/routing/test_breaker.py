@@ -92,3 +92,14 @@ def test_it_never_stays_shut_for_good(steps: list[tuple[float, str]]):
             else:
                 (breaker.succeed if outcome == "ok" else breaker.fail)(now_s)
     assert breaker.allows(now_s + RULE.max_open_s)
+
+
+def test_hearsay_opens_only_what_is_closed_and_is_no_finding():
+    breaker = Breaker(BreakerRule())
+    assert breaker.hear(0.0, 2.0)
+    assert (breaker.state(1.9), breaker.state(2.0), breaker.found_until_s) == ("open", "half_open", 0.0)
+    assert not breaker.hear(1.0, 9.0)
+    breaker.begin(2.0)
+    breaker.fail(2.0)
+    # Asked and found failing: left alone for as long as for a first time.
+    assert breaker.found_until_s == 4.0
