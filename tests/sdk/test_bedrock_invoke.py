@@ -8,7 +8,7 @@ from typing import Any
 import anthropic
 import orjson
 import pytest
-from anthropic import AnthropicBedrock
+from anthropic.lib.bedrock import AnthropicBedrock
 
 from tests.support import anthropic_script as claude
 from tests.support import bedrock_script as bedrock

@@ -7,6 +7,7 @@ is read by the codec of its own dialect.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import openai
@@ -21,8 +22,10 @@ from gateway.core.chat import ChatAnswer, ChatRequest, Choice, Part, Reasoning, 
 from gateway.core.usage import Usage
 from gateway.wire.bridge import CODECS
 from tests.parity.speakers import SPEAKERS
+from tests.support import bedrock_script as bedrock
+from tests.support.bedrock_script import FRAMES_HEAD
 from tests.support.gateway_process import GatewayProcess
-from tests.support.official_clients import RESULT, SCHEMA, Chat, Client, Generate, Messages, Responses
+from tests.support.official_clients import RESULT, SCHEMA, Chat, Client, Converse, Generate, Messages, Responses
 from tests.support.provider import END, EVENTS, chunk, whole
 from tests.support.scripted_server import ScriptedServer, scripted_server
 
@@ -34,10 +37,19 @@ providers:
   claude: {kind: anthropic, base_url: "SERVER/v1"}
   google: {kind: gemini, base_url: "SERVER/v1beta"}
   trt: {kind: triton, base_url: "SERVER", on_unsupported: drop}
+  aws: {kind: bedrock, base_url: "SERVER", region: eu-west-1, api_key: env:KEY}
 """
-SPEAKS = {"gpt": "openai_chat", "claude": "anthropic_messages", "google": "gemini", "trt": "triton"}
+SPEAKS = {
+    "gpt": "openai_chat",
+    "claude": "anthropic_messages",
+    "google": "gemini",
+    "trt": "triton",
+    "aws": "bedrock_converse",
+}
+# Bedrock asks models to think in their own words: the name says in which.
+NAMES = {"aws": "anthropic.claude-x"}
 # Providers whose models think, call tools and keep to a form.
-ABLE = ("gpt", "claude", "google")
+ABLE = ("gpt", "claude", "google", "aws")
 USAGE = Usage(input_fresh_tokens=40, cache_read_tokens=60, output_text_tokens=18, reasoning_tokens=12)
 THOUGHT, WORDS = "Let me think.", "I look it up."
 CALLS = (
@@ -47,7 +59,7 @@ CALLS = (
 CITIES = [{"city": "Rome"}, {"city": "Ulm"}]
 
 
-CLIENTS = ("chat", "responses", "messages", "generate")
+CLIENTS = ("chat", "responses", "messages", "generate", "converse")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +71,8 @@ def provider() -> Iterator[ScriptedServer]:
 @pytest.fixture(scope="module")
 def gateway(provider: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     config = CONFIG.replace("SERVER", provider.url.removesuffix("/v1"))
-    running = GatewayProcess(tmp_path_factory.mktemp("foreign"), config=config, operator=False)
+    env = {"KEY": "sk-0123456789"}
+    running = GatewayProcess(tmp_path_factory.mktemp("foreign"), config=config, env=env, operator=False)
     yield running
     assert running.stop() == 0
 
@@ -72,13 +85,19 @@ def clients(gateway: GatewayProcess) -> Iterator[dict[str, Client]]:
         OpenAI(base_url=gateway.base_url, api_key="k", max_retries=0, timeout=60) as gpt,
         Anthropic(base_url=root, api_key="k", max_retries=0, timeout=60) as claude,
         genai.Client(api_key="k", http_options=options) as gemini,
+        closing(bedrock.client(root)) as amazon,
     ):
         yield {
             "chat": Chat(gpt),
             "responses": Responses(gpt),
             "messages": Messages(claude),
             "generate": Generate(gemini),
+            "converse": Converse(amazon),
         }
+
+
+def named(model: str) -> str:
+    return f"{model}/{NAMES.get(model, 'm')}"
 
 
 def spoken(client: Client, model: str) -> str:
@@ -99,7 +118,8 @@ def playing(provider: ScriptedServer, dialect: str, stream: bool, *answers: tupl
         answer = ChatAnswer(id="answer-1", model="m-1", choices=(choice,), usage=USAGE, created_s=1_700_000_000)
         if not stream:
             return [whole(SPEAKERS[dialect].answer(answer))]
-        return [EVENTS, *(chunk(each) for each in SPEAKERS[dialect].events(answer, (3, 4, 5))), END]
+        head = FRAMES_HEAD if dialect == "bedrock_converse" else EVENTS
+        return [head, *(chunk(each) for each in SPEAKERS[dialect].events(answer, (3, 4, 5))), END]
 
     provider.script = script
     return asked
@@ -111,7 +131,7 @@ def playing(provider: ScriptedServer, dialect: str, stream: bool, *answers: tupl
 def test_words(clients: dict[str, Client], provider: ScriptedServer, name: str, model: str, stream: bool) -> None:
     client = clients[name]
     asked = playing(provider, spoken(client, model), stream, (Text(text=WORDS),))
-    assert client.say(f"{model}/m", stream) == WORDS
+    assert client.say(named(model), stream) == WORDS
     said = "".join(part.text for turn in asked[0].turns for part in turn.parts if isinstance(part, Text))
     assert "hi" in said
     assert asked[0].stream is stream or model == "google"
@@ -126,7 +146,7 @@ def test_thoughts_and_a_loop_of_tools(
     client = clients[name]
     first = (Reasoning(text=THOUGHT, summary=True), Text(text=WORDS), *CALLS)
     asked = playing(provider, spoken(client, model), stream, first, (Text(text="It is sunny."),))
-    got = client.loop(f"{model}/m", stream)
+    got = client.loop(named(model), stream)
     assert (got.words, got.thought, got.calls, got.last) == (WORDS, THOUGHT, CITIES, "It is sunny.")
     assert got.tokens == (100, 30)
     before, after = asked
@@ -149,7 +169,7 @@ def test_thoughts_and_a_loop_of_tools(
 def test_a_form(clients: dict[str, Client], provider: ScriptedServer, name: str, model: str, stream: bool) -> None:
     client = clients[name]
     asked = playing(provider, spoken(client, model), stream, (Text(text='{"city":"Rome"}'),))
-    assert client.form(f"{model}/m", stream) == {"city": "Rome"}
+    assert client.form(named(model), stream) == {"city": "Rome"}
     form = asked[0].format
     assert form is not None
     assert form.kind == "schema"
@@ -163,7 +183,7 @@ EMBED: dict[str, Callable[[OpenAI, str], Any]] = {
 
 
 @pytest.mark.parametrize("route", EMBED)
-@pytest.mark.parametrize("model", ["claude", "google", "trt"])
+@pytest.mark.parametrize("model", ["claude", "google", "trt", "aws"])
 def test_what_is_not_translated_is_refused_by_name(
     gateway: GatewayProcess, provider: ScriptedServer, route: str, model: str
 ) -> None:

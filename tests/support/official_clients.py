@@ -11,6 +11,8 @@ from google.genai import types
 from openai import OpenAI
 from pydantic import BaseModel
 
+from tests.support.bedrock_script import gathered
+
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"city": {"type": "string"}},
@@ -242,4 +244,58 @@ class Generate:
         return [] if content is None else content.parts or []
 
 
-Client = Chat | Responses | Messages | Generate
+class Converse:
+    """Amazon's client, which leaves adding up to its callers."""
+
+    dialect = "bedrock_converse"
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        spec = {"name": "weather", "inputSchema": {"json": SCHEMA}}
+        self._more: dict[str, Any] = {
+            "toolConfig": {"tools": [{"toolSpec": spec}]},
+            "system": [{"text": "Be kind."}],
+        }
+
+    def say(self, model: str, stream: bool) -> str:
+        return self._ask(model, [_said("hi")], stream)["content"][0]["text"]
+
+    def loop(self, model: str, stream: bool) -> Turned:
+        turns: list[Any] = [_said("weather?")]
+        thinking = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+        first = self._ask(model, turns, stream, additionalModelRequestFields=thinking, **self._more)
+        content = first["content"]
+        calls = [block["toolUse"] for block in content if "toolUse" in block]
+        results: list[Any] = [
+            {"toolResult": {"toolUseId": each["toolUseId"], "content": [{"text": RESULT}]}} for each in calls
+        ]
+        turns += [{"role": "assistant", "content": content}, {"role": "user", "content": results}]
+        last = self._ask(model, turns, stream, **self._more)
+        usage = first["usage"]
+        thoughts = [block["reasoningContent"]["reasoningText"] for block in content if "reasoningContent" in block]
+        return Turned(
+            "".join(block.get("text", "") for block in content),
+            "".join(each["text"] for each in thoughts),
+            [each["input"] for each in calls],
+            last["content"][0]["text"],
+            (usage["inputTokens"] + usage.get("cacheReadInputTokens", 0), usage["outputTokens"]),
+        )
+
+    def form(self, model: str, stream: bool) -> dict[str, Any]:
+        schema = {"name": "city", "schema": orjson.dumps(SCHEMA).decode()}
+        wanted = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
+        return orjson.loads(self._ask(model, [_said("?")], stream, outputConfig=wanted)["content"][0]["text"])
+
+    def _ask(self, model: str, turns: Any, stream: bool, **more: Any) -> dict[str, Any]:
+        asked = {"modelId": model, "messages": turns, "inferenceConfig": {"maxTokens": 4096}, **more}
+        if stream:
+            return gathered(self._client.converse_stream(**asked)["stream"])
+        told = self._client.converse(**asked)
+        return {**told["output"]["message"], "usage": told["usage"]}
+
+
+def _said(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": [{"text": text}]}
+
+
+Client = Chat | Responses | Messages | Generate | Converse
