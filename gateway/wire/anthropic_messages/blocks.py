@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from gateway.core.segments import Kind, Path
+from gateway.wire import block_calls
 from gateway.wire.grammar import (
     Found,
     Rule,
@@ -25,11 +24,10 @@ from gateway.wire.grammar import (
     text,
     url,
 )
-from gateway.wire.shapes import is_array, is_object, is_text
+from gateway.wire.shapes import is_object, is_text
 
 # A document may nest its blocks as deep as JSON goes; what lies below this is walked leaf by leaf.
 _MAX_PATH = 24
-_OF_TOOLS = frozenset({"tool_argument", "tool_result"})
 _ANY = leaves()
 _NUMBER = constant()
 _SERVED = ("web_search", "web_fetch", "code_execution", "bash_code_execution", "text_editor_code_execution",
@@ -148,49 +146,10 @@ CONTENT = _content("text")
 CITATION = _citation(text("text"))
 
 
-def name_tools(document: Any, holders: Any, found: Found) -> None:
-    """Fill in the tool of every segment that has one.
-
-    Args:
-        document: A request or an answer.
-        holders: A list of its messages.
-        found: Its segments; those of tools are replaced.
-    """
-    called: dict[str, str] | None = None
-    for at, segment in enumerate(found):
-        if segment.kind not in _OF_TOOLS:
-            continue
-        tool = ""
-        if segment.kind == "tool_argument":
-            tool = _holder(document, segment.path, "name")
-        elif identity := _holder(document, segment.path, "tool_use_id"):
-            called = _called(holders) if called is None else called
-            tool = called.get(identity, "")
-        if tool:
-            found[at] = msgspec.structs.replace(segment, tool=tool)
+def name_tools(document: Any, messages: Any, found: Found) -> None:
+    """Fill in the tool of every segment that has one: see :func:`gateway.wire.block_calls.name_tools`."""
+    block_calls.name_tools(document, messages, found, refers="tool_use_id", call=_call)
 
 
-def _holder(document: Any, path: Path, name: str) -> str:
-    """The innermost value of a name in what holds a path."""
-    found = ""
-    here = document
-    for step in path[:-1]:
-        here = _at(here, step)
-        if is_object(here) and is_text(value := here.get(name)):
-            found = value
-    return found
-
-
-def _at(holder: Any, step: str | int) -> Any:
-    return holder[step]
-
-
-def _called(holders: Any) -> dict[str, str]:
-    """Names of tools by the ids of their calls."""
-    names: dict[str, str] = {}
-    for holder in holders if is_array(holders) else ():
-        blocks = holder.get("content") if is_object(holder) else None
-        for block in blocks if is_array(blocks) else ():
-            if is_object(block) and is_text(identity := block.get("id")) and is_text(name := block.get("name")):
-                names[identity] = name
-    return names
+def _call(block: dict[str, Any]) -> tuple[Any, Any]:
+    return block.get("id"), block.get("name")

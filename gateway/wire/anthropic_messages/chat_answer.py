@@ -18,9 +18,10 @@ from gateway.core.chat import (
 )
 from gateway.core.errors import InvalidAnswer, MalformedRequest
 from gateway.wire.anthropic_messages.chat_blocks import read_content
-from gateway.wire.anthropic_messages.chat_pieces import arguments_object, read_finish, write_citation, write_finish
+from gateway.wire.anthropic_messages.chat_pieces import read_finish, write_citation, write_finish
 from gateway.wire.anthropic_messages.request import DIALECT_NAME
 from gateway.wire.anthropic_messages.usage import read_usage, write_usage
+from gateway.wire.block_calls import arguments_object, call_id
 from gateway.wire.shapes import is_array, is_object, is_text
 
 
@@ -78,11 +79,6 @@ def write_answer(answer: ChatAnswer, chat: ChatRequest) -> dict[str, Any]:
 def message_id(identity: str) -> str:
     """Give a message its id: the provider's, and one that says that there was none."""
     return identity or "msg_0"
-
-
-def call_id(identity: str, call: int) -> str:
-    """Give a call its id: the provider's, or one by its position."""
-    return identity or f"call_{call}"
 
 
 def _blocks(parts: tuple[Part, ...]) -> list[dict[str, Any]]:

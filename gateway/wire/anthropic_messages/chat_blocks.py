@@ -9,8 +9,9 @@ import msgspec
 
 from gateway.core.chat import Media, Opaque, Part, Reasoning, Text, ToolCall, ToolResult
 from gateway.core.errors import MalformedRequest
-from gateway.wire.anthropic_messages.chat_pieces import arguments_text, read_cache, read_citations
+from gateway.wire.anthropic_messages.chat_pieces import read_cache, read_citations
 from gateway.wire.anthropic_messages.request import DIALECT_NAME
+from gateway.wire.block_calls import arguments_text
 from gateway.wire.shapes import is_array, is_object, is_text
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import orjson
 
 from gateway.core.chat import CacheMark, Citation, Finish
-from gateway.core.errors import MalformedRequest
 from gateway.wire.anthropic_messages.request import DIALECT_NAME
 from gateway.wire.shapes import is_array, is_object, is_text
-from gateway.wire.strict_json import parse_body
 
 _READ: dict[str, Finish] = {
     "end_turn": "stop",
@@ -86,22 +83,6 @@ def write_cache(mark: CacheMark | None) -> dict[str, Any]:
         return {}
     held = {"type": "ephemeral"}
     return {"cache_control": {**held, "ttl": mark.ttl} if mark.ttl in ("5m", "1h") else held}
-
-
-def arguments_object(text: str) -> dict[str, Any] | None:
-    """Read the arguments of a call strictly; ``None`` when they are no JSON object."""
-    if not text.strip():
-        return {}
-    try:
-        document = parse_body(text.encode())
-    except (MalformedRequest, UnicodeEncodeError):
-        return None
-    return document if is_object(document) else None
-
-
-def arguments_text(value: Any) -> str:
-    """Write the input of a call as the text that other dialects hold it in."""
-    return orjson.dumps(value).decode()
 
 
 def _text(holder: dict[str, Any], name: str) -> str:

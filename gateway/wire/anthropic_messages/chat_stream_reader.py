@@ -9,12 +9,14 @@ from gateway.core.chat import Finish, Opaque
 from gateway.core.chat_events import Argued, Began, Called, ChatEvent, Ended, Finished, Foreign, Refused, Said, Thought
 from gateway.core.errors import InvalidAnswer, StreamBroken, StreamFailed
 from gateway.wire.anthropic_messages.chat_answer import explanation
-from gateway.wire.anthropic_messages.chat_pieces import arguments_object, arguments_text, read_citation, read_finish
+from gateway.wire.anthropic_messages.chat_pieces import read_citation, read_finish
 from gateway.wire.anthropic_messages.errors import provider_failure
 from gateway.wire.anthropic_messages.events import load
 from gateway.wire.anthropic_messages.request import DIALECT_NAME
-from gateway.wire.anthropic_messages.stream import MAX_BLOCKS, block_index
+from gateway.wire.anthropic_messages.stream import block_index
 from gateway.wire.anthropic_messages.usage import merged, read_usage
+from gateway.wire.block_calls import arguments_object, arguments_text
+from gateway.wire.block_stream import MAX_BLOCKS
 from gateway.wire.shapes import is_object, is_text
 from gateway.wire.sse import EventSplitter, parse_event
 

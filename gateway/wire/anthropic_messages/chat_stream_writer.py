@@ -15,36 +15,12 @@ from gateway.core.chat import ChatRequest
 from gateway.core.chat_events import Argued, Began, Called, ChatEvent, Ended, Finished, Foreign, Refused, Said, Thought
 from gateway.core.errors import InvalidAnswer
 from gateway.core.usage import Usage
-from gateway.wire.anthropic_messages.chat_answer import call_id, message_id
-from gateway.wire.anthropic_messages.chat_pieces import arguments_object, arguments_text, write_citation, write_finish
+from gateway.wire.anthropic_messages.chat_answer import message_id
+from gateway.wire.anthropic_messages.chat_pieces import write_citation, write_finish
 from gateway.wire.anthropic_messages.events import MESSAGE_STOP, delta, event
 from gateway.wire.anthropic_messages.request import DIALECT_NAME
 from gateway.wire.anthropic_messages.usage import write_usage
-
-# Answers that were cut: their last call may be half of one.
-_CUT = frozenset({"length", "context", "content_filter", "error", "refusal"})
-
-
-class _Call:
-    """A call that has begun and whose block is open."""
-
-    __slots__ = ("custom", "index", "name", "pieces")
-
-    def __init__(self, index: int, name: str, *, custom: bool) -> None:
-        self.index = index
-        self.name = name
-        self.custom = custom
-        self.pieces: list[str] = []
-
-    @property
-    def text(self) -> str:
-        """Its arguments so far."""
-        return "".join(self.pieces)
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing more can come."""
-        return not self.custom and bool(self.pieces) and arguments_object(self.text) is not None
+from gateway.wire.block_calls import CUT, OpenCall, arguments_object, arguments_text, call_id
 
 
 class MessageEventWriter:
@@ -65,7 +41,7 @@ class MessageEventWriter:
         self._block: tuple[str, int, int] | None = None
         # What stands in an event before the words.
         self._head = b""
-        self._calls: dict[int, _Call] = {}
+        self._calls: dict[int, OpenCall] = {}
         self._closed: set[int] = set()
         self._finished: Finished | None = None
         self._usage: Usage | None = None
@@ -108,7 +84,7 @@ class MessageEventWriter:
             self._whole_block(each.piece.document, out)
         elif isinstance(each, Finished):
             self._finished = each
-            self._close(out, cut=each.finish in _CUT)
+            self._close(out, cut=each.finish in CUT)
 
     def _begin(self, began: Began, out: list[bytes]) -> None:
         self._began = True
@@ -186,7 +162,7 @@ class MessageEventWriter:
         identity = call_id(called.id, called.call)
         start: dict[str, Any] = {"type": "tool_use", "id": identity, "name": called.name, "input": {}}
         self._called += 1
-        self._calls[called.call] = _Call(self._open(start, out), called.name, custom=called.custom)
+        self._calls[called.call] = OpenCall(self._open(start, out), called.name, custom=called.custom)
 
     def _argue(self, argued: Argued, out: list[bytes]) -> None:
         call = self._calls.get(argued.call)

@@ -13,8 +13,9 @@ from typing import Any
 from gateway.core.chat import Media, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn
 from gateway.core.errors import MalformedRequest
 from gateway.core.losses import Losses
-from gateway.wire.anthropic_messages.chat_pieces import arguments_object, arguments_text, write_cache, write_citation
+from gateway.wire.anthropic_messages.chat_pieces import write_cache, write_citation
 from gateway.wire.anthropic_messages.request import DIALECT_NAME
+from gateway.wire.block_calls import arguments_object, arguments_text
 
 _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 _SYSTEM = frozenset({"system", "developer"})

@@ -7,26 +7,26 @@ byte for byte; any other is written anew.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import orjson
 
 from gateway.core.errors import GatewayError, InvalidAnswer
 from gateway.core.exchange import Request
-from gateway.core.ports import Channel, TextScreen
-from gateway.core.segments import Path, Segment, replace_leaves
+from gateway.core.ports import TextScreen
+from gateway.core.segments import Path, replace_leaves
 from gateway.wire.anthropic_messages.answer import LAST, MESSAGE
 from gateway.wire.anthropic_messages.blocks import CITATION, CONTENT
 from gateway.wire.anthropic_messages.events import delta, encode, event, write
-from gateway.wire.anthropic_messages.stream import MAX_BLOCKS, EventReader, block_index
-from gateway.wire.grammar import Found, Rule, base64_media, constant, fields, sealed
+from gateway.wire.anthropic_messages.stream import EventReader, block_index
+from gateway.wire.block_texts import SIGNED, BlockTexts
+from gateway.wire.grammar import Rule, base64_media, constant, fields, sealed
 from gateway.wire.held import HeldCall, Queue, Told
-from gateway.wire.openai_screen import Channels
 from gateway.wire.shapes import is_object, is_text
 
-_KINDS = frozenset({"text", "reasoning", "refusal", "tool_name", "tool_argument"})
 # By what a delta carries: the field, and the channel that its text goes on in.
-_GOES_ON = {"text_delta": ("text", "text"), "thinking_delta": ("thinking", "reasoning/signed")}
+_GOES_ON = {"text_delta": ("text", "text"), "thinking_delta": ("thinking", SIGNED)}
 # By what a block is: the field that its deltas add to, and what these are.
 _BEGINS = {"text": ("text", "text_delta"), "thinking": ("thinking", "thinking_delta")}
 _INPUT = ("content_block", "input")
@@ -54,17 +54,11 @@ _PLAIN_EVENT = {"type", "index", "delta"}
 class ScreenedReader(EventReader):
     """Reads every event and releases what the screen releases; keeps what the client was given."""
 
-    __slots__ = ("_calls", "_channels", "_entered", "_open", "_queue", "_screen", "_signed")
+    __slots__ = ("_calls", "_queue", "_texts")
 
     def __init__(self, request: Request, screen: TextScreen) -> None:
         super().__init__(request)
-        self._screen = screen
-        self._channels = Channels(screen)
-        # By block: its channel, once text of it has come, and which delta its text is.
-        self._open: dict[int, tuple[Channel, str]] = {}
-        # How many channels there were; blocks that began with their signature.
-        self._entered = 0
-        self._signed: set[int] = set()
+        self._texts = BlockTexts(screen)
         self._calls: dict[int, HeldCall] = {}
         self._queue = Queue()
 
@@ -103,13 +97,13 @@ class ScreenedReader(EventReader):
         rule = _SIMPLE.get(name)
         if rule is not None:
             return self._tell(self._screened(told, rule))
-        shown = self._channels.leaves(0, [name, document])
+        shown = self._texts.channels.leaves(0, [name, document])
         if shown[0] != name:
             raise InvalidAnswer("The provider sent an event whose name is not to be passed on.")
         return self._tell(told if shown[1] is document else Told(name, encode(name, write(shown[1])), shown[1]))
 
     def _flush(self) -> bytes:
-        out = [self._settle(index) for index in list(self._open)]
+        out = [self._settle(index) for index in list(self._texts.open)]
         for index, call in list(self._calls.items()):
             del self._calls[index]
             self._close(index, call)
@@ -119,13 +113,13 @@ class ScreenedReader(EventReader):
 
     def _begin(self, told: Told) -> bytes:
         index, block = block_index(told.document), told.document.get("content_block")
-        if index in self._open or index in self._calls:
+        if index in self._texts.open or index in self._calls:
             raise InvalidAnswer("The provider began a block twice.")
         if not is_object(block):
             return self._tell(self._screened(told, _START))
         if "input" in block:
             held = is_object(block["input"]) or is_text(block["input"])
-            call = self._calls[index] = HeldCall(self._screened(told, _START, but=_INPUT if held else ()))
+            call = self._calls[index] = HeldCall(self._screened(told, _START, but=(_INPUT,) if held else ()))
             call.name = block["name"] if is_text(block.get("name")) else ""
             self._queue.count(len(told.data))
             self._queue.hold(call)
@@ -135,11 +129,11 @@ class ScreenedReader(EventReader):
         if not name:
             return self._tell(self._screened(told, _START))
         if block.get("signature"):
-            self._signed.add(index)
+            self._texts.signed.add(index)
         text = block.get(name)
-        shown = self._screened(told, _START, but=("content_block", name))
+        shown = self._screened(told, _START, but=(("content_block", name),))
         released = self._text(index, kind_of_delta, text) if is_text(text) and text else text
-        return self._tell(shown if released == text else _with(shown, ("content_block", name), released))
+        return self._tell(shown if released == text else _with(shown, {("content_block", name): released}))
 
     def _go_on(self, told: Told) -> bytes:
         document = told.document
@@ -155,14 +149,14 @@ class ScreenedReader(EventReader):
         text = piece.get(name)
         if is_text(text):
             plain = len(piece) == 2 and document.keys() <= _PLAIN_EVENT
-            shown = told if plain else self._screened(told, _DELTA, but=("delta", name))
+            shown = told if plain else self._screened(told, _DELTA, but=(("delta", name),))
             released = self._text(index, kind, text)
             if released == text:
                 return self._tell(shown)
-            return self._tell(_with(shown, ("delta", name), released)) if released else b""
+            return self._tell(_with(shown, {("delta", name): released})) if released else b""
         before = b""
         if kind == "signature_delta":
-            self._signed.add(index)
+            self._texts.signed.add(index)
             before = self._settle(index)
         return before + self._tell(self._screened(told, _DELTAS.get(kind, _DELTA)))
 
@@ -176,29 +170,11 @@ class ScreenedReader(EventReader):
         return self._leave(self._queue.drain())
 
     def _text(self, index: int, kind: str, text: str) -> str:
-        known = self._open.get(index)
-        if known is not None and known[1] != kind:
-            raise InvalidAnswer("The provider changed what a block is in the middle of it.")
-        if known is None:
-            known = self._open[index] = (self._enter(_GOES_ON[kind][1]), kind)
-        return self._screen.feed(known[0], text)
-
-    def _enter(self, name: str) -> Channel:
-        self._entered += 1
-        if self._entered > MAX_BLOCKS:
-            raise InvalidAnswer(f"The provider's stream has more than {MAX_BLOCKS} texts.")
-        return 0, f"{name}/{self._entered}"
+        return self._texts.add(index, kind, _GOES_ON[kind][1], text)
 
     def _settle(self, index: int) -> bytes:
         """End the text of a block and return the event with what was held back of it."""
-        known = self._open.pop(index, None)
-        if known is None:
-            return b""
-        channel, kind = known
-        rest = self._screen.finish(channel)
-        if index in self._signed:
-            self._signed.discard(index)
-            self._screen.seal(channel)
+        kind, rest = self._texts.settle(index)
         if not rest:
             return b""
         return self._tell(Told("content_block_delta", delta(index, kind, **{_GOES_ON[kind][0]: rest}), {}))
@@ -213,7 +189,7 @@ class ScreenedReader(EventReader):
             return
         plain = len(piece) == 2 and told.document.keys() <= _PLAIN_EVENT
         call.pieces.append(part)
-        call.raws.append(told if plain else self._screened(told, _DELTA, but=("delta", "partial_json")))
+        call.raws.append(told if plain else self._screened(told, _DELTA, but=(("delta", "partial_json"),)))
 
     def _close(self, index: int, call: HeldCall, stop: Told | None = None) -> None:
         """Judge the input of a call that is whole, and let it leave."""
@@ -223,7 +199,7 @@ class ScreenedReader(EventReader):
             text = given if is_text(given) else write(given).decode()
             released = self._argument(index, call, text)
             if released != text:
-                start = _with(start, _INPUT, released if is_text(given) else orjson.loads(released))
+                start = _with(start, {_INPUT: released if is_text(given) else orjson.loads(released)})
         text = "".join(call.pieces)
         released = self._argument(index, call, text)
         inputs = call.raws
@@ -232,7 +208,7 @@ class ScreenedReader(EventReader):
         call.ready = [start, *inputs, *call.others, *([stop] if stop is not None else [])]
 
     def _argument(self, index: int, call: HeldCall, text: str) -> str:
-        return self._channels.once((0, f"tool_argument/{index}", call.name), text)
+        return self._texts.argument(index, call.name, text)
 
     # --- events
 
@@ -244,31 +220,12 @@ class ScreenedReader(EventReader):
             self.note(told.name, told.document)
         return events[0].data if len(events) == 1 else b"".join([told.data for told in events])
 
-    def _screened(self, told: Told, rule: Rule, *, but: Path = ()) -> Told:
-        """Screen the texts of an event that are whole; ``but`` is the place of one that is not."""
-        found: Found = []
-        rule((), "assistant", told.document, found)
-        edits: dict[Path, Any] = {}
-        for segment in found:
-            if segment.path != but:
-                released = self._once(segment)
-                if released != segment.text:
-                    edits[segment.path] = segment.revised(released)
-        if not edits:
-            return told
-        document = replace_leaves(told.document, edits)
-        return Told(told.name, encode(told.name, write(document)), document)
-
-    def _once(self, segment: Segment) -> str:
-        if not segment.sealed:
-            channel = f"{segment.kind}/whole" if segment.kind in _KINDS else "leaf"
-            return self._channels.once((0, channel), segment.text)
-        sealed = self._enter("reasoning/signed")
-        released = self._screen.feed(sealed, segment.text) + self._screen.finish(sealed)
-        self._screen.seal(sealed)
-        return released
+    def _screened(self, told: Told, rule: Rule, *, but: Collection[Path] = ()) -> Told:
+        """Screen the texts of an event that are whole; ``but`` are the places of those that are not."""
+        edits = self._texts.edits(told.document, rule, but)
+        return _with(told, edits) if edits else told
 
 
-def _with(told: Told, path: Path, value: Any) -> Told:
-    document = replace_leaves(told.document, {path: value})
+def _with(told: Told, edits: dict[Path, Any]) -> Told:
+    document = replace_leaves(told.document, edits)
     return Told(told.name, encode(told.name, write(document)), document)

@@ -12,58 +12,35 @@ import re
 from typing import Any
 
 from gateway.core.errors import GatewayError, InvalidAnswer, StreamBroken
-from gateway.core.exchange import AnswerFacts, Request
-from gateway.core.ports import StreamMark
+from gateway.core.exchange import Request
 from gateway.wire.anthropic_messages.errors import provider_failure
 from gateway.wire.anthropic_messages.events import MESSAGE_STOP, encode, event, load
 from gateway.wire.anthropic_messages.usage import merged, read_usage
+from gateway.wire.block_stream import BlockReader
 from gateway.wire.shapes import is_integer, is_object, is_text
 from gateway.wire.sse import EventSplitter, ServerSentEvent, parse_event
 
-KEPT_BYTES = 262_144
-MAX_BLOCKS = 4_096
 _DELTA = b"event: content_block_delta\ndata: {"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _EARLY = frozenset({"message_start", "ping"})
 _NEXT_DELTA = b"\n\n" + _DELTA
 
 
-class EventReader:
-    """What the readers of a stream share. Subclasses say what becomes of an event.
+class EventReader(BlockReader):
+    """What the readers of a stream share. Subclasses say what becomes of an event."""
 
-    Attributes:
-        facts, done, kept: See :class:`gateway.core.ports.StreamReader`.
-        begun: The client was told of the message.
-        told: Blocks that the client was told of, and not of their end.
-    """
-
-    __slots__ = ("_early", "_end", "_failure", "_opened", "_request", "_room", "_splitter", "_stopped", "_usage",
-                 "begun", "done", "facts", "kept", "told")  # fmt: skip
+    __slots__ = ("_end", "_request", "_splitter", "_usage")
 
     def __init__(self, request: Request) -> None:
-        self.facts = AnswerFacts()
-        self.done = False
-        self.kept: list[bytes] = []
-        self.begun = False
-        self.told: list[int] = []
-        self._request = request
         self._splitter = EventSplitter()
+        super().__init__(self._splitter)
+        self._request = request
         self._end = MESSAGE_STOP
-        self._room = KEPT_BYTES
-        self._failure: GatewayError | None = None
         self._usage: dict[str, Any] = {}
-        # A stop reason was given: nothing but the end itself is missing.
-        self._stopped = False
-        # What waits for the first event with content; whether that has come.
-        self._early: list[bytes] = []
-        self._opened = False
 
     def finish(self) -> bytes:
         """Take the end of the body: see :meth:`gateway.core.ports.StreamReader.finish`."""
-        if self._failure is not None:
-            # What it released was given away when it was raised first.
-            self._failure.released = b""
-            raise self._failure
+        self._again()
         rest = self._splitter.rest()
         last = self._take([rest]) if rest.endswith(b"\r\n\r") and not self.done else b""
         if not self.done and not self._stopped:
@@ -72,43 +49,6 @@ class EventReader:
             return b"".join((last, self._content(self._flush()), self._end))
         except GatewayError as error:
             raise self._failed(error, [last]) from None
-
-    def mark(self) -> StreamMark:
-        """Return this moment: whether the client knows of the message, what is kept, and which blocks are open."""
-        return int(self.begun), len(self.kept), *self.told
-
-    def rewind(self, mark: StreamMark) -> None:
-        """Forget what came after a moment: see :meth:`gateway.core.ports.StreamReader.rewind`."""
-        self.begun = bool(mark[0])
-        del self.kept[mark[1] :]
-        self.told = list(mark[2:])
-        self._room = -1
-
-    def _split(self, data: bytes) -> bytes:
-        """Take the next bytes the slow way: event by event."""
-        if self.done or self._failure is not None:
-            return b""
-        try:
-            events = self._splitter.feed(data)
-        except GatewayError as error:
-            raise self._failed(error, []) from None
-        return self._take(events)
-
-    def _take(self, events: list[bytes]) -> bytes:
-        out: list[bytes] = []
-        try:
-            for raw in events:
-                out.append(self._event(raw))
-                if self.done:
-                    break
-        except GatewayError as error:
-            raise self._failed(error, out) from None
-        return b"".join(out)
-
-    def _failed(self, error: GatewayError, out: list[bytes]) -> GatewayError:
-        error.released = b"".join(out)
-        self._failure = error
-        return error
 
     def _event(self, raw: bytes) -> bytes:
         parsed = parse_event(raw)
@@ -133,19 +73,6 @@ class EventReader:
         self._read(name, document)
         shown = self._shown(name, named(name, raw, parsed), document)
         return self._wait(shown) if name in _EARLY else self._content(shown)
-
-    def _wait(self, shown: bytes) -> bytes:
-        if self._opened:
-            return shown
-        self._early.append(shown)
-        return b""
-
-    def _content(self, shown: bytes) -> bytes:
-        if self._opened:
-            return shown
-        self._opened = True
-        early, self._early = self._early, []
-        return b"".join((*early, shown))
 
     def _read(self, name: str, document: dict[str, Any]) -> None:
         facts = self.facts
@@ -172,26 +99,13 @@ class EventReader:
         if name == "message_start":
             self.begun = True
         elif name == "content_block_start":
-            self.told.append(block_index(document))
-            if len(self.told) > MAX_BLOCKS:
-                raise InvalidAnswer(f"The provider's stream has more than {MAX_BLOCKS} blocks open.")
-        elif name == "content_block_stop" and (index := block_index(document)) in self.told:
-            self.told.remove(index)
-
-    def _keep(self, data: bytes) -> None:
-        self._room -= len(data)
-        if self._room >= 0:
-            self.kept.append(data)
-        else:
-            self._room = -1
+            self.began(block_index(document))
+        elif name == "content_block_stop":
+            self.ended(block_index(document))
 
     def _shown(self, name: str, raw: bytes, document: dict[str, Any]) -> bytes:
         """Say what the client gets of an event."""
         raise NotImplementedError
-
-    def _flush(self) -> bytes:
-        """Give what is still held back when the stream is whole."""
-        return b""
 
 
 class PassReader(EventReader):

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from gateway.core.segments import Kind, Path
+from gateway.wire import block_calls
 from gateway.wire.grammar import (
     Found,
     Rule,
@@ -23,11 +22,10 @@ from gateway.wire.grammar import (
     sealed,
     text,
 )
-from gateway.wire.shapes import is_array, is_object, is_text
+from gateway.wire.shapes import is_object
 
 # A document may nest its blocks as deep as JSON goes; what lies below this is walked leaf by leaf.
 _MAX_PATH = 24
-_OF_TOOLS = frozenset({"tool_argument", "tool_result"})
 _ANY = leaves()
 _NUMBER = constant()
 CACHE = fields({"type": constant("default"), "ttl": constant("5m", "1h")})
@@ -141,49 +139,10 @@ MESSAGE = fields({"role": constant("user", "assistant", "system"), "content": CO
 
 
 def name_tools(document: Any, messages: Any, found: Found) -> None:
-    """Fill in the tool of every segment that has one.
-
-    Args:
-        document: A request or an answer.
-        messages: The messages in it.
-        found: Its segments; those of tools are replaced.
-    """
-    called: dict[str, str] | None = None
-    for at, segment in enumerate(found):
-        if segment.kind not in _OF_TOOLS:
-            continue
-        tool = ""
-        if segment.kind == "tool_argument":
-            tool = _holder(document, segment.path, "name")
-        elif identity := _holder(document, segment.path, "toolUseId"):
-            called = _called(messages) if called is None else called
-            tool = called.get(identity, "")
-        if tool:
-            found[at] = msgspec.structs.replace(segment, tool=tool)
+    """Fill in the tool of every segment that has one: see :func:`gateway.wire.block_calls.name_tools`."""
+    block_calls.name_tools(document, messages, found, refers="toolUseId", call=_call)
 
 
-def _holder(document: Any, path: Path, name: str) -> str:
-    """The innermost value of a name in what holds a path."""
-    found = ""
-    here = document
-    for step in path[:-1]:
-        here = _at(here, step)
-        if is_object(here) and is_text(value := here.get(name)):
-            found = value
-    return found
-
-
-def _at(holder: Any, step: str | int) -> Any:
-    return holder[step]
-
-
-def _called(messages: Any) -> dict[str, str]:
-    """Names of tools by the ids of their calls."""
-    names: dict[str, str] = {}
-    for message in messages if is_array(messages) else ():
-        content = message.get("content") if is_object(message) else None
-        for block in content if is_array(content) else ():
-            call = block.get("toolUse") if is_object(block) else None
-            if is_object(call) and is_text(identity := call.get("toolUseId")) and is_text(name := call.get("name")):
-                names[identity] = name
-    return names
+def _call(block: dict[str, Any]) -> tuple[Any, Any]:
+    call = block.get("toolUse")
+    return (call.get("toolUseId"), call.get("name")) if is_object(call) else (None, None)

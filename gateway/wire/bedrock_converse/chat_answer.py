@@ -21,7 +21,6 @@ from gateway.wire.bedrock_converse.chat_blocks import read_content
 from gateway.wire.bedrock_converse.chat_pieces import (
     IMAGES,
     SEALED_BY,
-    arguments_object,
     read_finish,
     text_of,
     write_citation,
@@ -29,6 +28,7 @@ from gateway.wire.bedrock_converse.chat_pieces import (
 )
 from gateway.wire.bedrock_converse.request import DIALECT_NAME
 from gateway.wire.bedrock_converse.usage import read_usage, write_usage
+from gateway.wire.block_calls import arguments_object, call_id
 from gateway.wire.shapes import is_array, is_object, is_text
 
 
@@ -79,11 +79,6 @@ def write_answer(answer: ChatAnswer) -> dict[str, Any]:
     if choice.stop_sequence is not None and finish == "stop_sequence":
         written["additionalModelResponseFields"] = {"stop_sequence": choice.stop_sequence}
     return written
-
-
-def call_id(identity: str, call: int) -> str:
-    """Give a call its id: the provider's, or one by its position."""
-    return identity or f"call_{call}"
 
 
 def _blocks(parts: tuple[Part, ...]) -> list[dict[str, Any]]:

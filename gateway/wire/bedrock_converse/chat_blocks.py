@@ -8,15 +8,9 @@ import msgspec
 
 from gateway.core.chat import Media, Opaque, Part, Reasoning, Text, ToolCall, ToolResult
 from gateway.core.errors import MalformedRequest
-from gateway.wire.bedrock_converse.chat_pieces import (
-    SEALED_BY,
-    arguments_text,
-    media_type,
-    read_cache,
-    read_citation,
-    text_of,
-)
+from gateway.wire.bedrock_converse.chat_pieces import SEALED_BY, media_type, read_cache, read_citation, text_of
 from gateway.wire.bedrock_converse.request import DIALECT_NAME
+from gateway.wire.block_calls import arguments_text
 from gateway.wire.shapes import is_array, is_object, is_text
 
 _MARKED = (Text, Media, ToolCall, ToolResult)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from gateway.core.chat import CacheMark, Citation, Finish
-from gateway.core.errors import MalformedRequest
 from gateway.wire.bedrock_converse.request import DIALECT_NAME
 from gateway.wire.shapes import is_array, is_object, is_text
-from gateway.wire.strict_json import parse_body
 
 # Only Anthropic's models seal their thoughts here, and their seals hold wherever these models are served.
 SEALED_BY = "anthropic_messages"
@@ -119,22 +115,6 @@ def write_cache(mark: CacheMark) -> dict[str, Any]:
     """Write the block that marks what stands before it; a time to live that is not known here is the shortest."""
     ttl = {"ttl": mark.ttl} if mark.ttl in ("5m", "1h") else {}
     return {"cachePoint": {"type": "default", **ttl}}
-
-
-def arguments_object(text: str) -> dict[str, Any] | None:
-    """Read the arguments of a call strictly; ``None`` when they are no JSON object."""
-    if not text.strip():
-        return {}
-    try:
-        document = parse_body(text.encode())
-    except (MalformedRequest, UnicodeEncodeError):
-        return None
-    return document if is_object(document) else None
-
-
-def arguments_text(value: Any) -> str:
-    """Write the input of a call as the text that other dialects hold it in."""
-    return orjson.dumps(value).decode()
 
 
 def text_of(holder: dict[str, Any], name: str) -> str:

@@ -24,8 +24,8 @@ from gateway.wire.bedrock_converse.events import (
     read_event,
 )
 from gateway.wire.bedrock_converse.request import DIALECT_NAME
-from gateway.wire.bedrock_converse.stream import MAX_BLOCKS
 from gateway.wire.bedrock_converse.usage import read_usage
+from gateway.wire.block_stream import MAX_BLOCKS
 from gateway.wire.shapes import is_object, is_text
 
 

@@ -13,8 +13,9 @@ from typing import Any
 from gateway.core.chat import CacheMark, Media, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn
 from gateway.core.errors import MalformedRequest
 from gateway.core.losses import Losses
-from gateway.wire.bedrock_converse.chat_pieces import FORMATS, SEALED_BY, arguments_object, write_cache, write_citation
+from gateway.wire.bedrock_converse.chat_pieces import FORMATS, SEALED_BY, write_cache, write_citation
 from gateway.wire.bedrock_converse.request import DIALECT_NAME
+from gateway.wire.block_calls import arguments_object
 
 _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_.:-]")
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9 ()\[\]-]+")

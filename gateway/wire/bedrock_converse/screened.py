@@ -7,12 +7,13 @@ byte for byte; any other is written anew.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from gateway.core.errors import GatewayError, InvalidAnswer
 from gateway.core.exchange import Request
-from gateway.core.ports import Channel, TextScreen
-from gateway.core.segments import Path, Segment, replace_leaves
+from gateway.core.ports import TextScreen
+from gateway.core.segments import Path, replace_leaves
 from gateway.wire.bedrock_converse.answer import ENDING, is_padding
 from gateway.wire.bedrock_converse.blocks import CITATION, MEDIA, START_OF_CALL, START_OF_RESULT, THOUGHT_DELTA
 from gateway.wire.bedrock_converse.events import (
@@ -27,13 +28,12 @@ from gateway.wire.bedrock_converse.events import (
     delta,
     event,
 )
-from gateway.wire.bedrock_converse.stream import MAX_BLOCKS, EventReader
-from gateway.wire.grammar import Found, Rule, constant, each, fields, text
+from gateway.wire.bedrock_converse.stream import EventReader
+from gateway.wire.block_texts import SIGNED, BlockTexts
+from gateway.wire.grammar import Rule, constant, each, fields, text
 from gateway.wire.held import HeldCall, Queue, Told
-from gateway.wire.openai_screen import Channels
 from gateway.wire.shapes import is_array, is_object, is_text
 
-_KINDS = frozenset({"text", "reasoning", "refusal", "tool_name", "tool_argument"})
 _INDEX = {"contentBlockIndex": constant(), "p": ENDING["p"]}
 _PIECE = fields(
     {
@@ -57,7 +57,7 @@ _RULES: dict[str, Rule] = {
     METADATA: _LAST,
 }
 # By what a delta goes on with: the channel, and how the rest of it is written.
-_CHANNELS = {"text": "text", "reasoning": "reasoning/signed", "result": "text"}
+_CHANNELS = {"text": "text", "reasoning": SIGNED, "result": "text"}
 _PLAIN_EVENT = {"contentBlockIndex", "delta", "p"}
 Growing = list[tuple[Path, str]]
 
@@ -65,17 +65,11 @@ Growing = list[tuple[Path, str]]
 class ScreenedReader(EventReader):
     """Reads every event and releases what the screen releases; keeps what the client was given."""
 
-    __slots__ = ("_calls", "_channels", "_entered", "_open", "_queue", "_screen", "_signed")
+    __slots__ = ("_calls", "_queue", "_texts")
 
     def __init__(self, request: Request, screen: TextScreen) -> None:
         super().__init__(request)
-        self._screen = screen
-        self._channels = Channels(screen)
-        # By block: its channel, once text of it has come, and what its text is.
-        self._open: dict[int, tuple[Channel, str]] = {}
-        # How many channels there were; blocks whose text is signed.
-        self._entered = 0
-        self._signed: set[int] = set()
+        self._texts = BlockTexts(screen)
         self._calls: dict[int, HeldCall] = {}
         self._queue = Queue()
 
@@ -109,13 +103,13 @@ class ScreenedReader(EventReader):
         rule = _RULES.get(name)
         if rule is not None:
             return self._tell(self._screened(told, rule))
-        shown = self._channels.leaves(0, [name, document])
+        shown = self._texts.channels.leaves(0, [name, document])
         if shown[0] != name:
             raise InvalidAnswer("The provider sent an event whose name is not to be passed on.")
         return self._tell(told if shown[1] is document else Told(name, event(name, shown[1]), shown[1]))
 
     def _flush(self) -> bytes:
-        out = [self._settle(index) for index in list(self._open)]
+        out = [self._settle(index) for index in list(self._texts.open)]
         for index, call in list(self._calls.items()):
             del self._calls[index]
             self._close(index, call)
@@ -125,7 +119,7 @@ class ScreenedReader(EventReader):
 
     def _begin(self, told: Told) -> bytes:
         index, start = block_index(told.document), told.document.get("start")
-        if index in self._open or index in self._calls:
+        if index in self._texts.open or index in self._calls:
             raise InvalidAnswer("The provider began a block twice.")
         shown = self._screened(told, _RULES[BLOCK_START])
         called = start.get("toolUse") if is_object(start) else None
@@ -154,7 +148,7 @@ class ScreenedReader(EventReader):
         before = b""
         thought = piece.get("reasoningContent")
         if is_object(thought) and "signature" in thought:
-            self._signed.add(index)
+            self._texts.signed.add(index)
             before = self._settle(index)
         return before + self._tell(self._screened(told, _RULES[DELTA]))
 
@@ -167,7 +161,7 @@ class ScreenedReader(EventReader):
         edits: dict[Path, Any] = {}
         gone = True
         for path, said in texts:
-            released = self._text(index, kind, said)
+            released = self._texts.add(index, kind, _CHANNELS[kind], said)
             gone = gone and not released
             if released != said:
                 edits[path] = released
@@ -184,30 +178,9 @@ class ScreenedReader(EventReader):
         self._close(index, call, shown)
         return self._leave(self._queue.drain())
 
-    def _text(self, index: int, kind: str, said: str) -> str:
-        known = self._open.get(index)
-        if known is not None and known[1] != kind:
-            raise InvalidAnswer("The provider changed what a block is in the middle of it.")
-        if known is None:
-            known = self._open[index] = (self._enter(_CHANNELS[kind]), kind)
-        return self._screen.feed(known[0], said)
-
-    def _enter(self, name: str) -> Channel:
-        self._entered += 1
-        if self._entered > MAX_BLOCKS:
-            raise InvalidAnswer(f"The provider's stream has more than {MAX_BLOCKS} texts.")
-        return 0, f"{name}/{self._entered}"
-
     def _settle(self, index: int) -> bytes:
         """End the text of a block and return the event with what was held back of it."""
-        known = self._open.pop(index, None)
-        if known is None:
-            return b""
-        channel, kind = known
-        rest = self._screen.finish(channel)
-        if index in self._signed:
-            self._signed.discard(index)
-            self._screen.seal(channel)
+        kind, rest = self._texts.settle(index)
         if not rest:
             return b""
         pieces: dict[str, Any] = {"text": {"text": rest}, "reasoning": {"reasoningContent": {"text": rest}}}
@@ -229,7 +202,7 @@ class ScreenedReader(EventReader):
     def _close(self, index: int, call: HeldCall, stop: Told | None = None) -> None:
         """Judge the input of a call that is whole, and let it leave."""
         said = "".join(call.pieces)
-        released = self._channels.once((0, f"tool_argument/{index}", call.name), said)
+        released = self._texts.argument(index, call.name, said)
         inputs = call.raws
         if released != said:
             data = delta(index, {"toolUse": {"input": released}})
@@ -246,26 +219,10 @@ class ScreenedReader(EventReader):
             self.note(told.name, told.document)
         return events[0].data if len(events) == 1 else b"".join([told.data for told in events])
 
-    def _screened(self, told: Told, rule: Rule, *, but: set[Path] | None = None) -> Told:
+    def _screened(self, told: Told, rule: Rule, *, but: Collection[Path] = ()) -> Told:
         """Screen the texts of an event that are whole; ``but`` are the places of those that are not."""
-        found: Found = []
-        rule((), "assistant", told.document, found)
-        edits: dict[Path, Any] = {}
-        for segment in found:
-            if but is None or segment.path not in but:
-                released = self._once(segment)
-                if released != segment.text:
-                    edits[segment.path] = segment.revised(released)
+        edits = self._texts.edits(told.document, rule, but)
         return _with(told, edits) if edits else told
-
-    def _once(self, segment: Segment) -> str:
-        if not segment.sealed:
-            channel = f"{segment.kind}/whole" if segment.kind in _KINDS else "leaf"
-            return self._channels.once((0, channel), segment.text)
-        sealed = self._enter("reasoning/signed")
-        released = self._screen.feed(sealed, segment.text) + self._screen.finish(sealed)
-        self._screen.seal(sealed)
-        return released
 
 
 def _growing(piece: dict[str, Any]) -> tuple[str, Growing]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.core.errors import GatewayError, InvalidAnswer, StreamBroken
-from gateway.core.exchange import AnswerFacts, Request
-from gateway.core.ports import StreamMark, StreamReader
+from gateway.core.errors import GatewayError, StreamBroken
+from gateway.core.exchange import Request
+from gateway.core.ports import StreamReader
 from gateway.wire.aws_eventstream import FrameSplitter
 from gateway.wire.bedrock_converse.answer import routed_model
 from gateway.wire.bedrock_converse.events import (
@@ -28,46 +28,24 @@ from gateway.wire.bedrock_converse.events import (
     read_event,
 )
 from gateway.wire.bedrock_converse.usage import read_usage, write_usage
+from gateway.wire.block_stream import MAX_EARLY, BlockReader
 from gateway.wire.shapes import is_text
 
-KEPT_BYTES = 262_144
-MAX_BLOCKS = 4_096
 
+class EventReader(BlockReader):
+    """What the readers of a stream share. Subclasses say what becomes of an event."""
 
-class EventReader:
-    """What the readers of a stream share. Subclasses say what becomes of an event.
-
-    Attributes:
-        facts, done, kept: See :class:`gateway.core.ports.StreamReader`.
-        begun: The client was told of the message.
-        told: Blocks that the client was told of, and not of their end.
-    """
-
-    __slots__ = ("_early", "_ending", "_failure", "_opened", "_room", "_splitter", "_stopped", "begun", "done", "facts",
-                 "kept", "told")  # fmt: skip
+    __slots__ = ("_ending", "_splitter")
 
     def __init__(self, request: Request) -> None:
-        self.facts = AnswerFacts()
-        self.done = False
-        self.kept: list[bytes] = []
-        self.begun = False
-        self.told: list[int] = []
         self._splitter = FrameSplitter()
-        self._room = KEPT_BYTES
-        self._failure: GatewayError | None = None
-        # A stop reason was given; what comes from there on.
-        self._stopped = False
+        super().__init__(self._splitter)
+        # What comes from the stop reason on.
         self._ending: list[bytes] = []
-        # What waits for the first event with content; whether that has come.
-        self._early: list[bytes] = []
-        self._opened = False
 
     def finish(self) -> bytes:
         """Take the end of the body: see :meth:`gateway.core.ports.StreamReader.finish`."""
-        if self._failure is not None:
-            # What it released was given away when it was raised first.
-            self._failure.released = b""
-            raise self._failure
+        self._again()
         if not self._stopped or (self._splitter.carry and not self.done):
             raise self._failed(StreamBroken("The provider's stream ended before it was whole."), [])
         try:
@@ -75,40 +53,11 @@ class EventReader:
         except GatewayError as error:
             raise self._failed(error, []) from None
 
-    def mark(self) -> StreamMark:
-        """Return this moment: whether the client knows of the message, what is kept, and which blocks are open."""
-        return int(self.begun), len(self.kept), *self.told
-
-    def rewind(self, mark: StreamMark) -> None:
-        """Forget what came after a moment: see :meth:`gateway.core.ports.StreamReader.rewind`."""
-        self.begun = bool(mark[0])
-        del self.kept[mark[1] :]
-        self.told = list(mark[2:])
-        self._room = -1
-
     def open_blocks(self) -> list[int]:
         """Blocks whose end the client waits for."""
         return self.told
 
-    def _split(self, data: bytes) -> bytes:
-        if self.done or self._failure is not None:
-            return b""
-        out: list[bytes] = []
-        try:
-            for raw in self._splitter.feed(data):
-                out.append(self._frame(raw))
-                if self.done:
-                    break
-        except GatewayError as error:
-            raise self._failed(error, out) from None
-        return out[0] if len(out) == 1 else b"".join(out)
-
-    def _failed(self, error: GatewayError, out: list[bytes]) -> GatewayError:
-        error.released = b"".join(out)
-        self._failure = error
-        return error
-
-    def _frame(self, raw: bytes) -> bytes:
+    def _event(self, raw: bytes) -> bytes:
         told = read_event(raw)
         self.facts.chunks += 1
         if told.name == DELTA and not self._stopped:
@@ -123,21 +72,9 @@ class EventReader:
             return self._content(before)
         return self._wait(shown) if told.name == START else self._content(shown)
 
-    def _wait(self, shown: bytes) -> bytes:
-        if self._opened:
-            return shown
-        self._early.append(shown)
-        return b""
-
     def _content(self, shown: bytes) -> bytes:
-        if self._opened:
-            return shown
-        if not shown:
-            # Held back, or nothing: what waits goes on waiting.
-            return b""
-        self._opened = True
-        early, self._early = self._early, []
-        return b"".join((*early, shown))
+        # Held back, or nothing: what waits goes on waiting.
+        return super()._content(shown) if shown or len(self._early) >= MAX_EARLY else b""
 
     def _read(self, name: str, document: dict[str, Any]) -> None:
         if name == STOP:
@@ -156,18 +93,9 @@ class EventReader:
         elif name in (BLOCK_START, DELTA):
             index = block_index(document)
             if index not in self.told:
-                self.told.append(index)
-                if len(self.told) > MAX_BLOCKS:
-                    raise InvalidAnswer(f"The provider's stream has more than {MAX_BLOCKS} blocks open.")
-        elif name == BLOCK_STOP and (index := block_index(document)) in self.told:
-            self.told.remove(index)
-
-    def _keep(self, data: bytes) -> None:
-        self._room -= len(data)
-        if self._room >= 0:
-            self.kept.append(data)
-        else:
-            self._room = -1
+                self.began(index)
+        elif name == BLOCK_STOP:
+            self.ended(block_index(document))
 
     def _delta(self, raw: bytes, told: Event) -> bytes:
         """Say what the client gets of more of a block."""
@@ -176,10 +104,6 @@ class EventReader:
     def _shown(self, name: str, raw: bytes, document: dict[str, Any]) -> bytes:
         """Say what the client gets of any other event."""
         raise NotImplementedError
-
-    def _flush(self) -> bytes:
-        """Give what is still held back when the stream is whole."""
-        return b""
 
 
 class PassReader(EventReader):

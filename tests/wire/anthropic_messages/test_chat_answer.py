@@ -18,7 +18,8 @@ from gateway.core.chat import (
 )
 from gateway.core.errors import InvalidAnswer
 from gateway.core.usage import Usage
-from gateway.wire.anthropic_messages.chat_answer import call_id, explanation, message_id, read_answer, write_answer
+from gateway.wire.anthropic_messages.chat_answer import explanation, message_id, read_answer, write_answer
+from gateway.wire.block_calls import call_id
 from tests.wire.anthropic_messages.test_answer import ANSWER
 
 ASKED = ChatRequest(dialect="anthropic_messages", model="asked", turns=())

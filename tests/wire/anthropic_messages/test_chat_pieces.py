@@ -6,8 +6,6 @@ import pytest
 
 from gateway.core.chat import CacheMark, Citation, Finish
 from gateway.wire.anthropic_messages.chat_pieces import (
-    arguments_object,
-    arguments_text,
     read_cache,
     read_citation,
     read_citations,
@@ -16,6 +14,7 @@ from gateway.wire.anthropic_messages.chat_pieces import (
     write_citation,
     write_finish,
 )
+from gateway.wire.block_calls import arguments_object, arguments_text
 
 
 def test_every_end_has_a_word() -> None:

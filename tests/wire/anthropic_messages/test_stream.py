@@ -10,6 +10,7 @@ from gateway.core.usage import Usage
 from gateway.wire.anthropic_messages import DIALECT
 from gateway.wire.anthropic_messages.events import MESSAGE_STOP, encode, event
 from gateway.wire.anthropic_messages.stream import PassReader, block_index, ending, named, plain_deltas
+from gateway.wire.block_stream import MAX_EARLY
 from gateway.wire.sse import ServerSentEvent
 from tests.support.message_streams import (
     PING,
@@ -155,3 +156,14 @@ def test_the_end_of_a_stopped_stream_closes_what_is_open() -> None:
 def test_what_the_first_event_tells_is_not_taken_for_the_usage_of_the_whole() -> None:
     facts = passed(WHOLE[:2]).reader.facts
     assert (facts.usage, facts.begun) == (None, Usage(10, 7, 5, 1, 0))
+
+
+def test_signs_of_life_before_the_first_words_wait_in_a_small_room() -> None:
+    reader = PassReader(stream_request(DIALECT))
+    assert reader.feed(START) == b""
+    comment = b": alive\n\n"
+    told = [reader.feed(each) for each in [PING, comment] * MAX_EARLY]
+    at = next(at for at, each in enumerate(told) if each)
+    assert at == MAX_EARLY - 2
+    assert told[at].startswith(START + PING + comment)
+    assert b"".join(told) == START + (PING + comment) * MAX_EARLY

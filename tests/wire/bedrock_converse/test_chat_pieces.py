@@ -7,7 +7,6 @@ import pytest
 from gateway.core.chat import CacheMark, Citation, Finish
 from gateway.wire.bedrock_converse.chat_pieces import (
     FORMATS,
-    arguments_object,
     media_type,
     read_cache,
     read_citation,
@@ -16,6 +15,7 @@ from gateway.wire.bedrock_converse.chat_pieces import (
     write_citation,
     write_finish,
 )
+from gateway.wire.block_calls import arguments_object
 
 
 def test_reasons_survive_as_far_as_there_are_words_for_them() -> None:

@@ -7,7 +7,8 @@ from gateway.core.errors import InvalidAnswer, StreamBroken, StreamFailed
 from gateway.core.usage import Usage
 from gateway.wire.aws_eventstream import encode
 from gateway.wire.bedrock_converse import DIALECT
-from gateway.wire.bedrock_converse.stream import KEPT_BYTES, MAX_BLOCKS, PassReader, ending
+from gateway.wire.bedrock_converse.stream import PassReader, ending
+from gateway.wire.block_stream import KEPT_BYTES, MAX_BLOCKS, MAX_EARLY
 from tests.support.bedrock_script import START, call, delta, frame, message, stop, text, thrown
 from tests.support.bedrock_streams import MadeUp, client_events, made_up
 from tests.support.streams import Outcome, cut, cuttings, relay, single_bytes, stream_request
@@ -145,3 +146,9 @@ def test_what_is_kept_and_what_is_open_is_bounded() -> None:
     with pytest.raises(InvalidAnswer):
         reader.feed(call(MAX_BLOCKS)[0])
     assert reader.feed(stop(0)) == b""
+
+
+def test_what_says_nothing_waits_in_a_small_room() -> None:
+    reader = PassReader(stream_request(DIALECT))
+    told = [reader.feed(START) for _ in range(MAX_EARLY + 1)]
+    assert told == [b""] * (MAX_EARLY - 1) + [START * MAX_EARLY, START]
