@@ -15,11 +15,15 @@ from gateway.guards.engine import GuardEngine
 from gateway.guards.explain import explain
 from gateway.wire import (
     anthropic_messages,
+    bedrock_converse,
     gemini,
+    invoked,
     openai_chat,
     openai_completions,
     openai_embeddings,
     openai_responses,
+    passthrough,
+    triton,
 )
 from gateway.wire.select import error_dialect
 from gateway.wire.shapes import is_array, is_object
@@ -30,7 +34,12 @@ _BY_KEY: tuple[tuple[str, str, Dialect], ...] = (
     ("prompt", "/v1/completions", openai_completions.DIALECT),
     ("input", "/v1/embeddings", openai_embeddings.DIALECT),
     ("contents", "/v1beta/models/{model}:generateContent", gemini.DIALECT),
+    ("generateContentRequest", "/v1beta/models/{model}:countTokens", gemini.COUNT),
+    ("content", "/v1beta/models/{model}:embedContent", gemini.EMBED),
+    ("text_input", "/v2/models/{model}/generate", triton.DIALECT),
+    ("inputs", "/v2/models/{model}/infer", passthrough.KSERVE),
 )
+_CONVERSE, _INVOKE = "/model/{model}/converse", "/model/{model}/invoke"
 # And one that only requests of Responses have beside their input, unless that is a list of items.
 _OF_RESPONSES = frozenset(
     ("instructions", "max_output_tokens", "previous_response_id", "reasoning", "stream", "text", "tools")
@@ -74,7 +83,7 @@ def asked_of_body(body: bytes, facts: CallFacts) -> Asked:
         NothingToExplain: It is no JSON object.
     """
     document = _parsed(body, "the file")
-    route, dialect = facts.route, error_dialect(facts.route)
+    route, dialect = facts.route, _dialect(facts.route, document)
     if not route:
         found = _conversation(document) or next(((path, each) for key, path, each in _BY_KEY if key in document), None)
         route, dialect = found or (_ELSEWHERE, error_dialect(_ELSEWHERE))
@@ -92,6 +101,8 @@ def asked_of_body(body: bytes, facts: CallFacts) -> Asked:
         return Asked(facts=said, dialect=anthropic_messages.DIALECT, answer=document)
     if document.get("object") == "response":
         return Asked(facts=said, dialect=openai_responses.DIALECT, answer=document)
+    if is_object(document.get("output")) and "stopReason" in document:
+        return Asked(facts=said, dialect=bedrock_converse.DIALECT, answer=document)
     return Asked(facts=said, dialect=dialect, request=document)
 
 
@@ -125,10 +136,11 @@ def asked_of_exchange(row: Mapping[str, Any], revision: str) -> Asked:
         tags=dict(row.get("tags") or {}),
         stream=bool(row.get("stream")),
     )
+    document = _parsed(request.encode(), "the captured request") if request else None
     return Asked(
         facts=facts,
-        dialect=error_dialect(facts.route),
-        request=_parsed(request.encode(), "the captured request") if request else None,
+        dialect=_dialect(facts.route, document),
+        request=document,
         answer=_parsed(answer.encode(), "the captured answer") if answer else None,
         notes=tuple(notes),
     )
@@ -145,8 +157,19 @@ async def explain_call(engine: GuardEngine, asked: Asked) -> tuple[Explanation, 
     return tuple(found)
 
 
+def _dialect(route: str, document: dict[str, Any] | None) -> Dialect:
+    """The dialect of a route; bodies of ``invoke`` say themselves what they are."""
+    if document is not None and route.removesuffix("-with-response-stream").endswith("/invoke"):
+        return invoked.dialect_of(document)
+    return error_dialect(route)
+
+
 def _conversation(document: dict[str, Any]) -> tuple[str, Dialect] | None:
     """Tell requests apart that have a key in common: ``input`` or ``messages``."""
+    if invoked.holds_messages(document) or (invoked.holds_turns(document) and "schemaVersion" in document):
+        return _INVOKE, invoked.dialect_of(document)
+    if invoked.holds_turns(document) or "toolConfig" in document:
+        return _CONVERSE, bedrock_converse.DIALECT
     if "messages" in document and document.keys() & _OF_MESSAGES:
         return "/v1/messages", anthropic_messages.DIALECT
     given: Any = document.get("input")

@@ -1,18 +1,25 @@
-"""Header lines by which the clients of a dialect tell errors apart: most read the status and the body alone."""
+"""Header lines by which clients tell errors apart, and know whether to ask again: most read status and body alone."""
 
 from __future__ import annotations
 
-from gateway.core.errors import GatewayError
+from gateway.core.errors import GatewayError, NotAvailable
 from gateway.core.exchange import Headers
 from gateway.core.ports import Dialect
 from gateway.wire.bedrock_converse.errors import ERROR_TYPE, error_type
 
 _AMAZONS = "bedrock_"
+_AGAIN = b"x-should-retry"
 
 
 def error_headers(dialect: Dialect, error: GatewayError) -> Headers:
     """Give them, for an error in a dialect."""
-    return {ERROR_TYPE: error_type(error.status).encode()} if dialect.name.startswith(_AMAZONS) else {}
+    headers: Headers = {}
+    if dialect.name.startswith(_AMAZONS):
+        headers[ERROR_TYPE] = error_type(error.status).encode()
+    if isinstance(error, NotAvailable):
+        # Its status is one after which clients ask again; it would be the same.
+        headers[_AGAIN] = b"false"
+    return headers
 
 
 def error_lines(dialect: Dialect, error: GatewayError) -> bytes:

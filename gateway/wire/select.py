@@ -5,6 +5,7 @@ What the contract names and nobody built yet is refused here: passed through bli
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gateway.core.errors import GatewayError, MalformedRequest, MethodNotAllowed, NotAvailable, RouteNotFound
@@ -61,6 +62,7 @@ _NOT_BUILT = (
     "/v1/messages",
     "/v1beta",
 )
+_BATCHES = re.compile(r"(?:/anthropic)?/v1/messages/batches(?:/|$)")
 _TENSORS = "/v2/"
 
 
@@ -205,6 +207,8 @@ def _refuse_not_built(incoming: Incoming) -> None:
     if "/realtime/" in plain:
         # They hand out keys of the provider's, with which a client speaks to it past every rule and limit.
         raise NotAvailable("The paths below /realtime are not yet available.")
+    if _BATCHES.match(plain):
+        raise NotAvailable("Message batches are not yet available; the same requests can be sent one by one.")
     for prefix in _NOT_BUILT:
         if plain == prefix or plain.startswith(prefix + "/"):
             raise NotAvailable(f"The paths below {prefix} are not yet available.")

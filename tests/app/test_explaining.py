@@ -34,6 +34,15 @@ ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "
         ({"model": "m", "messages": [], "system": "x"}, "/v1/messages", "anthropic_messages"),
         ({"model": "m", "contents": []}, "/v1beta/models/{model}:generateContent", "gemini"),
         ({"model": "m", "input": [{"role": "user", "content": "x"}]}, "/v1/responses", "openai_responses"),
+        ({"model": "m", "generateContentRequest": {}}, "/v1beta/models/{model}:countTokens", "gemini_tokens"),
+        ({"model": "m", "content": {"parts": []}}, "/v1beta/models/{model}:embedContent", "gemini_embeddings"),
+        ({"model": "m", "messages": [{"content": [{"text": "x"}]}]}, "/model/{model}/converse", "bedrock_converse"),
+        ({"model": "m", "messages": [], "inferenceConfig": {}}, "/model/{model}/converse", "bedrock_converse"),
+        ({"model": "m", "toolConfig": {"tools": []}}, "/model/{model}/converse", "bedrock_converse"),
+        ({"model": "m", "messages": [], "anthropic_version": "x"}, "/model/{model}/invoke", "bedrock_invoke"),
+        ({"model": "m", "messages": [], "schemaVersion": "messages-v1"}, "/model/{model}/invoke", "bedrock_invoke"),
+        ({"model": "m", "text_input": "x"}, "/v2/models/{model}/generate", "triton"),
+        ({"model": "m", "inputs": []}, "/v2/models/{model}/infer", "kserve"),
         ({"model": "m", "question": "x"}, "/v1/*", "passthrough"),
     ],
 )
@@ -49,12 +58,35 @@ def test_the_route_may_be_said() -> None:
     assert (asked.facts.route, asked.dialect.name) == ("/v1/responses", "openai_responses")
 
 
+@pytest.mark.parametrize("route", ["/model/{model}/invoke", "/model/{model}/invoke-with-response-stream"])
+def test_a_body_of_invoke_says_itself_what_it_is(route: str) -> None:
+    body = orjson.dumps({"anthropic_version": "x", "messages": [{"role": "user", "content": "hello"}]}).decode()
+    for asked in (
+        asked_of_body(body.encode(), CallFacts(route=route)),
+        asked_of_exchange({"route": route, "bodies": {"request_body": body}}, ""),
+    ):
+        assert asked.dialect.name == "bedrock_invoke"
+        said = [(each.role, each.kind, each.text) for each in asked.dialect.segments(asked.request)]
+        assert ("user", "text", "hello") in said
+
+
+def test_a_body_of_converse_is_explained_as_what_was_said() -> None:
+    body = {"messages": [{"role": "user", "content": [{"text": "an osprey"}]}], "system": [{"text": "Be kind."}]}
+    asked = asked_of_body(orjson.dumps(body), CallFacts(team="a"))
+    (told,) = asyncio.run(explain_call(build_engine(bundle_of([("p", POLICY)]), "p"), asked))
+    assert (told.action, told.rule) == ("block", "out")
+    assert {each.role for each in told.segments} == {"user", "system"}
+
+
 def test_an_answer_is_known_by_its_choices() -> None:
     asked = asked_of_body(orjson.dumps(ANSWER), CallFacts())
     assert (asked.request, asked.answer) == (None, ANSWER)
     told = {"candidates": []}
     asked = asked_of_body(orjson.dumps(told), CallFacts())
     assert (asked.request, asked.answer, asked.dialect.name) == (None, told, "gemini")
+    said = {"output": {"message": {"role": "assistant", "content": [{"text": "x"}]}}, "stopReason": "end_turn"}
+    asked = asked_of_body(orjson.dumps(said), CallFacts())
+    assert (asked.request, asked.answer, asked.dialect.name) == (None, said, "bedrock_converse")
     kept = {"object": "response", "output": []}
     asked = asked_of_body(orjson.dumps(kept), CallFacts())
     assert (asked.request, asked.answer, asked.dialect.name) == (None, kept, "openai_responses")

@@ -280,13 +280,34 @@ def test_errors_of_our_own_are_in_their_form(gateway, claude, provider):
     with pytest.raises(anthropic.BadRequestError) as caught:
         ask(claude(), messages="hi")
     assert (caught.value.type, caught.value.error_code) == ("invalid_request_error", "invalid_request")
-    status, _, body = gateway.post("/v1/messages/batches", {})
-    assert (status, orjson.loads(body)["type"]) == (501, "error")
     status, _, body = gateway.ask("GET", "/v1/messages")
     assert (status, orjson.loads(body)["error"]["type"]) == (405, "invalid_request_error")
     provider.script = [whole(b"<html>", "502 Bad Gateway", b"content-type: text/html\r\n")]
     with pytest.raises(anthropic.InternalServerError):
         ask(claude())
+
+
+@pytest.mark.parametrize("below", ["", "/anthropic"])
+def test_batches_are_refused_at_once_and_never_reach_the_provider(gateway, provider, below):
+    before = len(provider.asked)
+    root = gateway.base_url.removesuffix("/v1") + below
+    # Willing to ask again, and told not to.
+    with anthropic.Anthropic(base_url=root, api_key="k", max_retries=2, timeout=60) as client:
+        batches = client.messages.batches
+        params = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+        requests: list[Any] = [{"custom_id": "a", "params": params}]
+        for ask in (
+            lambda: batches.create(requests=requests),
+            lambda: batches.retrieve("msgbatch_1"),
+            lambda: list(batches.list()),
+            lambda: batches.cancel("msgbatch_1"),
+            lambda: batches.delete("msgbatch_1"),
+        ):
+            with pytest.raises(anthropic.InternalServerError, match="batches are not yet available") as caught:
+                ask()
+            assert (caught.value.status_code, caught.value.response.headers["x-should-retry"]) == (501, "false")
+            assert caught.value.response.request.headers["x-stainless-retry-count"] == "0"
+    assert len(provider.asked) == before
 
 
 def test_usage_of_a_stream_without_any_is_estimated(client, gateway, provider):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gateway.core.errors import ProviderAnswered
+from gateway.core.errors import NotAvailable, ProviderAnswered
 from gateway.wire import bedrock_converse, openai_chat
 from gateway.wire.error_head import error_headers, error_lines
 
@@ -10,3 +10,9 @@ def test_amazons_clients_are_told_the_type_and_nobody_else() -> None:
     assert error_headers(bedrock_converse.DIALECT, error) == {b"x-amzn-errortype": b"ThrottlingException"}
     assert error_lines(bedrock_converse.DIALECT, error) == b"x-amzn-errortype: ThrottlingException\r\n"
     assert error_lines(openai_chat.DIALECT, error) == b""
+
+
+def test_what_is_not_there_is_not_asked_for_again() -> None:
+    error = NotAvailable("Not yet available.")
+    assert error_lines(openai_chat.DIALECT, error) == b"x-should-retry: false\r\n"
+    assert error_headers(bedrock_converse.DIALECT, error).keys() == {b"x-amzn-errortype", b"x-should-retry"}

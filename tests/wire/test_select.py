@@ -182,7 +182,8 @@ def test_near_spellings_of_a_known_route_do_not_slip_past_its_dialect(path: str)
 @pytest.mark.parametrize(
     "path",
     [
-        "/v1/messages/batches", "/anthropic/v1/models", "/anthropic",
+        "/v1/messages/batches", "/v1/messages/batches/msgbatch_1/results", "/anthropic/v1/messages/batches",
+        "/v1/messages/b%61tches", "/anthropic/v1/models", "/anthropic",
         "/v1beta/models/gemini-2.5-flash:generateAnswer", "/gemini/v1beta/files", "/V1beta/models/g:embedContent",
         "/openai/deployments/d/images/edits", "/v1/realtime/client_secrets", "/v1/realtime/calls",
         "/providers/p/realtime/sessions", "/openai/v1/realtime/client_secrets", "/v1/%72ealtime/client_secrets",

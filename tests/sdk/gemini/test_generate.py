@@ -279,7 +279,10 @@ def test_googles_cloud_is_asked_with_a_token_that_is_fetched_once(client, provid
     assert "ya29" not in gateway.stderr
 
 
-def test_models_are_listed_and_shown(client):
+@pytest.mark.parametrize("version", ["v1beta", "v1alpha", "v1"])
+@pytest.mark.parametrize("path", ["", "/gemini"])
+def test_models_are_listed_and_shown(connect, path: str, version: str):
+    client = connect(path=path, api_version=version)
     names = [each.name for each in client.models.list(config={"page_size": 1})]
     assert {"models/flash", "models/pro"} <= set(names)
     assert client.models.get(model="flash").name == "models/flash"
