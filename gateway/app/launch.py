@@ -91,7 +91,8 @@ class Launch:
 
     def run(self, on_ready: Callable[[], None]) -> int:
         """Run until told to stop; returns the exit code."""
-        return Supervisor(self._workers, self._operator, self._settings.drain_timeout_s, on_ready).run()
+        ending_s = self._settings.drain_delay_s + self._settings.drain_timeout_s
+        return Supervisor(self._workers, self._operator, ending_s, on_ready).run()
 
     def greeting(self) -> str:
         """What to tell the person who has started it, once it is ready."""

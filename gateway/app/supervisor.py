@@ -62,7 +62,7 @@ class Supervisor:
     Args:
         workers: Stopped first, each drains.
         operator: Stopped last, so that it can ship what the workers wrote; ``None`` when there is none.
-        drain_s: How long workers may take.
+        drain_s: How long workers may take to end.
         on_ready: Called once, when every child has said that it is ready.
     """
 

@@ -288,6 +288,9 @@ class Worker:
         metrics.write_snapshot(self._snapshot_path)
 
     async def _shut_down(self, chores: list[asyncio.Task[None]]) -> None:
+        if self.settings.drain_delay_s:
+            self.server.announce()
+            await self.shared.clock.sleep(self.settings.drain_delay_s)
         self.server.drain()
         cut = await self.server.close(self.settings.drain_timeout_s)
         if cut:
@@ -321,6 +324,7 @@ _FIXED = {
     "listen": "listen",
     "operator": "operator",
     "workers": "workers",
+    "drain_delay": "drain_delay_s",
     "drain_timeout": "drain_timeout_s",
     "stores.hints": "hints",
     "stores.traces": "traces",

@@ -83,6 +83,7 @@ class Builder:
             listen=listen,
             operator=self._operator(),
             workers=self._override("workers", _worker_count, spec.workers),
+            drain_delay_s=spec.drain_delay_s,
             drain_timeout_s=spec.drain_timeout_s,
             traces=self._traces(),
             spool=self._spool(),

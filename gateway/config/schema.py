@@ -276,6 +276,9 @@ class TelemetrySpec(Strict):
     sample: Annotated[float, BeforeValidator(_everything), WithJsonSchema({"const": "100%"})] = 1.0
 
 
+Delay = Annotated[
+    float, BeforeValidator(parse_duration), Field(ge=0), WithJsonSchema({"type": "string", "examples": ["0s", "15s"]})
+]
 PluginName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
 
 
@@ -286,6 +289,7 @@ class FileSpec(Strict):
     listen: ListenSpec
     operator: OperatorSpec
     workers: Annotated[int, Field(ge=1, le=256)] = 1
+    drain_delay_s: Delay = Field(0.0, validation_alias="drain_delay")
     drain_timeout_s: Seconds = Field(30.0, validation_alias="drain_timeout")
     stores: StoresSpec
     capture: CaptureSpec

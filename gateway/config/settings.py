@@ -220,6 +220,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: Listen
     operator: Operator | None
     workers: int
+    drain_delay_s: float
     drain_timeout_s: float
     traces: ChdbStore | ClickHouseStore
     spool: Spool

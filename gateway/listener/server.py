@@ -85,7 +85,9 @@ class Server:
         self._options = options
         self.now_ns = now_ns
         self.max_body_bytes = options.max_body_bytes
+        # Answers say that their connection ends with them.
         self.draining = False
+        self._refuses = False
         self._loop = asyncio.get_running_loop()
         self.idle_until_s = self._loop.time() + KEEPALIVE_S
         # Of the cold side; hot connections carry theirs.
@@ -109,10 +111,15 @@ class Server:
             )
             self._servers.append(server)
 
-    def drain(self) -> None:
-        """Refuse new calls from now on; those on their way finish."""
+    def announce(self) -> None:
+        """Let probes say that the process is about to go, and each answer that its connection is; calls are served."""
         self.draining = True
         self._health.draining = True
+
+    def drain(self) -> None:
+        """Refuse new calls from now on; those on their way finish."""
+        self.announce()
+        self._refuses = True
         for connection in [c for c in self._connections if c.idle()]:
             connection.transport.close()
         self._cold.drain()
@@ -209,7 +216,7 @@ class Server:
 
     def serve(self, incoming: Incoming, reply: Reply) -> Drive:
         """Serve a request up to its first wait, and go on when that is over."""
-        if self.draining and incoming.fault is None:
+        if self._refuses and incoming.fault is None:
             incoming.fault = Draining()
         drive = Drive(self._run(incoming, reply), self._loop, self._drives.discard)
         self._drives.add(drive)

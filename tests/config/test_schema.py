@@ -23,7 +23,8 @@ def test_the_defaults_are_those_of_the_documentation():
     spec = spec_of("")
     assert (str(spec.listen.address), str(spec.operator.address)) == ("127.0.0.1:8080", "127.0.0.1:8081")
     assert (spec.listen.max_body_bytes, spec.listen.header_timeout_s, spec.listen.tls) == (32 << 20, 10.0, None)
-    assert (spec.workers, spec.drain_timeout_s, spec.stores.state) == (1, 30.0, "memory://")
+    assert (spec.workers, spec.drain_delay_s, spec.drain_timeout_s) == (1, 0.0, 30.0)
+    assert spec.stores.state == "memory://"
     assert (spec.stores.spool.max_bytes, spec.stores.spool.fsync_s) == (4 << 30, 1.0)
     assert (spec.capture.bodies, spec.capture.max_body_bytes, spec.capture.ttl_s) == ("redacted", 65536, 2592000.0)
     assert (spec.identity.mode, spec.limits, spec.policies.bundle) == ("open", (), ("baseline.yaml",))

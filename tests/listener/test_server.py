@@ -26,6 +26,30 @@ def test_what_is_cut_at_the_end_is_counted():
     asyncio.run(main())
 
 
+def test_calls_are_served_until_those_who_spread_them_have_noticed():
+    async def main() -> None:
+        handler = Echo()
+        async with listening(handler) as (server, port):
+
+            async def asked() -> bytes:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(post(HOT, b"hello"))
+                # Its own end says that the answer is over.
+                answer = await reader.read()
+                writer.close()
+                return answer
+
+            server.announce()
+            head = await asked()
+            assert b"200 OK" in head.partition(b"\r\n")[0]
+            assert b"connection: close" in head.lower()
+            server.drain()
+            await asked()
+            assert [each.fault is None for each in handler.seen] == [True, False]
+
+    asyncio.run(main())
+
+
 class Written:
     """A client's transport that says what it is given, and when."""
 
