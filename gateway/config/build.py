@@ -21,7 +21,7 @@ from gateway.config.provider_spec import ProviderSpec
 from gateway.config.redis import redis_store
 from gateway.config.references import References, Secret, secret_fault
 from gateway.config.routes import model_entries, route_policies
-from gateway.config.schema import FileSpec, LimitSpec, RateSpec
+from gateway.config.schema import CaptureSpec, FileSpec, LimitSpec, RateSpec
 from gateway.config.server_load import load_source
 from gateway.config.settings import (
     Capture,
@@ -89,9 +89,7 @@ class Builder:
             spool=self._spool(),
             names_key=self._names_key(),
             hints=redis_store(spec.stores.hints, self.references, self.document, ("stores", "hints")),
-            capture=Capture(
-                bodies=spec.capture.bodies, max_body_bytes=spec.capture.max_body_bytes, ttl_s=spec.capture.ttl_s
-            ),
+            capture=_capture(spec.capture),
             providers=providers,
             models=self._models(providers, upstream),
             routes={} if upstream is not None else route_policies(self.spec.models),
@@ -356,6 +354,10 @@ def _provider(
 
 def _rate(spec: RateSpec | None) -> tuple[int, float] | None:
     return None if spec is None else (spec.max, period_s(spec.per))
+
+
+def _capture(spec: CaptureSpec) -> Capture:
+    return Capture(bodies=spec.bodies, max_body_bytes=spec.max_body_bytes, ttl_s=spec.ttl_s)
 
 
 def _limit(spec: LimitSpec) -> LimitRule:
