@@ -35,19 +35,38 @@ def texts_in(data: bytes) -> list[str]:
 
 def readable_in(data: bytes) -> list[str]:
     """Read texts as well as they can be read: what is no UTF-8 is replaced, what has no lengths is one text."""
-    texts: list[str] = []
+    pieces = _pieces(data)
+    return [_readable(piece) for piece in ([data] if pieces is None else pieces)]
+
+
+def edited_in(data: bytes, texts: Sequence[str]) -> bytes:
+    """Write texts as :func:`readable_in` gave them and a rule left them: bytes as they came, but for edited ones."""
+    pieces = _pieces(data)
+    if pieces is None:
+        return data if list(texts) == [_readable(data)] else text_bytes(texts)
+    return _counted(
+        [piece if text == _readable(piece) else text.encode() for piece, text in zip(pieces, texts, strict=True)]
+    )
+
+
+def _pieces(data: bytes) -> list[bytes] | None:
+    pieces: list[bytes] = []
     at = 0
     while at + _LENGTH.size <= len(data):
         (size,) = _LENGTH.unpack_from(data, at)
         start, at = at + _LENGTH.size, at + _LENGTH.size + size
-        texts.append(data[start:at].decode("utf-8", "replace"))
-    return texts if at == len(data) else [data.decode("utf-8", "replace")]
+        pieces.append(data[start:at])
+    return pieces if at == len(data) else None
+
+
+def _readable(piece: bytes) -> str:
+    return piece.decode("utf-8", "replace")
 
 
 def text_bytes(texts: Sequence[str]) -> bytes:
     """Write texts."""
-    pieces: list[bytes] = []
-    for text in texts:
-        raw = text.encode()
-        pieces += (_LENGTH.pack(len(raw)), raw)
-    return b"".join(pieces)
+    return _counted([text.encode() for text in texts])
+
+
+def _counted(pieces: Sequence[bytes]) -> bytes:
+    return b"".join([part for piece in pieces for part in (_LENGTH.pack(len(piece)), piece)])

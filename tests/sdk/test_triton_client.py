@@ -103,3 +103,20 @@ def test_what_is_wrong_is_what_the_server_says(client: Any) -> None:
         client.infer("nobody", asked(["a"], [1.0], raw=True))
     with pytest.raises(utils.InferenceServerException, match="numbers"):
         client.infer("house", asked(["a"], [1.0], raw=True)[:1])
+
+
+@pytest.mark.parametrize("raw", [True, False], ids=["raw", "json"])
+def test_secrets_are_cut_out_of_answers(client: Any, gateway: GatewayProcess, *, raw: bool) -> None:
+    # Backwards, the bytes of the second are no text, and pass as they came; JSON cannot hold them.
+    other = "Güte" if raw else "Gute"
+    texts = [f"use {SECRET} now"[::-1], other]
+    inputs = http.InferInput("text_input", [2], "BYTES")
+    inputs.set_data_from_numpy(np.array([text.encode() for text in texts], dtype=np.object_), binary_data=raw)
+    outputs = [http.InferRequestedOutput(name, binary_data=raw) for name in ("text_output", "output_log_probs")]
+    answer = client.infer("mirror", [inputs], outputs=outputs)
+    said = [text if isinstance(text, bytes) else text.encode() for text in answer.as_numpy("text_output")]
+    assert said == [b"use [GITHUB_TOKEN] now", other.encode()[::-1]]
+    # What tells the text again is gone with it.
+    assert answer.as_numpy("output_log_probs") is None
+    outputs = [http.InferRequestedOutput("output_log_probs", binary_data=raw)]
+    assert list(client.infer("mirror", [inputs], outputs=outputs).as_numpy("output_log_probs")) == [-0.5, -0.5]

@@ -98,10 +98,37 @@ class TritonPythonModel:
         return pb.InferenceResponse([pb.Tensor("text_output", said), pb.Tensor("doubled", numbers * 2)])
 """
 
+MIRROR_CONFIGURATION = """name: "mirror"
+backend: "python"
+max_batch_size: 0
+input [ { name: "text_input" data_type: TYPE_STRING dims: [ -1 ] } ]
+output [
+  { name: "text_output" data_type: TYPE_STRING dims: [ -1 ] },
+  { name: "output_log_probs" data_type: TYPE_FP32 dims: [ -1 ] }
+]
+instance_group [ { kind: KIND_CPU count: 1 } ]
+"""
+# Says what nobody has said: every text backwards.
+MIRROR_MODEL = """import numpy as np
+import triton_python_backend_utils as pb
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        texts = pb.get_input_tensor_by_name(request, "text_input").as_numpy()
+        said = np.array([text[::-1] for text in texts], dtype=object)
+        likely = np.full(len(texts), -0.5, dtype=np.float32)
+        return pb.InferenceResponse([pb.Tensor("text_output", said), pb.Tensor("output_log_probs", likely)])
+"""
+
 
 def repository(folder: Path) -> Path:
     """Write the repository."""
     models = {"ensemble": (CONFIGURATION, MODEL), "plain": (PLAIN_CONFIGURATION, PLAIN_MODEL)}
+    models["mirror"] = (MIRROR_CONFIGURATION, MIRROR_MODEL)
     for name, (configuration, model) in models.items():
         version = folder / name / "1"
         version.mkdir(parents=True)

@@ -14,7 +14,7 @@ import orjson
 
 from gateway.core.errors import GatewayError, MalformedRequest, UnsupportedField
 from gateway.core.exchange import Headers
-from gateway.wire.counted_texts import RAW, readable_in, text_bytes
+from gateway.wire.counted_texts import RAW, edited_in, readable_in
 from gateway.wire.extent import check_extent
 from gateway.wire.shapes import is_array, is_integer, is_object
 from gateway.wire.strict_json import parse_body
@@ -106,7 +106,7 @@ def has_binary(document: Any) -> bool:
 
 
 def _written(edited: Any, side: Side) -> tuple[bytes, list[bytes]]:
-    """Write the head, and what goes behind it: bytes as they came where no rule has edited what is read in them."""
+    """Write the head, and what goes behind it: bytes as they came, but for texts that a rule has edited."""
     pieces: list[bytes] = []
     tensors: list[Any] = []
     for tensor in edited[side]:
@@ -114,8 +114,8 @@ def _written(edited: Any, side: Side) -> tuple[bytes, list[bytes]]:
             tensors.append(tensor)
             continue
         piece, texts = tensor[RAW], tensor.get("data")
-        if texts is not None and texts != readable_in(piece):
-            piece = text_bytes(texts)
+        if texts is not None:
+            piece = edited_in(piece, texts)
         pieces.append(piece)
         left = {name: value for name, value in tensor.items() if name not in ("data", RAW)}
         tensors.append({**left, "parameters": {**tensor["parameters"], _SIZE: len(piece)}})
