@@ -34,6 +34,8 @@ from gateway.wire.bridge import CODECS, KINDS
 from gateway.wire.request_target import with_model
 
 Carried = Literal["yes", "left out", "no"]
+# The tensors of ``/infer`` are the fields of the generate extension; its answers are whole.
+_CARRIED_AS = {"kserve": "triton"}
 _MODEL = "a-model"
 _SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 _LOOK = Tool(name="look", description="Looks.", schema=_SCHEMA)
@@ -136,7 +138,10 @@ def carried(dialect: str, feature: str, model: str = _MODEL) -> Carried:
 
 
 def matrix() -> dict[str, Any]:
-    """Give the whole: which kinds of provider speak what, and what each dialect can carry."""
+    """Give the whole: which kinds of provider speak what, and what each dialect can carry.
+
+    ``carried_as``: dialects of clients that say what another one says, by that one's name.
+    """
     return {
         "object": "capabilities",
         "kinds": {
@@ -144,6 +149,7 @@ def matrix() -> dict[str, Any]:
             for name, kind in KINDS.items()
             if kind.target in CODECS
         },
+        "carried_as": dict(_CARRIED_AS),
         "dialects": {dialect: {feature: carried(dialect, feature) for feature in FEATURES} for dialect in CODECS},
         "routes": {
             dialect: {name: _route(dialect, name) for name, kind in KINDS.items() if kind.target in CODECS}

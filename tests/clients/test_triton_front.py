@@ -70,6 +70,7 @@ async def served() -> AsyncIterator[tuple[Any, Scripted]]:
     [
         ("400", "INVALID_ARGUMENT"), ("401", "UNAUTHENTICATED"), ("403", "PERMISSION_DENIED"), ("404", "NOT_FOUND"),
         ("429", "RESOURCE_EXHAUSTED"), ("500", "INTERNAL"), ("501", "UNIMPLEMENTED"), ("503", "UNAVAILABLE"),
+        ("529", "UNAVAILABLE"),
     ],
 )  # fmt: skip
 def test_a_refusal_is_a_status(model: str, code: str) -> None:

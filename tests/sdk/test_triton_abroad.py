@@ -23,6 +23,7 @@ from tests.support.gateway_process import GatewayProcess
 from tests.support.provider import CLOSE, END, EVENTS, chunk, whole
 from tests.support.scripted_server import ScriptedServer, scripted_server
 from tests.support.triton_server import free_port
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 http: Any = import_module("tritonclient.http")
@@ -303,3 +304,18 @@ def test_the_client_for_loops(gateway: GatewayProcess, address: str, provider: S
         return once, text
 
     assert asyncio.run(spoken()) == ([WORDS], WORDS + WORDS)
+
+
+def test_a_client_that_goes_stops_the_provider(rpc: Caller, provider: ScriptedServer) -> None:
+    event = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [
+        {"index": 0, "delta": {"content": "Half"}, "finish_reason": None}]}  # fmt: skip
+    provider.script = [EVENTS, chunk(b"data: " + orjson.dumps(event) + b"\n\n"), asyncio.Event()]
+    came: queue.Queue[tuple[Any, Any]] = queue.Queue()
+    rpc.client.start_stream(callback=lambda result, error: came.put((result, error)))
+    rpc.client.async_stream_infer("gpt/m", rpc.asked("x", stream=True))
+    assert came.get(timeout=WAIT_S)[1] is None
+    before = provider.open
+    assert before
+    rpc.client.stop_stream(cancel_requests=True)
+    # A second, and what a loaded machine takes beyond it to look.
+    until(lambda: provider.open < before or None, 5)

@@ -9,6 +9,7 @@ from gateway.core.losses import Losses
 from gateway.wire.bridge import CODECS, KINDS, Bridge, Spare
 from gateway.wire.capabilities import FEATURES, carried, document, matrix, table
 from gateway.wire.request_target import with_model
+from gateway.wire.triton.infer_codec import CODEC as INFER
 
 SPARE = Spare("id", 0)
 
@@ -58,3 +59,20 @@ def test_the_table_has_a_line_for_each_feature() -> None:
     lines = table().splitlines()
     assert len(lines) == len(FEATURES) + 2
     assert all(line.count("|") == len(CODECS) + 2 for line in lines)
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_tensors_carry_what_the_fields_of_the_same_names_do(feature: str) -> None:
+    """What is said of another dialect holds for what is carried as it."""
+    assert matrix()["carried_as"] == {"kserve": "triton"}
+    chat = msgspec.structs.replace(FEATURES[feature], dialect="triton", stream=False)
+    document = CODECS["triton"].write_request(chat, "a-model", Losses({}, "triton", "drop")).document
+    kinds = {bool: "BOOL", int: "INT32", float: "FP32", str: "BYTES"}
+    inputs = [
+        {"name": name, "datatype": kinds[type(values[0])], "shape": [len(values)], "data": values}
+        for name, value in document.items()
+        if (values := value if isinstance(value, list) else [value])
+    ]
+    read = CODECS["triton"].read_request(document, "/v2/models/a-model/generate")
+    tensors = INFER.read_request({"inputs": inputs}, "/v2/models/a-model/infer")
+    assert msgspec.structs.replace(tensors, dialect="triton", told_as=None) == read

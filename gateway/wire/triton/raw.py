@@ -23,6 +23,9 @@ _NUMBERS = {
     "BOOL": "?", "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q", "UINT8": "B", "UINT16": "H", "UINT32": "I",
     "UINT64": "Q", "FP16": "e", "FP32": "f", "FP64": "d",
 }  # fmt: skip
+# Types whose numbers look longer than they are when they are told as doubles.
+_SHORT = {"FP16": "e", "FP32": "f"}
+_MOST_DIGITS = 10
 _FLOATS = frozenset({"FP16", "FP32", "FP64"})
 
 
@@ -85,6 +88,23 @@ def unpacked(tensor: Tensor) -> list[Any]:
     if len(values) != count:
         raise InvalidAnswer(f"The tensor '{tensor.name}' is not as long as its shape says.")
     return values
+
+
+def shortest(value: float, datatype: str) -> float:
+    """Give the number with the fewest digits that is this one in a type: 0.7 instead of 0.699999988079071."""
+    code = _SHORT.get(datatype)
+    if code is None or value.is_integer():
+        return value
+    packer = struct.Struct(f"<{code}")
+    for digits in range(1, _MOST_DIGITS):
+        short = float(f"{value:.{digits}g}")
+        try:
+            if packer.pack(short) == packer.pack(value):
+                return short
+        except OverflowError:
+            # Rounded up out of the type.
+            continue
+    return value
 
 
 def _pack(values: Sequence[Any], datatype: str) -> bytes:

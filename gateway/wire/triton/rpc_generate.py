@@ -13,7 +13,7 @@ import orjson
 
 from gateway.core.errors import InvalidAnswer, MalformedRequest
 from gateway.wire.shapes import is_array, is_integer, is_object, is_text
-from gateway.wire.triton.raw import Described, Tensor, packed, unpacked
+from gateway.wire.triton.raw import Described, Tensor, packed, shortest, unpacked
 
 # A parameter of a call or an answer.
 Parameter = bool | int | float | str
@@ -110,6 +110,8 @@ def read_call(call: RpcCall) -> dict[str, Any]:
         document["parameters"] = held
     for tensor in call.inputs:
         values = unpacked(tensor)
+        if len(values) == 1 and isinstance(value := values[0], float):
+            values = [shortest(value, tensor.datatype)]
         document[tensor.name] = values[0] if len(values) == 1 else values
     return document
 

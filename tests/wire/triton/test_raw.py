@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.core.errors import InvalidAnswer, MalformedRequest
 from gateway.wire.counted_texts import text_bytes
-from gateway.wire.triton.raw import Described, Tensor, packed, unpacked
+from gateway.wire.triton.raw import Described, Tensor, packed, shortest, unpacked
 
 
 @pytest.mark.parametrize(
@@ -92,3 +95,17 @@ def test_what_does_not_fit_is_refused_by_name(value: Any, datatype: str, shape: 
 def test_what_a_server_must_not_send(tensor: Tensor) -> None:
     with pytest.raises(InvalidAnswer):
         unpacked(tensor)
+
+
+@given(st.floats(width=32, allow_nan=False))
+def test_a_number_is_told_as_short_as_it_is(value: float) -> None:
+    short = shortest(value, "FP32")
+    assert struct.pack("<f", short) == struct.pack("<f", value)
+    assert len(repr(short)) <= len(repr(value))
+
+
+def test_as_people_write_them() -> None:
+    assert [shortest(struct.unpack("<f", struct.pack("<f", each))[0], "FP32") for each in (0.7, 1e-9)] == [0.7, 1e-9]
+    assert shortest(struct.unpack("<e", struct.pack("<e", 0.9))[0], "FP16") == 0.9
+    assert shortest(65504.0, "FP16") == 65504.0
+    assert shortest(0.1 + 0.2, "FP64") == 0.1 + 0.2
