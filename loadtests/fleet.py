@@ -229,6 +229,7 @@ class Fleet:
             return Running(ask, ask.place)
         asked = Asked(model="m", stream=True, session=ask.session, prefix=ask.prefix.encode)
         trip = Trip(self._chooser, asked, self._random)
+        trip.take()
         trip.begin()
         self.servers[trip.place].calls += 1
         return Running(ask, trip.place, trip)
@@ -243,6 +244,8 @@ class Fleet:
 
     def _first(self, running: Running) -> None:
         running.first_s, maker = self.now_s, self.servers[running.place].maker
+        if running.trip is not None:
+            running.trip.learning(round(running.ask.at_s * 1e9), _no_head)(_NO_CALL)
         self._at(self.now_s + (running.ask.out - 1) * maker.tpot_s * maker.pace(self.now_s), self._end, running)
 
     def _end(self, running: Running) -> None:
@@ -262,6 +265,13 @@ class Fleet:
         outcome.hits += running.hit
         paid = ask.own + ask.shared * (CACHED_PRICE if running.hit else 1.0)
         outcome.dollars += (paid * server.maker.price[0] + ask.out * server.maker.price[1]) / 1e6
+
+
+def _no_head(_call: Any) -> bytes:
+    return b""
+
+
+_NO_CALL: Any = None
 
 
 def attempt_of(running: Running, now_s: float) -> Any:

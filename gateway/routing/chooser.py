@@ -141,8 +141,8 @@ class Chooser:
     def free(self, asked: Asked, now_s: float, tried: Collection[int] = _NOTHING) -> int | None:
         """Choose among those that have room now; ``None`` where none has."""
         among = free = self._free(range(self.plan.main), now_s, tried)
-        out = self.outliers.out(now_s)
-        if out:
+        if self.outliers.until_s:
+            out = self.outliers.out(now_s)
             among = [each for each in free if each not in out]
         if among:
             return among[0] if len(among) == 1 else self._pick(among, asked, now_s)

@@ -22,23 +22,26 @@ class Outliers:
     Args:
         rule: What standing out is.
         number: How many deployments there are.
+
+    Attributes:
+        until_s: Who is left alone, until when, as it was at the last look.
     """
 
-    __slots__ = ("_counts", "_most", "_rule", "_times", "_until_s", "number")
+    __slots__ = ("_counts", "_most", "_rule", "_times", "number", "until_s")
 
     def __init__(self, rule: OutlierRule, number: int) -> None:
         self._rule = rule
         self.number = number
         # Good and bad calls of each place, by tenth of the window.
         self._counts: list[deque[list[int]]] = [deque(maxlen=_SLOTS) for _ in range(number)]
-        self._until_s: dict[int, float] = {}
+        self.until_s: dict[int, float] = {}
         self._times = [0] * number
         # Never all, nor more than the rule's share.
         self._most = min(number - 1, int(rule.most * number))
 
     def out(self, now_s: float) -> dict[int, float]:
         """Who is left alone, until when; those whose time is over begin anew."""
-        until_s = self._until_s
+        until_s = self.until_s
         if until_s:
             for place in [each for each, end_s in until_s.items() if end_s <= now_s]:
                 del until_s[place]
@@ -53,10 +56,10 @@ class Outliers:
         if not counts or counts[-1][0] != slot:
             counts.append([slot, 0, 0])
         counts[-1][1 + bad] += 1
-        if bad and place not in self.out(now_s) and len(self._until_s) < self._most and self._stands_out(place, slot):
+        if bad and place not in self.out(now_s) and len(self.until_s) < self._most and self._stands_out(place, slot):
             self._times[place] += 1
             rule = self._rule
-            self._until_s[place] = now_s + min(rule.max_eject_s, rule.eject_s * self._times[place])
+            self.until_s[place] = now_s + min(rule.max_eject_s, rule.eject_s * self._times[place])
             return True
         if self._times[place] and not bad and len(counts) == _SLOTS and not sum(each[2] for each in counts):
             # A whole window without a failure: the past is forgiven.
@@ -70,7 +73,7 @@ class Outliers:
 
     def _stands_out(self, place: int, slot: int) -> bool:
         good, bad = self._lately(place, slot)
-        peers = [self._lately(each, slot) for each in range(self.number) if each != place and each not in self._until_s]
+        peers = [self._lately(each, slot) for each in range(self.number) if each != place and each not in self.until_s]
         peers_good, peers_bad = sum(each[0] for each in peers), sum(each[1] for each in peers)
         own, theirs, rule = good + bad, peers_good + peers_bad, self._rule
         if own < rule.min_calls or theirs < rule.min_calls:
