@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.call import Call
+from gateway.core.call import Call, TripView
 from gateway.core.errors import GatewayError, Misconfigured, PreviousNotFound, StoredNotFound
 from gateway.core.exchange import Deployment, Incoming, Labels, Principal, Request, RoutePlan
 from gateway.core.ports import Identity
@@ -51,8 +51,8 @@ class Fork:
     def __init__(self, plan: RoutePlan, chooser: Chooser) -> None:
         self.plan = plan
         self.chooser = chooser
-        # By place among the candidates, as they are needed.
-        self.courses: dict[int, Course] = {}
+        # By arm and place among the candidates, as they are needed.
+        self.courses: dict[tuple[str, int], Course] = {}
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,20 +145,27 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         fork = course.fork
         if fork is None:
             return course
-        return self._under(self._at(fork, place, course.principal, request), request, call.labels)
+        return self._under(self._at(fork, place, course.principal, request, call.trip), request, call.labels)
 
     def _choose(self, call: Call, fork: Fork, request: Request) -> Course:
         principal = call.incoming.memo[_CALLER][1]
         trip = call.trip = self.roads.trip(fork.chooser, call, request, principal)
-        course = fork.courses.get(trip.place)
-        return self._at(fork, trip.place, principal, request) if course is None else course
+        return self._at(fork, trip.place, principal, request, trip)
 
-    def _at(self, fork: Fork, place: int, principal: Principal, request: Request) -> Course:
-        course = fork.courses.get(place)
+    def _at(self, fork: Fork, place: int, principal: Principal, request: Request, trip: TripView | None) -> Course:
+        arm = "" if trip is None else trip.arm
+        course = fork.courses.get((arm, place))
         if course is None:
             course = self._to(principal, request, fork.plan, fork.plan.candidates[place])
-            course = fork.courses[place] = msgspec.structs.replace(course, fork=fork)
+            if trip is not None and arm:
+                course = self._in_arm(course, trip)
+            course = fork.courses[arm, place] = msgspec.structs.replace(course, fork=fork)
         return course
+
+    def _in_arm(self, course: Course, trip: TripView) -> Course:
+        template = msgspec.structs.replace(course.template, split=trip.split, arm=trip.arm)
+        ordinary = None if course.ordinary is None else self.journal.ordinary(template)
+        return msgspec.structs.replace(course, template=template, ordinary=ordinary)
 
     def reroute(self, call: Call, course: Course, alias: str, request: Request) -> Course:
         """Find where a call goes that a rule sends elsewhere, and the rules that hold there.
@@ -178,14 +185,14 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         if plan.policy is not None and not request.bound:
             fork = Fork(plan, self.roads.chooser(plan))
             trip = call.trip = self.roads.trip(fork.chooser, call, request, course.principal)
-            return self._under(self._at(fork, trip.place, course.principal, request), request, labels)
+            return self._under(self._at(fork, trip.place, course.principal, request, trip), request, labels)
         return self._under(self._to(course.principal, request, plan, _keeping(request, plan)), request, labels)
 
     def _make(self, key: Key, principal: Principal, request: Request) -> Course:
         permit_model(principal, request.model)
         plan = self._plan(request)
         if plan.policy is not None and not request.bound:
-            course = self._at(Fork(plan, self.roads.chooser(plan)), 0, principal, request)
+            course = self._at(Fork(plan, self.roads.chooser(plan)), 0, principal, request, None)
         else:
             course = self._to(principal, request, plan, _keeping(request, plan))
         if len(request.model) + len(request.route) <= MAX_NAME_CHARS:

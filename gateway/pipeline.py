@@ -107,9 +107,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             kept = gate.rerouted(record)
             admitted = await gate.admit(record, course.guard, call.dialect, request, self.sessions)
             gate.after_reroute(record, kept)
-        call.masks = admitted.masks or None
-        if admitted.taint:
-            self.sessions.taint(record)
+        _admitted(call, record, admitted, self.sessions)
         return course, admitted.document
 
     def send(self, call: Call, request: Request, course: Course, document: Any) -> Attempt:
@@ -322,6 +320,15 @@ def _keep(rooms: Pipeline, work: Coroutine[Any, Any, None]) -> None:
     ending = rooms.loop.create_task(work)
     rooms.endings.add(ending)
     ending.add_done_callback(rooms.endings.discard)
+
+
+def _admitted(call: Call, record: ExchangeRecord, admitted: gate.Admitted, sessions: Sessions) -> None:
+    """Take in what rules made of a request."""
+    call.masks = admitted.masks or None
+    if admitted.taint:
+        sessions.taint(record)
+    if call.trip is not None:
+        call.trip.judge(admitted.score, record.verdict, tainted=admitted.taint)
 
 
 def _screened(record: ExchangeRecord, call: Call, sessions: Sessions) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
 from random import Random, SystemRandom
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from gateway.core.call import Call
 from gateway.core.exchange import Principal, Request, RoutePlan
 from gateway.core.ports import Dialect
+from gateway.request_facts import RequestFacts
 from gateway.routing.chooser import Asked, Chooser, Prices
 from gateway.routing.health import Healths
 from gateway.routing.queue import Later
@@ -30,6 +34,7 @@ class Roads:
         prices: What a usual call costs.
         random: Breaks ties and spreads retries.
         later: Calls a function after some seconds; without it no call waits for a deployment that is full.
+        tainted: Whether a tenant's session is tainted.
     """
 
     def __init__(
@@ -38,8 +43,10 @@ class Roads:
         prices: Prices | None = None,
         random: Random | None = None,
         later: Later | None = None,
+        tainted: Callable[[str, str], bool] = lambda _tenant, _session: False,
     ) -> None:
         self.healths = healths
+        self._tainted = tainted
         self._prices = prices
         self._random = random or SystemRandom()
         self._later = later
@@ -49,7 +56,7 @@ class Roads:
         """Give what chooses for a plan: the same for all callers, so that shares come out over all their calls."""
         key = plan.alias, tuple((each.provider, each.base_url, each.model) for each in plan.candidates)
         chooser = self._choosers.get(key)
-        if chooser is None or chooser.plan.policy != plan.policy:
+        if chooser is None or chooser.plan != plan:
             chooser = self._choosers[key] = Chooser(plan, self.healths, self._random, self._prices, self._later)
         return chooser
 
@@ -57,13 +64,31 @@ class Roads:
         """Begin a call's way.
 
         Raises:
+            UnsupportedField: No deployment is for such a request.
             Overloaded: Nobody may be given it now, and it may not wait.
         """
         session = "" if call.labels is None else call.labels.session_id
         prefix = partial(prefix_of, call.dialect, request)
         caller = "" if chooser.queue is None else _caller(principal, chooser.queue.rule.by)
         asked = Asked(model=request.model, stream=request.stream, session=session, caller=caller, prefix=prefix)
-        return Trip(chooser, asked, self._random)
+        fitness = chooser.fitness
+        if not fitness.asks:
+            return Trip(chooser, asked, self._random)
+        facts = self.facts(call, request, principal)
+        later = fitness.asks_verdict and request.document is not None and not request.duplex
+        if fitness.asks_verdict:
+            facts.tainted = self._tainted(facts.tenant, facts.session)
+        fit = fitness.of(facts, self._random)
+        if fit.error is not None and not later:
+            raise fit.error
+        asked = msgspec.structs.replace(asked, barred=fit.barred, spared=fit.spared)
+        return Trip(chooser, asked, self._random, facts if later else None, fit)
+
+    def facts(self, call: Call, request: Request, principal: Principal) -> RequestFacts:
+        """Give what conditions may ask of a call."""
+        incoming = call.incoming
+        path = f"{incoming.path}?{incoming.query}" if incoming.query else incoming.path
+        return RequestFacts(call.dialect, request, principal, call.labels, path)
 
 
 def _caller(principal: Principal, by: str) -> str:

@@ -62,6 +62,8 @@ async def travel(rooms: Rooms, call: Call, request: Request, course: Course, doc
     Raises:
         GatewayError: No deployment answered; the error is the last one's.
     """
+    if isinstance(trip := call.trip, Trip) and trip.elsewhere:
+        course, document = await _settle(rooms, call, request, course, document, trip)
     while isinstance(trip := call.trip, Trip):
         course, document = await _seat(rooms, call, request, course, document, trip)
         if call.trip is not trip:
@@ -156,6 +158,18 @@ def _note(rooms: Rooms, call: Call, attempt: Attempt | None, code: str) -> None:
         call.trip.spent_ns += attempt.ended_ns - attempt.sent_ns
         # It is on record: whatever ends the call before another try is not of this one.
         call.attempt = None
+
+
+async def _settle(
+    rooms: Rooms, call: Call, request: Request, course: Course, document: Any, trip: Trip
+) -> tuple[Course, Any]:
+    """Take a call that was admitted for one deployment to the one that it is for, now that rules have spoken."""
+    record = rooms.journal.record(call)
+    kept, record.guard_events = record.guard_events, []
+    try:
+        return await _move(rooms, call, request, course, document, trip.place)
+    finally:
+        gate.after_reroute(record, kept)
 
 
 async def _move(

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+import msgspec
+
 from gateway.core.call import Call
 from gateway.core.errors import GatewayError, Overloaded
 from gateway.core.exchange import Cause
 from gateway.core.ports import AttemptView
+from gateway.request_facts import RequestFacts
 from gateway.routing.causes import cause_of, cause_of_status
 from gateway.routing.chooser import Asked, Chooser
+from gateway.routing.fitness import ANYWHERE, Fit
 from gateway.routing.health import CAPACITY
 from gateway.routing.queue import Queue, Ticket
 from gateway.wire.retry_after import retry_after_s
@@ -28,31 +32,43 @@ class Trip:
         chooser: Chooses who gets it.
         asked: The request, as far as that matters for the choice.
         random: Spreads retries over time.
+        facts: The request, as far as it may go elsewhere once rules have looked at it.
+        fit: Where it may go.
 
     Attributes:
         place: Who has it now.
         kind: Of the try that goes on now: ``first``, ``fallback`` to another deployment, ``retry`` at the same.
         number: Of that try, from 1.
         spent_ns: How long the tries before it took, and waiting for a slot.
+        fit: Where it may go, and in which arm of a split it is.
+        elsewhere: What rules made of the request sends it to another deployment than it was admitted for.
     """
 
     __slots__ = (
         "_asked",
         "_began",
         "_chooser",
+        "_facts",
         "_left",
         "_next_kind",
         "_random",
         "_tried",
         "_under_way",
+        "elsewhere",
+        "fit",
         "kind",
         "number",
         "place",
         "spent_ns",
     )
 
-    def __init__(self, chooser: Chooser, asked: Asked, random: Random) -> None:
+    def __init__(
+        self, chooser: Chooser, asked: Asked, random: Random, facts: RequestFacts | None = None, fit: Fit = ANYWHERE
+    ) -> None:
         self._chooser = chooser
+        self._facts = facts
+        self.fit = fit
+        self.elsewhere = False
         self._asked = asked
         self._random = random
         self._left = chooser.policy.retries
@@ -98,6 +114,44 @@ class Trip:
         ticket = Ticket(self._asked.caller, self._seek, sit, refuse)
         queue.join(ticket)
         return queue, ticket
+
+    @property
+    def split(self) -> str:
+        """The split that its caller is in, else empty."""
+        return self.fit.split
+
+    @property
+    def arm(self) -> str:
+        """The arm there, else empty."""
+        return self.fit.arm
+
+    def judge(self, score: float, verdict: str, *, tainted: bool) -> None:
+        """Take in what rules made of the request, where conditions ask for that: it may have to go elsewhere.
+
+        Args:
+            score: Sum of their points.
+            verdict: As the record has it.
+            tainted: They taint its session.
+
+        Raises:
+            UnsupportedField: Nobody is for such a request.
+            Overloaded: Nobody may be given it now.
+        """
+        facts, chooser = self._facts, self._chooser
+        if facts is None:
+            return
+        # Once: rules of the next deployment send nobody back.
+        self._facts = None
+        facts.score, facts.verdict, facts.tainted = score, verdict, facts.tainted or tainted
+        self.fit = fit = chooser.fitness.of(facts, self._random, self.fit.arm)
+        if fit.error is not None:
+            raise fit.error
+        if fit.barred != self._asked.barred:
+            self._asked = msgspec.structs.replace(self._asked, barred=fit.barred)
+            place = self._next()
+            if place is not None:
+                self.elsewhere = place != self.place
+                self.place = place
 
     def begin(self) -> None:
         """The call goes to its deployment."""
@@ -180,6 +234,9 @@ class Trip:
         """Go on to the next deployment, since this one cannot carry the request; false where there is no other."""
         self.leave()
         self.number -= 1
+        # It has not had the call, and never can: a retry must not come back to it.
+        self._tried.pop()
+        self._asked = msgspec.structs.replace(self._asked, barred=self._asked.barred | {self.place})
         place = self._next()
         if place is None:
             return False

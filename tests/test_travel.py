@@ -273,6 +273,16 @@ def test_a_request_that_one_cannot_carry_goes_to_one_that_can():
     run(test)
 
 
+def test_a_retry_never_comes_back_to_one_that_cannot_carry_the_request():
+    async def test() -> None:
+        claude = msgspec.structs.replace(PROVIDER, provider="c", kind="anthropic", model="claude")
+        rooms = _Scripted(busy(500), GOOD, to=(claude, OTHER))
+        reply = await rooms.serve(chat(n=2))
+        assert (reply.status, [each[:3] for each in rooms.tries]) == (200, [(1, "first", "q"), (2, "retry", "q")])
+
+    run(test)
+
+
 def test_rules_that_hold_at_the_next_provider_are_asked_there():
     async def test() -> None:
         there = rule("osprey", "block", "request")

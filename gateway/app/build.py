@@ -147,6 +147,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
                 shared.healths,
                 usual_price(shared.prices_for(settings.prices.rows), shared.clock),
                 later=asyncio.get_running_loop().call_later,
+                tainted=shared.sessions.taints.tainted,
             ),
             seals=_seals(settings, shared),
         ),
@@ -188,6 +189,8 @@ def router_of(settings: Settings, clock: Clock) -> Router:
             deployment=_candidate(model, providers[model.provider]),
             weight=model.weight,
             fallback=model.fallback,
+            when=model.when,
+            arm=model.arm,
         )
         for model in settings.models
     )

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Mapping
 from functools import partial
-from random import SystemRandom
+from typing import Any
 
 import msgspec
 
 from gateway.app.explaining import Asked as Judged
 from gateway.app.explaining import NothingToExplain, asked_of_body, explain_call
-from gateway.core.errors import Overloaded, UnsupportedField
+from gateway.app.route_simulation import PICKS, Simulation
+from gateway.core.errors import UnsupportedField
 from gateway.core.exchange import (
     BreakerRule,
     Deployment,
     Incoming,
+    Labels,
     OutlierRule,
+    Principal,
     QueueRule,
     Request,
     RoutePlan,
-    RoutePolicy,
     Timeouts,
 )
 from gateway.core.explanation import Explanation
@@ -28,15 +29,16 @@ from gateway.core.ports import Dialect
 from gateway.core.server_load import LoadSource
 from gateway.core.verdict import CallFacts
 from gateway.guards.engine import GuardEngine
+from gateway.guards.gate import verdict_of
+from gateway.request_facts import RequestFacts
 from gateway.roads import prefix_of
-from gateway.routing.chooser import Asked, Chooser, Prices
-from gateway.routing.health import Healths
+from gateway.routing.chooser import Asked, Prices
 from gateway.routing.outlier import Outliers
 from gateway.routing.table import Router
+from gateway.routing.when import asked_facts
 from gateway.wire.bridge import Spare, bridge_to
 from gateway.wire.select import select
 
-PICKS = 1000
 OFFLINE = "health is not known here: breakers, rests and times are those of a gateway that has just begun"
 KEPT = "the request goes on from an answer that a provider keeps: it goes to that provider, whoever it is"
 _NOBODY = Spare("", 0)
@@ -48,8 +50,9 @@ class CandidateShown(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         role: ``candidate``, or ``fallback`` that steps in when no candidate can.
         speaks: The dialect that it is asked in.
-        can: It can carry the request.
-        why: What it cannot carry; empty when it can.
+        can: It can carry the request, and is for it.
+        why: What it cannot carry, or what of its own condition is not met; empty when it can have the request.
+        arm: Of the split; empty for all arms.
         dropped: Fields that are left out on the way there.
         action: The strongest of what rules do to the request at this provider.
         rule: The rule that blocks it there, else empty.
@@ -68,6 +71,7 @@ class CandidateShown(msgspec.Struct, frozen=True, kw_only=True):
     speaks: str
     can: bool
     why: str
+    arm: str
     dropped: tuple[str, ...]
     action: str
     rule: str
@@ -85,6 +89,9 @@ class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
         route: The path's template.
         sent_to: The alias that a rule sends the request to, else empty.
         strategy: Empty where the first deployment serves every call.
+        split: The split of the alias, else empty.
+        arm: The caller's arm there; empty where it gets one by chance for each call.
+        facts: What conditions were asked of, as far as some condition asked.
         tries: Who gets the call, and who next when each fails: provider/model and the kind of try.
         picks: How many calls were simulated.
         under_way: How many of them were under way at any time.
@@ -102,6 +109,9 @@ class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
     alias: str
     sent_to: str
     strategy: str
+    split: str
+    arm: str
+    facts: dict[str, Any]
     tries: tuple[tuple[str, str], ...]
     candidates: tuple[CandidateShown, ...]
     picks: int
@@ -200,10 +210,17 @@ def _load(source: LoadSource | None) -> str:
 async def _explained(plan: RoutePlan, engine: GuardEngine, prices: Prices, asked: Question) -> tuple[RouteShown, str]:
     """Explain one plan; gives also the alias that a rule sends the call to."""
     carried = [_carried(asked, each) for each in plan.candidates]
-    unfit = frozenset(place for place, (_, why, _) in enumerate(carried) if why)
-    run = Simulation(plan, unfit, prices, asked)
+    unfit = {place: f"cannot carry it: {why}" for place, (_, why, _) in enumerate(carried) if why}
     judged = {each.provider: await _judged(engine, asked, each.provider) for each in plan.candidates}
-    policy = plan.policy
+    facts, request = facts_of(asked), asked.request
+    prefix = partial(prefix_of, asked.dialect, request)
+    chosen_by = Asked(model=request.model, stream=request.stream, session=asked.facts.session, prefix=prefix)
+    run = Simulation(plan, unfit, prices, chosen_by, facts, asked.under_way)
+    if run.asks_verdict and run.first is not None:
+        # Conditions ask what rules make of it, which is known once they have: it may go elsewhere then.
+        _take_in(facts, judged[plan.candidates[run.first].provider])
+        run = Simulation(plan, unfit, prices, chosen_by, facts, asked.under_way)
+    policy, whys = plan.policy, {place: f"not for it: {missed}" for place, missed in run.fit.whys.items()} | unfit
     candidates = tuple(
         CandidateShown(
             provider=each.provider,
@@ -213,8 +230,9 @@ async def _explained(plan: RoutePlan, engine: GuardEngine, prices: Prices, asked
             weight=plan.weights[place] if plan.weights else 1,
             concurrency=each.max_concurrency,
             speaks=carried[place][0],
-            can=place not in unfit,
-            why=carried[place][1],
+            can=place not in whys,
+            why=whys.get(place, ""),
+            arm=plan.arms[place] if plan.arms else "",
             dropped=carried[place][2],
             action="allow" if (found := judged[each.provider]) is None else found.action,
             rule="" if found is None else found.rule,
@@ -233,6 +251,9 @@ async def _explained(plan: RoutePlan, engine: GuardEngine, prices: Prices, asked
         alias=plan.alias,
         sent_to="",
         strategy="" if policy is None else policy.strategy,
+        split=run.fit.split,
+        arm=run.fit.arm if run.keeps_arm else "",
+        facts={name: getattr(facts, name) for name in asked_facts(plan.whens)},
         tries=run.tries,
         candidates=candidates,
         picks=PICKS,
@@ -283,86 +304,14 @@ async def _judged(engine: GuardEngine, asked: Question, provider: str) -> Explan
     return found[0]
 
 
-class Simulation:
-    """Calls with the same request, one after the other, some of them under way at any time.
+def facts_of(asked: Question) -> RequestFacts:
+    """Give what conditions may ask of a request."""
+    said = asked.facts
+    principal = Principal(key_id=said.key, team=said.team, tenant=said.tenant)
+    labels = Labels(tags=said.tags, session_id=said.session)
+    return RequestFacts(asked.dialect, asked.request, principal, labels, asked.path)
 
-    Args:
-        plan: Where they can go.
-        unfit: Places of those that cannot carry the request.
-        prices: What a usual call costs.
-        asked: The request.
 
-    Attributes:
-        chosen: How many calls each place got.
-        full: How many calls found it full.
-        tries: Where one call goes when every try fails.
-        first: The place that the first call got; ``None`` when nobody could take it.
-    """
-
-    def __init__(self, plan: RoutePlan, unfit: frozenset[int], prices: Prices, asked: Question) -> None:
-        self._plan = plan
-        self._unfit = unfit
-        self._prices = prices
-        request, session = asked.request, asked.facts.session
-        prefix = partial(prefix_of, asked.dialect, request)
-        self._asked = Asked(model=request.model, stream=request.stream, session=session, prefix=prefix)
-        self.chosen: Counter[int] = Counter()
-        self.full: Counter[int] = Counter()
-        self.first: int | None = None
-        if plan.policy is None:
-            self._only()
-        else:
-            self._run(self._chooser(), asked.under_way)
-        self.tries = self._failing(plan.policy)
-
-    def _only(self) -> None:
-        """Without a policy the first deployment serves every call."""
-        if 0 not in self._unfit:
-            self.first, self.chosen[0] = 0, PICKS
-
-    def _chooser(self) -> Chooser:
-        return Chooser(self._plan, Healths(lambda: 0.0), SystemRandom(), self._prices)
-
-    def _run(self, chooser: Chooser, under_way: int) -> None:
-        going: deque[int] = deque()
-        for turn in range(PICKS):
-            if len(going) >= under_way:
-                chooser.healths[going.popleft()].leave()
-            self.full.update(each for each in range(len(chooser.healths)) if chooser.why_not(each, 0.0) == "full")
-            place = self._next(chooser, [])
-            if place is None:
-                continue
-            if turn == 0:
-                self.first = place
-            chooser.healths[place].begin(0.0)
-            going.append(place)
-            self.chosen[place] += 1
-
-    def _next(self, chooser: Chooser, tried: list[int]) -> int | None:
-        """Choose as a call on its way does: who cannot carry it has had it."""
-        try:
-            while (place := chooser.pick(self._asked, 0.0, tried)) in self._unfit:
-                tried.append(place)
-        except Overloaded:
-            return None
-        return place
-
-    def _failing(self, policy: RoutePolicy | None) -> tuple[tuple[str, str], ...]:
-        if policy is None:
-            return () if self.first is None else ((self._name(self.first), "first"),)
-        chooser, tried, tries = self._chooser(), list[int](), list[tuple[str, str]]()
-        for number in range(policy.retries + 1):
-            place, kind = self._next(chooser, tried), "fallback" if number else "first"
-            if place is None:
-                had = [each for each in tried if each not in self._unfit]
-                if not had:
-                    break
-                place, kind = had[0], "retry"
-            else:
-                tried.append(place)
-            tries.append((self._name(place), kind))
-        return tuple(tries)
-
-    def _name(self, place: int) -> str:
-        deployment = self._plan.candidates[place]
-        return f"{deployment.provider}/{deployment.model or self._asked.model}"
+def _take_in(facts: RequestFacts, found: Explanation | None) -> None:
+    if found is not None:
+        facts.score, facts.verdict, facts.tainted = found.score, verdict_of(found.action), found.taint

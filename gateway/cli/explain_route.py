@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import orjson
 
 from gateway.accounting.prices import PriceBook
 from gateway.app.build import load_sources, router_of, usual_price
@@ -45,6 +46,9 @@ def register(subparsers: output.Subparsers) -> None:
     for name, what in (("team", "the caller's team"), ("key", "the id of the caller's key"),
                        ("session", "the caller's name for the conversation")):  # fmt: skip
         parser.add_argument(f"--{name}", metavar=name.upper(), default="", help=what)
+    parser.add_argument(
+        "--tag", metavar="K=V", action="append", type=_tag, default=[], help="a tag of the call; may be repeated"
+    )
     parser.add_argument("--under-way", metavar="N", type=_calls, default=1, help="simulated calls at once; default: 1")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.set_defaults(func=output.closing_quietly(run))
@@ -56,6 +60,13 @@ def _calls(value: str) -> int:
     return int(value)
 
 
+def _tag(value: str) -> tuple[str, str]:
+    name, equals, said = value.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError("should be name=value")
+    return name, said
+
+
 def run(args: argparse.Namespace) -> int:
     """Explain one route."""
     try:
@@ -65,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         return output.USAGE
     try:
         settings, policies = _loaded(args)
-        facts = CallFacts(team=args.team, key=args.key, session=args.session)
+        facts = CallFacts(team=args.team, key=args.key, session=args.session, tags=dict(args.tag))
         asked = question(body, args.path, facts, args.under_way)
         shown = asyncio.run(_explained(settings, policies, asked))
     except PolicyFault as fault:
@@ -114,7 +125,14 @@ def lines(shown: RouteShown) -> Iterator[str]:
     if shown.sent_to:
         yield output.visible(f"a rule sends it to {shown.sent_to}") + "\n"
     alias = f"alias {shown.alias}" if shown.alias else "the provider that the path names"
-    yield output.visible(f"{alias}, {_strategy(shown)}") + "\n\n"
+    yield output.visible(f"{alias}, {_strategy(shown)}") + "\n"
+    if shown.split:
+        arm = f"arm {shown.arm}" if shown.arm else "an arm by chance for each call, since it does not say whose it is"
+        yield output.visible(f"split {shown.split}: {arm}") + "\n"
+    if shown.facts:
+        told = ", ".join(f"{name} {_fact(value)}" for name, value in shown.facts.items())
+        yield output.visible(f"conditions ask: {told}") + "\n"
+    yield "\n"
     yield output.table(_COLUMNS, [_row(each) for each in shown.candidates])
     yield "\n"
     tries = " -> ".join(name if kind == "first" else f"{name} ({kind})" for name, kind in shown.tries)
@@ -154,8 +172,14 @@ def _strategy(shown: RouteShown) -> str:
     return f"strategy {shown.strategy}; shares of {shown.picks} calls like this one, {shown.under_way} under way"
 
 
+def _fact(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
 def _row(each: CandidateShown) -> output.Row:
-    notes = [] if each.can else [f"cannot carry it: {each.why}"]
+    notes = [each.why] if each.why else []
+    if each.arm:
+        notes.append(f"arm {each.arm}")
     if each.dropped:
         notes.append(f"leaves out {', '.join(each.dropped)}")
     if each.concurrency:

@@ -7,10 +7,12 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway.config.route_when import compiled
 from gateway.config.routing import CandidateSpec, ModelSpec
 from gateway.config.settings import CLIENTS_NAME, ModelEntry
 from gateway.config.validation import Strict
 from gateway.core.exchange import BreakerRule, OutlierRule, QueueRule, RoutePolicy, Timeouts
+from gateway.core.route_rules import CANARY, STABLE, Split
 
 RuleT = TypeVar("RuleT", bound=msgspec.Struct)
 
@@ -25,8 +27,12 @@ def model_entries(
         providers: Names of the configuration's providers.
         aliases: All aliases; a fallback may be one of them.
     """
+    apart = any(candidate.canary is not None for candidate in spec.candidates)
     for candidate in spec.candidates:
-        yield _entry(spec, candidate)
+        arm = candidate.arm or ""
+        if apart:
+            arm = STABLE if candidate.canary is None else CANARY
+        yield msgspec.structs.replace(_entry(spec, candidate), arm=arm)
     for name in spec.fallback:
         for candidate in fallback_candidates(name, providers, aliases):
             yield msgspec.structs.replace(_entry(spec, candidate), fallback=True)
@@ -53,10 +59,10 @@ def route_policies(specs: Iterable[ModelSpec]) -> dict[str, RoutePolicy]:
 
 
 def _has_policy(spec: ModelSpec) -> bool:
-    limited = any(candidate.concurrency is not None for candidate in spec.candidates)
+    asks = any(candidate.concurrency is not None or candidate.when for candidate in spec.candidates)
     several = len(spec.candidates) > 1 or bool(spec.fallback)
     said = (spec.retry, spec.breaker, spec.queue, spec.outlier)
-    return several or limited or any(each is not None for each in said)
+    return several or asks or any(each is not None for each in said)
 
 
 def _policy(spec: ModelSpec) -> RoutePolicy:
@@ -68,7 +74,20 @@ def _policy(spec: ModelSpec) -> RoutePolicy:
         breaker=_rule(BreakerRule, spec.breaker),
         queue=_rule(QueueRule, spec.queue),
         outlier=_rule(OutlierRule, spec.outlier),
+        split=_split(spec),
     )
+
+
+def _split(spec: ModelSpec) -> Split | None:
+    if spec.split is not None:
+        told = spec.split
+        return Split(name=told.name or spec.alias, arms=tuple(told.arms.items()), sticky_by=told.sticky_by)
+    for candidate in spec.candidates:
+        if (canary := candidate.canary) is not None:
+            # The canary comes last: it grows into the stable share, and keeps whom it has.
+            arms = ((STABLE, 1.0 - canary.share), (CANARY, canary.share))
+            return Split(name=spec.alias, arms=arms, sticky_by=canary.sticky_by)
+    return None
 
 
 def _rule(kind: type[RuleT], spec: Strict | None) -> RuleT:
@@ -89,6 +108,7 @@ def _entry(spec: ModelSpec, candidate: CandidateSpec) -> ModelEntry:
         on_unsupported=spec.on_unsupported,
         weight=candidate.weight,
         max_concurrency=candidate.concurrency or 0,
+        when=compiled(candidate.when),
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from gateway.config.route_when import Whens
 from gateway.config.units import parse_duration, parse_percent
-from gateway.config.validation import Many, NotYet, Strict, not_yet
+from gateway.config.validation import Many, NotYet, Strict, suggestion
 from gateway.core.exchange import CAUSES, Cause, Strategy
 from gateway.core.losses import OnUnsupported
+from gateway.core.route_rules import StickyBy
 
 _TEXT = {"type": "string"}
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -22,6 +24,22 @@ Share = Annotated[
 AtLeastOne = Annotated[int, Field(ge=1)]
 
 
+ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+# Shares that are written in percent add up to one but for the last bits.
+_NEAR = 1e-9
+
+
+def _share_alone(value: object) -> object:
+    return {"share": value} if isinstance(value, str) else value
+
+
+class CanarySpec(Strict):
+    """The share of callers that a candidate gets; all others stay with the candidates beside it."""
+
+    share: Share
+    sticky_by: StickyBy = "key"
+
+
 class CandidateSpec(Strict):
     """One deployment that may serve an alias. ``{model}`` stands for the name the client sent."""
 
@@ -29,6 +47,28 @@ class CandidateSpec(Strict):
     model: Text = "{model}"
     weight: AtLeastOne = 1
     concurrency: AtLeastOne | None = None
+    when: Whens | None = None
+    arm: ArmName | None = None
+    canary: Annotated[
+        CanarySpec | None, BeforeValidator(_share_alone, json_schema_input_type=str | CanarySpec | None)
+    ] = None
+
+
+class SplitSpec(Strict):
+    """Callers shared out over arms, each of which keeps its own."""
+
+    name: ArmName | None = None
+    sticky_by: StickyBy = "key"
+    arms: Annotated[dict[ArmName, Share], Field(max_length=20)]
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if len(self.arms) < 2:
+            raise ValueError("should have two arms or more")
+        total = sum(self.arms.values())
+        if abs(total - 1.0) > _NEAR:
+            raise ValueError(f"the shares of the arms should add up to 100%, and come to {total:.6%}")
+        return self
 
 
 class TimeoutsSpec(Strict):
@@ -84,12 +124,6 @@ class OutlierSpec(Strict):
     ] = 0.5
 
 
-def _later(value: object) -> object:
-    if value == "when-rules":
-        raise not_yet("strategy 'when-rules'")
-    return value
-
-
 def _some(candidates: tuple[CandidateSpec, ...]) -> tuple[CandidateSpec, ...]:
     if not candidates:
         raise ValueError("names no provider; give one {provider, model}")
@@ -103,7 +137,8 @@ class ModelSpec(Strict):
     candidates: Annotated[Many[CandidateSpec], AfterValidator(_some)]
     timeouts: TimeoutsSpec
     on_unsupported: OnUnsupported | None = None
-    strategy: Annotated[Strategy, BeforeValidator(_later)] | None = None
+    strategy: Strategy | None = None
+    split: SplitSpec | None = None
     fallback: Many[Text] = ()
     retry: RetrySpec | None = None
     breaker: BreakerSpec | None = None
@@ -111,3 +146,30 @@ class ModelSpec(Strict):
     outlier: OutlierSpec | None = None
     hedge: NotYet = None
     mirror: NotYet = None
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.strategy == "when-rules" and not any(each.when for each in self.candidates):
+            raise ValueError("strategy when-rules goes by `when`, and no candidate has one")
+        if fault := _arms_fault(self.candidates, self.split):
+            raise ValueError(fault)
+        return self
+
+
+def _arms_fault(candidates: tuple[CandidateSpec, ...], split: SplitSpec | None) -> str:
+    """Say why candidates and arms do not go together; empty when they do."""
+    named = [each.arm for each in candidates if each.arm is not None]
+    canaries = sum(each.canary is not None for each in candidates)
+    if canaries and (split is not None or named):
+        return "canary is a split of its own: it goes with neither split nor arm"
+    if canaries > 1:
+        return "one candidate can be the canary; write a split for more"
+    if canaries == len(candidates):
+        return "a canary needs a candidate beside it"
+    if split is None:
+        return "arm needs a split that says how large it is" if named else ""
+    for name in named:
+        if name not in split.arms:
+            return f"the split has no arm '{name}'{suggestion(name, split.arms)}"
+    empty = [name for name in split.arms if name not in named]
+    return f"no candidate is of the arm '{empty[0]}'" if empty else ""

@@ -21,6 +21,7 @@ from gateway.core.exchange import RoutePolicy, Timeouts
 from gateway.core.limits import LimitRule
 from gateway.core.losses import OnUnsupported
 from gateway.core.prices import PriceRow
+from gateway.core.route_rules import RouteWhen
 from gateway.core.server_load import LoadSource
 
 
@@ -141,6 +142,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
         weight: Of the alias' calls, where these are spread by weights.
         max_concurrency: The most calls that it is given at once; 0 for any number.
         fallback: It steps in only when no other entry of the alias can.
+        when: Which requests it is for; empty for all.
+        arm: Of the alias' split; empty for all of them.
     """
 
     alias: str
@@ -151,6 +154,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     weight: int = 1
     max_concurrency: int = 0
     fallback: bool = False
+    when: RouteWhen = ()
+    arm: str = ""
 
 
 class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,20 @@ class TripView(Protocol):
     number: int
     spent_ns: int
 
+    @property
+    def split(self) -> str:
+        """The split that its caller is in, else empty."""
+        ...
+
+    @property
+    def arm(self) -> str:
+        """The arm there, else empty."""
+        ...
+
+    def judge(self, score: float, verdict: str, *, tainted: bool) -> None:
+        """Take in what rules made of the request."""
+        ...
+
 
 @dataclass(slots=True)
 class Call:

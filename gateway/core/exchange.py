@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.core.chat_template import TemplateSource
 from gateway.core.errors import GatewayError
+from gateway.core.route_rules import RouteWhen, Split
 from gateway.core.usage import Price, Usage
 
 # Lower-case names; a name that came several times is joined by ", " where HTTP allows that.
@@ -168,7 +169,7 @@ Cause = Literal["connect", "timeout", "invalid", "408", "409", "429", "5xx"]
 CAUSES: tuple[Cause, ...] = ("connect", "timeout", "invalid", "408", "409", "429", "5xx")
 Strategy = Literal[
     "weighted", "round_robin", "random", "least_busy", "lowest_ttft", "lowest_tpot", "lowest_cost", "prefix_affinity",
-    "session_affinity",
+    "session_affinity", "when-rules",
 ]  # fmt: skip
 
 
@@ -229,6 +230,7 @@ class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         retries: Further tries after the first, wherever they go.
         retry_on: What is worth another try.
+        split: Shares callers out over arms, where there are several.
     """
 
     strategy: Strategy = "weighted"
@@ -237,6 +239,7 @@ class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
     breaker: BreakerRule = BreakerRule()
     queue: QueueRule = QueueRule()
     outlier: OutlierRule = OutlierRule()
+    split: Split | None = None
 
 
 class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,6 +247,8 @@ class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         weights: Of the candidates, in their order.
+        whens: Which requests each is for; none at all where all are for every request.
+        arms: To which arm of the split each belongs; empty for all arms. None at all where there is no split.
         main: How many of them are there for all calls; the rest steps in when none of these can.
         policy: Chooses among them; ``None`` where the first serves every call and nothing is tried twice.
     """
@@ -251,6 +256,8 @@ class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):
     alias: str
     candidates: tuple[Deployment, ...]
     weights: tuple[int, ...] = ()
+    whens: tuple[RouteWhen, ...] = ()
+    arms: tuple[str, ...] = ()
     main: int = 1
     policy: RoutePolicy | None = None
 

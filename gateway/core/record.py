@@ -58,6 +58,9 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     dialect: str = ""
     route: str = ""
     alias: str = ""
+    # The split that the caller is in, and its arm there.
+    split: str = ""
+    arm: str = ""
     provider: str = ""
     deployment: str = ""
     model_requested: str = ""

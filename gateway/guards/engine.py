@@ -12,6 +12,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from gateway.clients.clock import SystemClock
+from gateway.core.matching import matches
 from gateway.core.segments import Direction
 from gateway.core.verdict import Bundle, CallFacts, RuleSpec
 from gateway.guards.detectors.registry import Builder
@@ -19,7 +20,7 @@ from gateway.guards.facets import Facets
 from gateway.guards.kit import Kit
 from gateway.guards.line import Ask
 from gateway.guards.plan import GuardPlan
-from gateway.guards.rules import Rule, applies, matches, prepare
+from gateway.guards.rules import Rule, applies, prepare
 from gateway.guards.scored import Scorers
 
 # Clients choose model names: what is remembered of them is bounded.

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
+from gateway.core.matching import matches_tags
 from gateway.core.verdict import ANY, CallFacts, Canary, Globs, Match, RuleSpec
-from gateway.guards.rules import chosen, matches_tags
+from gateway.guards.rules import chosen
 
 _LABELS = ("route", "model", "provider", "key", "team")
 

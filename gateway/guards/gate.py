@@ -68,12 +68,14 @@ class Admitted(msgspec.Struct):
         route: The alias that a rule sends the call to, else empty.
         taint: A rule taints the session.
         masks: What was masked, for the way back.
+        score: Sum of the points that rules gave.
     """
 
     document: Any
     route: str = ""
     taint: bool = False
     masks: dict[str, Masked] = {}
+    score: float = 0.0
 
 
 class Shown(msgspec.Struct):
@@ -92,6 +94,11 @@ class Shown(msgspec.Struct):
     rule: str = ""
     taint: bool = False
     seen: Seen = None
+
+
+def verdict_of(action: Action) -> str:
+    """Give what the record and the answer's header call an action."""
+    return _VERDICTS[action]
 
 
 def note(record: ExchangeRecord, screened: Screened) -> None:
@@ -151,7 +158,7 @@ async def admit(
             lambda: plan.twin().screen_request(dialect, document, masks=masks, opinions=opinions)
         )
     _admit(record, screened)
-    return Admitted(screened.document, screened.route, screened.taint, screened.masks)
+    return Admitted(screened.document, screened.route, screened.taint, screened.masks, screened.score)
 
 
 def _admit(record: ExchangeRecord, screened: Screened) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from fnmatch import fnmatchcase
 from hashlib import blake2b
 from typing import get_args
 
 import msgspec
 
 from gateway.core.errors import Misconfigured
+from gateway.core.matching import matches, matches_tags
 from gateway.core.segments import Direction
-from gateway.core.verdict import Action, CallFacts, Canary, Exclusion, Globs, Match, RuleSpec, Step, When
+from gateway.core.verdict import Action, CallFacts, Canary, Exclusion, Match, RuleSpec, Step, When
 from gateway.guards.redaction import Edit
 
 STRENGTH: dict[Action, int] = {action: strength for strength, action in enumerate(get_args(Action))}
@@ -210,21 +210,6 @@ def mismatch(match: Match, direction: Direction, facts: CallFacts) -> str:
 def admits(match: Match, role: str, kind: str, tool: str) -> bool:
     """Whether a match holds for a text."""
     return matches(match.role, role) and matches(match.kind, kind) and matches(match.tool, tool)
-
-
-def matches(globs: Globs, value: str) -> bool:
-    """Whether a value is one of those meant."""
-    if globs.include and not any(fnmatchcase(value, glob) for glob in globs.include):
-        return False
-    return not any(fnmatchcase(value, glob) for glob in globs.exclude)
-
-
-def matches_tags(globs: Globs, tags: dict[str, str]) -> bool:
-    """Whether one of a call's tags is meant, and none is excluded."""
-    shown = [f"{name}={value}" for name, value in tags.items()]
-    if globs.include and not any(fnmatchcase(tag, glob) for tag in shown for glob in globs.include):
-        return False
-    return not any(fnmatchcase(tag, glob) for tag in shown for glob in globs.exclude)
 
 
 def stronger(one: Action, other: Action) -> Action:

@@ -131,6 +131,8 @@ class Api:
             model_served=parameters.text(query, "model"),
             provider=parameters.text(query, "provider"),
             verdict=parameters.text(query, "verdict"),
+            split=parameters.text(query, "split"),
+            arm=parameters.text(query, "arm"),
             session_id=parameters.text(query, "session"),
         )
         limit = parameters.whole_number(query, "limit", 100, MAX_PAGE)

@@ -106,6 +106,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str = ""
     trace_id: str = ""
     alias: str = ""
+    split: str = ""
+    arm: str = ""
     provider: str = ""
     model_served: str = ""
     error_code: str = ""
@@ -248,7 +250,8 @@ class TraceQueries:
 def _where(filters: Filters) -> tuple[list[str], dict[str, str]]:
     where = ["true"]
     params: dict[str, str] = {}
-    for name in filters.__struct_fields__[:10]:
+    names = filters.__struct_fields__
+    for name in names[: names.index("tag")]:
         value = getattr(filters, name)
         if value:
             where.append(f"{name} = {{{name}:String}}")

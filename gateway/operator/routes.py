@@ -80,7 +80,10 @@ _SINCE = Parameter(name="since", summary="How far back: 15m, 24h, 7d.", schema={
 _LIST = (
     Parameter(name="since", summary="Started at or after: an age (24h), or an ISO 8601 time."),
     Parameter(name="until", summary="Started before: likewise."),
-    *(Parameter(name=name, summary=f"Only this {name}.") for name in ("model", "provider", "verdict", "session")),
+    *(
+        Parameter(name=name, summary=f"Only this {name}.")
+        for name in ("model", "provider", "verdict", "session", "split", "arm")
+    ),
     Parameter(name="status", summary="Only this HTTP status.", schema={"type": "integer"}),
     Parameter(
         name="limit",

@@ -217,6 +217,7 @@ class Journal:
     def rerouted(self, record: ExchangeRecord, template: ExchangeRecord) -> None:
         """Note where a call goes that a rule sends elsewhere."""
         record.alias, record.provider, record.deployment = template.alias, template.provider, template.deployment
+        record.split, record.arm = template.split, template.arm
         record.policy_revision = template.policy_revision
 
     def close(self, call: Call, status: int, code: str, last: bytes, at_ns: int = 0) -> None:

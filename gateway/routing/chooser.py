@@ -13,6 +13,7 @@ from gateway.core.errors import Overloaded
 from gateway.core.exchange import Deployment, RoutePlan, RoutePolicy, Strategy
 from gateway.routing.budget import RetryBudget
 from gateway.routing.ewma import PeakAverage
+from gateway.routing.fitness import Fitness
 from gateway.routing.health import Health, Healths
 from gateway.routing.outlier import Outliers
 from gateway.routing.queue import Later, Queue
@@ -43,6 +44,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         session: As the client names it; empty when it names none.
         caller: Who takes turns with others where calls must wait.
         prefix: Works out what calls have in common that a provider's cache could use again.
+        barred: Places that it cannot go to.
+        spared: Places that it goes to only when no other can have it.
     """
 
     model: str = ""
@@ -50,6 +53,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     session: str = ""
     caller: str = ""
     prefix: Callable[[], bytes] | None = None
+    barred: frozenset[int] = frozenset()
+    spared: frozenset[int] = frozenset()
 
 
 NOBODY = Asked()
@@ -85,6 +90,7 @@ class Chooser:
         self.budget = RetryBudget(healths.now_s())
         self.now_s = healths.now_s
         self._fleet = Fleet([each.server for each in self.healths])
+        self.fitness = Fitness(plan)
         self._random = random
         self._prices = prices
         self._weights = list(plan.weights or (1,) * len(plan.candidates))
@@ -115,9 +121,12 @@ class Chooser:
             Overloaded: Nobody may be given a call now; ``retry_after_s`` says when somebody may.
         """
         place = self.free(asked, now_s, tried)
-        if place is not None or len(tried) >= len(self.healths):
+        if place is not None:
             return place
-        return self._last_resort(now_s, tried)
+        out = asked.barred.union(tried)
+        if len(out) >= len(self.healths):
+            return None
+        return self._last_resort(now_s, out, again=bool(tried))
 
     def aim(self, asked: Asked, now_s: float, tried: Collection[int] = _NOTHING) -> int | None:
         """Choose who is to get a call that can wait: as :meth:`pick`, but also one that is full.
@@ -126,24 +135,31 @@ class Chooser:
             Overloaded: As for :meth:`pick`; or too many wait already.
         """
         place = self.free(asked, now_s, tried)
-        if place is not None or len(tried) >= len(self.healths):
+        if place is not None:
             return place
+        out = asked.barred.union(tried)
+        if len(out) >= len(self.healths):
+            return None
         queue, healths = self.queue, self.healths
         if queue is not None:
-            full = [each for each in range(len(healths)) if each not in tried and healths[each].ready(now_s)]
+            full = [each for each in range(len(healths)) if each not in out and healths[each].ready(now_s)]
             refusal = queue.refusal(asked.caller) if full else None
             if full and refusal is None:
                 return min(full, key=lambda each: (each >= self.plan.main, healths[each].in_flight / self._most[each]))
             if refusal is not None and not tried:
                 raise queue.turned_away(refusal)
-        return self._last_resort(now_s, tried)
+        return self._last_resort(now_s, out, again=bool(tried))
 
     def free(self, asked: Asked, now_s: float, tried: Collection[int] = _NOTHING) -> int | None:
         """Choose among those that have room now; ``None`` where none has."""
+        if asked.barred:
+            tried = asked.barred.union(tried)
         among = free = self._free(range(self.plan.main), now_s, tried)
         if self.outliers.until_s:
             out = self.outliers.out(now_s)
             among = [each for each in free if each not in out]
+        if asked.spared:
+            among = [each for each in among if each not in asked.spared] or among
         if among:
             return among[0] if len(among) == 1 else self._pick(among, asked, now_s)
         rest = self._free(range(self.plan.main, len(self.healths)), now_s, tried)
@@ -181,14 +197,14 @@ class Chooser:
             if each not in tried and (health := healths[each]).in_flight < most[each] and health.ready(now_s)
         ]
 
-    def _last_resort(self, now_s: float, tried: Collection[int]) -> int | None:
+    def _last_resort(self, now_s: float, out: Collection[int], *, again: bool) -> int | None:
         """Nobody is ready: who is only out of favour gets the call, who asked for rest or is full does not."""
-        left = [each for each in range(len(self.healths)) if each not in tried]
+        left = [each for each in range(len(self.healths)) if each not in out]
         resting = [each for each in left if self.healths[each].breaker.allows(now_s)]
         if not resting:
             # All are open, so that refusing would help nobody: the one that opens first is asked.
             return min(left, key=lambda each: self.healths[each].breaker.opens_at_s())
-        if tried:
+        if again:
             return None
         wait_s = min(self.healths[each].rests_s(now_s) for each in resting)
         raise Overloaded("Every deployment of this model is busy.", retry_after_s=max(wait_s, 1.0))
@@ -206,6 +222,7 @@ class Chooser:
             "lowest_cost": self._cheapest,
             "prefix_affinity": lambda free, asked, now_s: self._faithful(free, asked.prefix and asked.prefix(), now_s),
             "session_affinity": lambda free, asked, now_s: self._faithful(free, asked.session.encode(), now_s),
+            "when-rules": lambda free, _asked, _now_s: free[0],
         }
 
     def _any(self, free: list[int]) -> int:

@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.core.errors import ModelNotFound, RouteNotFound
 from gateway.core.exchange import Deployment, RoutePlan, RoutePolicy
+from gateway.core.route_rules import RouteWhen
 
 # Longer names are served, but neither remembered nor repeated in an error.
 _MAX_SHOWN_CHARS = 200
@@ -24,12 +25,16 @@ class RouteEntry(msgspec.Struct, frozen=True, kw_only=True):
         deployment: Who serves it; ``{model}`` in its model stands for the name the client sent.
         weight: Of the calls, where these are spread by weights.
         fallback: It steps in only when none of the others can.
+        when: Which requests it is for.
+        arm: Of the alias' split; empty for all of them.
     """
 
     alias: str
     deployment: Deployment
     weight: int = 1
     fallback: bool = False
+    when: RouteWhen = ()
+    arm: str = ""
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -39,6 +44,8 @@ class _Line(msgspec.Struct, frozen=True):
     weights: tuple[int, ...]
     main: int
     policy: RoutePolicy | None
+    whens: tuple[RouteWhen, ...] = ()
+    arms: tuple[str, ...] = ()
 
 
 class Router:
@@ -103,7 +110,15 @@ class Router:
     def _find(self, model: str) -> RoutePlan:
         alias, line, name = self._match(model)
         candidates = tuple(_filled(deployment, name) for deployment in line.deployments)
-        plan = RoutePlan(alias=alias, candidates=candidates, weights=line.weights, main=line.main, policy=line.policy)
+        plan = RoutePlan(
+            alias=alias,
+            candidates=candidates,
+            weights=line.weights,
+            whens=line.whens,
+            arms=line.arms,
+            main=line.main,
+            policy=line.policy,
+        )
         if len(model) <= _MAX_SHOWN_CHARS:
             if len(self._memo) >= self._memo_size:
                 # The oldest goes, even when it is in use: finding it again costs microseconds, and a look-up stays one
@@ -137,7 +152,14 @@ def _line(entries: list[RouteEntry], policy: RoutePolicy | None) -> _Line:
     """Put the candidates of an alias together, those that only step in at the end."""
     entries = sorted(entries, key=lambda entry: entry.fallback)
     main = sum(not entry.fallback for entry in entries)
-    return _Line(tuple(each.deployment for each in entries), tuple(each.weight for each in entries), main, policy)
+    return _Line(
+        tuple(each.deployment for each in entries),
+        tuple(each.weight for each in entries),
+        main,
+        policy,
+        tuple(each.when for each in entries) if any(each.when for each in entries) else (),
+        tuple(each.arm for each in entries) if policy is not None and policy.split is not None else (),
+    )
 
 
 def _specificity(pattern: str) -> tuple[int, int]:

@@ -10,10 +10,12 @@ import orjson
 import pytest
 
 from gateway.app.explaining import NothingToExplain
-from gateway.app.explaining_route import KEPT, PICKS, RouteShown, explain_route, question
+from gateway.app.explaining_route import KEPT, RouteShown, explain_route, question
 from gateway.app.policies import build_engine
+from gateway.app.route_simulation import PICKS
 from gateway.core.errors import GatewayError, MalformedRequest, ModelNotFound
 from gateway.core.exchange import Deployment, OutlierRule, QueueRule, RoutePolicy
+from gateway.core.route_rules import Between, RouteMatch, Split
 from gateway.core.verdict import CallFacts
 from gateway.policy.load import bundle_of
 from gateway.routing.table import RouteEntry, Router
@@ -22,27 +24,40 @@ POLICY = """\
 apiVersion: weighbridge/v1
 kind: Policy
 metadata: {name: n}
-detectors: {words: {use: pattern, patterns: [osprey]}, far: {use: pattern, patterns: [heron]}}
+detectors:
+  words: {use: pattern, patterns: [osprey]}
+  far: {use: pattern, patterns: [heron]}
+  odd: {use: pattern, patterns: [egret]}
 rules:
   - {id: away, match: {direction: request}, when: words, do: {route: pool}, mode: enforce}
   - {id: home, match: {direction: request, provider: b}, when: far, do: block, mode: enforce}
+  - {id: odd, match: {direction: request}, when: odd, do: {score: 3}, mode: enforce}
 """
+ANYBODY = CallFacts()
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 A = Deployment(provider="a", kind="openai", model="one", base_url="http://a", credential=b"")
 B = Deployment(provider="b", kind="openai", model="two", base_url="http://b", credential=b"")
 C = Deployment(provider="c", kind="anthropic", model="three", base_url="http://c", credential=b"")
 
 
-def entry(deployment: Deployment, alias: str = "m", weight: int = 1, *, fallback: bool = False) -> RouteEntry:
-    return RouteEntry(alias=alias, deployment=deployment, weight=weight, fallback=fallback)
+def entry(
+    deployment: Deployment, alias: str = "m", weight: int = 1, *, fallback: bool = False, **more: Any
+) -> RouteEntry:
+    return RouteEntry(alias=alias, deployment=deployment, weight=weight, fallback=fallback, **more)
 
 
-def explained(*entries: RouteEntry, document: dict[str, Any] = CHAT, under_way: int = 1, **policy: Any) -> RouteShown:
+def explained(
+    *entries: RouteEntry,
+    document: dict[str, Any] = CHAT,
+    under_way: int = 1,
+    who: CallFacts = ANYBODY,
+    **policy: Any,
+) -> RouteShown:
     async def run() -> RouteShown:
         policies = {"m": RoutePolicy(**policy)} if policy else {}
         engine = build_engine(bundle_of([("n.yaml", POLICY)]), "n.yaml")
         try:
-            asked = question(orjson.dumps(document), "", CallFacts(), under_way)
+            asked = question(orjson.dumps(document), "", who, under_way)
             router = Router(entries, {"a": A}, policies)
             return await explain_route(router, engine, lambda each, _: 7 if each.provider == "a" else None, asked)
         finally:
@@ -139,6 +154,38 @@ def test_an_answer_that_is_kept_decides_who_gets_what_follows():
     follows = {"model": "m", "input": "x", "previous_response_id": "resp_1"}
     assert KEPT in explained(entry(A), document=follows).notes
     assert KEPT not in explained(entry(A)).notes
+
+
+def test_conditions_say_who_a_request_is_for():
+    small = entry(A, when=(RouteMatch(input_tokens=Between(most=100)),))
+    shown = explained(small, entry(B), strategy="when-rules", retries=1)
+    assert (shares(shown), shown.facts) == ({"a": 1.0, "b": 0.0}, {"input_tokens": 5})
+    assert shown.tries == (("a/one", "first"), ("b/two", "fallback"))
+    long = CHAT | {"messages": [{"role": "user", "content": "hello " * 100}]}
+    shown = explained(small, entry(B), strategy="when-rules", document=long)
+    assert (shares(shown), shown.candidates[0].why) == ({"a": 0.0, "b": 1.0}, "not for it: input_tokens")
+    assert not explained(small, strategy="when-rules", document=long).served
+
+
+def test_conditions_may_ask_what_rules_make_of_it():
+    risky = entry(B, when=(RouteMatch(score=Between(least=3)),))
+    told = CHAT | {"messages": [{"role": "user", "content": "an egret"}]}
+    assert shares(explained(risky, entry(A), strategy="when-rules")) == {"b": 0.0, "a": 1.0}
+    shown = explained(risky, entry(A), strategy="when-rules", document=told)
+    assert (shares(shown), shown.facts) == ({"b": 1.0, "a": 0.0}, {"score": 3.0})
+
+
+def test_a_caller_has_its_arm_and_nobody_has_one_by_chance():
+    arms = (entry(A, arm="old"), entry(B, arm="new"))
+    split = Split(name="x", arms=(("old", 0.5), ("new", 0.5)))
+    for key in ("k1", "k2", "k3", "k4"):
+        shown = explained(*arms, split=split, who=CallFacts(key=key))
+        assert (shown.split, max(shares(shown).values())) == ("x", 1.0)
+        assert shares(shown)["a" if shown.arm == "old" else "b"] == 1.0
+    shown = explained(*arms, split=split)
+    assert shown.arm == ""
+    assert all(0.4 < share < 0.6 for share in shares(shown).values())
+    assert [each.arm for each in shown.candidates] == ["old", "new"]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,37 @@ def test_a_route_is_told_to_machines(home: Path, capsys: pytest.CaptureFixture[s
     ]
 
 
+RULES = """\
+version: 1
+providers:
+  one: {kind: openai, base_url: "http://one.example/v1"}
+  two: {kind: openai, base_url: "http://two.example/v1"}
+models:
+  - alias: m
+    strategy: when-rules
+    candidates:
+      - {provider: one, model: small, when: {tag: tier=free}}
+      - {provider: two, model: large, arm: x}
+      - {provider: two, model: huge, arm: y}
+    split: {name: ab, arms: {x: 99.9%, y: 0.1%}}
+"""
+
+
+def test_conditions_and_arms_are_told(home: Path, capsys: pytest.CaptureFixture[str]):
+    (home / "weighbridge.yaml").write_text(RULES)
+    assert main(["explain-route", "request.json", "--tag", "tier=free", "--key", "k"]) == 0
+    told = capsys.readouterr().out
+    assert "split ab: arm x\n" in told
+    assert 'conditions ask: tags {"tier":"free"}' in told
+    assert "first pick, then as each fails: one/small -> two/large (fallback)" in told
+    assert main(["explain-route", "request.json"]) == 0
+    told = capsys.readouterr().out
+    assert "split ab: an arm by chance for each call" in told
+    assert "not for it: tag" in told
+    with pytest.raises(SystemExit):
+        main(["explain-route", "request.json", "--tag", "free"])
+
+
 def test_the_path_says_where_it_goes(home: Path, capsys: pytest.CaptureFixture[str]):
     (home / "gemini.json").write_bytes(orjson.dumps({"contents": [{"parts": [{"text": "hello"}]}]}))
     assert main(["explain-route", "--path", "/v1beta/models/plain:generateContent", "gemini.json"]) == 0

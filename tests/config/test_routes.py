@@ -7,6 +7,7 @@ from typing import Any
 from gateway.config.routes import fallback_candidates, model_entries, route_policies
 from gateway.config.routing import ModelSpec
 from gateway.core.exchange import CAUSES, OutlierRule, QueueRule, RoutePolicy
+from gateway.core.route_rules import RouteMatch, Split
 
 PROVIDERS = ("a", "b", "c")
 
@@ -55,3 +56,36 @@ def test_queues_and_outliers_come_with_what_is_said_of_them():
     policy = route_policies([told])["m"]
     assert policy.queue == QueueRule(length=3, wait_s=2.0, by="team")
     assert policy.outlier == OutlierRule(below=0.3, min_calls=5, window_s=60.0, eject_s=9.0, max_eject_s=60.0, most=0.0)
+
+
+def test_conditions_and_arms_go_with_their_candidates():
+    told = spec(
+        candidates=[{"provider": "a", "arm": "x", "when": {"stream": True}}, {"provider": "b", "arm": "y"}],
+        split={"arms": {"x": "90%", "y": "10%"}, "sticky_by": "session"},
+        fallback=["c/z"],
+    )
+    entries = list(model_entries(told, PROVIDERS, {}))
+    assert [each.arm for each in entries] == ["x", "y", ""]
+    assert [each.when for each in entries] == [(RouteMatch(stream=True),), (), ()]
+    split = route_policies([told])["m"].split
+    assert split == Split(name="m", arms=(("x", 0.9), ("y", 0.1)), sticky_by="session")
+
+
+def test_a_canary_is_a_split_in_two_and_comes_last():
+    told = spec(candidates=[{"provider": "b", "canary": "5%"}, {"provider": "a"}])
+    assert [each.arm for each in model_entries(told, PROVIDERS, {})] == ["canary", "stable"]
+    assert route_policies([told])["m"].split == Split(name="m", arms=(("stable", 0.95), ("canary", 0.05)))
+
+
+def test_one_candidate_with_a_condition_has_a_policy():
+    assert "m" in route_policies([spec(candidates=[{"provider": "a", "when": {"stream": True}}])])
+
+
+def test_what_steps_in_for_another_alias_has_its_conditions_but_no_arm():
+    both = [{"provider": "b", "when": {"team": "x"}}, {"provider": "c", "canary": "5%"}]
+    entries = list(model_entries(spec(fallback=["cheap"]), PROVIDERS, {"cheap": spec(alias="cheap", candidates=both)}))
+    assert [(each.fallback, each.arm, bool(each.when)) for each in entries] == [
+        (False, "", False),
+        (True, "", True),
+        (True, "", False),
+    ]

@@ -7,12 +7,25 @@ import pytest
 from tests.config.test_schema import problems_of
 
 ONE = "models: [{alias: m, candidates: [{provider: a}], "
+TWO = "models: [{alias: m, candidates: [{provider: a, arm: x}, {provider: b}], "
+CANARY = "models: [{alias: m, candidates: [{provider: a}, {provider: b, canary: 5%}"
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (ONE + "strategy: when-rules}]", "models[0].strategy: strategy 'when-rules' is not yet available"),
+        (ONE + "strategy: when-rules}]", "models[0]: strategy when-rules goes by `when`, and no candidate has one"),
+        (TWO + "split: {arms: {x: 50%, y: 50%}}}]", "models[0]: no candidate is of the arm 'y'"),
+        (TWO + "split: {arms: {x: 50%, y: 40%}}}]", "models[0].split: the shares of the arms should add up to 100%"),
+        (TWO + "split: {arms: {x: 100%}}}]", "models[0].split: should have two arms or more"),
+        (TWO + "split: {arms: {z: 50%, y: 50%}}}]", "models[0]: the split has no arm 'x'"),
+        (TWO + "split: {sticky_by: moon, arms: {x: 50%, y: 50%}}}]", "models[0].split.sticky_by: should be 'key'"),
+        (TWO + "}]", "models[0]: arm needs a split"),
+        ("models: [{alias: m, candidates: [{provider: a, canary: 5%}]}]", "models[0]: a canary needs a candidate"),
+        (CANARY + ", {provider: c, canary: 5%}]}]", "models[0]: one candidate can be the canary"),
+        (CANARY + ", {provider: c, arm: x}]}]", "models[0]: canary is a split of its own"),
+        (CANARY + "], split: {arms: {x: 50%, y: 50%}}}]", "models[0]: canary is a split of its own"),
+        (CANARY.replace("5%", "150%") + "]}]", "models[0].candidates[1].canary"),
         (ONE + "strategy: fastest}]", "models[0].strategy: should be"),
         (ONE + "retry: {on: [418]}}]", "models[0].retry.on[0]: should be"),
         (ONE + "retry: {attempts: 11}}]", "models[0].retry.attempts: should be less than or equal to 10"),
@@ -37,6 +50,10 @@ def test_what_cannot_be_is_refused_by_name(text: str, problem: str) -> None:
     [
         ONE + "retry: {attempts: 2, on: [connect, 429, 5xx]}}]",
         ONE + "strategy: weighted}]",
+        "models: [{alias: m, strategy: when-rules, candidates: [{provider: a, when: {stream: true}}, {provider: b}]}]",
+        TWO.replace("{provider: b}", "{provider: b, arm: y}") + "split: {name: t, arms: {x: 5%, y: 95%}}}]",
+        CANARY + ", {provider: c}]}]",
+        CANARY.replace("5%", "{share: 5%, sticky_by: session}") + "]}]",
         ONE + "breaker: {consecutive: 5, share: 50%, min_calls: 10, window: 10s, open: 1s, max_open: 30s}}]",
         ONE + "outlier: {most: 0%}}]",
         "models: [{alias: m, candidates: [{provider: a, concurrency: 1}], queue: {length: 0, wait: 1s, by: team}}]",

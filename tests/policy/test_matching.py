@@ -5,7 +5,7 @@ import pytest
 from gateway.config.source import load_yaml
 from gateway.config.validation import validated
 from gateway.core.verdict import ANY, Globs, Match
-from gateway.policy.matching import DIRECTIONS, KINDS, MatchSpec, parse_globs
+from gateway.policy.matching import DIRECTIONS, KINDS, MatchSpec
 
 
 def spec(text: str) -> MatchSpec:
@@ -17,25 +17,6 @@ def spec(text: str) -> MatchSpec:
 
 def problems(text: str) -> list[str]:
     return [problem.message for problem in validated(MatchSpec, load_yaml(text, "p")).problems]
-
-
-@pytest.mark.parametrize(
-    ("written", "globs"),
-    [
-        ("a", Globs(include=("a",))),
-        (["a", "b-*"], Globs(include=("a", "b-*"))),
-        ({"not": "a"}, Globs(exclude=("a",))),
-        ({"not": ["a", "b"]}, Globs(exclude=("a", "b"))),
-    ],
-)
-def test_one_several_or_none_of_these(written: object, globs: Globs):
-    assert parse_globs(written) == globs
-
-
-@pytest.mark.parametrize("written", [5, "", [], ["a", 5], [""], {}, {"not": []}, {"not": "a", "or": "b"}, ["x"] * 1001])
-def test_anything_else_is_no_match(written: object):
-    with pytest.raises(ValueError, match=r"name|should be"):
-        parse_globs(written)
 
 
 def test_everything_that_can_be_asked_is_compiled():

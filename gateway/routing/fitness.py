@@ -1,0 +1,92 @@
+"""Who of an alias' candidates may have a request at all: for whom it is, and in which arm its caller is."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+
+from gateway.core.errors import GatewayError, UnsupportedField
+from gateway.core.exchange import RoutePlan
+from gateway.core.route_rules import Split
+from gateway.routing.split import arm_of
+from gateway.routing.when import Conditions, Facts
+
+_NOBODY: frozenset[int] = frozenset()
+
+
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request is fit for.
+
+    Attributes:
+        barred: Places that it cannot go to.
+        whys: Why, by place, where its own condition says so.
+        spared: Places of other arms; they step in only when its own arm's cannot.
+        split: The split that it is in, else empty.
+        arm: Its arm, else empty.
+        error: What to tell a client whom nobody can serve.
+    """
+
+    barred: frozenset[int] = _NOBODY
+    whys: dict[int, str] = {}
+    spared: frozenset[int] = _NOBODY
+    split: str = ""
+    arm: str = ""
+    error: GatewayError | None = None
+
+
+ANYWHERE = Fit()
+
+
+class Fitness:
+    """What the candidates of an alias ask of a request.
+
+    Args:
+        plan: The candidates.
+
+    Attributes:
+        asks: They ask anything at all.
+        asks_verdict: They ask what rules made of the request.
+    """
+
+    __slots__ = ("_arms", "_conditions", "_number", "_split", "asks", "asks_verdict")
+
+    def __init__(self, plan: RoutePlan) -> None:
+        self._number = len(plan.candidates)
+        self._conditions = Conditions(plan.whens)
+        self._split = split = None if plan.policy is None else plan.policy.split
+        self._arms = {} if split is None else _others(split, plan.arms)
+        self.asks_verdict = self._conditions.asks_verdict
+        self.asks = split is not None or bool(plan.whens)
+
+    def of(self, facts: Facts, random: Random, arm: str = "") -> Fit:
+        """Find out where a request may go.
+
+        Args:
+            facts: The request.
+            random: Draws the arm of a call that names nobody.
+            arm: The arm that it has already.
+        """
+        whys = self._conditions.unmet(facts)
+        split = self._split
+        if split is not None and not arm:
+            arm = arm_of(split, getattr(facts, split.sticky_by), random)
+        error = None
+        if len(whys) == self._number:
+            asked = ", ".join(dict.fromkeys(", ".join(whys.values()).split(", ")))
+            error = UnsupportedField(
+                f"No deployment of this model is for a request like this one: {asked}.", param="model"
+            )
+        return Fit(
+            barred=frozenset(whys) if whys else _NOBODY,
+            whys=whys,
+            spared=self._arms.get(arm, _NOBODY),
+            split="" if split is None else split.name,
+            arm=arm,
+            error=error,
+        )
+
+
+def _others(split: Split, arms: tuple[str, ...]) -> dict[str, frozenset[int]]:
+    """For each arm the places of the others."""
+    return {name: frozenset(place for place, arm in enumerate(arms) if arm and arm != name) for name, _ in split.arms}

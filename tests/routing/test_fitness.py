@@ -1,0 +1,53 @@
+"""Who of the candidates may have a request at all."""
+
+from __future__ import annotations
+
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+from gateway.core.errors import UnsupportedField
+from gateway.core.exchange import Deployment, RoutePlan, RoutePolicy
+from gateway.core.route_rules import Between, RouteMatch, Split
+from gateway.core.verdict import Globs
+from gateway.routing.fitness import Fitness
+
+LONG = (RouteMatch(input_tokens=Between(least=1000)),)
+SPLIT = Split(name="x", arms=(("a", 0.5), ("b", 0.5)), sticky_by="user")
+
+
+def plan(number: int, split: Split | None = None, **more: Any) -> RoutePlan:
+    one = Deployment(provider="p", kind="openai", model="m", base_url="http://p", credential=b"")
+    return RoutePlan(alias="m", candidates=(one,) * number, main=number, policy=RoutePolicy(split=split), **more)
+
+
+def facts(**known: Any) -> Any:
+    return SimpleNamespace(**{"input_tokens": 10, "team": "t", "tags": {}, "user": "u"} | known)
+
+
+def test_an_alias_without_conditions_asks_nothing() -> None:
+    fitness = Fitness(plan(2))
+    assert (fitness.asks, fitness.asks_verdict) == (False, False)
+    assert fitness.of(facts(), Random()).barred == frozenset()
+
+
+def test_who_is_for_others_is_barred_and_says_why() -> None:
+    fit = Fitness(plan(3, whens=((), LONG, ()))).of(facts(), Random())
+    assert (fit.barred, fit.whys, fit.error) == ({1}, {1: "input_tokens"}, None)
+
+
+def test_where_nobody_is_for_it_the_client_is_told_what_was_asked() -> None:
+    team = (RouteMatch(team=Globs(include=("x",))), *LONG)
+    fit = Fitness(plan(2, whens=(team, LONG))).of(facts(), Random())
+    assert isinstance(fit.error, UnsupportedField)
+    assert fit.error.public_message.endswith("for a request like this one: team, input_tokens.")
+    # The caller's own values are not repeated to it, and the rules' are nobody's business.
+    assert "1000" not in fit.error.public_message
+
+
+def test_an_arm_spares_the_others_but_none_that_is_of_no_arm() -> None:
+    fitness = Fitness(plan(4, SPLIT, arms=("a", "b", "a", "")))
+    fit = fitness.of(facts(), Random(), "a")
+    assert (fit.split, fit.arm, fit.spared, fit.barred) == ("x", "a", {1}, frozenset())
+    assert fitness.of(facts(), Random(), "b").spared == {0, 2}
+    assert fitness.of(facts(), Random()).arm == fitness.of(facts(), Random()).arm
