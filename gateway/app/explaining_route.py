@@ -212,14 +212,8 @@ async def _explained(plan: RoutePlan, engine: GuardEngine, prices: Prices, asked
     carried = [_carried(asked, each) for each in plan.candidates]
     unfit = {place: f"cannot carry it: {why}" for place, (_, why, _) in enumerate(carried) if why}
     judged = {each.provider: await _judged(engine, asked, each.provider) for each in plan.candidates}
-    facts, request = facts_of(asked), asked.request
-    prefix = partial(prefix_of, asked.dialect, request)
-    chosen_by = Asked(model=request.model, stream=request.stream, session=asked.facts.session, prefix=prefix)
-    run = Simulation(plan, unfit, prices, chosen_by, facts, asked.under_way)
-    if run.asks_verdict and run.first is not None:
-        # Conditions ask what rules make of it, which is known once they have: it may go elsewhere then.
-        _take_in(facts, judged[plan.candidates[run.first].provider])
-        run = Simulation(plan, unfit, prices, chosen_by, facts, asked.under_way)
+    facts = facts_of(asked)
+    run = _simulated(plan, unfit, prices, asked, facts, judged)
     policy, whys = plan.policy, {place: f"not for it: {missed}" for place, missed in run.fit.whys.items()} | unfit
     candidates = tuple(
         CandidateShown(
@@ -310,6 +304,25 @@ def facts_of(asked: Question) -> RequestFacts:
     principal = Principal(key_id=said.key, team=said.team, tenant=said.tenant)
     labels = Labels(tags=said.tags, session_id=said.session)
     return RequestFacts(asked.dialect, asked.request, principal, labels, asked.path)
+
+
+def _simulated(
+    plan: RoutePlan,
+    unfit: Mapping[int, str],
+    prices: Prices,
+    asked: Question,
+    facts: RequestFacts,
+    judged: Mapping[str, Explanation | None],
+) -> Simulation:
+    request = asked.request
+    prefix = partial(prefix_of, asked.dialect, request)
+    chosen_by = Asked(model=request.model, stream=request.stream, session=asked.facts.session, prefix=prefix)
+    run = Simulation(plan, unfit, prices, chosen_by, facts, asked.under_way)
+    if run.asks_verdict:
+        # Conditions ask what rules make of it, which is known once they have: it may go elsewhere then.
+        _take_in(facts, judged[plan.candidates[run.first or 0].provider])
+        run = Simulation(plan, unfit, prices, chosen_by, facts, asked.under_way)
+    return run
 
 
 def _take_in(facts: RequestFacts, found: Explanation | None) -> None:

@@ -126,7 +126,7 @@ class Chooser:
         out = asked.barred.union(tried)
         if len(out) >= len(self.healths):
             return None
-        return self._last_resort(now_s, out, again=bool(tried))
+        return _last_resort(self.healths, now_s, out, again=bool(tried))
 
     def aim(self, asked: Asked, now_s: float, tried: Collection[int] = _NOTHING) -> int | None:
         """Choose who is to get a call that can wait: as :meth:`pick`, but also one that is full.
@@ -148,7 +148,7 @@ class Chooser:
                 return min(full, key=lambda each: (each >= self.plan.main, healths[each].in_flight / self._most[each]))
             if refusal is not None and not tried:
                 raise queue.turned_away(refusal)
-        return self._last_resort(now_s, out, again=bool(tried))
+        return _last_resort(self.healths, now_s, out, again=bool(tried))
 
     def free(self, asked: Asked, now_s: float, tried: Collection[int] = _NOTHING) -> int | None:
         """Choose among those that have room now; ``None`` where none has."""
@@ -196,18 +196,6 @@ class Chooser:
             for each in places
             if each not in tried and (health := healths[each]).in_flight < most[each] and health.ready(now_s)
         ]
-
-    def _last_resort(self, now_s: float, out: Collection[int], *, again: bool) -> int | None:
-        """Nobody is ready: who is only out of favour gets the call, who asked for rest or is full does not."""
-        left = [each for each in range(len(self.healths)) if each not in out]
-        resting = [each for each in left if self.healths[each].breaker.allows(now_s)]
-        if not resting:
-            # All are open, so that refusing would help nobody: the one that opens first is asked.
-            return min(left, key=lambda each: self.healths[each].breaker.opens_at_s())
-        if again:
-            return None
-        wait_s = min(self.healths[each].rests_s(now_s) for each in resting)
-        raise Overloaded("Every deployment of this model is busy.", retry_after_s=max(wait_s, 1.0))
 
     # --- strategies: each gets the places of two or more that are free
 
@@ -313,6 +301,19 @@ class Chooser:
         """Leave out whose server is full, unless all are."""
         told = self._fleet.told(now_s)
         return [each for each in free if told[each].full < TOO_FULL] or free
+
+
+def _last_resort(healths: list[Health], now_s: float, out: Collection[int], *, again: bool) -> int | None:
+    """Nobody is ready: who is only out of favour gets the call, who asked for rest or is full does not."""
+    left = [each for each in range(len(healths)) if each not in out]
+    resting = [each for each in left if healths[each].breaker.allows(now_s)]
+    if not resting:
+        # All are open, so that refusing would help nobody: the one that opens first is asked.
+        return min(left, key=lambda each: healths[each].breaker.opens_at_s())
+    if again:
+        return None
+    wait_s = min(healths[each].rests_s(now_s) for each in resting)
+    raise Overloaded("Every deployment of this model is busy.", retry_after_s=max(wait_s, 1.0))
 
 
 def _number(key: bytes) -> int:
