@@ -10,7 +10,7 @@ import orjson
 from gateway.core.chat import ChatRequest, Media
 from gateway.core.errors import GatewayError
 from gateway.core.exchange import Labels, Principal, Request
-from gateway.core.language import language_of
+from gateway.core.language import detect
 from gateway.core.ports import Dialect
 from gateway.core.segments import Segment
 from gateway.wire.bridge import CODECS
@@ -23,6 +23,8 @@ _MESSAGE_TOKENS = 4
 _READ = frozenset(("text", "reasoning", "refusal", "tool_argument", "tool_result"))
 _TOOLS = ("tools", "toolConfig", "functions")
 _SPEAKERS = frozenset(("user", "assistant", "tool"))
+# So much of a text says in which language it is; more of it costs more.
+_TOLD_CHARS = 600
 _UNLABELLED = Labels()
 
 
@@ -115,7 +117,8 @@ class RequestFacts:
     def language(self) -> str:
         """Of the last text of the user's."""
         said = [each for each in self._texts if each.role in ("user", "") and each.kind == "text"]
-        return language_of(said[-1].text) if said else ""
+        found = detect(said[-1].text[:_TOLD_CHARS]) if said else None
+        return "" if found is None else found[0]
 
     @cached_property
     def _texts(self) -> list[Segment]:

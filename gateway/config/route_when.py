@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 from gateway.config.globs import among, globs_schema, parse_globs, parse_tags
 from gateway.config.validation import Many, Strict
 from gateway.core.chat import MediaKind
-from gateway.core.language import LANGUAGES
+from gateway.core.language_profiles import CODES
 from gateway.core.route_rules import Between, RouteMatch, RouteWhen
 from gateway.core.verdict import ANY, Globs
 
@@ -40,7 +40,7 @@ _Verdict = Annotated[
     BeforeValidator(among(VERDICTS, "verdict")),
     globs_schema("What rules made of the request.", VERDICTS),
 ]
-_CODES = tuple(sorted(LANGUAGES))
+_CODES = tuple(sorted(CODES))
 _Language = Annotated[
     InstanceOf[Globs],
     BeforeValidator(among(_CODES, "language that can be told")),

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import Misconfigured
+from gateway.core.language import detect
+from gateway.core.language_profiles import CODES, WORDS
 from gateway.core.verdict import DetectorSpec
-from gateway.guards.detectors.language import LanguageDetector, build, detect
-from gateway.guards.detectors.language_profiles import CODES, WORDS
+from gateway.guards.detectors.language import LanguageDetector, build
 from gateway.plugin.guard import About
 from tests.guards.evasion import PHRASES
 
