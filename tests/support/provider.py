@@ -95,8 +95,10 @@ class ScriptedProvider:
 
 
 @asynccontextmanager
-async def scripted(*scripts: list[Step] | Callable[[Asked], list[Step]]) -> AsyncIterator[ScriptedProvider]:
-    """Run a scripted provider on a free port."""
+async def scripted(
+    *scripts: list[Step] | Callable[[Asked], list[Step]], port: int = 0
+) -> AsyncIterator[ScriptedProvider]:
+    """Run a scripted provider on a port, or on a free one."""
     provider = ScriptedProvider(list(scripts))
     tasks: set[asyncio.Task[None]] = set()
 
@@ -105,7 +107,7 @@ async def scripted(*scripts: list[Step] | Callable[[Asked], list[Step]]) -> Asyn
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, "127.0.0.1", port)
     provider.port = server.sockets[0].getsockname()[1]
     try:
         yield provider
