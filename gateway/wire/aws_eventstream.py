@@ -110,10 +110,23 @@ def decode(raw: bytes) -> Frame:
     Raises:
         InvalidAnswer: Its headers cannot be read.
     """
-    end = _PRELUDE_BYTES + _LENGTHS.unpack_from(raw)[1]
-    block = raw[_PRELUDE_BYTES:end]
-    headers = _remembered(block) if len(block) <= _REMEMBERED_BYTES else _read_headers(block)
-    return Frame(headers, raw[end:-_CRC_BYTES])
+    block, payload = parts(raw)
+    return Frame(read_headers(block), payload)
+
+
+def parts(raw: bytes) -> tuple[bytes, bytes]:
+    """Give the headers of a whole frame, as they stand in it, and its payload."""
+    end = _PRELUDE_BYTES + int.from_bytes(raw[4:8])
+    return raw[_PRELUDE_BYTES:end], raw[end:-_CRC_BYTES]
+
+
+def read_headers(block: bytes) -> Mapping[str, HeaderValue]:
+    """Read the headers of a frame.
+
+    Raises:
+        InvalidAnswer: They cannot be read.
+    """
+    return _remembered(block) if len(block) <= _REMEMBERED_BYTES else _read_headers(block)
 
 
 def _read_headers(block: bytes) -> dict[str, HeaderValue]:

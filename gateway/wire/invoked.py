@@ -13,7 +13,7 @@ from gateway.core.ports import Dialect
 from gateway.wire import anthropic_messages, bedrock_converse, openai_chat, passthrough
 from gateway.wire.bedrock_converse.invoke import BedrockInvoke
 from gateway.wire.bedrock_converse.invoke_codec import BedrockInvokeCodec, Form
-from gateway.wire.bedrock_converse.invoke_packing import EVENTS, FRAMES, METRICS
+from gateway.wire.bedrock_converse.invoke_packing import EVENTS, FRAMES, METRICS, Events
 from gateway.wire.bedrock_converse.paths import Target
 from gateway.wire.openai_chat.codec import CODEC as OPENAI_CHAT
 from gateway.wire.shapes import is_array, is_object, is_text
@@ -102,8 +102,9 @@ def _read(said: bytes) -> dict[str, Any]:
     return document if is_object(document) else {}
 
 
+_NAMED = Events(b"content_block_delta")
 FORMS = (
-    Form(holds_messages, anthropic_messages.DIALECT, anthropic_messages.CODEC, EVENTS, _as_messages),
+    Form(holds_messages, anthropic_messages.DIALECT, anthropic_messages.CODEC, _NAMED, _as_messages),
     Form(holds_turns, bedrock_converse.DIALECT, bedrock_converse.CODEC, FRAMES, _as_turns, _is_event),
     Form(holds_chat, openai_chat.DIALECT, OPENAI_CHAT, EVENTS, _as_chat, _is_chunk),
 )

@@ -18,15 +18,12 @@ from google import genai
 from google.genai import types
 from openai import OpenAI
 
-from gateway.core.chat import ChatAnswer, ChatRequest, Choice, Part, Reasoning, Text, ToolCall, ToolResult
-from gateway.core.usage import Usage
-from gateway.wire.bridge import CODECS
-from tests.parity.speakers import SPEAKERS
+from gateway.core.chat import Reasoning, Text, ToolCall, ToolResult
 from tests.support import bedrock_script as bedrock
-from tests.support.bedrock_script import FRAMES_HEAD
+from tests.support.foreign_answers import playing
 from tests.support.gateway_process import GatewayProcess
 from tests.support.official_clients import RESULT, SCHEMA, Chat, Client, Converse, Generate, Messages, Responses
-from tests.support.provider import END, EVENTS, chunk, whole
+from tests.support.provider import whole
 from tests.support.scripted_server import ScriptedServer, scripted_server
 
 pytestmark = pytest.mark.integration
@@ -50,7 +47,6 @@ SPEAKS = {
 NAMES = {"aws": "anthropic.claude-x"}
 # Providers whose models think, call tools and keep to a form.
 ABLE = ("gpt", "claude", "google", "aws")
-USAGE = Usage(input_fresh_tokens=40, cache_read_tokens=60, output_text_tokens=18, reasoning_tokens=12)
 THOUGHT, WORDS = "Let me think.", "I look it up."
 CALLS = (
     ToolCall(id="call_0", name="weather", arguments='{"city":"Rome"}'),
@@ -102,27 +98,6 @@ def named(model: str) -> str:
 
 def spoken(client: Client, model: str) -> str:
     return "openai_responses" if (client.dialect, model) == ("openai_responses", "gpt") else SPEAKS[model]
-
-
-def playing(provider: ScriptedServer, dialect: str, stream: bool, *answers: tuple[Part, ...]) -> list[ChatRequest]:
-    """Let the provider give these answers in its dialect, one after the other; returns what it was asked."""
-    asked: list[ChatRequest] = []
-    left = iter(answers)
-
-    def script(request: Any) -> list[Any]:
-        path = request.path.removeprefix("/v1beta").removeprefix("/v1")
-        asked.append(CODECS[dialect].read_request(orjson.loads(request.body), path))
-        parts = next(left)
-        finish: Any = "tool_calls" if any(isinstance(part, ToolCall) for part in parts) else "stop"
-        choice = Choice(index=0, parts=parts, finish=finish)
-        answer = ChatAnswer(id="answer-1", model="m-1", choices=(choice,), usage=USAGE, created_s=1_700_000_000)
-        if not stream:
-            return [whole(SPEAKERS[dialect].answer(answer))]
-        head = FRAMES_HEAD if dialect == "bedrock_converse" else EVENTS
-        return [head, *(chunk(each) for each in SPEAKERS[dialect].events(answer, (3, 4, 5))), END]
-
-    provider.script = script
-    return asked
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

@@ -169,7 +169,8 @@ def ending(reader: Any) -> bytes:
     model, used, begun = "", 0, False
     if isinstance(reader, EventReader):
         told, begun, model = reader.told, reader.begun, reader.facts.model_served
-        used = reader.facts.usage.output_tokens if reader.facts.usage is not None else 0
+        known = reader.facts.usage or reader.facts.begun
+        used = 0 if known is None else known.output_tokens
     if not begun:
         message: dict[str, Any] = {
             "id": "msg_stopped",

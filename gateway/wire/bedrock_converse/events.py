@@ -9,13 +9,14 @@ import msgspec
 import orjson
 
 from gateway.core.errors import InvalidAnswer, StreamFailed
-from gateway.wire.aws_eventstream import Frame, decode, encode_block, encode_headers
+from gateway.wire.aws_eventstream import Frame, encode_block, encode_headers, parts, read_headers
 from gateway.wire.bedrock_converse.errors import provider_failure
 from gateway.wire.shapes import is_integer, is_object
 
 START, BLOCK_START, DELTA = "messageStart", "contentBlockStart", "contentBlockDelta"
 BLOCK_STOP, STOP, METADATA = "contentBlockStop", "messageStop", "metadata"
 _MAX_NAME_CHARS = 64
+_MAX_USUAL_BYTES = 256
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -46,7 +47,11 @@ def read_event(raw: bytes) -> Event:
         StreamFailed: It is an exception of the provider's.
         InvalidAnswer: It is no event.
     """
-    frame = decode(raw)
+    block, payload = parts(raw)
+    name = _usual(block) if len(block) <= _MAX_USUAL_BYTES else ""
+    if name:
+        return Event(name, payload)
+    frame = Frame(read_headers(block), payload)
     kind = frame.text(":message-type")
     if kind == "exception":
         raise provider_failure(frame.text(":exception-type"), frame.payload)
@@ -56,6 +61,15 @@ def read_event(raw: bytes) -> Event:
     if kind != "event" or not name.isalnum() or not name.isascii() or len(name) > _MAX_NAME_CHARS:
         raise InvalidAnswer("The provider sent a frame that is no event.")
     return Event(name, frame.payload)
+
+
+@lru_cache(maxsize=64)
+def _usual(block: bytes) -> str:
+    """The name of an event by its headers; empty for what is none. Those of one stream are few."""
+    headers = Frame(read_headers(block), b"")
+    name = headers.text(":event-type")
+    sound = headers.text(":message-type") == "event" and len(name) <= _MAX_NAME_CHARS
+    return name if sound and name.isalnum() and name.isascii() else ""
 
 
 def _fault(frame: Frame) -> StreamFailed:

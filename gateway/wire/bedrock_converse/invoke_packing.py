@@ -6,22 +6,25 @@ document what Converse says in the head and the payload of a frame.
 
 from __future__ import annotations
 
-import base64
 import binascii
 from typing import Any, Protocol
 
+import msgspec
 import orjson
 
 from gateway.core.errors import InvalidAnswer
-from gateway.wire.aws_eventstream import FrameSplitter
 from gateway.wire.bedrock_converse.events import encode, read_event, write
-from gateway.wire.shapes import is_object, is_text
+from gateway.wire.shapes import is_text
 from gateway.wire.sse import EventSplitter, parse_event
 
 CHUNK = "chunk"
 # What Amazon adds to the last event of a stream, whatever the model.
 METRICS = "amazon-bedrock-invocationMetrics"
+_METRICS = METRICS.encode()
+# Finds the fields of a document without building what is in them.
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _MAX_EVENT_BYTES = 33_554_432
+_DATA = b"data: "
 
 
 class Packing(Protocol):
@@ -43,20 +46,48 @@ class Packing(Protocol):
         """Give the first document of what a reader kept; empty where there is none, or it is in another packing."""
         ...
 
+    def is_same(self, shown: bytes, fed: bytes) -> bool:
+        """Say whether a reader gave what :meth:`unpacked` gave it, and nothing else."""
+        ...
+
 
 class Events:
-    """Of server-sent events. What is no document has no place in a frame."""
+    """Of server-sent events. What is no document has no place in a frame.
+
+    Args:
+        usual: The name of the events that a stream is mostly made of, where the dialect names its events: its readers
+            know them by their first line.
+    """
+
+    def __init__(self, usual: bytes = b"") -> None:
+        self._usual = b'{"type":"%b"' % usual if usual else b""
+        self._named = b"event: %b\ndata: %%b\n\n" % usual
 
     def unpacked(self, said: bytes) -> bytes:
         """Make an event of a document."""
+        if self._usual and said.startswith(self._usual):
+            return self._named % said
         return b"data: %b\n\n" % said
 
     def packed(self, events: bytes) -> list[bytes]:
         """Give the documents of events; comments and the mark at the end of a stream are none."""
         if not events:
             return []
-        parsed = map(parse_event, EventSplitter(max_event_bytes=_MAX_EVENT_BYTES).feed(events))
-        return [event.data for event in parsed if event is not None and event.data.startswith(b"{")]
+        found: list[bytes] = []
+        for event in events.split(b"\n\n") if b"\r" not in events else _split(events):
+            at = 0 if event.startswith(_DATA) else event.find(b"\n" + _DATA) + 1
+            if at or event.startswith(_DATA):
+                said = event[at + len(_DATA) :]
+                if b"\n" in said:
+                    parsed = parse_event(event + b"\n\n")
+                    said = b"" if parsed is None else parsed.data
+                if said.startswith(b"{"):
+                    found.append(said)
+        return found
+
+    def is_same(self, shown: bytes, fed: bytes) -> bool:
+        """Say whether an event is the one that was made, but for its name."""
+        return shown.endswith(fed) and shown.find(b"\n\n") == len(shown) - 2
 
     def first(self, kept: list[bytes]) -> bytes:
         """Give the first document of events."""
@@ -69,27 +100,39 @@ class Frames:
     def unpacked(self, said: bytes) -> bytes:
         """Make a frame of a document."""
         try:
-            document: Any = orjson.loads(said)
-        except orjson.JSONDecodeError:
-            document = None
-        metrics = document.pop(METRICS, None) if is_object(document) else None
-        if not is_object(document) or len(document) != 1:
+            document = _fields(said)
+        except msgspec.DecodeError:
+            document = {}
+        metrics = document.pop(METRICS, None)
+        ((name, held),) = document.items() if len(document) == 1 else (("", b""),)
+        payload = bytes(held)
+        if not name.isalnum() or not payload.startswith(b"{"):
             raise InvalidAnswer("The provider sent a frame that is no event.")
-        ((name, held),) = document.items()
-        if not is_object(held) or not name.isalnum():
-            raise InvalidAnswer("The provider sent a frame that is no event.")
-        # Stays with its event, wherever that goes.
-        return encode(name, write(held if metrics is None else {**held, METRICS: metrics}))
+        if metrics is not None:
+            # Stays with its event, wherever that goes.
+            payload = write({**orjson.loads(payload), METRICS: orjson.loads(bytes(metrics))})
+        return encode(name, payload)
 
     def packed(self, events: bytes) -> list[bytes]:
         """Give the documents of frames."""
         found: list[bytes] = []
-        for raw in FrameSplitter().feed(events) if events else ():
-            event = read_event(raw)
+        at = 0
+        while at < len(events):
+            # Frames of our own readers and writers: whole, and sound.
+            size = int.from_bytes(events[at : at + 4])
+            event = read_event(events[at : at + size])
+            at += size
+            if _METRICS not in event.payload:
+                found.append(b'{"%b":%b}' % (event.name.encode(), event.payload))
+                continue
             held = event.document()
-            metrics = held.pop(METRICS, None)
-            found.append(write({event.name: held} if metrics is None else {event.name: held, METRICS: metrics}))
+            beside = {METRICS: held.pop(METRICS)} if METRICS in held else {}
+            found.append(write({event.name: held, **beside}))
         return found
+
+    def is_same(self, shown: bytes, fed: bytes) -> bool:
+        """Say whether a frame is the one that was made."""
+        return shown == fed
 
     def first(self, kept: list[bytes]) -> bytes:
         """Give the first document of frames."""
@@ -112,8 +155,8 @@ def opened(raw: bytes) -> bytes:
     if not is_text(held):
         raise InvalidAnswer("The provider sent a frame with nothing in it.")
     try:
-        said = base64.b64decode(held, validate=True)
-    except (binascii.Error, ValueError):
+        said = binascii.a2b_base64(held, strict_mode=True)
+    except ValueError:
         raise InvalidAnswer("The provider sent a frame that is no base64.") from None
     # Line breaks of JSON stand between its words only.
     return said.replace(b"\r", b" ").replace(b"\n", b" ") if b"\n" in said or b"\r" in said else said
@@ -121,9 +164,15 @@ def opened(raw: bytes) -> bytes:
 
 def chunk(said: bytes) -> bytes:
     """Put a document into a frame."""
-    return encode(CHUNK, orjson.dumps({"bytes": base64.b64encode(said).decode()}))
+    return encode(CHUNK, b'{"bytes":"%b"}' % binascii.b2a_base64(said, newline=False))
 
 
 def framed(events: bytes, packing: Packing) -> bytes:
     """Put whole events into frames."""
     return b"".join(map(chunk, packing.packed(events)))
+
+
+def _split(events: bytes) -> list[bytes]:
+    """The same events, however their lines end."""
+    parsed = map(parse_event, EventSplitter(max_event_bytes=_MAX_EVENT_BYTES).feed(events))
+    return [_DATA + event.data for event in parsed if event is not None]

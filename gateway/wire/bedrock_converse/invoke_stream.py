@@ -86,11 +86,14 @@ class FramedReader:
         said = opened(raw)
         if self._other is not None:
             self._choose(self._other(said))
-        shown = self.inner.feed(self._packing.unpacked(said))
+        fed = self._packing.unpacked(said)
+        shown = self.inner.feed(fed)
         if not shown:
             return b""
+        if self._packing.is_same(shown, fed):
+            return raw
         documents = self._packing.packed(shown)
-        return raw if documents == [said] else b"".join(map(chunk, documents))
+        return b"".join(map(chunk, documents))
 
     def _choose(self, other: StreamReader | None) -> None:
         self._other = None
