@@ -319,3 +319,7 @@ def test_a_client_that_goes_stops_the_provider(rpc: Caller, provider: ScriptedSe
     rpc.client.stop_stream(cancel_requests=True)
     # A second, and what a loaded machine takes beyond it to look.
     until(lambda: provider.open < before or None, 5)
+
+
+def test_the_page_says_what_is_so(caller: Caller) -> None:
+    assert said(caller.client.infer("sim/echo", caller.asked("hello"))) == ["hello"]
