@@ -31,6 +31,7 @@ FULLNESS = 3.0
 # Affinity leaves a server alone that is so full, while others are not: what its cache saves is lost in its queue.
 TOO_FULL = 0.9
 _WORD = 2**64 - 1
+_UNIT = 2.0**-64
 _NOTHING: tuple[int, ...] = ()
 Prices = Callable[[Deployment, str], int | None]
 
@@ -103,6 +104,8 @@ class Chooser:
         self._ahead = [0] * len(plan.candidates)
         self._pick = self._picks()[policy.strategy]
         self._seeds = [_number(f"{each.provider}/{each.model}".encode()) for each in plan.candidates]
+        self._shares = _around_one(self._weights)
+        # Calls given lately for each unit of weight.
         self._given = [float(LATELY)] * len(plan.candidates)
         self._until_older = LATELY * len(plan.candidates)
 
@@ -269,9 +272,9 @@ class Chooser:
     def _faithful(self, free: list[int], key: bytes | None, now_s: float) -> int:
         """The same key to the same deployment, as long as that has not much more than its share of the calls.
 
-        Rendezvous hashing: when a deployment comes or goes, no key moves but those that must. Bounded load: Mirrokni,
-        Thorup, Zadimoghaddam 2016 (https://arxiv.org/abs/1608.01350), by what was given lately too: where few calls
-        are under way at once, these alone say nothing of the shares.
+        Rendezvous hashing by weight: when a deployment comes or goes, no key moves but those that must. Bounded load:
+        Mirrokni, Thorup, Zadimoghaddam 2016 (https://arxiv.org/abs/1608.01350), by what was given lately too: where
+        few calls are under way at once, these alone say nothing of the shares.
         """
         if not key:
             return self._least_busy(free, NOBODY, now_s)
@@ -281,16 +284,24 @@ class Chooser:
             busy = [healths[each].in_flight + round(told[each].others) for each in free]
         else:
             busy = [healths[each].in_flight for each in free]
-        most = max(FEW, BOUND * (sum(busy) + 1) / len(free)) - 1
+        shares, calls, heavy = self._shares, 1, 0.0
+        for each, its in zip(free, busy, strict=True):
+            calls += its
+            heavy += shares[each]
+        most = BOUND * calls / heavy
         # Never nobody; and who is spared for being slow does not lower what the others may have.
-        even = [each for each, its in zip(free, busy, strict=True) if its <= most]
-        most_given = BOUND_LATELY * sum([given[each] for each in even]) / len(even)
+        even = [each for each, its in zip(free, busy, strict=True) if its < FEW or its + 1 <= most * shares[each]]
+        lately = heavy = 0.0
+        for each in even:
+            lately += given[each] * shares[each]
+            heavy += shares[each]
+        most_given = BOUND_LATELY * lately / heavy
         among = [each for each in even if given[each] <= most_given]
         number = _number(key)
         # The upper bits of a product depend on all bits of both, so that each key has an order of its own.
-        order = [number * seeds[each] & _WORD for each in among]
+        order = [((number * seeds[each] & _WORD) * _UNIT) ** (1.0 / shares[each]) for each in among]
         chosen = among[order.index(max(order))]
-        given[chosen] += 1.0
+        given[chosen] += 1.0 / shares[chosen]
         self._until_older -= 1
         if not self._until_older:
             self._until_older = LATELY * len(given)
@@ -314,6 +325,12 @@ def _last_resort(healths: list[Health], now_s: float, out: Collection[int], *, a
         return None
     wait_s = min(healths[each].rests_s(now_s) for each in resting)
     raise Overloaded("Every deployment of this model is busy.", retry_after_s=max(wait_s, 1.0))
+
+
+def _around_one(weights: list[int]) -> list[float]:
+    """Weights with one as their mean: all alike are none."""
+    mean = sum(weights) / len(weights)
+    return [each / mean for each in weights]
 
 
 def _number(key: bytes) -> int:

@@ -197,6 +197,49 @@ def test_the_same_prefix_goes_to_the_same_deployment_and_all_get_their_share():
     assert all(moved[key] == home for key, home in homes.items() if home != 3)
 
 
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=6))
+def test_affinity_gives_keys_out_by_weight(weights: list[int]):
+    made = chooser("session_affinity", names="abcdef"[: len(weights)], weights=tuple(weights))
+    given_ = Counter(made.pick(Asked(session=f"s-{number}"), 0.0) for number in range(1500))
+    for place, weight in enumerate(weights):
+        assert abs(given_[place] / 1500 - weight / sum(weights)) < 0.06
+
+
+def test_a_heavier_deployment_may_have_more_calls_under_way():
+    made = chooser("session_affinity", names="ab", weights=(3, 1))
+    sessions = [Asked(session=f"s-{number}") for number in range(200)]
+    made.healths[0].in_flight, made.healths[1].in_flight = 30, 10
+    assert {made.pick(asked, 0.0) for asked in sessions} == {0, 1}
+    made.healths[0].in_flight, made.healths[1].in_flight = 20, 20
+    assert {made.pick(asked, 0.0) for asked in sessions} == {0}
+
+
+def test_conditions_bar_and_arms_spare():
+    made = chooser(names="abcd", main=3)
+    assert set(picks(made, Asked(barred=frozenset({0})))) == {1, 2}
+    assert set(picks(made, Asked(spared=frozenset({0, 1})))) == {2}
+    # When no deployment of its arm can have it, the others step in, before what steps in for all.
+    assert set(picks(made, Asked(spared=frozenset({0, 1}), barred=frozenset({2})))) == {0, 1}
+    assert made.pick(Asked(barred=frozenset({0, 1, 2})), 0.0) == 3
+    assert made.pick(Asked(barred=frozenset(range(4))), 0.0) is None
+    assert made.aim(Asked(barred=frozenset(range(4))), 0.0) is None
+
+
+def test_who_is_for_others_is_no_last_resort():
+    made = chooser(names="ab")
+    for health in made.healths:
+        for _ in range(3):
+            health.breaker.fail(0.0)
+    assert made.pick(Asked(barred=frozenset({0})), 0.1) == 1
+
+
+def test_rules_take_the_first_that_is_left():
+    made = chooser("when-rules", weights=(1, 9, 9))
+    assert picks(made) == {0: 1000}
+    assert picks(made, Asked(barred=frozenset({0}))) == {1: 1000}
+    assert made.pick(NOBODY, 0.0, [0, 1]) == 2
+
+
 def test_a_deployment_that_has_more_than_its_share_is_spared():
     made = chooser("session_affinity", names="abcd")
     asked = Asked(session="s-1")
