@@ -192,7 +192,8 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         permit_model(principal, request.model)
         plan = self._plan(request)
         if plan.policy is not None and not request.bound:
-            course = self._at(Fork(plan, self.roads.chooser(plan)), 0, principal, request, None)
+            chooser = self.roads.chooser(plan)
+            course = self._at(Fork(plan, chooser), chooser.fitness.first(request.dialect), principal, request, None)
         else:
             course = self._to(principal, request, plan, _keeping(request, plan))
         if len(request.model) + len(request.route) <= MAX_NAME_CHARS:

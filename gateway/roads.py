@@ -72,7 +72,7 @@ class Roads:
         caller = "" if chooser.queue is None else _caller(principal, chooser.queue.rule.by)
         asked = Asked(model=request.model, stream=request.stream, session=session, caller=caller, prefix=prefix)
         fitness = chooser.fitness
-        if not fitness.asks:
+        if not fitness.asks and not fitness.closed(request.dialect):
             return Trip(chooser, asked, self._random)
         facts = self.facts(call, request, principal)
         later = fitness.asks_verdict and request.document is not None and not request.duplex

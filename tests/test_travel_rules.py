@@ -14,6 +14,7 @@ from gateway.core.verdict import Globs, RuleSpec, Step
 from gateway.roads import Roads
 from gateway.routing.health import Healths
 from gateway.routing.table import RouteEntry, Router
+from tests.support.incoming import json_incoming
 from tests.support.rooms import PROVIDER, USAGE, Rooms, Script, answer, chat, failing, rule, run, whole
 from tests.test_course import with_courses
 from tests.test_travel import OTHER, THIRD, Soon
@@ -176,5 +177,21 @@ def test_when_an_arm_is_down_the_other_steps_in_and_the_record_says_whose_the_ca
         await rooms.serve(chat())
         assert [each.provider for each in rooms.record.attempts] == ["p", "q"]
         assert (rooms.record.arm, rooms.record.provider) == ("old", "q")
+
+    run(test)
+
+
+def test_a_call_in_a_form_that_one_deployment_does_not_take_goes_to_one_that_does():
+    async def test() -> None:
+        claude = msgspec.structs.replace(PROVIDER, provider="c", kind="anthropic", model="claude")
+        made = whole(b'{"object":"list","model":"e","data":[],"usage":{"prompt_tokens":2,"total_tokens":2}}')
+        rooms = rooms_of((claude, (), ""), (OTHER, (), ""), script=made)
+        asked = json_incoming("/v1/embeddings", {"model": "m", "input": "hello"})
+        asked.received_ns = rooms.clock.monotonic_ns()
+        reply = await rooms.serve(asked)
+        assert (reply.status, rooms.record.provider) == (200, "q")
+        rooms = rooms_of((claude, (), ""), (claude, (), ""), script=made)
+        reply = await rooms.serve(asked)
+        assert (reply.status, orjson.loads(reply.body)["error"]["code"]) == (400, "unsupported_field")
 
     run(test)

@@ -1,4 +1,7 @@
-"""Who of an alias' candidates may have a request at all: for whom it is, and in which arm its caller is."""
+"""Who of an alias' candidates may have a request at all: by its dialect, by their conditions, by its caller's arm.
+
+What else a deployment cannot carry shows when the request is written for it, which is before it is sent.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from random import Random
 import msgspec
 
 from gateway.core.errors import GatewayError, UnsupportedField
-from gateway.core.exchange import RoutePlan
+from gateway.core.exchange import Deployment, RoutePlan
 from gateway.core.route_rules import Split
 from gateway.routing.split import arm_of
 from gateway.routing.when import Conditions, Facts
+from gateway.wire.bridge import bridge_to
 
 _NOBODY: frozenset[int] = frozenset()
 
@@ -49,15 +53,30 @@ class Fitness:
         asks_verdict: They ask what rules made of the request.
     """
 
-    __slots__ = ("_arms", "_conditions", "_number", "_split", "asks", "asks_verdict")
+    __slots__ = ("_arms", "_candidates", "_closed", "_conditions", "_split", "asks", "asks_verdict")
 
     def __init__(self, plan: RoutePlan) -> None:
-        self._number = len(plan.candidates)
+        self._candidates = plan.candidates
+        # By the client's dialect, of which there are few: to whom there is no way.
+        self._closed: dict[str, frozenset[int]] = {}
         self._conditions = Conditions(plan.whens)
         self._split = split = None if plan.policy is None else plan.policy.split
         self._arms = {} if split is None else _others(split, plan.arms)
         self.asks_verdict = self._conditions.asks_verdict
         self.asks = split is not None or bool(plan.whens)
+
+    def closed(self, dialect: str) -> frozenset[int]:
+        """Give the places that calls in a dialect cannot go to at all, whatever is in them."""
+        known = self._closed.get(dialect)
+        if known is None:
+            ways = ((place, _no_way(dialect, each)) for place, each in enumerate(self._candidates))
+            known = self._closed[dialect] = frozenset(place for place, error in ways if error is not None)
+        return known
+
+    def first(self, dialect: str) -> int:
+        """Give the first place that calls in a dialect can go to; the first of all where there is none."""
+        closed = self.closed(dialect)
+        return next((place for place in range(len(self._candidates)) if place not in closed), 0)
 
     def of(self, facts: Facts, random: Random, arm: str = "") -> Fit:
         """Find out where a request may go.
@@ -67,24 +86,35 @@ class Fitness:
             random: Draws the arm of a call that names nobody.
             arm: The arm that it has already.
         """
-        whys = self._conditions.unmet(facts)
+        whys, closed = self._conditions.unmet(facts), self.closed(facts.dialect)
         split = self._split
         if split is not None and not arm:
             arm = arm_of(split, getattr(facts, split.sticky_by), random)
-        error = None
-        if len(whys) == self._number:
+        error: GatewayError | None = None
+        barred = closed.union(whys) if whys else closed
+        if len(closed) == len(self._candidates):
+            error = _no_way(facts.dialect, self._candidates[0])
+        elif len(barred) == len(self._candidates):
             asked = ", ".join(dict.fromkeys(", ".join(whys.values()).split(", ")))
             error = UnsupportedField(
                 f"No deployment of this model is for a request like this one: {asked}.", param="model"
             )
         return Fit(
-            barred=frozenset(whys) if whys else _NOBODY,
+            barred=barred,
             whys=whys,
             spared=self._arms.get(arm, _NOBODY),
             split="" if split is None else split.name,
             arm=arm,
             error=error,
         )
+
+
+def _no_way(dialect: str, deployment: Deployment) -> UnsupportedField | None:
+    try:
+        bridge_to(dialect, deployment)
+    except UnsupportedField as error:
+        return error
+    return None
 
 
 def _others(split: Split, arms: tuple[str, ...]) -> dict[str, frozenset[int]]:

@@ -22,6 +22,11 @@ class Facts(Protocol):
     """
 
     @property
+    def dialect(self) -> str:
+        """The client's."""
+        ...
+
+    @property
     def tags(self) -> Mapping[str, str]:
         """Of the call."""
         ...

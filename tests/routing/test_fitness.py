@@ -6,6 +6,8 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+
 from gateway.core.errors import UnsupportedField
 from gateway.core.exchange import Deployment, RoutePlan, RoutePolicy
 from gateway.core.route_rules import Between, RouteMatch, Split
@@ -22,7 +24,9 @@ def plan(number: int, split: Split | None = None, **more: Any) -> RoutePlan:
 
 
 def facts(**known: Any) -> Any:
-    return SimpleNamespace(**{"input_tokens": 10, "team": "t", "tags": {}, "user": "u"} | known)
+    return SimpleNamespace(
+        **{"input_tokens": 10, "team": "t", "tags": {}, "user": "u", "dialect": "openai_chat"} | known
+    )
 
 
 def test_an_alias_without_conditions_asks_nothing() -> None:
@@ -51,3 +55,17 @@ def test_an_arm_spares_the_others_but_none_that_is_of_no_arm() -> None:
     assert (fit.split, fit.arm, fit.spared, fit.barred) == ("x", "a", {1}, frozenset())
     assert fitness.of(facts(), Random(), "b").spared == {0, 2}
     assert fitness.of(facts(), Random()).arm == fitness.of(facts(), Random()).arm
+
+
+def test_who_has_no_way_from_a_dialect_is_barred_before_a_try():
+    claude = Deployment(provider="c", kind="anthropic", model="m", base_url="http://c", credential=b"")
+    mixed = msgspec.structs.replace(plan(2), candidates=(claude, plan(1).candidates[0]))
+    fitness = Fitness(mixed)
+    assert (fitness.closed("openai_embeddings"), fitness.closed("openai_chat")) == ({0}, frozenset())
+    assert (fitness.first("openai_embeddings"), fitness.first("anthropic_messages")) == (1, 0)
+    assert fitness.of(facts(dialect="openai_embeddings"), Random()).barred == {0}
+    nobody = Fitness(msgspec.structs.replace(mixed, candidates=(claude, claude)))
+    error = nobody.of(facts(dialect="openai_embeddings"), Random()).error
+    assert error is not None
+    assert "does not take calls of this form" in error.public_message
+    assert nobody.first("openai_embeddings") == 0
