@@ -25,6 +25,7 @@ from gateway.accounting.prices import PriceBook
 from gateway.app.build import Shared, build_pipeline
 from gateway.app.hinting import start_hinting
 from gateway.app.names_key import names_key
+from gateway.app.plain_health import PlainHealth
 from gateway.app.policies import InForce
 from gateway.app.reloading import last_reload, prepare, report_of, sharing_the_interpreter, stamps
 from gateway.app.retiring import Retiring
@@ -112,9 +113,7 @@ class Worker:
         clock = SystemClock()
         run_dir = settings.home / "run"
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._snapshot_path = run_dir / f"worker-{self.options.index}.metrics.json"
-        self.metrics = Metrics(self.options.index, clock.unix_ms)
-        self.metrics.resume(self._snapshot_path)
+        self._begin_counting(run_dir, clock)
         self.spool = SpoolWriter(
             settings.spool.dir,
             name=f"worker-{self.options.index}",
@@ -163,6 +162,13 @@ class Worker:
         loop.remove_reader(lifeline_fd)
         await self._shut_down(chores)
         return 0
+
+    def _begin_counting(self, run_dir: Path, clock: SystemClock) -> None:
+        """Go on where the predecessor's counts stopped."""
+        self._snapshot_path = run_dir / f"worker-{self.options.index}.metrics.json"
+        self.metrics = Metrics(self.options.index, clock.unix_ms)
+        self.metrics.resume(self._snapshot_path)
+        self._plain = PlainHealth(self.metrics.cells())
 
     def _chores(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
         """Begin what goes on beside the calls, until the worker ends it."""
@@ -280,7 +286,9 @@ class Worker:
         metrics.tasks = len(asyncio.all_tasks())
         open_, idle = self.shared.http.counts()
         metrics.upstream_connections = {"idle": idle, "busy": open_ - idle}
-        metrics.deployments = self.shared.healths.told()
+        metrics.deployments = self.shared.healths.told() + self._plain.told(
+            metrics.cells(), self.pipeline.courses.router, self.shared.healths.now_s()
+        )
         metrics.queues = self.shared.healths.queues()
         metrics.load_reads = self.shared.loads.reads
         metrics.spool_dropped_lines = self.spool.dropped_lines

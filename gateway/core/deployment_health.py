@@ -18,7 +18,7 @@ class DeploymentHealth(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         workers: How many know it.
-        in_flight: Calls on their way.
+        in_flight: Calls on their way; ``None`` where nobody counts them.
         calls: Since the workers began.
         failures: Of these.
         breaker: The worst of the workers'.
@@ -36,7 +36,7 @@ class DeploymentHealth(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     model: str
     workers: int = 1
-    in_flight: int = 0
+    in_flight: int | None = 0
     calls: int = 0
     failures: int = 0
     breaker: Literal["closed", "half_open", "open"] = "closed"
@@ -85,7 +85,7 @@ def _put(into: dict[tuple[str, str], DeploymentHealth], one: DeploymentHealth, w
     into[key] = msgspec.structs.replace(
         known,
         workers=known.workers + workers if workers else max(known.workers, one.workers),
-        in_flight=known.in_flight + one.in_flight,
+        in_flight=_together(known.in_flight, one.in_flight),
         calls=known.calls + one.calls,
         failures=known.failures + one.failures,
         breaker=max(known.breaker, one.breaker, key=_BADNESS.__getitem__),
@@ -99,6 +99,10 @@ def _put(into: dict[tuple[str, str], DeploymentHealth], one: DeploymentHealth, w
         running=_most(known.running, one.running),
         kv_use=_most(known.kv_use, one.kv_use),
     )
+
+
+def _together(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one + (other or 0)
 
 
 def _longest(one: float | None, other: float | None) -> float | None:

@@ -47,7 +47,8 @@ def _fares(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Fam
     )
     told = added_up(one.deployments for one in fresh)
     for each in told:
-        in_flight.add(each.in_flight, each.provider, each.model)
+        if each.in_flight is not None:
+            in_flight.add(each.in_flight, each.provider, each.model)
         left_alone.add(int(each.breaker != "closed"), each.provider, each.model)
         ejected.add(int(each.ejected_s > 0), each.provider, each.model)
     return [tries, in_flight, left_alone, ejected, *_loads(snapshots, told)]

@@ -39,7 +39,8 @@ _DEPLOYMENT = {
     "type": "object",
     "properties": {
         **{key: {"type": "string"} for key in ("provider", "model")},
-        **{key: {"type": "integer"} for key in ("workers", "in_flight", "calls", "failures")},
+        **{key: {"type": "integer"} for key in ("workers", "calls", "failures")},
+        "in_flight": {"type": ["integer", "null"], "description": "null where calls under way are not counted"},
         "breaker": {"enum": ["closed", "half_open", "open"], "description": "the worst of the workers'"},
         "rests_s": {"type": "number", "description": "until it may be given a call again"},
         "ejected_s": {"type": "number", "description": "for which it gets no calls, failing more often than its peers"},

@@ -273,6 +273,12 @@ class Metrics:
         cell = self._cells.get(key)
         return self._new_cell(key) if cell is None else cell
 
+    def cells(self) -> list[tuple[CellKey, list[Number]]]:
+        """The present counts of every set of labels."""
+        for cell in self._cells.values():
+            cell.settle()
+        return [(key, cell.counts) for key, cell in self._cells.items()]
+
     def reloaded(self, result: str) -> None:
         """Count one reload of the configuration; ``result`` is ``applied`` or ``rejected``."""
         self._config_reloads[result] = self._config_reloads.get(result, 0) + 1

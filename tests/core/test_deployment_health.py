@@ -59,3 +59,9 @@ def test_no_call_is_lost_and_no_name_comes_twice(told: list[list[DeploymentHealt
     assert len({(each.provider, each.model) for each in found}) == len(found) <= most + 2
     assert max((each.rests_s for each in found), default=0) == max((e.rests_s for one in told for e in one), default=0)
     assert {each.breaker for each in found} <= {each.breaker for one in told for each in one}
+
+
+def test_calls_under_way_are_added_where_somebody_counts_them():
+    one, other = (DeploymentHealth(provider="p", model="m", in_flight=each) for each in (None, 2))
+    assert [each.in_flight for each in added_up([[one], [other], [one]])] == [2]
+    assert [each.in_flight for each in added_up([[one], [one]])] == [None]

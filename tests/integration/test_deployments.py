@@ -49,3 +49,22 @@ def test_a_deployment_that_is_down_is_seen_by_the_operator(tmp_path: Path) -> No
         fell_back = gateway.metric(f'{name}{{provider="sim",kind="fallback",outcome="ok"}}')
         first = gateway.metric(f'{name}{{provider="sim",kind="first",outcome="ok"}}')
         assert (failed, fell_back, first) == (2, 2, 4)
+
+
+def test_an_only_deployment_is_seen_too(tmp_path: Path) -> None:
+    alone = CONFIG.replace("fallback: [sim/echo]", "").replace("breaker: {consecutive: 2, open: 1m}", "")
+    with running(tmp_path, operator=True, config=alone) as gateway:
+        for _ in range(3):
+            assert gateway.chat("m").status == 502
+            assert gateway.chat("sim/echo").status == 200
+
+        def told() -> dict[str, Any] | None:
+            found = gateway.ask_operator("/api/deployments").json()["deployments"]
+            known = {each["provider"]: each for each in found}
+            return known if {name: each["calls"] for name, each in known.items()} == {"nowhere": 3, "sim": 3} else None
+
+        known = until(told)
+        down, up = known["nowhere"], known["sim"]
+        assert (down["model"], down["failures"], down["in_flight"], down["breaker"]) == ("m", 3, None, "closed")
+        assert (up["failures"], up["in_flight"]) == (0, None)
+        assert up["whole_s"] > 0
