@@ -46,6 +46,8 @@ _BY_PATH: dict[str, Dialect] = {
 }
 # Whose clients also expect errors of other paths in their own form.
 _ANTHROPIC = ("/anthropic/", "/v1/messages/")
+# Bodies that say themselves in which form they are.
+_INVOKED = invoked.UNKNOWN
 # Where integers are tokens, by dialect.
 _TOKENS = {openai_completions.DIALECT.name: "prompt", openai_embeddings.DIALECT.name: "input"}
 _CACHE = b"x-weighbridge-cache"
@@ -91,7 +93,7 @@ def select(incoming: Incoming) -> tuple[Dialect, Request]:
     if incoming.path not in _BY_PATH:
         gemini.take_key(incoming)
     document = parse_body(incoming.body)
-    if dialect is invoked.UNKNOWN:
+    if dialect is _INVOKED:
         dialect = invoked.dialect_of(document)
     if len(incoming.body) > MAX_VALUES:
         check_extent(incoming.body, document, tokens=_TOKENS.get(dialect.name, ""))
@@ -142,7 +144,7 @@ def _by_form(incoming: Incoming) -> Dialect | None:
         return triton.DIALECT
     target = bedrock_converse.find(incoming.path)
     if target is not None:
-        return bedrock_converse.DIALECT if target.converses else invoked.UNKNOWN
+        return bedrock_converse.DIALECT if target.converses else _INVOKED
     return gemini.dialect_of(incoming)
 
 
