@@ -191,7 +191,9 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
     def _make(self, key: Key, principal: Principal, request: Request) -> Course:
         permit_model(principal, request.model)
         plan = self._plan(request)
-        if plan.policy is not None and not request.bound:
+        # What we say of a model ourselves says nothing of how its deployments fare.
+        ours = request.describes and bridge_to(request.dialect, plan.candidates[0]) is not None
+        if plan.policy is not None and not request.bound and not ours:
             chooser = self.roads.chooser(plan)
             course = self._at(Fork(plan, chooser), chooser.fitness.first(request.dialect), principal, request, None)
         else:

@@ -19,6 +19,7 @@ from gateway.roads import Roads
 from gateway.routing.health import Healths
 from gateway.routing.table import RouteEntry, Router
 from tests.support.clock import ManualClock
+from tests.support.incoming import incoming
 from tests.support.rooms import (
     DONE,
     EVENTS,
@@ -368,5 +369,18 @@ def test_seats_are_given_back_on_every_way_out():
             with_courses(rooms, roads=Roads(healths, None, Soon()))
             await rooms.serve(chat())
             assert all(health.in_flight == 0 for health in healths.names().values())
+
+    run(test)
+
+
+@pytest.mark.parametrize("method", ["ready", "config"])
+def test_what_we_say_of_a_model_says_nothing_of_its_deployments(method: str):
+    async def test() -> None:
+        to = tuple(msgspec.structs.replace(each, credential=b"x: k\r\n") for each in (PROVIDER, OTHER))
+        rooms = _Scripted(DOWN, to=to)
+        reply = await rooms.serve(incoming("GET", f"/v2/models/m/{method}"))
+        assert (reply.status, reply.header("x-weighbridge-provider")) == (200, "weighbridge")
+        assert (rooms.wires, rooms.record.provider) == ([], "weighbridge")
+        assert not rooms.pipeline.courses.roads.healths.known()
 
     run(test)
