@@ -14,6 +14,7 @@ from gateway.accounting.limits import Limits
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
 from gateway.app.inner_calls import InnerCalls
+from gateway.app.probes import Probes
 from gateway.clients.access_tokens import Account, TokenSource
 from gateway.clients.aws_credentials import SigningKeys
 from gateway.clients.clock import Clock
@@ -79,6 +80,7 @@ class Shared:
     background: Background = field(default_factory=Background)
     healths: Healths = field(init=False)
     loads: LoadWatch = field(init=False)
+    probes: Probes = field(init=False)
     _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
     _tokens: dict[Secret | EntraEntry, TokenSource] = field(default_factory=dict[Secret | EntraEntry, TokenSource])
     _signers: dict[tuple[Secret, str], SigningKeys] = field(default_factory=dict[tuple[Secret, str], SigningKeys])
@@ -87,6 +89,7 @@ class Shared:
     def __post_init__(self) -> None:
         self.healths = Healths(lambda: self.clock.monotonic_ns() / 1e9)
         self.loads = LoadWatch(self.http, self.clock, self.healths.said)
+        self.probes = Probes(self.recorder, self.metrics, self.clock, self.ids)
 
     def limits_for(self, rules: tuple[LimitRule, ...]) -> Limits:
         """The limits in force, with their counts, for as long as the rules stay the same."""
@@ -172,6 +175,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         endings=shared.endings,
     )
     guards.connect(InnerCalls(pipeline).ask)
+    shared.probes.install(pipeline, settings)
     return pipeline
 
 

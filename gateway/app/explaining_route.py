@@ -19,6 +19,7 @@ from gateway.core.exchange import (
     Labels,
     OutlierRule,
     Principal,
+    ProbeRule,
     QueueRule,
     Request,
     RoutePlan,
@@ -120,6 +121,7 @@ class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
     retries: int
     retry_on: tuple[str, ...]
     breaker: BreakerRule | None
+    probe: ProbeRule | None
     queue: QueueRule | None
     outlier: OutlierRule | None
     notes: tuple[str, ...]
@@ -256,6 +258,7 @@ async def _explained(plan: RoutePlan, engine: GuardEngine, prices: Prices, asked
         retries=0 if policy is None else policy.retries,
         retry_on=() if policy is None else tuple(sorted(policy.retry_on)),
         breaker=None if policy is None else policy.breaker,
+        probe=None if policy is None else policy.probe,
         queue=_queue(plan),
         outlier=_outlier(plan),
         notes=(OFFLINE, KEPT) if asked.request.stored else (OFFLINE,),

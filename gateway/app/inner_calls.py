@@ -58,28 +58,38 @@ class InnerCalls:
         pipeline = self._pipeline
         incoming = Incoming("POST", PATH, "", dict(_HEADERS), body, "", pipeline.journal.now_ns(), memo={})
         pipeline.courses.enter(incoming, JUDGE)
-        reply = _Gathered()
-        faults: list[GatewayError] = []
-        drive = Drive(self._edge(incoming, reply, faults), asyncio.get_running_loop(), _nothing)
-        drive.start()
-        try:
-            await drive.wait()
-        except asyncio.CancelledError:
-            drive.cancel()
-            raise
-        if faults:
-            raise faults[0]
+        reply = await answered(pipeline, incoming)
         return _text(reply.status, reply.body)
 
-    async def _edge(self, incoming: Incoming, reply: _Gathered, faults: list[GatewayError]) -> None:
-        """The pipeline answers what it declares; nothing else may leave a drive."""
-        try:
-            await self._pipeline.handle(incoming, reply)
-        except GatewayError as error:
-            faults.append(error)
+
+async def answered(pipeline: Pipeline, incoming: Incoming) -> Gathered:
+    """Let a pipeline answer a call whose caller it knows; whoever waits no more ends it.
+
+    Raises:
+        GatewayError: There is no answer.
+    """
+    reply, faults = Gathered(), list[GatewayError]()
+    drive = Drive(_edge(pipeline, incoming, reply, faults), asyncio.get_running_loop(), _nothing)
+    drive.start()
+    try:
+        await drive.wait()
+    except asyncio.CancelledError:
+        drive.cancel()
+        raise
+    if faults:
+        raise faults[0]
+    return reply
 
 
-class _Gathered:
+async def _edge(pipeline: Pipeline, incoming: Incoming, reply: Gathered, faults: list[GatewayError]) -> None:
+    """The pipeline answers what it declares; nothing else may leave a drive."""
+    try:
+        await pipeline.handle(incoming, reply)
+    except GatewayError as error:
+        faults.append(error)
+
+
+class Gathered:
     """Takes a whole answer; a :class:`gateway.core.ports.Reply`."""
 
     def __init__(self) -> None:
@@ -89,18 +99,23 @@ class _Gathered:
         self.body = b""
 
     def send(self, status: int, headers: bytes, body: bytes) -> None:
+        """Take an answer."""
         self.status, self.body = status, body
 
     def start(self, status: int, headers: bytes) -> None:
+        """Take the head of one."""
         self.started, self.status = True, status
 
     def write(self, data: bytes) -> None:
+        """Take a piece."""
         self.body += data
 
     def finish(self, tail: bytes) -> None:
+        """Take the last piece."""
         self.body += tail
 
     def abort(self) -> None:
+        """It is not whole."""
         self.status = 0
 
     def on_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:

@@ -172,8 +172,8 @@ class Worker:
 
     def _chores(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
         """Begin what goes on beside the calls, until the worker ends it."""
-        own = [loop.create_task(self.spool.run()), loop.create_task(self._count()), loop.create_task(self._watch())]
-        return own + start_hinting(self.settings.hints, self.shared)
+        work = (self.spool.run(), self._count(), self._watch(), self.shared.probes.run())
+        return [loop.create_task(each) for each in work] + start_hinting(self.settings.hints, self.shared)
 
     async def reload(self) -> None:
         """Load the configuration and the policies again; what does not check leaves the last good ones running."""
@@ -300,6 +300,7 @@ class Worker:
             self.server.announce()
             await self.shared.clock.sleep(self.settings.drain_delay_s)
         self.server.drain()
+        await self.shared.probes.close()
         cut = await self.server.close(self.settings.drain_timeout_s)
         if cut:
             log.warning("%d calls were cut: they did not end within %g s", cut, self.settings.drain_timeout_s)

@@ -141,6 +141,19 @@ def lines(shown: RouteShown) -> Iterator[str]:
         yield f"further tries: {shown.retries}, on {', '.join(shown.retry_on)}\n"
     else:
         yield "further tries: none\n"
+    yield from _watched(shown)
+    for each in dict.fromkeys(each.timeouts for each in shown.candidates):
+        yield (
+            f"timers: connect {each.connect_s:g} s, first token {each.first_token_s:g} s, idle {each.idle_s:g} s, "
+            f"total {each.total_s:g} s\n"
+        )
+    if shown.turned_away:
+        found = "find nobody" if shown.queue is None else "find all of them full and wait"
+        yield f"{shown.turned_away:.1%} of {shown.picks} calls, {shown.under_way} under way, {found}\n"
+
+
+def _watched(shown: RouteShown) -> Iterator[str]:
+    """What is done about deployments that fail, are full, or are not called."""
     if (rule := shown.breaker) is not None:
         yield (
             f"breaker: opens after {rule.consecutive} failures in a row, or {rule.share:.0%} of {rule.min_calls} calls "
@@ -156,14 +169,11 @@ def lines(shown: RouteShown) -> Iterator[str]:
             f"outliers: {outlier.below:.0%} more failures than the others in {outlier.window_s:g} s: left alone for "
             f"{outlier.eject_s:g} s, then longer up to {outlier.max_eject_s:g} s; at most {outlier.most:.0%} of them\n"
         )
-    for each in dict.fromkeys(each.timeouts for each in shown.candidates):
+    if (probe := shown.probe) is not None:
         yield (
-            f"timers: connect {each.connect_s:g} s, first token {each.first_token_s:g} s, idle {each.idle_s:g} s, "
-            f"total {each.total_s:g} s\n"
+            f"probes: after {probe.every_s:g} s without a call, and where a breaker wants to know; {probe.max_tokens} "
+            f"tokens, ${probe.max_nanousd_per_day / 1e9:g} a day at most\n"
         )
-    if shown.turned_away:
-        found = "find nobody" if shown.queue is None else "find all of them full and wait"
-        yield f"{shown.turned_away:.1%} of {shown.picks} calls, {shown.under_way} under way, {found}\n"
 
 
 def _strategy(shown: RouteShown) -> str:

@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from gateway.config.addresses import is_rpc, points_at
 from gateway.config.environment import Outside
 from gateway.config.routes import fallback_candidates
-from gateway.config.routing import ModelSpec
+from gateway.config.routing import CandidateSpec, ModelSpec
 from gateway.config.schema import FileSpec
-from gateway.config.settings import Listen, ProviderEntry, Settings
+from gateway.config.settings import CLIENTS_NAME, Listen, ProviderEntry, Settings
 from gateway.config.source import Document, Problem
 from gateway.config.validation import suggestion
 
@@ -36,6 +36,9 @@ def check_file(spec: FileSpec, document: Document) -> Iterator[Problem]:
                 message = f"'{name}' is neither another alias nor the provider/model of a configured provider"
                 yield document.problem(("models", index, "fallback", number), message)
         yield from _without_effect(document, index, model, providers, aliases)
+        if model.probe is not None and _nameless(model, spec):
+            message = "asks for models by name: give each candidate a model of its own"
+            yield document.problem(("models", index, "probe"), message)
     for index, limit in enumerate(spec.limits):
         for name in limit.match.provider:
             if not _is_glob(name) and name not in providers | {"upstream"}:
@@ -123,6 +126,16 @@ def _twice(document: Document, where: str, key: str, values: Iterable[str]) -> I
             yield document.problem(path, f"'{value}' is there already, on line {first[value]}")
         else:
             first[value] = document.line(path)
+
+
+def _nameless(model: ModelSpec, spec: FileSpec) -> bool:
+    """Whether some candidate is asked for whatever a client names."""
+
+    def own(candidate: CandidateSpec) -> bool:
+        provider = spec.providers.get(candidate.provider)
+        return CLIENTS_NAME not in candidate.model or (provider is not None and bool(provider.model))
+
+    return _is_glob(model.alias) and not all(own(each) for each in model.candidates)
 
 
 def _is_glob(name: str) -> bool:

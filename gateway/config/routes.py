@@ -8,10 +8,10 @@ from typing import TypeVar
 import msgspec
 
 from gateway.config.route_when import compiled
-from gateway.config.routing import CandidateSpec, ModelSpec
+from gateway.config.routing import CandidateSpec, ModelSpec, ProbeSpec
 from gateway.config.settings import CLIENTS_NAME, ModelEntry
 from gateway.config.validation import Strict
-from gateway.core.exchange import BreakerRule, OutlierRule, QueueRule, RoutePolicy, Timeouts
+from gateway.core.exchange import BreakerRule, OutlierRule, ProbeRule, QueueRule, RoutePolicy, Timeouts
 from gateway.core.route_rules import CANARY, STABLE, Split
 
 RuleT = TypeVar("RuleT", bound=msgspec.Struct)
@@ -61,7 +61,7 @@ def route_policies(specs: Iterable[ModelSpec]) -> dict[str, RoutePolicy]:
 def _has_policy(spec: ModelSpec) -> bool:
     asks = any(candidate.concurrency is not None or candidate.when for candidate in spec.candidates)
     several = len(spec.candidates) > 1 or bool(spec.fallback)
-    said = (spec.retry, spec.breaker, spec.queue, spec.outlier)
+    said = (spec.retry, spec.breaker, spec.queue, spec.outlier, spec.probe)
     return several or asks or any(each is not None for each in said)
 
 
@@ -75,6 +75,17 @@ def _policy(spec: ModelSpec) -> RoutePolicy:
         queue=_rule(QueueRule, spec.queue),
         outlier=_rule(OutlierRule, spec.outlier),
         split=_split(spec),
+        probe=None if spec.probe is None else _probe(spec.probe),
+    )
+
+
+def _probe(spec: ProbeSpec) -> ProbeRule:
+    return ProbeRule(
+        every_s=spec.every_s,
+        timeout_s=spec.timeout_s,
+        max_tokens=spec.max_tokens,
+        max_nanousd_per_day=round(spec.max_cost_usd_per_day * 1e9),
+        max_unpriced_per_day=spec.max_unpriced_per_day,
     )
 
 

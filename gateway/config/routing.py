@@ -124,6 +124,16 @@ class OutlierSpec(Strict):
     ] = 0.5
 
 
+class ProbeSpec(Strict):
+    """When a deployment that nobody calls, or that is left alone, is asked something small."""
+
+    every_s: Annotated[Seconds, Field(ge=1)] = Field(30.0, validation_alias="every")
+    timeout_s: Annotated[Seconds, Field(le=300)] = Field(10.0, validation_alias="timeout")
+    max_tokens: Annotated[int, Field(ge=1, le=1000)] = 16
+    max_cost_usd_per_day: Annotated[float, Field(ge=0, le=10_000)] = 0.1
+    max_unpriced_per_day: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
+
+
 def _some(candidates: tuple[CandidateSpec, ...]) -> tuple[CandidateSpec, ...]:
     if not candidates:
         raise ValueError("names no provider; give one {provider, model}")
@@ -144,6 +154,7 @@ class ModelSpec(Strict):
     breaker: BreakerSpec | None = None
     queue: QueueSpec | None = None
     outlier: OutlierSpec | None = None
+    probe: ProbeSpec | None = None
     hedge: NotYet = None
     mirror: NotYet = None
 

@@ -224,6 +224,24 @@ class OutlierRule(msgspec.Struct, frozen=True, kw_only=True):
     most: float = 0.5
 
 
+class ProbeRule(msgspec.Struct, frozen=True, kw_only=True):
+    """When a deployment is asked something small, to know how it fares.
+
+    Attributes:
+        every_s: When nobody has called it for so long.
+        timeout_s: How long it may take to begin its answer.
+        max_tokens: How long that may be.
+        max_nanousd_per_day: What the probes of an alias may cost.
+        max_unpriced_per_day: How many there may be of those whose price nobody knows.
+    """
+
+    every_s: float = 30.0
+    timeout_s: float = 10.0
+    max_tokens: int = 16
+    max_nanousd_per_day: int = 100_000_000
+    max_unpriced_per_day: int = 1000
+
+
 class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How calls of an alias are spread over its deployments, and what happens when one of them fails.
 
@@ -231,6 +249,7 @@ class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
         retries: Further tries after the first, wherever they go.
         retry_on: What is worth another try.
         split: Shares callers out over arms, where there are several.
+        probe: When its deployments are asked without a call; ``None`` for never.
     """
 
     strategy: Strategy = "weighted"
@@ -240,6 +259,7 @@ class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
     queue: QueueRule = QueueRule()
     outlier: OutlierRule = OutlierRule()
     split: Split | None = None
+    probe: ProbeRule | None = None
 
 
 class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,13 +12,13 @@ from gateway.recording.metrics import Snapshot
 
 
 def deployment_families(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Family]:
-    """Tries, health, load, queues and hints.
+    """Tries, health, load, queues, hints and probes.
 
     Args:
         snapshots: Of all workers that ever were.
         fresh: Of those that are there.
     """
-    return [*_fares(snapshots, fresh), *_queues(snapshots, fresh), *_hints(snapshots, fresh)]
+    return [*_fares(snapshots, fresh), *_queues(snapshots, fresh), *_hints(snapshots, fresh), *_probes(snapshots)]
 
 
 def _fares(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Family]:
@@ -115,3 +115,27 @@ def _hints(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Fam
         for event in ("told", "believed", "failed"):
             exchanged.add(getattr(ever, event), event)
     return [connected, exchanged]
+
+
+def _probes(snapshots: Sequence[Snapshot]) -> list[Family]:
+    cost = Family(
+        "weighbridge_probe_cost_nanousd_total",
+        "counter",
+        "Cost of probes in billionths of a US dollar, estimated where no provider said it.",
+        ("alias",),
+    )
+    held_back = Family(
+        "weighbridge_probes_held_back_total",
+        "counter",
+        "Probes that were due and not made, since they may cost no more today.",
+        ("alias",),
+    )
+    totals: dict[str, tuple[int, int]] = {}
+    for snapshot in snapshots:
+        for each in snapshot.probes:
+            spent, held = totals.get(each.alias, (0, 0))
+            totals[each.alias] = spent + each.total_nanousd, held + each.held_back
+    for alias, (spent, held) in sorted(totals.items()):
+        cost.add(spent, alias)
+        held_back.add(held, alias)
+    return [cost, held_back]

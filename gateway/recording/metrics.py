@@ -16,9 +16,10 @@ import msgspec
 
 from gateway.core.deployment_health import DeploymentHealth
 from gateway.core.hint import HintCounts, hints_added_up
+from gateway.core.probe_spend import ProbeSpend
 from gateway.core.queue_told import QueueCounts, queues_added_up
-from gateway.core.record import ExchangeRecord, GuardEvent
-from gateway.recording.tries import FIRST, OK, Tries, TryKey
+from gateway.core.record import AttemptRecord, ExchangeRecord, GuardEvent
+from gateway.recording.tries import FIRST, OK, PROBE, Tries, TryKey, added, outcome
 
 # The layout of a snapshot; a file of another layout is not resumed and not added up.
 VERSION = 1
@@ -62,6 +63,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
         cells: What is counted for each set of labels; the constants above say which count lies where.
         overhead: Bucket counts of the overhead histogram, one more than there are bounds.
         tries: Tries at providers, by what came of them.
+        probes: What probes have cost, by alias.
         deployments: How those fare whose health is watched, as this worker knows it.
         queues: What came of waiting in front of full deployments, by alias.
         load_reads: How often servers' own load was read, by provider and what came of it.
@@ -78,6 +80,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     overhead_sum_ms: float = 0.0
     guard_events: list[tuple[GuardKey, int]] = []
     tries: list[tuple[TryKey, int]] = []
+    probes: list[ProbeSpend] = []
     deployments: list[DeploymentHealth] = []
     queues: list[QueueCounts] = []
     load_reads: list[tuple[tuple[str, str], int]] = []
@@ -231,6 +234,7 @@ class Metrics:
         self.load_reads: dict[tuple[str, str], int] = {}
         self.hints: HintCounts | None = None
         self._tries = Tries(max_label_sets)
+        self._probes: dict[str, ProbeSpend] = {}
         self._index = index
         self._unix_ms = unix_ms
         self._max_label_sets = max_label_sets
@@ -267,6 +271,15 @@ class Metrics:
         if record.guard_events:
             self._count_guard_events(record.guard_events)
 
+    def probed(self, attempts: list[AttemptRecord]) -> None:
+        """Count the tries of a probe: no client asked for them, so that they are no exchanges."""
+        for each in attempts:
+            self._tries.add((each.provider, PROBE, outcome(each.status, each.error_code)), 1)
+
+    def spend(self, alias: str) -> ProbeSpend:
+        """Give the account of an alias' probes; the configuration bounds their number."""
+        return self._probes.setdefault(alias, ProbeSpend(alias=alias))
+
     def cell(self, dialect: str, provider: str, model: str, status: int, code: str) -> Cell:
         """Where exchanges with these labels are counted; for good, so that it may be remembered."""
         key = (dialect, provider, model, status, code)
@@ -301,6 +314,7 @@ class Metrics:
         self._overhead.sum_ms = before.overhead_sum_ms
         self._guard_events = dict(before.guard_events)
         self._tries.counts = dict(before.tries)
+        self._probes = {each.alias: each for each in before.probes}
         self._config_reloads = dict(before.config_reloads)
         self._before = before
         for each in before.queues:
@@ -328,9 +342,10 @@ class Metrics:
             overhead_sum_ms=self._overhead.sum_ms,
             guard_events=list(self._guard_events.items()),
             tries=list(self._tries.counts.items()),
+            probes=list(self._probes.values()),
             deployments=self.deployments,
             queues=queues_added_up((before.queues, self.queues)),
-            load_reads=list(_added(before.load_reads, self.load_reads).items()),
+            load_reads=list(added(before.load_reads, self.load_reads).items()),
             hints=self.hints and hints_added_up((before.hints, self.hints)),
             spool_dropped_lines=before.spool_dropped_lines + self.spool_dropped_lines,
             spool_dropped_bodies=before.spool_dropped_bodies + self.spool_dropped_bodies,
@@ -380,11 +395,3 @@ class Metrics:
             if key not in counts and len(counts) >= self._max_label_sets:
                 key = (OTHER, OTHER, OTHER)
             counts[key] = counts.get(key, 0) + 1
-
-
-def _added(before: list[tuple[tuple[str, str], int]], now: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    """The predecessors' counts and our own."""
-    total = dict(before)
-    for key, count in now.items():
-        total[key] = total.get(key, 0) + count
-    return total

@@ -12,6 +12,7 @@ MAX_LABEL_SETS = 500
 OTHER = "other"
 OK = "ok"
 FIRST = "first"
+PROBE = "probe"
 _SAID: dict[int, str] = {408: "408", 409: "409", 429: "429"}
 
 
@@ -48,3 +49,11 @@ class Tries:
         if key not in counts and len(counts) >= self._most:
             key = (OTHER, OTHER, OTHER)
         counts[key] = counts.get(key, 0) + count
+
+
+def added(before: list[tuple[tuple[str, str], int]], now: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """The predecessors' counts and our own."""
+    total = dict(before)
+    for key, count in now.items():
+        total[key] = total.get(key, 0) + count
+    return total

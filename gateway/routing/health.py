@@ -39,14 +39,15 @@ class Health:
         whole: Seconds for an answer that comes whole.
         breaker: Whether it is left alone because it fails.
         calls, failures: Since the process began.
+        asked_s: When it was last given one.
         ejected_until_s: It fails more often than its peers, and gets no calls of theirs until then.
         waiting: Who is told when a call has left it; bounded by the aliases that it serves.
         server: How busy its server says it is; ``None`` where nobody asks it.
     """
 
     __slots__ = (
-        "_rests_until_s", "breaker", "calls", "ejected_until_s", "failures", "in_flight", "server", "tpot", "ttft",
-        "waiting", "whole",
+        "_rests_until_s", "asked_s", "breaker", "calls", "ejected_until_s", "failures", "in_flight", "server", "tpot",
+        "ttft", "waiting", "whole",
     )  # fmt: skip
 
     def __init__(self, rule: BreakerRule) -> None:
@@ -55,6 +56,7 @@ class Health:
         self.tpot = PeakAverage()
         self.whole = PeakAverage()
         self.breaker = Breaker(rule)
+        self.asked_s = 0.0
         self.server: ServerLoad | None = None
         self.waiting: list[Waiting] = []
         self._rests_until_s = self.ejected_until_s = 0.0
@@ -71,6 +73,7 @@ class Health:
         """A call goes to it."""
         self.calls += 1
         self.in_flight += 1
+        self.asked_s = now_s
         self.breaker.begin(now_s)
 
     def succeed(self, now_s: float) -> None:

@@ -19,6 +19,7 @@ models:
       - {provider: two, model: large}
     strategy: weighted
     retry: {attempts: 1, on: [429]}
+    probe: {every: 1m, max_cost_usd_per_day: 0.25}
   - {alias: plain, candidates: [{provider: two, model: large}]}
 """
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "logit_bias": {"5": 1}}
@@ -47,6 +48,9 @@ def test_a_route_is_told_in_lines(home: Path, capsys: pytest.CaptureFixture[str]
     assert "first pick, then as each fails: one/small -> one/small (retry)" in rest
     assert "further tries: 1, on 429" in rest
     assert "timers: connect 5 s, first token 120 s, idle 120 s, total 600 s" in rest
+    assert (
+        "probes: after 60 s without a call, and where a breaker wants to know; 16 tokens, $0.25 a day at most" in rest
+    )
     assert any(line.startswith("breaker: opens after 3 failures in a row") for line in rest)
     queue = "queue: while all are full up to 64 calls wait for up to 5 s, in turn by key; others are turned away"
     assert queue in rest

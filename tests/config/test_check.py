@@ -138,3 +138,25 @@ def test_what_could_never_come_to_anything_is_found(tmp_path: Path):
             "alone"
         ),
     ]
+
+
+GLOB = """\
+    version: 1
+    providers:
+      p: {{kind: openai, base_url: "http://p.example/v1"}}
+      t: {{kind: triton, base_url: "http://t.example:8000", model: ensemble}}
+    models:
+      - {{alias: "llama-*", candidates: [{candidate}], probe: {{every: 30s}}}}
+"""
+
+
+@pytest.mark.parametrize("candidate", ["{provider: p, model: small}", "{provider: t}"])
+def test_a_glob_whose_candidates_have_names_can_be_probed(tmp_path: Path, candidate: str):
+    assert good(load(tmp_path, GLOB.format(candidate=candidate))).routes["llama-*"].probe is not None
+
+
+@pytest.mark.parametrize("candidate", ["{provider: p}", '{provider: p, model: "x-{model}"}'])
+def test_a_glob_whose_models_nobody_names_cannot_be_probed(tmp_path: Path, candidate: str):
+    assert wrong(load(tmp_path, GLOB.format(candidate=candidate))) == [
+        "weighbridge.yaml:6: models[0].probe: asks for models by name: give each candidate a model of its own"
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.config.routes import fallback_candidates, model_entries, route_policies
 from gateway.config.routing import ModelSpec
-from gateway.core.exchange import CAUSES, OutlierRule, QueueRule, RoutePolicy
+from gateway.core.exchange import CAUSES, OutlierRule, ProbeRule, QueueRule, RoutePolicy
 from gateway.core.route_rules import RouteMatch, Split
 
 PROVIDERS = ("a", "b", "c")
@@ -89,3 +89,12 @@ def test_what_steps_in_for_another_alias_has_its_conditions_but_no_arm():
         (True, "", True),
         (True, "", False),
     ]
+
+
+def test_probes_are_asked_for_and_else_there_are_none():
+    one = spec(probe={"every": "1m", "max_cost_usd_per_day": 0.25, "max_tokens": 1, "max_unpriced_per_day": 7})
+    assert route_policies([one])["m"].probe == ProbeRule(
+        every_s=60.0, timeout_s=10.0, max_tokens=1, max_nanousd_per_day=250_000_000, max_unpriced_per_day=7
+    )
+    assert route_policies([spec(probe={})])["m"].probe == ProbeRule()
+    assert route_policies([spec(retry={})])["m"].probe is None
