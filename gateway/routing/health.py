@@ -208,7 +208,7 @@ class Healths:
 
     def queues(self) -> list[QueueCounts]:
         """The queues in which somebody has stood, for who watches."""
-        return [each for each in self._queues.values() if each.served or each.turned_away or each.waiting or each.late]
+        return [each for each in self._queues.values() if each != QueueCounts(alias=each.alias)]
 
     def _forget(self) -> None:
         for key, (_, health) in self._known.items():

@@ -110,3 +110,12 @@ def test_what_is_known_of_a_server_outlives_a_reload_that_asks_it_as_before():
     assert health.server is not server
     healths.watch({})
     assert health.server is None
+
+
+def test_a_queue_is_told_of_as_soon_as_anything_has_happened_there():
+    healths = Healths(lambda: 0.0)
+    healths.queue("m")
+    assert healths.queues() == []
+    for name in ("waiting", "served", "turned_away", "late", "left"):
+        setattr(healths.queue(name), name, 1)
+    assert [each.alias for each in healths.queues()] == ["waiting", "served", "turned_away", "late", "left"]
