@@ -24,7 +24,7 @@ _READ = frozenset(("text", "reasoning", "refusal", "tool_argument", "tool_result
 _TOOLS = ("tools", "toolConfig", "functions")
 _SPEAKERS = frozenset(("user", "assistant", "tool"))
 # So much of a text says in which language it is; more of it costs more.
-_TOLD_CHARS = 600
+_TOLD_CHARS = 300
 _UNLABELLED = Labels()
 
 

@@ -105,7 +105,7 @@ class Chooser:
         self._pick = self._picks()[policy.strategy]
         self._seeds = [_number(f"{each.provider}/{each.model}".encode()) for each in plan.candidates]
         self._shares = _around_one(self._weights)
-        # Calls given lately for each unit of weight.
+        self._powers = [1.0 / each for each in self._shares]
         self._given = [float(LATELY)] * len(plan.candidates)
         self._until_older = LATELY * len(plan.candidates)
 
@@ -278,7 +278,7 @@ class Chooser:
         """
         if not key:
             return self._least_busy(free, NOBODY, now_s)
-        healths, given, seeds = self.healths, self._given, self._seeds
+        healths, given, seeds, powers = self.healths, self._given, self._seeds, self._powers
         if self._fleet.tells:
             free, told = self._spared(free, now_s), self._fleet.told(now_s)
             busy = [healths[each].in_flight + round(told[each].others) for each in free]
@@ -299,9 +299,9 @@ class Chooser:
         among = [each for each in even if given[each] <= most_given]
         number = _number(key)
         # The upper bits of a product depend on all bits of both, so that each key has an order of its own.
-        order = [((number * seeds[each] & _WORD) * _UNIT) ** (1.0 / shares[each]) for each in among]
+        order = [((number * seeds[each] & _WORD) * _UNIT) ** powers[each] for each in among]
         chosen = among[order.index(max(order))]
-        given[chosen] += 1.0 / shares[chosen]
+        given[chosen] += powers[chosen]
         self._until_older -= 1
         if not self._until_older:
             self._until_older = LATELY * len(given)
