@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 
@@ -26,9 +27,9 @@ WHO = Principal(key_id="k", team="support", tenant="t")
 SPLIT = Split(name="ab", arms=(("a", 0.5), ("b", 0.5)), sticky_by="session")
 
 
-def when(**asked: object) -> RouteWhen:
+def when(**asked: Any) -> RouteWhen:
     """One condition."""
-    return (RouteMatch(**asked),)  # pyright: ignore[reportArgumentType]
+    return (RouteMatch(**asked),)
 
 
 # None of these holds for the call that is made, so that all eight are asked.
@@ -69,7 +70,8 @@ def beginner(asked: RouteWhen, *, chars: int = 400, split: Split | None = None) 
     head = {b"content-type": b"application/json"}
     incoming = Incoming("POST", "/v1/chat/completions", "", head, orjson.dumps(document), "", 0)
     dialect, request = select(incoming)
-    call = Call(incoming, None, None, dialect)  # pyright: ignore[reportArgumentType]
+    nobody: Any = None
+    call = Call(incoming, nobody, None, dialect)
     call.labels = Labels(tags={"tier": "free"}, session_id="s-1")
     return lambda: roads.trip(chooser, call, request, WHO)
 
