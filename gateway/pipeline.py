@@ -247,7 +247,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         if not call.reply.started:
             call.reply.start(attempt.status, self._head(call))
         tail = error.released + _ending(call, reader, error, self.journal.record(call).id)
-        status = error.status if isinstance(error, ClientGone) else attempt.status
+        status = error.status if isinstance(error, ClientGone) else _shown_status(attempt)
         self._file(call, status, error.code, tail, error)
         call.reply.finish(tail)
 
@@ -266,12 +266,12 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         """Weigh what was used; a usage that nobody reported is estimated first, off the loop when that takes long."""
         record = self.journal.record(call)
         _screened(record, call, self.sessions)
-        self.journal.answered(record, facts)
         if call.crossing is not None:
             # The client's dialect may have no words for all of it, or none for nobody having told.
             facts.usage = call.crossing.usage
-        if facts.usage is None:
-            facts.usage = await self.ledger.estimate(call, facts)
+        if facts.usage is None or call.part is not None:
+            facts.usage = await self.ledger.weigh(call, facts)
+        self.journal.answered(record, facts)
         self.ledger.settle(call, record, facts)
 
     def _file(self, call: Call, status: int, code: str, last: bytes, error: GatewayError | None = None) -> None:
@@ -300,6 +300,11 @@ def _used(call: Call, reader: StreamReader, error: GatewayError) -> bool:
     facts = reader.facts
     told = facts.usage is not None or facts.begun is not None
     return told or bool(call.dialect.answer_text(None, reader.kept))
+
+
+def _shown_status(attempt: AttemptView) -> int:
+    """What the client of a stream was told: where somebody was to go on with it, it knows of the beginning only."""
+    return attempt.status if 0 < attempt.status < 400 else 200
 
 
 def _begun(call: Call, attempt: AttemptView, error: GatewayError) -> bool:

@@ -1,6 +1,7 @@
 """Sends a call to one deployment after the other, until one answers it or no other may.
 
-Once a byte has reached the client there is no other try: what it has seen of one answer must not go on with another.
+Once a byte has reached the client there is no other try: what it has seen of one answer must not go on with another,
+unless its alias says so (:mod:`gateway.continuing`).
 """
 
 from __future__ import annotations
@@ -8,14 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
-from gateway.accounting.ledger import Ledger
+from gateway import continuing
 from gateway.core.call import Call
 from gateway.core.errors import Bug, GatewayError, ProviderError, TotalTimeout, UnsupportedField
 from gateway.core.exchange import Request
 from gateway.core.verdict import Screened
-from gateway.course import Course, Courses
+from gateway.course import Course
 from gateway.guards import gate
-from gateway.recording.journal import Journal
 from gateway.seating import take_slot
 from gateway.trip import Trip
 from gateway.upstream.attempt import Attempt
@@ -26,23 +26,8 @@ _OK = 200
 _TOO_LONG = "The call took longer than it may, all its tries together."
 
 
-class Rooms(Protocol):
+class Rooms(continuing.Rooms, Protocol):
     """The pipeline, as far as a call on its way needs it."""
-
-    @property
-    def courses(self) -> Courses:
-        """Find where calls go."""
-        ...
-
-    @property
-    def ledger(self) -> Ledger:
-        """Holds what a call may need."""
-        ...
-
-    @property
-    def journal(self) -> Journal:
-        """Keeps its record."""
-        ...
 
     def send(self, call: Call, request: Request, course: Course, document: Any) -> Attempt:
         """Start a try."""
@@ -70,6 +55,8 @@ async def travel(rooms: Rooms, call: Call, request: Request, course: Course, doc
             # A rule that holds there sends the call elsewhere.
             continue
         attempt, error = await _try(rooms, call, request, course, document, trip)
+        if trip.continues and attempt is not None and continuing.was_cut(call, attempt, error):
+            return await continuing.carry_on(rooms, call, course, document, attempt, error)
         wait_s = _wait_s(call, trip, attempt, error)
         if wait_s is None or wait_s >= _left_s(rooms, call, course):
             if error is None and attempt is not None:

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.core.call import Call
 from gateway.core.errors import GatewayError, Overloaded
-from gateway.core.exchange import Cause
+from gateway.core.exchange import Cause, ContinueRule
 from gateway.core.ports import AttemptView
 from gateway.request_facts import RequestFacts
 from gateway.routing.causes import cause_of, cause_of_status
@@ -37,9 +37,12 @@ class Trip:
 
     Attributes:
         place: Who has it now.
-        kind: Of the try that goes on now: ``first``, ``fallback`` to another deployment, ``retry`` at the same.
+        kind: Of the try that goes on now: ``first``, ``fallback`` to another deployment, ``retry`` at the same,
+            ``continue`` with a stream that was cut.
         number: Of that try, from 1.
         spent_ns: How long the tries before it took, and waiting for a slot.
+        code: Our code of what came of that try, where the call as a whole ends with another one.
+        continues: How often a stream that is cut may be gone on with yet.
         fit: Where it may go, and in which arm of a split it is.
         elsewhere: What rules made of the request sends it to another deployment than it was admitted for.
     """
@@ -51,9 +54,12 @@ class Trip:
         "_facts",
         "_left",
         "_next_kind",
+        "_passed",
         "_random",
         "_tried",
         "_under_way",
+        "code",
+        "continues",
         "elsewhere",
         "fit",
         "kind",
@@ -73,9 +79,14 @@ class Trip:
         self._random = random
         self._left = chooser.policy.retries
         self._tried: list[int] = []
+        # Who was chosen to go on with a stream, and could not.
+        self._passed: list[int] = []
         self._under_way = self._began = False
         self.kind = self._next_kind = "first"
         self.number = self.spent_ns = 0
+        self.code = ""
+        continues = chooser.policy.continues
+        self.continues = 0 if continues is None else continues.times
         place = chooser.aim(asked, chooser.now_s())
         self.place = 0 if place is None else place
         chooser.budget.call()
@@ -222,7 +233,8 @@ class Trip:
                 if not self._began:
                     health.ttft.note((first_ns - attempt.sent_ns) / 1e9, now_s)
                 further = attempt.reader.facts.chunks - 1
-                if further > 0:
+                # Of a stream that was gone on with, others have sent a part.
+                if further > 0 and self.kind != "continue":
                     health.tpot.note((attempt.ended_ns - first_ns) / further / 1e9, now_s)
             health.succeed(now_s)
         else:
@@ -266,6 +278,49 @@ class Trip:
         # Full jitter: calls that failed together do not come back together.
         most_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2 ** (len(self._tried) - 1))
         return max(wait_s, self._random.random() * most_s)
+
+    def carry_on(self) -> bool:
+        """Choose who goes on with a stream that was cut: somebody else, or who had it if there is nobody else.
+
+        A client that has half an answer waits in no queue.
+
+        Returns:
+            Whether there is anybody who has room. Each choice counts against how often that may be.
+        """
+        chooser = self._chooser
+        if not self.continues:
+            return False
+        self.continues -= 1
+        self._next_kind, now_s = "continue", chooser.now_s()
+        place = chooser.free(self._asked, now_s, self._tried)
+        if place is None:
+            had = [each for each in self._tried if each not in self._passed]
+            again = [each for each in had if not chooser.healths[each].rests_s(now_s) and not chooser.full(each)]
+            if not again or not chooser.budget.take(now_s):
+                return False
+            place = again[0]
+        self.place = place
+        return True
+
+    def resume(self) -> None:
+        """The rest of a stream goes to whom :meth:`carry_on` has chosen."""
+        self._sit(self.place)
+        self.begin()
+
+    def pass_over(self) -> None:
+        """Who was chosen is not to be asked after all, nor chosen again."""
+        self._tried.append(self.place)
+        self._passed.append(self.place)
+        self.continues += 1
+
+    def tries_again(self, cause: Cause) -> bool:
+        """Whether the policy takes a cause for something that another deployment may mend."""
+        return cause in self._chooser.policy.retry_on
+
+    @property
+    def continue_rule(self) -> ContinueRule:
+        """How a deployment is asked to go on with a stream."""
+        return self._chooser.policy.continues or ContinueRule()
 
     def _next(self) -> int | None:
         chooser = self._chooser

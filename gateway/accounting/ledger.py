@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import orjson
 
@@ -12,8 +14,9 @@ from gateway.accounting.meter import Accounting
 from gateway.core.call import Call
 from gateway.core.errors import MalformedRequest
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request
+from gateway.core.ports import Lease as Held
 from gateway.core.record import ExchangeRecord
-from gateway.core.usage import Usage
+from gateway.core.usage import Usage, total
 from gateway.wire import passthrough
 from gateway.wire.bridge import CODECS
 
@@ -68,12 +71,34 @@ class Ledger:
         )
 
     def settle(self, call: Call, record: ExchangeRecord, facts: AnswerFacts) -> None:
-        """Write what a call used and cost into its record, and charge it."""
+        """Write what a call used and cost into its record, and charge it; of an answer in parts, the last one's."""
         if call.deployment is not None:
             self._accounting.settle(record, facts, call.deployment)
         lease, call.lease = call.lease, None
         if lease is not None:
-            lease.settle(facts.usage)
+            lease.settle(facts.usage if call.spent is None else total(call.spent.owed, facts.usage))
+
+    def weigh_part(self, call: Call, record: ExchangeRecord, facts: AnswerFacts) -> None:
+        """Write what a part of an answer used and cost into the call's record; it is charged with the rest of it."""
+        if call.deployment is not None:
+            self._accounting.settle(record, facts, call.deployment)
+
+    def ahead(self, principal: Principal, request: Request, deployment: Deployment) -> Lease | None:
+        """Hold what a call needs of the limits on the deployment that goes on with it; ``None`` where there are none.
+
+        Raises:
+            RateLimited: A limit has no room for it.
+        """
+        return self.reserve(principal, request, deployment) if self._accounting.by_provider else None
+
+    @staticmethod
+    def change(call: Call, lease: Held | None) -> None:
+        """Charge the parts so far to the limits on who made them, and go on with those that :meth:`ahead` held."""
+        if lease is not None:
+            held, call.lease = call.lease, lease
+            if held is not None and call.spent is not None:
+                held.settle(call.spent.owed)
+                call.spent.owed = None
 
     def price(self, deployment: Deployment, usage: Usage, at_us: int, model: str, served: str) -> int | None:
         """Price a part of a call: see :meth:`gateway.accounting.prices.PriceBook.cost_nanousd`."""
@@ -88,6 +113,13 @@ class Ledger:
             lease.void()
         else:
             lease.settle(None)
+
+    async def weigh(self, call: Call, facts: AnswerFacts) -> Usage | None:
+        """Say what a call, or the part of its answer under way, used: what was reported, else what is counted."""
+        if call.part is not None:
+            # A stream that was gone on with still says who began it.
+            facts.model_served, facts.begun = call.part.model, None
+        return facts.usage or await self.estimate(call, facts)
 
     async def estimate(self, call: Call, facts: AnswerFacts) -> Usage | None:
         """Count the tokens of a call whose provider reported none; ``None`` where there is nothing to count.
@@ -110,29 +142,33 @@ class Ledger:
                 document = orjson.loads(call.answer) if framed is None else framed[0]
             except orjson.JSONDecodeError:
                 return None
-        text = call.dialect.answer_text(document, reader.kept if reader is not None else [])
-        counted, model = _laid_out(call, request, facts)
+        asked = request.document
+        if call.part is not None:
+            asked, text = call.part.document, call.part.text
+        else:
+            text = call.dialect.answer_text(document, reader.kept if reader is not None else [])
+        counted, model = _laid_out(call, request, asked, facts)
         if counted is not None:
             usage = await self._accounting.estimate_chat(model, counted, text)
         else:
-            usage = await self._accounting.estimate(request, call.dialect.segments(request.document), text)
+            usage = await self._accounting.estimate(request, call.dialect.segments(asked), text)
         return usage if facts.begun is None else gone_on(facts.begun, usage)
 
 
-def _laid_out(call: Call, request: Request, facts: AnswerFacts) -> tuple[Counted | None, str]:
+def _laid_out(call: Call, request: Request, asked: Any, facts: AnswerFacts) -> tuple[Counted | None, str]:
     """Lay a conversation out for counting, and name its model; ``None`` for what is no conversation."""
     deployment = call.deployment
     model = facts.model_served or (deployment.model if deployment is not None else "") or request.model
     codec = CODECS.get(call.dialect.name)
-    if codec is None or request.document is None:
+    if codec is None or asked is None:
         return None, model
     try:
-        chat = codec.read_request(request.document, call.incoming.path)
+        chat = codec.read_request(asked, call.incoming.path)
     except MalformedRequest:
         # The provider understood more than we do.
         return None, model
     vendor = vendor_of("" if deployment is None else deployment.kind, model)
-    return to_count(chat, vendor, model, legacy=is_legacy(request.document)), model
+    return to_count(chat, vendor, model, legacy=is_legacy(asked)), model
 
 
 def gone_on(begun: Usage, counted: Usage | None) -> Usage:

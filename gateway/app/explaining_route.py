@@ -14,6 +14,7 @@ from gateway.app.route_simulation import PICKS, Simulation
 from gateway.core.errors import UnsupportedField
 from gateway.core.exchange import (
     BreakerRule,
+    ContinueRule,
     Deployment,
     Incoming,
     Labels,
@@ -38,6 +39,7 @@ from gateway.routing.outlier import Outliers
 from gateway.routing.table import Router
 from gateway.routing.when import asked_facts
 from gateway.wire.bridge import Spare, bridge_to
+from gateway.wire.continuing import can_go_on
 from gateway.wire.select import select
 
 OFFLINE = "health is not known here: breakers, rests and times are those of a gateway that has just begun"
@@ -100,6 +102,7 @@ class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
         retries: Further tries after the first.
         queue: How calls wait for deployments that are full; ``None`` where they do not.
         outlier: When one that fails more often than the others is left alone; ``None`` where none ever is.
+        continues: How a stream that is cut is gone on with; ``None`` where it is not, or this one cannot be.
         notes: What to know about all this.
     """
 
@@ -124,6 +127,7 @@ class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
     probe: ProbeRule | None
     queue: QueueRule | None
     outlier: OutlierRule | None
+    continues: ContinueRule | None
     notes: tuple[str, ...]
 
     @property
@@ -261,6 +265,7 @@ async def _explained(plan: RoutePlan, engine: GuardEngine, prices: Prices, asked
         probe=None if policy is None else policy.probe,
         queue=_queue(plan),
         outlier=_outlier(plan),
+        continues=policy.continues if policy is not None and can_go_on(asked.request, asked.path) else None,
         notes=(OFFLINE, KEPT) if asked.request.stored else (OFFLINE,),
     )
     first = judged[plan.candidates[run.first].provider] if run.first is not None else None

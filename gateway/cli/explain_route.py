@@ -142,6 +142,8 @@ def lines(shown: RouteShown) -> Iterator[str]:
     else:
         yield "further tries: none\n"
     yield from _watched(shown)
+    if (goes_on := shown.continues) is not None:
+        yield f"when its stream is cut: gone on with, up to {goes_on.times} times, asked by {goes_on.by}\n"
     for each in dict.fromkeys(each.timeouts for each in shown.candidates):
         yield (
             f"timers: connect {each.connect_s:g} s, first token {each.first_token_s:g} s, idle {each.idle_s:g} s, "

@@ -11,7 +11,15 @@ from gateway.config.route_when import compiled
 from gateway.config.routing import CandidateSpec, ModelSpec, ProbeSpec
 from gateway.config.settings import CLIENTS_NAME, ModelEntry
 from gateway.config.validation import Strict
-from gateway.core.exchange import BreakerRule, OutlierRule, ProbeRule, QueueRule, RoutePolicy, Timeouts
+from gateway.core.exchange import (
+    BreakerRule,
+    ContinueRule,
+    OutlierRule,
+    ProbeRule,
+    QueueRule,
+    RoutePolicy,
+    Timeouts,
+)
 from gateway.core.route_rules import CANARY, STABLE, Split
 
 RuleT = TypeVar("RuleT", bound=msgspec.Struct)
@@ -61,7 +69,7 @@ def route_policies(specs: Iterable[ModelSpec]) -> dict[str, RoutePolicy]:
 def _has_policy(spec: ModelSpec) -> bool:
     asks = any(candidate.concurrency is not None or candidate.when for candidate in spec.candidates)
     several = len(spec.candidates) > 1 or bool(spec.fallback)
-    said = (spec.retry, spec.breaker, spec.queue, spec.outlier, spec.probe)
+    said = (spec.retry, spec.breaker, spec.queue, spec.outlier, spec.probe, spec.continues)
     return several or asks or any(each is not None for each in said)
 
 
@@ -75,6 +83,7 @@ def _policy(spec: ModelSpec) -> RoutePolicy:
         queue=_rule(QueueRule, spec.queue),
         outlier=_rule(OutlierRule, spec.outlier),
         split=_split(spec),
+        continues=None if spec.continues is None else _rule(ContinueRule, spec.continues),
         probe=None if spec.probe is None else _probe(spec.probe),
     )
 

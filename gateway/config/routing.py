@@ -134,6 +134,18 @@ class ProbeSpec(Strict):
     max_unpriced_per_day: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
 
 
+class ContinueSpec(Strict):
+    """What becomes of a plain text stream that is cut after its first byte: somebody else goes on with it."""
+
+    times: Annotated[int, Field(ge=1, le=10)] = 2
+    by: Literal["auto", "prefill", "instruct"] = "auto"
+
+
+def _switched(value: object) -> object:
+    """``true`` is the section with nothing in it, ``false`` none."""
+    return ({} if value else None) if isinstance(value, bool) else value
+
+
 def _some(candidates: tuple[CandidateSpec, ...]) -> tuple[CandidateSpec, ...]:
     if not candidates:
         raise ValueError("names no provider; give one {provider, model}")
@@ -155,6 +167,9 @@ class ModelSpec(Strict):
     queue: QueueSpec | None = None
     outlier: OutlierSpec | None = None
     probe: ProbeSpec | None = None
+    continues: Annotated[
+        ContinueSpec | None, BeforeValidator(_switched, json_schema_input_type=ContinueSpec | bool | None)
+    ] = Field(None, validation_alias="continue")
     hedge: NotYet = None
     mirror: NotYet = None
 

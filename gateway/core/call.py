@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.core.exchange import Deployment, Incoming, Labels, Request
 from gateway.core.ports import (
@@ -17,16 +17,21 @@ from gateway.core.ports import (
     StreamVerdicts,
 )
 from gateway.core.record import ExchangeRecord
+from gateway.core.spent import Spent
 from gateway.core.verdict import Masked
 
 
 class TripView(Protocol):
     """What others may see of a call's way from deployment to deployment."""
 
-    # Of the try that goes on now: first, retry or fallback; its number, from 1; how long those before it took.
+    # Of the try that goes on now: first, retry, fallback or continue; its number, from 1; how long those before took.
     kind: str
     number: int
     spent_ns: int
+    # Our code of what came of it, where the call as a whole ends with another one.
+    code: str
+    # How often a stream that is cut may be gone on with yet; it is kept as it came until then.
+    continues: int
 
     @property
     def split(self) -> str:
@@ -40,6 +45,23 @@ class TripView(Protocol):
 
     def judge(self, score: float, verdict: str, *, tainted: bool) -> None:
         """Take in what rules made of the request."""
+        ...
+
+
+class PartView(Protocol):
+    """One of the parts that an answer is put together from, where its stream was cut and gone on with."""
+
+    # What was asked for this part.
+    document: Any
+
+    @property
+    def model(self) -> str:
+        """Who says it."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """All that it said, as it came."""
         ...
 
 
@@ -60,6 +82,8 @@ class Call:
         lease: What is reserved for the call.
         attempt: The try at the provider, once it has begun.
         crossing: The way to a provider that speaks another dialect, where it does.
+        part: The part of the answer that is under way, where its stream was cut before.
+        spent: What the parts before it used.
         screen: Response guards over a stream, where a rule wants them.
         clauses: Who judges a stream by clause, and holds it for that.
         judging: The judges that are asked beside the call.
@@ -82,6 +106,8 @@ class Call:
     lease: Lease | None = None
     attempt: AttemptView | None = None
     crossing: CrossingView | None = None
+    part: PartView | None = None
+    spent: Spent | None = None
     screen: StreamVerdicts | None = None
     clauses: ClauseHolder | None = None
     judging: Judges | None = None

@@ -285,6 +285,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         extras: Every other field at the top, by the client's name for it.
         names: What the client calls a field here, where it differs: ``{"sampling.max_tokens": "max_output_tokens"}``.
         told_as: How the client wants its answer told, for the writer of its own dialect alone.
+        prefilled: The last turn is the beginning of the answer, to be gone on with.
     """
 
     dialect: str
@@ -307,6 +308,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     extras: dict[str, Any] = {}
     names: dict[str, str] = {}
     told_as: Any = None
+    prefilled: bool = False
 
 
 class TokenLogprob(msgspec.Struct, frozen=True, kw_only=True):

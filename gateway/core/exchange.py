@@ -242,6 +242,19 @@ class ProbeRule(msgspec.Struct, frozen=True, kw_only=True):
     max_unpriced_per_day: int = 1000
 
 
+class ContinueRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How a plain text stream that its provider cuts is gone on with.
+
+    Attributes:
+        times: How often, for one call.
+        by: How the next deployment is asked: ``prefill`` gives it the partial answer as the beginning of its own,
+            ``instruct`` tells it to go on from there, ``auto`` takes the first where the model is known to take it.
+    """
+
+    times: int = 2
+    by: Literal["auto", "prefill", "instruct"] = "auto"
+
+
 class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How calls of an alias are spread over its deployments, and what happens when one of them fails.
 
@@ -250,6 +263,7 @@ class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
         retry_on: What is worth another try.
         split: Shares callers out over arms, where there are several.
         probe: When its deployments are asked without a call; ``None`` for never.
+        continues: What becomes of a stream that is cut after its first byte; ``None``: it ends with its error.
     """
 
     strategy: Strategy = "weighted"
@@ -260,6 +274,7 @@ class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
     outlier: OutlierRule = OutlierRule()
     split: Split | None = None
     probe: ProbeRule | None = None
+    continues: ContinueRule | None = None
 
 
 class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,6 +51,16 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
         return self.output_text_tokens + self.reasoning_tokens + self.audio_output_tokens
 
 
+def total(one: Usage | None, other: Usage | None) -> Usage | None:
+    """Add up what two parts of a call used; one that nobody knows adds nothing."""
+    if one is None or other is None:
+        return one or other
+    names = [name for name in Usage.__struct_fields__ if name != "source"]
+    sums = {name: getattr(one, name) + getattr(other, name) for name in names}
+    source: UsageSource = "reported" if one.source == other.source == "reported" else "estimated"
+    return Usage(**sums, source=source)
+
+
 class Price(msgspec.Struct, frozen=True, kw_only=True):
     """What a model costs, in nano-dollars a token (USD a million tokens × 1000). ``None``: not known."""
 

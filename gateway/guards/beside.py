@@ -57,6 +57,14 @@ class Judging:
             images = find_images(document) if self._plan.reads_images else ()
             self._start(dialect.name, [*dialect.segments(document), *images], "request")
 
+    def follow(self, stop: Stop) -> None:
+        """The call goes on with another try, which this ends; at once, where a judge has spoken in between."""
+        spoken = next((each.rule for each in self._found if each.rule), "")
+        if spoken:
+            stop(Blocked(spoken))
+        else:
+            self._stop = stop
+
     # --- a stream's texts as they leave; a gateway.guards.stream.Listener
 
     def heard(self, channel: Channel, text: str) -> None:

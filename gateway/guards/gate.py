@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Protocol
 
 import msgspec
 import orjson
 
 from gateway.core.call import Call
-from gateway.core.errors import Blocked
+from gateway.core.errors import Blocked, GatewayError
 from gateway.core.exchange import AnswerFacts, Headers, Request
 from gateway.core.ports import ClauseHolder, Dialect, StreamReader, StreamVerdicts
 from gateway.core.record import ExchangeRecord, GuardEvent
@@ -199,6 +200,40 @@ def watch(call: Call, plan: GuardPlan, *, restores: bool) -> None:
             screen.tell(judging)
         call.clauses = plan.clause_gate(screen)
     call.screen = RestoringScreen(screen, call.masks) if call.masks and restores else screen
+
+
+async def may_be_sent(
+    record: ExchangeRecord, plan: GuardPlan, dialect: Dialect, request: Request, sessions: Sessions
+) -> bool:
+    """Say whether text of an answer may go to another provider as it is, as a part of what that one is asked.
+
+    What rules on requests find in it stands on the record; that they would turn it back does not, since the call is no
+    worse than it was.
+
+    Args:
+        record: Gets the events.
+        plan: The rules.
+        dialect: Knows the request's document.
+        request: With the text, and nothing else.
+        sessions: As for :func:`admit`.
+    """
+    if not plan.request_active:
+        return True
+    scratch = copy(record)
+    scratch.guard_events = []
+    try:
+        admitted = await admit(scratch, plan, dialect, request, sessions)
+        free = admitted.document is request.document and not admitted.route and not admitted.taint
+    except Blocked:
+        free = False
+    record.guard_events = (record.guard_events + scratch.guard_events)[:MAX_EVENTS]
+    return free
+
+
+def follow(call: Call, stop: Callable[[GatewayError], None]) -> None:
+    """Let the judges beside a call end another try of it than the one with which they began."""
+    if isinstance(call.judging, Judging):
+        call.judging.follow(stop)
 
 
 def _transcript(dialect: Dialect, data: bytes) -> Any:

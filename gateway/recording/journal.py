@@ -243,7 +243,9 @@ class Journal:
             record.bytes_out += attempt.out_bytes
             ended_ns = attempt.ended_ns or now_ns
             took_ns -= ended_ns - attempt.sent_ns
-            self._attempted(record, call, code, ended_ns)
+            self._attempted(record, call, code if call.trip is None else call.trip.code or code, ended_ns)
+            if call.spent is not None:
+                call.spent.give(record)
             if self._bodies != "none":
                 self._captured(call, record)
         if call.trip is not None:
@@ -264,7 +266,7 @@ class Journal:
             return
         first_ns = attempt.first_ns or attempt.answered_ns
         ttft_ms = (first_ns - attempt.sent_ns) / 1e6 if first_ns else None
-        if record.stream:
+        if record.stream and (trip is None or trip.kind != "continue"):
             record.ttft_ms = ttft_ms
         tried = AttemptRecord(
             number=1 if trip is None else trip.number,

@@ -121,6 +121,11 @@ class Attempt:
         return b"".join(self._parts) if self._size <= MAX_HELD_BYTES else None
 
     @property
+    def slow(self) -> set[str]:
+        """Who has made the provider wait."""
+        return self._slow
+
+    @property
     def held(self) -> bool:
         """Whether a stream is kept here and its client has seen nothing of it."""
         return self._gather == "hold"
@@ -206,6 +211,9 @@ class Attempt:
             self.reader = call.dialect.stream_reader(call.request, None if self._gather == "hold" else call.screen)
             if call.request.stream_type:
                 self.headers[b"content-type"] = call.request.stream_type
+            if not self._gather and call.trip is not None and call.trip.continues:
+                # Should it be cut, somebody else goes on with it.
+                self._gather = "watch"
             if self._clauses is not None:
                 self._clauses.open(self)
             if self.running is not None:

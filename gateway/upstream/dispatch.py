@@ -44,6 +44,18 @@ class LocalProvider(Protocol):
         ...
 
 
+class Taker(AnswerSink, Protocol):
+    """Takes an answer, and can stop it; an attempt is one."""
+
+    @property
+    def running(self) -> Running | None:
+        """The answer on its way."""
+        ...
+
+    @running.setter
+    def running(self, value: Running | None) -> None: ...
+
+
 class RpcClient(Protocol):
     """Speaks gRPC to servers, and answers as their HTTP side would."""
 
@@ -97,7 +109,7 @@ class Dispatcher:
 
     def start(
         self,
-        attempt: Attempt,
+        attempt: Taker,
         deployment: Deployment,
         request: Request,
         body: bytes,

@@ -75,8 +75,11 @@ class FrameSplitter:
         return iter(self._next, None)
 
     def rest(self) -> bytes:
-        """Return what is left of a frame that never became whole."""
-        return bytes(self._buffer[self._at :])
+        """Return what is left of a frame that never became whole, and forget it."""
+        rest = bytes(self._buffer[self._at :])
+        self._buffer.clear()
+        self._at = self._total = 0
+        return rest
 
     def _next(self) -> bytes | None:
         buffer, at = self._buffer, self._at

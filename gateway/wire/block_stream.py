@@ -26,6 +26,10 @@ class Splitter(Protocol):
         """Take the next bytes, and give what is whole now."""
         ...
 
+    def rest(self) -> bytes:
+        """Return what never became whole, and forget it."""
+        ...
+
 
 class BlockReader:
     """Subclasses say what becomes of an event.
@@ -64,6 +68,17 @@ class BlockReader:
         del self.kept[mark[1] :]
         self.told = list(mark[2:])
         self._room = -1
+
+    def resume(self, taken: bytes) -> None:
+        """Go on after a cut: see :meth:`gateway.core.resumable.Resumable.resume`."""
+        self._failure = None
+        self._cutter.rest()
+
+    def keep_only(self, taken: bytes) -> None:
+        """Forget an event that was cut, which would spoil the next one, where bytes are kept as they came."""
+        if len(taken) <= KEPT_BYTES:
+            self.kept[:] = [taken]
+            self._room = KEPT_BYTES - len(taken)
 
     def began(self, index: int) -> None:
         """Remember that the client was told of a block.

@@ -53,7 +53,8 @@ class Splitter(Protocol):
         ...
 
 
-def _splitter(media_type: bytes) -> Splitter:
+def splitter(media_type: bytes) -> Splitter:
+    """Give what cuts a stream of this type."""
     if media_type.startswith(aws_eventstream.MEDIA_TYPE):
         return aws_eventstream.FrameSplitter()
     return EventSplitter()
@@ -108,7 +109,9 @@ class Bridge(msgspec.Struct, frozen=True):
     client: ClientCodec
     provider: ChatCodec
 
-    def cross(self, document: Any, path: str, deployment: Deployment, spare: Spare) -> Crossing:
+    def cross(
+        self, document: Any, path: str, deployment: Deployment, spare: Spare, *, prefilled: bool = False
+    ) -> Crossing:
         """Write a request for the provider.
 
         Args:
@@ -116,12 +119,15 @@ class Bridge(msgspec.Struct, frozen=True):
             path: Path and query as the client wrote them.
             deployment: Where the call goes.
             spare: Stands in where the provider names no id and no time.
+            prefilled: The last turn is the beginning of the answer.
 
         Raises:
             MalformedRequest: The client's dialect does not allow it.
             UnsupportedField: The provider's dialect has no place for a field, and it may not be left out.
         """
         chat = self.client.read_request(document, path)
+        if prefilled:
+            chat = msgspec.structs.replace(chat, prefilled=True)
         losses = Losses(chat.names, self.provider.name, deployment.on_unsupported)
         model = deployment.model or chat.model
         wire = self.provider.write_request(chat, model, losses)
@@ -219,7 +225,7 @@ class Crossing:
     def stream(self, media_type: bytes = EVENTS) -> StreamCrossing:
         """Begin to turn a stream into the client's, whatever frames the provider sends it in."""
         reader, writer = self._bridge.provider.reader(), self._bridge.client.writer(self._chat)
-        return StreamCrossing(self, reader, writer, _splitter(media_type))
+        return StreamCrossing(self, reader, writer, splitter(media_type))
 
     def began(self, event: Began) -> Began:
         """Fill in what a stream's beginning lacks."""

@@ -15,10 +15,11 @@ from typing import Any
 
 import orjson
 
-from gateway.core.errors import Blocked, GatewayError, InvalidAnswer, StreamBroken, StreamFailed
+from gateway.core.errors import Blocked, GatewayError, InvalidAnswer, StreamBroken
 from gateway.core.exchange import AnswerFacts, Request
 from gateway.core.ports import StreamMark
 from gateway.wire.openai_answer import joined_reasons, says
+from gateway.wire.openai_failures import provider_failure
 from gateway.wire.openai_usage import openai_usage
 from gateway.wire.shapes import is_array, is_integer, is_object, is_text
 from gateway.wire.sse import EventSplitter, parse_event
@@ -98,6 +99,11 @@ class EventReader:
         del self.kept[mark[1] :]
         # What follows in a stream that was cut is not kept either.
         self._room = -1
+
+    def resume(self, taken: bytes) -> None:
+        """Go on after a cut: see :meth:`gateway.core.resumable.Resumable.resume`."""
+        self._failure = None
+        self._splitter.rest()
 
     def open_choices(self) -> list[int]:
         """Choices that have no finish reason yet, those that were asked for and never seen included."""
@@ -245,6 +251,14 @@ class PassReader(EventReader):
                 return self._shown(data)
         return self._split(data)
 
+    def resume(self, taken: bytes) -> None:
+        """Go on after a cut: see :meth:`gateway.core.resumable.Resumable.resume`."""
+        super().resume(taken)
+        if len(taken) <= KEPT_BYTES:
+            # Without the event that was cut, which would spoil the next one.
+            self.kept[:] = [taken]
+            self._room = KEPT_BYTES - len(taken)
+
     def _event(self, raw: bytes) -> bytes:
         if self._quick and plain_events(raw):
             self.facts.chunks += 1
@@ -276,23 +290,6 @@ def plain_events(data: bytes) -> int:
         return 1
     events = data.count(b"\n\n")
     return events if data.count(b"\n") == 2 * events == 2 * data.count(b"\n\ndata: {") + 2 else 0
-
-
-def provider_failure(error: Any) -> StreamFailed:
-    """Turn the ``error`` of an event into a failure that keeps the provider's own words and status."""
-    if not is_object(error):
-        return StreamFailed(error if is_text(error) else "The provider reported an error.")
-    message = error.get("message")
-    status = 502
-    for name in ("code", "status", "status_code"):
-        value = error.get(name)
-        if is_text(value) and value.isdecimal() and len(value) == 3:
-            value = int(value)
-        if is_integer(value) and 400 <= value <= 599:
-            status = value
-            break
-    shown = message if is_text(message) and message else "The provider reported an error."
-    return StreamFailed(shown, status=status, detail=write(error))
 
 
 def choice_index(choice: dict[str, Any]) -> int:

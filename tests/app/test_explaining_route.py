@@ -14,7 +14,7 @@ from gateway.app.explaining_route import KEPT, RouteShown, explain_route, questi
 from gateway.app.policies import build_engine
 from gateway.app.route_simulation import PICKS
 from gateway.core.errors import GatewayError, MalformedRequest, ModelNotFound
-from gateway.core.exchange import Deployment, OutlierRule, QueueRule, RoutePolicy
+from gateway.core.exchange import ContinueRule, Deployment, OutlierRule, QueueRule, RoutePolicy
 from gateway.core.route_rules import Between, RouteMatch, Split
 from gateway.core.verdict import CallFacts
 from gateway.policy.load import bundle_of
@@ -109,6 +109,15 @@ def test_one_that_is_full_is_passed_over_and_calls_beyond_all_limits_are_turned_
     assert explained(entry(small), under_way=1, strategy="weighted").turned_away == 0.0
     assert (shown.queue, alone.queue) == (QueueRule(), QueueRule())
     assert explained(entry(A), entry(B), strategy="weighted").queue is None
+
+
+def test_it_is_told_whether_a_stream_would_go_on_when_it_is_cut():
+    rule = ContinueRule(times=3)
+    streamed = CHAT | {"stream": True}
+    assert explained(entry(A), document=streamed, continues=rule).continues == rule
+    assert explained(entry(A), document=CHAT, continues=rule).continues is None
+    assert explained(entry(A), document=streamed | {"n": 2}, continues=rule).continues is None
+    assert explained(entry(A), document=streamed, retries=1).continues is None
 
 
 def test_outliers_are_told_of_where_one_may_be_left_alone():

@@ -58,6 +58,13 @@ def test_a_route_is_told_in_lines(home: Path, capsys: pytest.CaptureFixture[str]
     assert "note: health is not known here" in told.err
 
 
+def test_how_a_cut_stream_goes_on_is_told(home: Path, capsys: pytest.CaptureFixture[str]):
+    (home / "weighbridge.yaml").write_text(CONFIG.replace("    strategy: weighted", "    continue: {times: 3}"))
+    (home / "request.json").write_bytes(orjson.dumps(CHAT | {"stream": True}))
+    assert main(["explain-route", "request.json"]) == 0
+    assert "when its stream is cut: gone on with, up to 3 times, asked by auto" in capsys.readouterr().out
+
+
 def test_calls_that_nobody_can_take_are_told(home: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["explain-route", "request.json", "--under-way", "4"]) == 0
     assert "% of 1000 calls, 4 under way, find all of them full and wait" in capsys.readouterr().out

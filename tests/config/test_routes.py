@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.config.routes import fallback_candidates, model_entries, route_policies
 from gateway.config.routing import ModelSpec
-from gateway.core.exchange import CAUSES, OutlierRule, ProbeRule, QueueRule, RoutePolicy
+from gateway.core.exchange import CAUSES, ContinueRule, OutlierRule, ProbeRule, QueueRule, RoutePolicy
 from gateway.core.route_rules import RouteMatch, Split
 
 PROVIDERS = ("a", "b", "c")
@@ -46,6 +46,14 @@ def test_policies_have_defaults():
     policy = route_policies([told])["m"]
     assert (policy.retries, policy.retry_on) == (1, {"connect", "429"})
     assert (policy.breaker.consecutive, policy.breaker.open_s, policy.breaker.share) == (7, 1.0, 0.5)
+
+
+def test_streams_are_gone_on_with_where_that_is_said():
+    assert route_policies([spec(**{"continue": False})]) == {}
+    assert route_policies([spec(**{"continue": True})])["m"].continues == ContinueRule()
+    told = route_policies([spec(**{"continue": {"times": 5, "by": "prefill"}})])["m"]
+    assert told.continues == ContinueRule(times=5, by="prefill")
+    assert route_policies([spec(retry={"attempts": 1})])["m"].continues is None
 
 
 def test_queues_and_outliers_come_with_what_is_said_of_them():

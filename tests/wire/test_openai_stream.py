@@ -20,7 +20,6 @@ from gateway.wire.openai_stream import (
     envelope_of,
     load_object,
     plain_events,
-    provider_failure,
     write,
     write_event,
 )
@@ -210,23 +209,6 @@ def test_what_came_before_an_error_is_released_with_it() -> None:
     with pytest.raises(StreamFailed) as again:
         reader.finish()
     assert again.value.released == b""
-
-
-@pytest.mark.parametrize(
-    ("error", "message", "status"),
-    [
-        ("Down", "Down", 502),
-        ({"message": "Down"}, "Down", 502),
-        ({"message": "Down", "code": 503}, "Down", 503),
-        ({"message": 1, "status": 429}, "The provider reported an error.", 429),
-        ({"code": True, "status_code": 99}, "The provider reported an error.", 502),
-        ({"code": "insufficient_quota", "status": "²²²"}, "The provider reported an error.", 502),
-        (["x"], "The provider reported an error.", 502),
-    ],
-)
-def test_failure_keeps_the_providers_words_and_status(error: Any, message: str, status: int) -> None:
-    failure = provider_failure(error)
-    assert (failure.public_message, failure.status) == (message, status)
 
 
 def test_named_error_event_is_a_failure_whatever_it_holds() -> None:

@@ -124,6 +124,11 @@ class PassReader(EventReader):
                 return data
         return self._split(data)
 
+    def resume(self, taken: bytes) -> None:
+        """Go on after a cut: see :meth:`gateway.core.resumable.Resumable.resume`."""
+        super().resume(taken)
+        self.keep_only(taken)
+
     def _shown(self, name: str, raw: bytes, document: dict[str, Any]) -> bytes:
         self.note(name, document)
         return raw

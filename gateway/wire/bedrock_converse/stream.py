@@ -122,6 +122,11 @@ class PassReader(EventReader):
             self._keep(data)
         return self._split(data)
 
+    def resume(self, taken: bytes) -> None:
+        """Go on after a cut: see :meth:`gateway.core.resumable.Resumable.resume`."""
+        super().resume(taken)
+        self.keep_only(taken)
+
     def open_blocks(self) -> list[int]:
         """Blocks whose end the client waits for; deltas were not read until now."""
         if self._going_on is not None:

@@ -88,6 +88,11 @@ class EventReader:
         del self.kept[mark[1] :]
         self._room = -1
 
+    def resume(self, taken: bytes) -> None:
+        """Go on after a cut: see :meth:`gateway.core.resumable.Resumable.resume`."""
+        self._failure = None
+        self._splitter.rest()
+
     def open_candidates(self) -> list[int]:
         """Candidates that have no finish reason yet, those that were asked for and never seen included."""
         return sorted(self._seen.union(range(self._request.choices)).difference(self.finished))
@@ -234,6 +239,10 @@ class ArrayReader:
         """Forget what came after a moment: see :meth:`gateway.core.ports.StreamReader.rewind`."""
         self.inner.rewind(mark)
         self._begun = bool(mark[2])
+
+    def resume(self, taken: bytes) -> None:
+        """Go on after a cut: see :meth:`gateway.core.resumable.Resumable.resume`."""
+        self.inner.resume(taken)
 
     def closing(self) -> bytes:
         """The end of the array."""

@@ -14,7 +14,8 @@ from gateway.core.errors import InvalidAnswer, StreamBroken, StreamFailed
 from gateway.core.usage import Usage
 from gateway.wire.openai_chat.chat_pieces import read_citations, read_finish, read_logprobs
 from gateway.wire.openai_chat.request import DIALECT_NAME
-from gateway.wire.openai_stream import MAX_CHOICES, choice_index, load_object, provider_failure
+from gateway.wire.openai_failures import provider_failure
+from gateway.wire.openai_stream import MAX_CHOICES, choice_index, load_object
 from gateway.wire.openai_usage import openai_usage
 from gateway.wire.shapes import is_array, is_integer, is_object, is_text
 from gateway.wire.sse import EventSplitter, parse_event

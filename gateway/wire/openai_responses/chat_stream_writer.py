@@ -13,6 +13,8 @@ from gateway.wire.openai_responses.chat_items import Items
 from gateway.wire.openai_responses.chat_pieces import write_citations, write_finish, write_logprobs
 from gateway.wire.openai_responses.merge import Script
 from gateway.wire.openai_responses.request import DIALECT_NAME
+from gateway.wire.openai_responses.stream import documents_of
+from gateway.wire.shapes import is_integer, is_object, is_text
 
 _STEMS = {
     "output_text": ("response.output_text", "text", "content", "response.content_part"),
@@ -96,6 +98,23 @@ class ResponseEventWriter:
             self._write(event)
         out, self._out = self._out, []
         return b"".join(out)
+
+    def take_over(self, taken: bytes) -> None:
+        """Go on with a stream that somebody else has begun, under the names and numbers in it.
+
+        Args:
+            taken: The whole events so far; what they say was written here already.
+        """
+        names: dict[Any, Any] = {}
+        for document in documents_of([taken]):
+            number, item = document.get("sequence_number"), document.get("item")
+            if is_integer(number):
+                self._script.number = number + 1
+            if document.get("type") == "response.output_item.added" and is_object(item):
+                names[document.get("output_index")] = item.get("id")
+        for item in self._items:
+            if is_text(name := names.get(item.number)):
+                item.document["id"] = name
 
     def _write(self, event: ChatEvent) -> None:
         if isinstance(event, Said):

@@ -12,7 +12,8 @@ import orjson
 
 from gateway.core.errors import GatewayError, StreamFailed
 from gateway.wire.openai_errors import error_body
-from gateway.wire.openai_stream import provider_failure, write
+from gateway.wire.openai_failures import provider_failure
+from gateway.wire.openai_stream import write
 from gateway.wire.shapes import is_object, is_text
 
 _FIELDS = ("message", "type", "param", "code")

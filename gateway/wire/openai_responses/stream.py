@@ -83,6 +83,11 @@ class ResponseReader:
         # What follows in a stream that was cut is not kept either.
         self._room = -1
 
+    def resume(self, taken: bytes) -> None:
+        """Go on after a cut: see :meth:`gateway.core.resumable.Resumable.resume`."""
+        self._failure = None
+        self._splitter.rest()
+
     def _split(self, data: bytes) -> bytes:
         if self.done or self._failure is not None:
             return b""
@@ -199,6 +204,14 @@ class PassReader(ResponseReader):
             self.next_event += events
             return data
         return self._split(data)
+
+    def resume(self, taken: bytes) -> None:
+        """Go on after a cut: see :meth:`gateway.core.resumable.Resumable.resume`."""
+        super().resume(taken)
+        if len(taken) <= KEPT_BYTES:
+            # Without the event that was cut, which would spoil the next one.
+            self.kept[:] = [taken]
+            self._room = KEPT_BYTES - len(taken)
 
     def _shown(self, raw: bytes, event: ServerSentEvent, document: dict[str, Any]) -> bytes:
         return raw

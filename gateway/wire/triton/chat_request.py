@@ -12,7 +12,7 @@ from gateway.wire.shapes import is_array, is_integer, is_object, is_text
 from gateway.wire.triton.paths import Target
 from gateway.wire.triton.paths import read as read_path
 from gateway.wire.triton.request import DIALECT_NAME
-from gateway.wire.triton.templates import ChatTemplate, Said
+from gateway.wire.triton.templates import ChatTemplate, Said, defused
 from gateway.wire.triton.wanted import FLAGS, LOG_PROBS, NOTHING, wanted_by
 
 # The models have no limit of their own: without one they would write one token, or refuse.
@@ -66,7 +66,10 @@ def _prompt(chat: ChatRequest, losses: Losses, template: ChatTemplate) -> str:
     if template.takes_tools and (chat.tool_choice is None or chat.tool_choice.mode != "none"):
         told = [_tool(tool, losses) for tool in chat.tools]
     try:
-        return template.text(_messages(chat, losses, template), [tool for tool in told if tool])
+        said = _messages(chat, losses, template)
+        # What the model is to go on with stands behind the mark of its turn, whatever the template.
+        begun = defused(said.pop().text, template.marks) if chat.prefilled and said else ""
+        return template.text(said, [tool for tool in told if tool]) + begun
     except MalformedRequest as error:
         raise MalformedRequest(error.public_message, param=chat.names.get("turns", "messages")) from None
 

@@ -87,6 +87,11 @@ class PassReader:
         del self.kept[mark[1] :]
         self._room = -1
 
+    def resume(self, taken: bytes) -> None:
+        """Go on after a cut: see :meth:`gateway.core.resumable.Resumable.resume`."""
+        self._failure = None
+        self._splitter.rest()
+
     def _take(self, events: list[bytes]) -> bytes:
         out: list[bytes] = []
         try:
