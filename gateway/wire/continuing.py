@@ -238,6 +238,12 @@ class Continuation(Crossing):
         self.spare = spare
         self.dropped = list(dropped)
         self.usage: Usage | None = None
+        self.headers: Headers = {}
+
+    @property
+    def speaks(self) -> str:
+        """Nobody's errors: of an answer that is none the client sees nothing."""
+        return ""
 
     @property
     def text(self) -> str:
