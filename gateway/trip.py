@@ -9,8 +9,9 @@ import msgspec
 
 from gateway.core.call import Call
 from gateway.core.errors import GatewayError, Overloaded
-from gateway.core.exchange import Cause, ContinueRule
+from gateway.core.exchange import Cause
 from gateway.core.ports import AttemptView
+from gateway.onward import Onward
 from gateway.request_facts import RequestFacts
 from gateway.routing.causes import cause_of, cause_of_status
 from gateway.routing.chooser import Asked, Chooser
@@ -25,7 +26,7 @@ _MAX_DELAY_S = 8.0
 _MAX_AWAITED_S = 10.0
 
 
-class Trip:
+class Trip(Onward):
     """Where a call has been.
 
     Args:
@@ -41,8 +42,6 @@ class Trip:
             ``continue`` with a stream that was cut.
         number: Of that try, from 1.
         spent_ns: How long the tries before it took, and waiting for a slot.
-        code: Our code of what came of that try, where the call as a whole ends with another one.
-        continues: How often a stream that is cut may be gone on with yet.
         fit: Where it may go, and in which arm of a split it is.
         elsewhere: What rules made of the request sends it to another deployment than it was admitted for.
     """
@@ -53,18 +52,13 @@ class Trip:
         "_chooser",
         "_facts",
         "_left",
-        "_next_kind",
-        "_passed",
         "_random",
         "_tried",
         "_under_way",
-        "code",
-        "continues",
         "elsewhere",
         "fit",
         "kind",
         "number",
-        "place",
         "spent_ns",
     )
 
@@ -79,14 +73,10 @@ class Trip:
         self._random = random
         self._left = chooser.policy.retries
         self._tried: list[int] = []
-        # Who was chosen to go on with a stream, and could not.
-        self._passed: list[int] = []
         self._under_way = self._began = False
         self.kind = self._next_kind = "first"
         self.number = self.spent_ns = 0
-        self.code = ""
-        continues = chooser.policy.continues
-        self.continues = 0 if continues is None else continues.times
+        super().__init__(chooser.policy.continues)
         place = chooser.aim(asked, chooser.now_s())
         self.place = 0 if place is None else place
         chooser.budget.call()
@@ -278,49 +268,6 @@ class Trip:
         # Full jitter: calls that failed together do not come back together.
         most_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2 ** (len(self._tried) - 1))
         return max(wait_s, self._random.random() * most_s)
-
-    def carry_on(self) -> bool:
-        """Choose who goes on with a stream that was cut: somebody else, or who had it if there is nobody else.
-
-        A client that has half an answer waits in no queue.
-
-        Returns:
-            Whether there is anybody who has room. Each choice counts against how often that may be.
-        """
-        chooser = self._chooser
-        if not self.continues:
-            return False
-        self.continues -= 1
-        self._next_kind, now_s = "continue", chooser.now_s()
-        place = chooser.free(self._asked, now_s, self._tried)
-        if place is None:
-            had = [each for each in self._tried if each not in self._passed]
-            again = [each for each in had if not chooser.healths[each].rests_s(now_s) and not chooser.full(each)]
-            if not again or not chooser.budget.take(now_s):
-                return False
-            place = again[0]
-        self.place = place
-        return True
-
-    def resume(self) -> None:
-        """The rest of a stream goes to whom :meth:`carry_on` has chosen."""
-        self._sit(self.place)
-        self.begin()
-
-    def pass_over(self) -> None:
-        """Who was chosen is not to be asked after all, nor chosen again."""
-        self._tried.append(self.place)
-        self._passed.append(self.place)
-        self.continues += 1
-
-    def tries_again(self, cause: Cause) -> bool:
-        """Whether the policy takes a cause for something that another deployment may mend."""
-        return cause in self._chooser.policy.retry_on
-
-    @property
-    def continue_rule(self) -> ContinueRule:
-        """How a deployment is asked to go on with a stream."""
-        return self._chooser.policy.continues or ContinueRule()
 
     def _next(self) -> int | None:
         chooser = self._chooser
