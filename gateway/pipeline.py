@@ -26,10 +26,11 @@ from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.guards.plan import GuardPlan
 from gateway.guards.sessions import Sessions
+from gateway.moves import checked, let_go
 from gateway.realtime.opening import converse
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import is_ordinary
-from gateway.travel import checked, let_go, travel
+from gateway.travel import travel
 from gateway.upstream.attempt import Attempt
 from gateway.upstream.dispatch import Dispatcher
 from gateway.wire import openai_responses, passthrough
@@ -74,7 +75,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         except GatewayError as error:
             if call.request is None:
                 call.dialect = error_dialect(incoming.path)
-            await self._fail(call, error)
+            await _fail_through(self, call, error)
         except asyncio.CancelledError as cancelled:
             await self._cancelled(call, cancelled)
             raise
@@ -222,16 +223,16 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             return
         if isinstance(reason, GatewayError):
             # We are the ones who leave: the client is still there to be told.
-            await self._fail(call, reason)
+            await self.fail(call, reason)
             return
         call.handed_on = True
-        _keep(self, self._fail(call, ClientGone("The client went away.")))
+        _keep(self, self.fail(call, ClientGone("The client went away.")))
 
     def refuse(self, incoming: Incoming, reply: Reply, error: GatewayError) -> None:
         """Answer a request that never became one, or whose handling broke down."""
         self._answer_error(Call(incoming, reply, None, error_dialect(incoming.path)), error)
 
-    async def _fail(self, call: Call, error: GatewayError) -> None:
+    async def fail(self, call: Call, error: GatewayError) -> None:
         """End a call that failed, as far as its client can still be told."""
         attempt = call.attempt
         for screened in let_go(call):
@@ -290,7 +291,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
 def _number(call: Call) -> int:
     """How many tries there were at providers."""
-    return int(call.attempt is not None) if call.trip is None else call.trip.number
+    return int(call.attempt is not None) if call.trip is None else call.trip.made
 
 
 def _used(call: Call, reader: StreamReader, error: GatewayError) -> bool:
@@ -318,6 +319,17 @@ def _ending(call: Call, reader: StreamReader, error: GatewayError, exchange_id: 
         return call.dialect.stream_block(reader)
     error.event_number = openai_responses.next_event(reader)
     return call.dialect.stream_error(error, exchange_id)
+
+
+async def _fail_through(rooms: Pipeline, call: Call, error: GatewayError) -> None:
+    """End a call that failed; should its client leave meanwhile, without it."""
+    try:
+        await rooms.fail(call, error)
+    except asyncio.CancelledError:
+        if not call.filed:
+            call.handed_on = True
+            _keep(rooms, rooms.fail(call, error))
+        raise
 
 
 def _keep(rooms: Pipeline, work: Coroutine[Any, Any, None]) -> None:

@@ -13,29 +13,19 @@ from gateway import continuing
 from gateway.core.call import Call
 from gateway.core.errors import Bug, GatewayError, ProviderError, TotalTimeout, UnsupportedField
 from gateway.core.exchange import Request
-from gateway.core.verdict import Screened
 from gateway.course import Course
 from gateway.guards import gate
+from gateway.hedging import hedged, may_hedge
+from gateway.moves import TOO_LONG, checked, left_s, let_go, move
+from gateway.moves import Rooms as Moving
 from gateway.seating import take_slot
 from gateway.trip import Trip
 from gateway.upstream.attempt import Attempt
-from gateway.wire.answer_fault import answer_fault
 from gateway.wire.retry_after import retry_after_s
 
-_OK = 200
-_TOO_LONG = "The call took longer than it may, all its tries together."
 
-
-class Rooms(continuing.Rooms, Protocol):
+class Rooms(Moving, continuing.Rooms, Protocol):
     """The pipeline, as far as a call on its way needs it."""
-
-    def send(self, call: Call, request: Request, course: Course, document: Any) -> Attempt:
-        """Start a try."""
-        ...
-
-    async def admit(self, call: Call, request: Request, course: Course) -> tuple[Course, Any]:
-        """Let guards look at a request."""
-        ...
 
 
 async def travel(rooms: Rooms, call: Call, request: Request, course: Course, document: Any) -> tuple[Course, Attempt]:
@@ -54,18 +44,23 @@ async def travel(rooms: Rooms, call: Call, request: Request, course: Course, doc
         if call.trip is not trip:
             # A rule that holds there sends the call elsewhere.
             continue
-        attempt, error = await _try(rooms, call, request, course, document, trip)
-        if trip.continues and attempt is not None and continuing.was_cut(call, attempt, error):
-            return await continuing.carry_on(rooms, call, course, document, attempt, error)
+        if may_hedge(trip, request):
+            tried = await hedged(rooms, call, request, course, document, trip)
+            course, document, trip = tried.course, tried.document, tried.trip
+            attempt, error = tried.attempt, tried.error
+        else:
+            attempt, error = await _try(rooms, call, request, course, document, trip)
+            if trip.continues and attempt is not None and continuing.was_cut(call, attempt, error):
+                return await continuing.carry_on(rooms, call, course, document, attempt, error)
         wait_s = _wait_s(call, trip, attempt, error)
-        if wait_s is None or wait_s >= _left_s(rooms, call, course):
+        if wait_s is None or wait_s >= left_s(rooms, call, course):
             if error is None and attempt is not None:
                 return course, attempt
             raise error or Bug("A try ended with neither an answer nor an error.")
         _note(rooms, call, attempt, "upstream_error" if error is None else error.code)
         if wait_s:
             await asyncio.sleep(wait_s)
-        course, document = await _move(rooms, call, request, course, document, trip.place)
+        course, document = await move(rooms, call, request, course, document, trip.place)
     # A rule has sent the call where there is one deployment and one try.
     attempt = rooms.send(call, request, course, document)
     await attempt
@@ -83,7 +78,7 @@ async def _seat(
     if trip.place == planned:
         return course, document
     try:
-        moved = await _move(rooms, call, request, course, document, trip.place)
+        moved = await move(rooms, call, request, course, document, trip.place)
         seated = call.trip is trip
     finally:
         if not seated:
@@ -102,8 +97,9 @@ async def _try(
         attempt.head = trip.learning(attempt.sent_ns, attempt.head)
         if trip.number > 1:
             # The transport knows how long a try may take, not what the tries before it took.
-            left_s = _left_s(rooms, call, course)
-            late = asyncio.get_running_loop().call_later(left_s, attempt.stop, TotalTimeout(_TOO_LONG))
+            late = asyncio.get_running_loop().call_later(
+                left_s(rooms, call, course), attempt.stop, TotalTimeout(TOO_LONG)
+            )
         await attempt
         over = True
         checked(call, attempt)
@@ -117,11 +113,6 @@ async def _try(
             # The client went away, or a rule ended the call: the deployment has nothing to do with it.
             trip.leave()
     return attempt, None
-
-
-def _left_s(rooms: Rooms, call: Call, course: Course) -> float:
-    """Seconds that are left of those which the whole call may take."""
-    return course.deployment.timeouts.total_s - (rooms.journal.now_ns() - call.incoming.received_ns) / 1e9
 
 
 def _wait_s(call: Call, trip: Trip, attempt: Attempt | None, error: GatewayError | None) -> float | None:
@@ -154,42 +145,6 @@ async def _settle(
     record = rooms.journal.record(call)
     kept, record.guard_events = record.guard_events, []
     try:
-        return await _move(rooms, call, request, course, document, trip.place)
+        return await move(rooms, call, request, course, document, trip.place)
     finally:
         gate.after_reroute(record, kept)
-
-
-async def _move(
-    rooms: Rooms, call: Call, request: Request, course: Course, document: Any, place: int
-) -> tuple[Course, Any]:
-    """Take a call to another candidate, under the rules that hold there; gives its course and what to send."""
-    going = rooms.courses.next(call, request, course, place)
-    if going.deployment is course.deployment:
-        return course, document
-    call.deployment, call.template = going.deployment, going.template
-    rooms.ledger.move(call, going.principal, request, going.deployment)
-    rooms.journal.rerouted(rooms.journal.record(call), going.template)
-    if going.guard is not course.guard and going.guard.request_active:
-        return await rooms.admit(call, request, going)
-    return going, document
-
-
-def checked(call: Call, attempt: Attempt) -> Attempt:
-    """Look at a whole answer, which may say that all is well and be none. One that crosses was read on the way.
-
-    Raises:
-        ProviderError: It is an error, or nothing that a client could read.
-    """
-    if attempt.reader is None and attempt.status == _OK and call.crossing is None:
-        fault = answer_fault(call.dialect.name, attempt.body)
-        if fault is not None:
-            raise fault
-    return attempt
-
-
-def let_go(call: Call) -> list[Screened]:
-    """Let go of who judges a call, and return what judges beside it have said."""
-    if call.clauses is not None:
-        call.clauses.drop()
-    judging, call.judging = call.judging, None
-    return judging.drop() if judging is not None else []

@@ -18,6 +18,7 @@ from gateway.routing.chooser import Asked, Chooser
 from gateway.routing.fitness import ANYWHERE, Fit
 from gateway.routing.health import CAPACITY
 from gateway.routing.queue import Queue, Ticket
+from gateway.way import Way
 from gateway.wire.retry_after import retry_after_s
 
 _FIRST_DELAY_S = 0.25
@@ -26,7 +27,7 @@ _MAX_DELAY_S = 8.0
 _MAX_AWAITED_S = 10.0
 
 
-class Trip(Onward):
+class Trip(Way, Onward):
     """Where a call has been.
 
     Args:
@@ -39,11 +40,12 @@ class Trip(Onward):
     Attributes:
         place: Who has it now.
         kind: Of the try that goes on now: ``first``, ``fallback`` to another deployment, ``retry`` at the same,
-            ``continue`` with a stream that was cut.
+            ``hedge`` while another still has it, ``continue`` with a stream that was cut.
         number: Of that try, from 1.
         spent_ns: How long the tries before it took, and waiting for a slot.
         fit: Where it may go, and in which arm of a split it is.
         elsewhere: What rules made of the request sends it to another deployment than it was admitted for.
+        made: How many tries there were.
     """
 
     __slots__ = (
@@ -58,6 +60,7 @@ class Trip(Onward):
         "elsewhere",
         "fit",
         "kind",
+        "made",
         "number",
         "spent_ns",
     )
@@ -75,7 +78,7 @@ class Trip(Onward):
         self._tried: list[int] = []
         self._under_way = self._began = False
         self.kind = self._next_kind = "first"
-        self.number = self.spent_ns = 0
+        self.number = self.made = self.spent_ns = 0
         super().__init__(chooser.policy.continues)
         place = chooser.aim(asked, chooser.now_s())
         self.place = 0 if place is None else place
@@ -157,7 +160,8 @@ class Trip(Onward):
     def begin(self) -> None:
         """The call goes to its deployment."""
         self._began = False
-        self.number += 1
+        self.made += 1
+        self.number = self.made
         self.kind = self._next_kind
         self._tried.append(self.place)
 
@@ -185,17 +189,6 @@ class Trip(Onward):
         if self._next_kind == "retry":
             return None if self._chooser.full(self.place) else self.place
         return self._chooser.free(self._asked, now_s, self._tried)
-
-    def _sit(self, place: int) -> None:
-        chooser = self._chooser
-        self.place, self._under_way = place, True
-        chooser.healths[place].begin(chooser.now_s())
-
-    def leave(self) -> None:
-        """The try is over and says nothing of the deployment; nothing happens where it ended otherwise before."""
-        if self._under_way:
-            self._under_way = False
-            self._chooser.healths[self.place].leave()
 
     def end(self, attempt: AttemptView, error: GatewayError | None) -> Cause | None:
         """Note what came of a try.
@@ -235,9 +228,9 @@ class Trip(Onward):
     def unfit(self) -> bool:
         """Go on to the next deployment, since this one cannot carry the request; false where there is no other."""
         self.leave()
-        self.number -= 1
+        self.made -= 1
         # It has not had the call, and never can: a retry must not come back to it.
-        self._tried.pop()
+        self._tried.remove(self.place)
         self._asked = msgspec.structs.replace(self._asked, barred=self._asked.barred | {self.place})
         place = self._next()
         if place is None:

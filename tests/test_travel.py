@@ -294,6 +294,7 @@ def test_rules_that_hold_at_the_next_provider_are_asked_there():
         reply = await rooms.serve(chat("the osprey"))
         assert (reply.status, orjson.loads(reply.body)["error"]["code"]) == (400, "policy_blocked")
         assert len(rooms.wires) == 1
+        assert rooms.tries == [(1, "first", "p", 0, "upstream_error")]
 
     run(test)
 
@@ -329,6 +330,7 @@ def test_a_client_that_leaves_between_two_tries_ends_the_call():
         await asyncio.wait_for(drive.wait(), 10)
         await rooms.ended()
         assert rooms.record.error_code == "client_closed"
+        assert rooms.tries == [(1, "first", "p", 0, "upstream_error")]
         assert all(health.in_flight == 0 for health in healths.names().values())
 
     run(test)

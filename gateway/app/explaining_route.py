@@ -16,6 +16,7 @@ from gateway.core.exchange import (
     BreakerRule,
     ContinueRule,
     Deployment,
+    HedgeRule,
     Incoming,
     Labels,
     OutlierRule,
@@ -103,6 +104,7 @@ class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
         queue: How calls wait for deployments that are full; ``None`` where they do not.
         outlier: When one that fails more often than the others is left alone; ``None`` where none ever is.
         continues: How a stream that is cut is gone on with; ``None`` where it is not, or this one cannot be.
+        hedge: When a second deployment is asked as well; ``None`` for never.
         notes: What to know about all this.
     """
 
@@ -128,6 +130,7 @@ class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
     queue: QueueRule | None
     outlier: OutlierRule | None
     continues: ContinueRule | None
+    hedge: HedgeRule | None
     notes: tuple[str, ...]
 
     @property
@@ -266,6 +269,7 @@ async def _explained(plan: RoutePlan, engine: GuardEngine, prices: Prices, asked
         queue=_queue(plan),
         outlier=_outlier(plan),
         continues=policy.continues if policy is not None and can_go_on(asked.request, asked.path) else None,
+        hedge=None if policy is None else policy.hedge,
         notes=(OFFLINE, KEPT) if asked.request.stored else (OFFLINE,),
     )
     first = judged[plan.candidates[run.first].provider] if run.first is not None else None

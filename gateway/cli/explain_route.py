@@ -171,10 +171,20 @@ def _watched(shown: RouteShown) -> Iterator[str]:
             f"outliers: {outlier.below:.0%} more failures than the others in {outlier.window_s:g} s: left alone for "
             f"{outlier.eject_s:g} s, then longer up to {outlier.max_eject_s:g} s; at most {outlier.most:.0%} of them\n"
         )
+    yield from _hedge(shown)
     if (probe := shown.probe) is not None:
         yield (
             f"probes: after {probe.every_s:g} s without a call, and where a breaker wants to know; {probe.max_tokens} "
             f"tokens, ${probe.max_nanousd_per_day / 1e9:g} a day at most\n"
+        )
+
+
+def _hedge(shown: RouteShown) -> Iterator[str]:
+    if (hedge := shown.hedge) is not None:
+        late = f"{hedge.after_s:g} s" if hedge.after_s else f"p{hedge.quantile * 100:g} of its deployment's calls"
+        yield (
+            f"hedge: after {late} without a first byte a second deployment is asked too; "
+            f"for at most {hedge.max_extra_cost:.1%} of what calls cost\n"
         )
 
 

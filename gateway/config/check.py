@@ -61,6 +61,9 @@ def _without_effect(
     if model.outlier is not None and model.outlier.most and min(number - 1, int(model.outlier.most * number)) < 1:
         message = "of so few candidates that share is none, so that none is ever left alone"
         yield document.problem(("models", index, "outlier"), message)
+    if model.hedge is not None and number + len(model.fallback) < 2:
+        message = "needs a second deployment: another candidate, or a fallback"
+        yield document.problem(("models", index, "hedge"), message)
 
 
 def check_settings(settings: Settings, document: Document, outside: Outside) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from gateway.config.addresses import Address
+from gateway.config.units import Wait
 from gateway.core.verdict import Globs
 
 
@@ -16,7 +17,7 @@ class _Generator(GenerateJsonSchema):
         """Write an address as the file does; no globs are no default worth showing."""
         if isinstance(dft, Globs):
             return None
-        return str(dft) if isinstance(dft, Address) else super().encode_default(dft)
+        return str(dft) if isinstance(dft, Address | Wait) else super().encode_default(dft)
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -39,9 +40,12 @@ def _tidied(node: Any) -> Any:
     for key, value in entries.items():
         if (key == "title" and isinstance(value, str)) or (key == "default" and value is None):
             continue
-        # Durations are numbers of seconds inside and text with a unit in the file.
-        seconds = key == "default" and isinstance(value, float) and entries.get("type") == "string"
-        kept[key] = f"{value:g}s" if seconds else _tidied(value)
+        # Durations and shares are numbers inside and text with a unit in the file.
+        if key == "default" and isinstance(value, float) and entries.get("type") == "string":
+            share = any("%" in str(each) for each in entries.get("examples", ()))
+            kept[key] = f"{value * 100:g}%" if share else f"{value:g}s"
+        else:
+            kept[key] = _tidied(value)
     if "patternProperties" in kept:
         # What is no name is refused, as is a key that nobody knows.
         kept.setdefault("additionalProperties", False)

@@ -8,12 +8,13 @@ from typing import TypeVar
 import msgspec
 
 from gateway.config.route_when import compiled
-from gateway.config.routing import CandidateSpec, ModelSpec, ProbeSpec
+from gateway.config.routing import CandidateSpec, HedgeSpec, ModelSpec, ProbeSpec
 from gateway.config.settings import CLIENTS_NAME, ModelEntry
 from gateway.config.validation import Strict
 from gateway.core.exchange import (
     BreakerRule,
     ContinueRule,
+    HedgeRule,
     OutlierRule,
     ProbeRule,
     QueueRule,
@@ -69,7 +70,7 @@ def route_policies(specs: Iterable[ModelSpec]) -> dict[str, RoutePolicy]:
 def _has_policy(spec: ModelSpec) -> bool:
     asks = any(candidate.concurrency is not None or candidate.when for candidate in spec.candidates)
     several = len(spec.candidates) > 1 or bool(spec.fallback)
-    said = (spec.retry, spec.breaker, spec.queue, spec.outlier, spec.probe, spec.continues)
+    said = (spec.retry, spec.breaker, spec.queue, spec.outlier, spec.probe, spec.continues, spec.hedge)
     return several or asks or any(each is not None for each in said)
 
 
@@ -85,6 +86,7 @@ def _policy(spec: ModelSpec) -> RoutePolicy:
         split=_split(spec),
         continues=None if spec.continues is None else _rule(ContinueRule, spec.continues),
         probe=None if spec.probe is None else _probe(spec.probe),
+        hedge=None if spec.hedge is None else _hedge(spec.hedge),
     )
 
 
@@ -113,6 +115,11 @@ def _split(spec: ModelSpec) -> Split | None:
 def _rule(kind: type[RuleT], spec: Strict | None) -> RuleT:
     """Make a rule of a section that has its names, or the usual one where there is no such section."""
     return kind() if spec is None else kind(**{name: getattr(spec, name) for name in kind.__struct_fields__})
+
+
+def _hedge(spec: HedgeSpec) -> HedgeRule:
+    after = spec.after
+    return HedgeRule(after_s=after.seconds, quantile=after.quantile, max_extra_cost=spec.max_extra_cost)
 
 
 def _entry(spec: ModelSpec, candidate: CandidateSpec) -> ModelEntry:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
 from gateway.config.route_when import Whens
-from gateway.config.units import parse_duration, parse_percent
+from gateway.config.units import Wait, parse_duration, parse_percent, parse_wait
 from gateway.config.validation import Many, NotYet, Strict, suggestion
 from gateway.core.exchange import CAUSES, Cause, Strategy
 from gateway.core.losses import OnUnsupported
@@ -146,6 +146,15 @@ def _switched(value: object) -> object:
     return ({} if value else None) if isinstance(value, bool) else value
 
 
+class HedgeSpec(Strict):
+    """When a call that nobody has begun to answer is given to a second deployment as well, and what that may cost."""
+
+    after: Annotated[
+        InstanceOf[Wait], BeforeValidator(parse_wait), WithJsonSchema({**_TEXT, "examples": ["p95", "800ms"]})
+    ] = Wait(quantile=0.95)
+    max_extra_cost: Share = 0.1
+
+
 def _some(candidates: tuple[CandidateSpec, ...]) -> tuple[CandidateSpec, ...]:
     if not candidates:
         raise ValueError("names no provider; give one {provider, model}")
@@ -170,7 +179,7 @@ class ModelSpec(Strict):
     continues: Annotated[
         ContinueSpec | None, BeforeValidator(_switched, json_schema_input_type=ContinueSpec | bool | None)
     ] = Field(None, validation_alias="continue")
-    hedge: NotYet = None
+    hedge: HedgeSpec | None = None
     mirror: NotYet = None
 
     @model_validator(mode="after")
@@ -179,6 +188,8 @@ class ModelSpec(Strict):
             raise ValueError("strategy when-rules goes by `when`, and no candidate has one")
         if fault := _arms_fault(self.candidates, self.split):
             raise ValueError(fault)
+        if self.hedge is not None and self.continues is not None:
+            raise ValueError("hedge and continue together are not yet available; take one of them")
         return self
 
 

@@ -24,10 +24,12 @@ from gateway.core.verdict import Masked
 class TripView(Protocol):
     """What others may see of a call's way from deployment to deployment."""
 
-    # Of the try that goes on now: first, retry, fallback or continue; its number, from 1; how long those before took.
+    # Of the try that goes on now: first, retry, fallback, hedge, continue; its number, from 1; how long others took.
     kind: str
     number: int
     spent_ns: int
+    # How many tries there were.
+    made: int
     # Our code of what came of it, where the call as a whole ends with another one.
     code: str
     # How often a stream that is cut may be gone on with yet; it is kept as it came until then.

@@ -255,6 +255,20 @@ class ContinueRule(msgspec.Struct, frozen=True, kw_only=True):
     by: Literal["auto", "prefill", "instruct"] = "auto"
 
 
+class HedgeRule(msgspec.Struct, frozen=True, kw_only=True):
+    """When a call that nobody has begun to answer is given to a second deployment as well.
+
+    Attributes:
+        after_s: After so many seconds; 0 where ``quantile`` says it.
+        quantile: After as long as this share of the deployment's calls waits for its first byte.
+        max_extra_cost: What answers that come too late may cost, as a share of what the alias' calls cost.
+    """
+
+    after_s: float = 0.0
+    quantile: float = 0.95
+    max_extra_cost: float = 0.1
+
+
 class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How calls of an alias are spread over its deployments, and what happens when one of them fails.
 
@@ -264,6 +278,7 @@ class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
         split: Shares callers out over arms, where there are several.
         probe: When its deployments are asked without a call; ``None`` for never.
         continues: What becomes of a stream that is cut after its first byte; ``None``: it ends with its error.
+        hedge: When a second deployment is asked before the first has failed; ``None`` for never.
     """
 
     strategy: Strategy = "weighted"
@@ -275,6 +290,7 @@ class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
     split: Split | None = None
     probe: ProbeRule | None = None
     continues: ContinueRule | None = None
+    hedge: HedgeRule | None = None
 
 
 class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):

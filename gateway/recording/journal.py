@@ -248,22 +248,23 @@ class Journal:
                 call.spent.give(record)
             if self._bodies != "none":
                 self._captured(call, record)
+        if len(record.attempts) > 1:
+            _add_up(record)
         if call.trip is not None:
             took_ns -= call.trip.spent_ns
         record.overhead_ms = took_ns / 1e6
         self._filing.append(record)
         self._counting.observe(record)
 
-    def tried(self, record: ExchangeRecord, call: Call, code: str) -> None:
-        """Note a try that came to nothing, since another follows it."""
+    def tried(self, record: ExchangeRecord, call: Call, code: str) -> AttemptRecord | None:
+        """Note a try that came to nothing, since another follows it or goes on beside it."""
         attempt = call.attempt
-        if attempt is not None:
-            self._attempted(record, call, code, attempt.ended_ns or self.now_ns())
+        return None if attempt is None else self._attempted(record, call, code, attempt.ended_ns or self.now_ns())
 
-    def _attempted(self, record: ExchangeRecord, call: Call, code: str, ended_ns: int) -> None:
+    def _attempted(self, record: ExchangeRecord, call: Call, code: str, ended_ns: int) -> AttemptRecord | None:
         attempt, trip = call.attempt, call.trip
         if attempt is None:
-            return
+            return None
         first_ns = attempt.first_ns or attempt.answered_ns
         ttft_ms = (first_ns - attempt.sent_ns) / 1e6 if first_ns else None
         if record.stream and (trip is None or trip.kind != "continue"):
@@ -284,6 +285,7 @@ class Journal:
         )
         # Not added to it: records that are copies of one share their empty list.
         record.attempts = [*record.attempts, tried]
+        return tried
 
     def _captured(self, call: Call, record: ExchangeRecord) -> None:
         most = self._max_body_bytes
@@ -293,6 +295,14 @@ class Journal:
             answer = _masked_again(answer, call.masks)
         record.request_body = call.body[:most].decode("utf-8", "replace")
         record.response_body = answer[:most].decode("utf-8", "replace")
+
+
+def _add_up(record: ExchangeRecord) -> None:
+    """A call costs what all its tries cost; so far its record has the cost of the last one."""
+    tries = record.attempts
+    if record.cost_nanousd is not None:
+        record.cost_nanousd += sum(each.cost_nanousd or 0 for each in tries[:-1])
+    record.attempts = sorted(tries, key=lambda each: each.number)
 
 
 def _masked_again(answer: bytes, masks: Mapping[str, Masked]) -> bytes:

@@ -15,6 +15,7 @@ from gateway.routing.budget import RetryBudget
 from gateway.routing.ewma import PeakAverage
 from gateway.routing.fitness import Fitness
 from gateway.routing.health import Health, Healths
+from gateway.routing.hedge_budget import HedgeBudget
 from gateway.routing.outlier import Outliers
 from gateway.routing.queue import Later, Queue
 from gateway.routing.server_load import Fleet
@@ -89,6 +90,7 @@ class Chooser:
         self.plan = plan
         self.healths: list[Health] = [healths.of(each, policy.breaker) for each in plan.candidates]
         self.budget = RetryBudget(healths.now_s())
+        self.hedges = HedgeBudget(policy.hedge.max_extra_cost) if policy.hedge else None
         self.now_s = healths.now_s
         self._fleet = Fleet([each.server for each in self.healths])
         self.fitness = Fitness(plan)
@@ -99,8 +101,7 @@ class Chooser:
         self.outliers = Outliers(policy.outlier, plan.main)
         self.queue: Queue | None = None
         if later is not None and policy.queue.length and any(each.max_concurrency for each in plan.candidates):
-            counts = healths.queue(plan.alias)
-            self.queue = Queue(policy.queue, self.healths, self._most, healths.now_s, later, counts)
+            self.queue = Queue(policy.queue, self.healths, self._most, healths.now_s, later, healths.queue(plan.alias))
         self._ahead = [0] * len(plan.candidates)
         self._pick = self._picks()[policy.strategy]
         self._seeds = [_number(f"{each.provider}/{each.model}".encode()) for each in plan.candidates]

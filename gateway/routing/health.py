@@ -12,6 +12,7 @@ from gateway.core.server_load import LoadReading, LoadSource
 from gateway.routing.breaker import Breaker
 from gateway.routing.ewma import PeakAverage
 from gateway.routing.server_load import ServerLoad
+from gateway.routing.waits import Waits
 
 # A provider may say when it wants to hear of us again; nobody is believed for longer.
 MAX_REST_S = 60.0
@@ -43,11 +44,12 @@ class Health:
         ejected_until_s: It fails more often than its peers, and gets no calls of theirs until then.
         waiting: Who is told when a call has left it; bounded by the aliases that it serves.
         server: How busy its server says it is; ``None`` where nobody asks it.
+        waits: Of its calls for a first byte, where somebody wants to know; see :meth:`first_bytes`.
     """
 
     __slots__ = (
         "_rests_until_s", "asked_s", "breaker", "calls", "ejected_until_s", "failures", "in_flight", "server", "tpot",
-        "ttft", "waiting", "whole",
+        "ttft", "waiting", "waits", "whole",
     )  # fmt: skip
 
     def __init__(self, rule: BreakerRule) -> None:
@@ -59,6 +61,7 @@ class Health:
         self.asked_s = 0.0
         self.server: ServerLoad | None = None
         self.waiting: list[Waiting] = []
+        self.waits: dict[bool, Waits] = {}
         self._rests_until_s = self.ejected_until_s = 0.0
 
     def ready(self, now_s: float) -> bool:
@@ -106,6 +109,20 @@ class Health:
             self._rests_until_s = max(self._rests_until_s, now_s + min(retry_after_s, MAX_REST_S))
         if self.waiting:
             self._tell()
+
+    def first_bytes(self, *, stream: bool) -> Waits:
+        """How long its calls wait for the first byte of a stream, or for an answer that comes whole."""
+        waits = self.waits.get(stream)
+        if waits is None:
+            waits = self.waits[stream] = Waits()
+        return waits
+
+    def outrun(self, now_s: float, took_s: float, *, stream: bool) -> None:
+        """Another deployment has answered its call; it would have taken longer than this."""
+        self.leave()
+        average = self.ttft if stream else self.whole
+        if took_s > average.read(now_s):
+            average.note(took_s, now_s)
 
     def told(self, provider: str, model: str, now_s: float) -> DeploymentHealth:
         """What is known, for who watches."""

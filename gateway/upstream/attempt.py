@@ -55,9 +55,9 @@ class Attempt:
     """
 
     __slots__ = (
-        "_call", "_clauses", "_decoder", "_gather", "_limit", "_now_ns", "_opaque", "_over", "_parts", "_size",
-        "_slow", "answered_ns", "block", "ended_ns", "first_ns", "head", "headers", "out_bytes", "reader", "running",
-        "sent_ns", "status",
+        "_call", "_clauses", "_decoder", "_gather", "_limit", "_now_ns", "_opaque", "_parts", "_size",
+        "_slow", "answered_ns", "block", "ended_ns", "first_ns", "head", "headers", "out_bytes", "over", "reader",
+        "running", "sent_ns", "status",
     )  # fmt: skip
 
     def __init__(
@@ -77,7 +77,7 @@ class Attempt:
         # Who judges a stream by clause; who wants it to wait.
         self._clauses = call.clauses
         self._slow: set[str] = set()
-        self._over = Signal()
+        self.over = Signal()
         self._parts: list[bytes] = []
         self._size = 0
         self._limit = MAX_WHOLE_BYTES
@@ -98,7 +98,7 @@ class Attempt:
             GatewayError: The attempt failed; :attr:`started` tells whether the client has seen a part of it.
         """
         try:
-            over = self._over
+            over = self.over
             if not over.fired:
                 yield over
             if over.error is not None:
@@ -109,6 +109,13 @@ class Attempt:
             if not self.ended_ns and self.running is not None:
                 # Our own task was cancelled: the client is gone, so the provider need not go on.
                 self.running.cancel()
+
+    def abandon(self) -> None:
+        """Stop, since nobody wants the answer any more; who wanted to be called is not."""
+        self._call = self.over.waiter = None
+        if self.running is not None:
+            self.running.cancel()
+        self._end(None)
 
     @property
     def body(self) -> bytes:
@@ -144,12 +151,13 @@ class Attempt:
         self.status = status
         self.headers = headers
         self.answered_ns = self._now_ns()
+        kind = headers.get(b"content-type", b"")
         try:
             if b"content-encoding" in headers and (coding := headers.pop(b"content-encoding")) != b"identity":
                 self._decoder = ContentDecoder(coding)
             if status >= 400:
                 self._limit = MAX_ERROR_BYTES
-            elif headers.get(b"content-type") != _JSON and self._streams(headers.get(b"content-type", b"")):
+            elif kind != _JSON and _streams(kind, self._call, opaque=self._opaque):
                 self._open_stream()
         except GatewayError as error:
             self._fail(error)
@@ -194,15 +202,6 @@ class Attempt:
     def on_fail(self, error: GatewayError) -> None:
         """No more will come."""
         self._end(error)
-
-    def _streams(self, content_type: bytes) -> bool:
-        if content_type.startswith(b"text/event-stream"):
-            return True
-        call = self._call
-        if content_type.startswith(MEDIA_TYPE) and call is not None and call.request is not None:
-            # Frames are a stream to who asked for them; to others, a file.
-            return self._opaque or call.request.stream_type == MEDIA_TYPE
-        return self._opaque and b"json" not in content_type
 
     def _open_stream(self) -> None:
         call = self._call
@@ -290,4 +289,13 @@ class Attempt:
         if running is not None and self._slow:
             # A slow client has paused the provider, whose last bytes are still to be read off the connection.
             running.resume()
-        self._over.fire(error)
+        self.over.fire(error)
+
+
+def _streams(content_type: bytes, call: Call | None, *, opaque: bool) -> bool:
+    if content_type.startswith(b"text/event-stream"):
+        return True
+    if content_type.startswith(MEDIA_TYPE) and call is not None and call.request is not None:
+        # Frames are a stream to who asked for them; to others, a file.
+        return opaque or call.request.stream_type == MEDIA_TYPE
+    return opaque and b"json" not in content_type

@@ -40,9 +40,15 @@ def test_keys_and_defaults_are_those_of_the_file():
     assert schema["properties"]["version"]["const"] == 1
 
 
+def test_shares_and_waits_have_defaults_in_the_words_of_the_file():
+    hedge = json_schema(FileSpec)["$defs"]["HedgeSpec"]["properties"]
+    assert hedge["after"] == {"type": "string", "default": "p95", "examples": ["p95", "800ms"]}
+    assert hedge["max_extra_cost"] == {"type": "string", "default": "10%", "examples": ["50%"]}
+
+
 def test_what_is_not_built_is_never_valid():
-    hedge = json_schema(FileSpec)["$defs"]["ModelSpec"]["properties"]["hedge"]
-    assert hedge == {"description": "not yet available", "not": {}}
+    mirror = json_schema(FileSpec)["$defs"]["ModelSpec"]["properties"]["mirror"]
+    assert mirror == {"description": "not yet available", "not": {}}
 
 
 def test_one_name_or_many_may_be_matched():

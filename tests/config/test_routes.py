@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.config.routes import fallback_candidates, model_entries, route_policies
 from gateway.config.routing import ModelSpec
-from gateway.core.exchange import CAUSES, ContinueRule, OutlierRule, ProbeRule, QueueRule, RoutePolicy
+from gateway.core.exchange import CAUSES, ContinueRule, HedgeRule, OutlierRule, ProbeRule, QueueRule, RoutePolicy
 from gateway.core.route_rules import RouteMatch, Split
 
 PROVIDERS = ("a", "b", "c")
@@ -106,3 +106,12 @@ def test_probes_are_asked_for_and_else_there_are_none():
     )
     assert route_policies([spec(probe={})])["m"].probe == ProbeRule()
     assert route_policies([spec(retry={})])["m"].probe is None
+
+
+def test_a_second_deployment_is_asked_after_a_while_or_a_share_of_all():
+    both = [{"provider": "a"}, {"provider": "b"}]
+    usual = route_policies([spec(candidates=both, hedge={})])["m"].hedge
+    assert usual == HedgeRule(quantile=0.95, max_extra_cost=0.1)
+    told = spec(candidates=both, hedge={"after": "800ms", "max_extra_cost": "25%"})
+    assert route_policies([told])["m"].hedge == HedgeRule(after_s=0.8, quantile=0.0, max_extra_cost=0.25)
+    assert route_policies([spec(candidates=both)])["m"].hedge is None

@@ -26,6 +26,7 @@ CANARY = "models: [{alias: m, candidates: [{provider: a}, {provider: b, canary: 
         (CANARY + ", {provider: c, arm: x}]}]", "models[0]: canary is a split of its own"),
         (CANARY + "], split: {arms: {x: 50%, y: 50%}}}]", "models[0]: canary is a split of its own"),
         (CANARY.replace("5%", "150%") + "]}]", "models[0].candidates[1].canary"),
+        (ONE + "hedge: {}, continue: true}]", "models[0]: hedge and continue together are not yet available"),
         (ONE + "strategy: fastest}]", "models[0].strategy: should be"),
         (ONE + "retry: {on: [418]}}]", "models[0].retry.on[0]: should be"),
         (ONE + "retry: {attempts: 11}}]", "models[0].retry.attempts: should be less than or equal to 10"),

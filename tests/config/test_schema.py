@@ -91,8 +91,8 @@ def test_units_are_read():
         ("providers: {'a b': {kind: sim}}", "providers.a b: should match pattern"),
         ("models: [{alias: m, candidates: []}]", "models[0].candidates: names no provider; give one {provider, model}"),
         (
-            "models: [{alias: m, candidates: [{provider: a}], hedge: {after: p95}}]",
-            "models[0].hedge: not yet available",
+            "models: [{alias: m, candidates: [{provider: a}], hedge: {after: 95%}}]",
+            "models[0].hedge.after: should be a duration from 10ms to 10m, or a share of calls from p50 to p99.9",
         ),
         ("models: [{alias: m, candidates: [{provider: a}], mirror: {to: x}}]", "models[0].mirror: not yet available"),
         ("identity: {mode: jwt, issuer: x}", "identity.mode: mode 'jwt' is not yet available"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.units import parse_bytes, parse_duration, parse_percent, period_s
+from gateway.config.units import Wait, parse_bytes, parse_duration, parse_percent, parse_wait, period_s
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,25 @@ def test_a_message_never_quotes_what_was_written():
         with pytest.raises(ValueError, match="should") as caught:
             parse("hunter22")
         assert "hunter22" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "wait", "again"),
+    [
+        ("p95", Wait(quantile=0.95), "p95"),
+        ("p99.5", Wait(quantile=0.995), "p99.5"),
+        (" p50 ", Wait(quantile=0.5), "p50"),
+        ("800ms", Wait(seconds=0.8), "0.8s"),
+        ("10m", Wait(seconds=600.0), "600s"),
+        (Wait(seconds=2.0), Wait(seconds=2.0), "2s"),
+    ],
+)
+def test_waits(written: object, wait: Wait, again: str):
+    assert parse_wait(written) == wait
+    assert str(wait) == again
+
+
+@pytest.mark.parametrize("written", ["p49", "p99.95", "p100", "p5", "95%", "9ms", "11m", "0s", "", 1, None, "p"])
+def test_no_waits(written: object):
+    with pytest.raises(ValueError, match="p50 to p99"):
+        parse_wait(written)

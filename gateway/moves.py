@@ -1,0 +1,85 @@
+"""What takes a call from one deployment to another: the rules that hold there, the limits, and what is let go of."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from gateway.accounting.ledger import Ledger
+from gateway.core.call import Call
+from gateway.core.exchange import Request
+from gateway.core.verdict import Screened
+from gateway.course import Course, Courses
+from gateway.recording.journal import Journal
+from gateway.upstream.attempt import Attempt
+from gateway.wire.answer_fault import answer_fault
+
+_OK = 200
+TOO_LONG = "The call took longer than it may, all its tries together."
+
+
+class Rooms(Protocol):
+    """The pipeline, as far as a call on its way needs it."""
+
+    @property
+    def courses(self) -> Courses:
+        """Find where calls go."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """Holds what a call may need."""
+        ...
+
+    @property
+    def journal(self) -> Journal:
+        """Keeps its record."""
+        ...
+
+    def send(self, call: Call, request: Request, course: Course, document: Any) -> Attempt:
+        """Start a try."""
+        ...
+
+    async def admit(self, call: Call, request: Request, course: Course) -> tuple[Course, Any]:
+        """Let guards look at a request."""
+        ...
+
+
+async def move(
+    rooms: Rooms, call: Call, request: Request, course: Course, document: Any, place: int
+) -> tuple[Course, Any]:
+    """Take a call to another candidate, under the rules that hold there; gives its course and what to send."""
+    going = rooms.courses.next(call, request, course, place)
+    if going.deployment is course.deployment:
+        return course, document
+    call.deployment, call.template = going.deployment, going.template
+    rooms.ledger.move(call, going.principal, request, going.deployment)
+    rooms.journal.rerouted(rooms.journal.record(call), going.template)
+    if going.guard is not course.guard and going.guard.request_active:
+        return await rooms.admit(call, request, going)
+    return going, document
+
+
+def left_s(rooms: Rooms, call: Call, course: Course) -> float:
+    """Seconds that are left of those which the whole call may take."""
+    return course.deployment.timeouts.total_s - (rooms.journal.now_ns() - call.incoming.received_ns) / 1e9
+
+
+def checked(call: Call, attempt: Attempt) -> Attempt:
+    """Look at a whole answer, which may say that all is well and be none. One that crosses was read on the way.
+
+    Raises:
+        ProviderError: It is an error, or nothing that a client could read.
+    """
+    if attempt.reader is None and attempt.status == _OK and call.crossing is None:
+        fault = answer_fault(call.dialect.name, attempt.body)
+        if fault is not None:
+            raise fault
+    return attempt
+
+
+def let_go(call: Call) -> list[Screened]:
+    """Let go of who judges a call, and return what judges beside it have said."""
+    if call.clauses is not None:
+        call.clauses.drop()
+    judging, call.judging = call.judging, None
+    return judging.drop() if judging is not None else []

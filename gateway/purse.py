@@ -1,0 +1,118 @@
+"""Pays for answers that nobody gets: what a call holds while two deployments may be at work on it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.core.call import Call
+from gateway.core.exchange import Deployment, Request
+from gateway.core.ports import Lease
+from gateway.core.record import AttemptRecord
+from gateway.core.usage import Usage
+from gateway.moves import Rooms
+from gateway.routing.hedge_budget import Amount, HedgeBudget
+
+_BYTES_A_TOKEN = 4
+_USUAL_OUTPUT_TOKENS = 300
+_NOTHING = Amount(0.0, 0.0)
+
+
+class Lost(msgspec.Struct):
+    """A try whose answer came too late.
+
+    Attributes:
+        tried: Its record, which gets what it used and cost.
+        deployment: Whose it was.
+        told: What the provider had reported until then, if anything.
+    """
+
+    tried: AttemptRecord
+    deployment: Deployment
+    told: Usage | None
+
+
+class Purse:
+    """A :class:`gateway.core.ports.Lease` over the call's own: knows what was used as soon as that is known.
+
+    Args:
+        lease: The call's own; ``None`` where there are no limits.
+        call: The exchange.
+        rooms: Price what is used.
+        budget: Pays for answers that come too late, and is paid into by all.
+
+    Attributes:
+        lost: What has to be paid for.
+    """
+
+    __slots__ = ("_budget", "_call", "_rooms", "_taken", "lease", "lost")
+
+    def __init__(self, lease: Lease | None, call: Call, rooms: Rooms, budget: HedgeBudget) -> None:
+        self._call = call
+        self._rooms = rooms
+        self._budget = budget
+        self._taken: Amount | None = None
+        self.lease = lease
+        self.lost: list[Lost] = []
+
+    def take(self, request: Request, deployments: tuple[Deployment, ...]) -> bool:
+        """Take from the budget what the dearer of two answers is likely to cost, if there is so much."""
+        asked = request.max_output_tokens
+        output = 0 if request.stream else _USUAL_OUTPUT_TOKENS if asked is None else asked
+        likely = Usage(input_fresh_tokens=len(request.body) // _BYTES_A_TOKEN, output_text_tokens=max(0, output))
+        costs = [self._price(each, likely) for each in deployments]
+        known = [each for each in costs if each is not None]
+        amount = Amount(likely.input_tokens + likely.output_tokens, max(known) if known else None)
+        if not self._budget.take(amount):
+            return False
+        self._taken = amount
+        return True
+
+    def give_back(self) -> None:
+        """Nothing was lost."""
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            self._budget.correct(taken, _NOTHING)
+
+    def settle(self, usage: Usage | None) -> None:
+        """End the call, and book what was used in vain: as its provider has told, else by what the answer used."""
+        if usage is not None:
+            self._pay(usage)
+        if self.lease is not None:
+            self.lease.settle(usage)
+
+    def void(self) -> None:
+        """End a call that never reached a provider."""
+        if self.lease is not None:
+            self.lease.void()
+
+    def _pay(self, usage: Usage) -> None:
+        tokens, nanousd = 0, 0
+        for each in self.lost:
+            used = each.told or self._likely(usage)
+            tried = each.tried
+            tried.input_tokens, tried.output_tokens = used.input_tokens, used.output_tokens
+            tried.cost_nanousd = self._price(each.deployment, used)
+            tokens += used.input_tokens + used.output_tokens
+            nanousd += tried.cost_nanousd or 0
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            self._budget.correct(taken, Amount(tokens, nanousd))
+        deployment = self._call.deployment
+        cost = None if deployment is None else self._price(deployment, usage)
+        self._budget.earn(Amount(usage.input_tokens + usage.output_tokens, cost))
+
+    def _likely(self, usage: Usage) -> Usage:
+        """What an answer used that was stopped: of a stream nothing had come; a whole one may have been ready."""
+        request = self._call.request
+        streamed = request is not None and request.stream
+        return Usage(
+            input_fresh_tokens=usage.input_tokens,
+            output_text_tokens=0 if streamed else usage.output_tokens,
+            source="estimated",
+        )
+
+    def _price(self, deployment: Deployment, usage: Usage) -> int | None:
+        call = self._call
+        model = call.request.model if call.request is not None else ""
+        at_us = self._rooms.journal.started_us(call.incoming.received_ns)
+        return self._rooms.ledger.price(deployment, usage, at_us, model, "")
