@@ -45,8 +45,9 @@ class Lease:
 )
 def test_a_stream_that_was_cut_has_used_more_than_its_beginning_tells(begun: Any, counted: Any, booked: Any):
     names = ("input_fresh_tokens", "cache_read_tokens", "output_text_tokens", "source")
-    text = None if counted is None else Usage(**dict(zip(names, (*counted, "estimated"), strict=True)))
-    used = gone_on(Usage(**dict(zip(names, begun, strict=False))), text)
+    known: Any = dict(zip(names, begun, strict=False))
+    seen: Any = None if counted is None else dict(zip(names, (*counted, "estimated"), strict=True))
+    used = gone_on(Usage(**known), None if seen is None else Usage(**seen))
     assert tuple(getattr(used, name) for name in names) == booked
 
 

@@ -83,7 +83,7 @@ def by_chance(document: dict[str, Any]) -> list[Step]:
 def bad(asked: Asked) -> list[Step]:
     document = orjson.loads(asked.body)
     name = document["messages"][0]["content"]
-    return SCRIPTS[name] if name in SCRIPTS else by_chance(document)
+    return list(SCRIPTS[name]) if name in SCRIPTS else by_chance(document)
 
 
 def good(asked: Asked) -> list[Step]:

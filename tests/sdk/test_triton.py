@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai import APIError, BadRequestError, OpenAI
@@ -93,7 +94,7 @@ def test_the_official_client_of_another_dialect_streams_from_it(
     gateway: GatewayProcess, connect: Callable[..., OpenAI]
 ) -> None:
     client = connect(gateway)
-    messages = [{"role": "user", "content": "alpha beta gamma"}]
+    messages: Any = [{"role": "user", "content": "alpha beta gamma"}]
     raw = client.chat.completions.with_raw_response.create(model="house", messages=messages, max_tokens=50)
     answer = raw.parse()
     whole = answer.choices[0].message.content or ""
@@ -111,7 +112,7 @@ def test_the_official_client_of_another_dialect_streams_from_it(
 
 
 def test_what_it_cannot_do_is_refused_by_name(gateway: GatewayProcess, connect: Callable[..., OpenAI]) -> None:
-    tools = [{"type": "function", "function": {"name": "t", "parameters": {"type": "object"}}}]
+    tools: Any = [{"type": "function", "function": {"name": "t", "parameters": {"type": "object"}}}]
     with pytest.raises(BadRequestError, match="tools"):
         connect(gateway).chat.completions.create(
             model="house", messages=[{"role": "user", "content": "x"}], tools=tools
