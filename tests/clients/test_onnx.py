@@ -65,7 +65,7 @@ def test_calls_take_turns_though_one_has_many_windows() -> None:
             group.create_task(ask("short", 1))
         assert done == ["short", "long"]
 
-    with_backend(scenario, threads=1)
+    with_backend(scenario, threads=1, timeout_s=50.0)
 
 
 def test_a_call_that_takes_too_long_fails_and_frees_its_thread() -> None:
