@@ -45,8 +45,8 @@ from gateway.wire.continuing import Continuation, Seam, SeamWriter, find_seam, r
 from gateway.wire.further import Way, added, further, joint_of, prefilled, way_of
 from gateway.wire.patch import dump
 
-# Dialects whose streams end with their body: one that HTTP calls whole is whole.
 _TOO_LONG = "The call took longer than it may."
+# Dialects whose streams end with their body: one that HTTP calls whole is whole.
 _ENDLESS = frozenset(("triton",))
 
 
