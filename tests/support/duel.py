@@ -75,7 +75,7 @@ class Duel(Rooms):
 
     def seats(self) -> int:
         """Calls that deployments are thought to be at work on."""
-        return sum(each.in_flight for each in self.healths.told())
+        return sum(each.in_flight or 0 for each in self.healths.told())
 
     async def earn(self, asked: Incoming) -> None:
         """Serve a call that pays for many hedges, and forget that there was one; the next goes to the first again."""

@@ -19,6 +19,10 @@ class Lines:
         *lines, self.carry = self.carry.split(b"\n")
         return lines
 
+    def rest(self) -> bytes:
+        rest, self.carry = self.carry, b""
+        return rest
+
 
 class Reader(BlockReader):
     """``.`` says nothing yet, ``!`` ends the stream, ``?`` is no event."""
