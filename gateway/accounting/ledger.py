@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -22,6 +23,8 @@ from gateway.wire.bridge import CODECS
 
 # Operations whose answers have tokens worth estimating; a list of models has none.
 _WEIGHED = frozenset({"chat", "text_completion", "embeddings"})
+# Larger requests, with images mostly, are laid out on a thread: the loop has other calls.
+_AT_ONCE_BYTES = 65_536
 
 
 class Ledger:
@@ -147,7 +150,10 @@ class Ledger:
             asked, text = call.part.document, call.part.text
         else:
             text = call.dialect.answer_text(document, reader.kept if reader is not None else [])
-        counted, model = _laid_out(call, request, asked, facts)
+        if len(request.body) <= _AT_ONCE_BYTES:
+            counted, model = _laid_out(call, request, asked, facts)
+        else:
+            counted, model = await asyncio.to_thread(_laid_out, call, request, asked, facts)
         if counted is not None:
             usage = await self._accounting.estimate_chat(model, counted, text)
         else:

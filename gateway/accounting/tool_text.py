@@ -84,7 +84,7 @@ def _type(schema: Any, depth: int, write: Callable[[Mapping[str, Any], int], str
         return "any"
     either = schema.get("anyOf")
     if is_array(either):
-        return " | ".join(_type(each, depth, write) for each in either)
+        return " | ".join(_type(each, depth + 1, write) for each in either)
     values, kind = schema.get("enum"), schema.get("type")
     if kind == "string":
         return " | ".join(f'"{value}"' for value in values) if is_array(values) else "string"
@@ -95,5 +95,5 @@ def _type(schema: Any, depth: int, write: Callable[[Mapping[str, Any], int], str
     if kind == "object":
         return write(schema, depth)
     if kind == "array":
-        return f"{_type(schema['items'], depth, write)}[]" if "items" in schema else "any[]"
+        return f"{_type(schema['items'], depth + 1, write)}[]" if "items" in schema else "any[]"
     return "any"

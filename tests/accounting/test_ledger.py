@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,11 +14,12 @@ from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
 from gateway.clients.tokenizers import Tokenizers
 from gateway.core.call import Call
+from gateway.core.exchange import AnswerFacts
 from gateway.core.record import ExchangeRecord
 from gateway.core.usage import Usage
 from gateway.wire import openai_chat
 from tests.support.clock import ManualClock
-from tests.support.incoming import incoming
+from tests.support.incoming import incoming, json_incoming
 from tests.support.sinks import ListReply
 
 
@@ -59,3 +62,25 @@ def test_a_call_that_made_no_attempt_is_voided_once():
     ledger.release(call)
     ledger.release(call)
     assert (lease.heard, call.lease) == (["void"], None)
+
+
+def test_a_large_request_is_counted_as_a_small_one_is():
+    async def counted(words: int) -> int:
+        document = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello " * words}]}
+        asked = json_incoming("/v1/chat/completions", document)
+        call = Call(asked, ListReply(), None, openai_chat.DIALECT, request=openai_chat.DIALECT.parse(asked, document))
+        answered: Any = SimpleNamespace(status=200, headers={}, reader=None)
+        call.attempt = answered
+        call.answer = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hello"}}]}'
+        tokenizers = Tokenizers()
+        ledger = Ledger(Accounting(PriceBook(), tokenizers, Limits((), ManualClock())))
+        try:
+            usage = await ledger.estimate(call, AnswerFacts())
+        finally:
+            tokenizers.close()
+        assert usage is not None
+        assert (usage.source, usage.output_text_tokens) == ("estimated", 1)
+        return usage.input_fresh_tokens
+
+    small, large = asyncio.run(counted(100)), asyncio.run(counted(20_000))
+    assert large - small == 20_000 - 100

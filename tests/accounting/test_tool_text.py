@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,6 +76,17 @@ JSON = st.recursive(
 @given(JSON, st.booleans())
 def test_any_schema_is_written(schema: Any, legacy: bool):
     assert tool_text([Tool(name="x", schema=schema)], legacy=legacy).endswith("} // namespace functions")
+
+
+@pytest.mark.parametrize("around", [lambda each: {"type": "array", "items": each}, lambda each: {"anyOf": [each]}])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_lists_and_choices_without_end_are_cut(around: Callable[[Any], Any], legacy: bool):
+    schema: Any = {"type": "string"}
+    for _ in range(1000):
+        schema = around(schema)
+    text = tool_text([Tool(name="x", schema={"type": "object", "properties": {"a": schema}})], legacy=legacy)
+    assert "any" in text
+    assert len(text) < 1000
 
 
 def test_a_schema_without_end_is_cut():
