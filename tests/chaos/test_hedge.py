@@ -16,7 +16,7 @@ from tests.support.gateway_run import Gateway, chat, running, until
 from tests.support.openai_script import answer, said
 from tests.support.provider import EVENTS, Asked, ScriptedProvider, Step
 from tests.support.provider_thread import provider_in_thread
-from tests.support.raw_client import Raw, talk
+from tests.support.raw_client import Raw, request, talk
 
 pytestmark = pytest.mark.integration
 
@@ -40,6 +40,7 @@ PRICES = """
 """
 # Nobody ever sets them.
 NEVER = {stream: asyncio.Event() for stream in (False, True)}
+NEITHER = asyncio.Event()
 
 
 def words(stream: bool) -> list[Step]:
@@ -49,13 +50,16 @@ def words(stream: bool) -> list[Step]:
 def slow(asked: Asked) -> list[Step]:
     document = orjson.loads(asked.body)
     stream = bool(document.get("stream"))
-    if document["messages"][0]["content"] == "stall":
+    if document["messages"][0]["content"].startswith("stall"):
         return [EVENTS, NEVER[True]] if stream else [NEVER[False]]
     return words(stream)
 
 
 def quick(asked: Asked) -> list[Step]:
-    return words(bool(orjson.loads(asked.body).get("stream")))
+    document = orjson.loads(asked.body)
+    if document["messages"][0]["content"] == "stall at both":
+        return [NEITHER]
+    return words(bool(document.get("stream")))
 
 
 @pytest.fixture(scope="module")
@@ -104,16 +108,19 @@ def test_a_call_that_is_answered_in_time_is_asked_of_one(site: Any) -> None:
 
 
 def test_a_client_that_leaves_leaves_both(site: Any) -> None:
-    gateway, _, _ = site
+    gateway, first, second = site
+    asked, told = (len(first.asked), len(second.asked)), len(gateway.spooled())
 
     async def leave() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-        body = orjson.dumps(chat("m", "stall"))
-        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
-        await writer.drain()
-        await asyncio.sleep(0)
-        writer.transport.abort()
-        del reader
+        _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(request(chat("m", "stall at both")))
+        await asyncio.to_thread(until, lambda: (len(first.asked), len(second.asked)) == (asked[0] + 1, asked[1] + 1))
+        writer.close()
 
     asyncio.run(leave())
+    (record,) = until(lambda: gateway.spooled()[told:])
+    assert (record["status"], record["error_code"]) == (499, "client_closed")
+    tries = [(each["kind"], each["provider"], each["error_code"]) for each in record["attempts"]]
+    assert sorted(tries) == [("first", "slow", "client_closed"), ("hedge", "quick", "client_closed")]
     until(lambda: idle(gateway))
+    assert [each for each in gateway.next_counts()["deployments"] if each["in_flight"]] == []
