@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.core.chat_template import TemplateSource
 from gateway.core.errors import GatewayError
+from gateway.core.limits import Budget
 from gateway.core.route_rules import RouteWhen, Split
 from gateway.core.usage import Price, Usage
 
@@ -100,9 +101,15 @@ class Request(msgspec.Struct, kw_only=True):
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is calling.
+    """Who is calling, and what they may do.
 
     Attributes:
+        tags: On every call, whatever its headers say.
+        models: Globs of the aliases that may be named; empty for all.
+        operations: Names of operations (``chat``), and globs of routes (``/v1/files*``); empty for all.
+        settable: Globs of the names of tags that a call's headers may set; ``None`` for all.
+        strict: Every rule acts, as if each call asked for it.
+        budget: What all calls of the key may cost, besides what limits say.
         consumed: Names of the headers that carried the caller's credential for us; they never go upstream.
         inner: The gateway itself asks, for a judge; no rule looks at that.
     """
@@ -112,6 +119,10 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     team: str = ""
     tags: dict[str, str] = {}
     models: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    settable: tuple[str, ...] | None = None
+    strict: bool = False
+    budget: Budget | None = None
     consumed: frozenset[bytes] = frozenset()
     inner: bool = False
 

@@ -6,7 +6,29 @@ from typing import Literal
 
 import msgspec
 
+Calendar = Literal["", "day", "week", "month"]
 Scope = Literal["key", "team", "tenant", "model", "provider"]
+
+
+class Period(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of time: any of that length, or a unit of the calendar.
+
+    Attributes:
+        seconds: Its length; 0 where the calendar says it.
+        calendar: A day, a week that begins on Monday, a month; empty where ``seconds`` says it.
+        zone: Whose midnight the calendar goes by, a name of the IANA database.
+    """
+
+    seconds: float = 0.0
+    calendar: Calendar = ""
+    zone: str = "UTC"
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """So much money in each such stretch of time."""
+
+    nanousd: int
+    per: Period
 
 
 class LimitRule(msgspec.Struct, frozen=True, kw_only=True):

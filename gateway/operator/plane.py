@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.clients.clock import Clock
 from gateway.core.errors import StoreUnavailable
+from gateway.operator.audit import AuditLog
 from gateway.operator.metrics import ShipperView, StoreHealth
 from gateway.operator.queries import TraceQueries
 from gateway.operator.store import TraceStore
@@ -28,6 +29,7 @@ class Plane:
         run_dir: Where workers leave their counts.
         open_store: ``None`` until the store is open.
         shipper: ``None`` until there is one.
+        audit: Where changes are written down.
     """
 
     run_dir: Path
@@ -35,6 +37,10 @@ class Plane:
     health: StoreHealth = field(default_factory=StoreHealth)
     open_store: OpenStore | None = None
     shipper: ShipperView | None = None
+    audit: AuditLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.audit = AuditLog(self.run_dir.parent, self.clock)
 
     @property
     def store(self) -> OpenStore:

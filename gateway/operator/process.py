@@ -22,6 +22,7 @@ from gateway.clients.chdb import ChdbClient
 from gateway.clients.clickhouse import ClickHouseClient
 from gateway.clients.clock import SystemClock
 from gateway.core.errors import GatewayError, Misconfigured
+from gateway.operator.audit import AuditShipper
 from gateway.operator.auth import Gate
 from gateway.operator.plane import OpenStore, Plane
 from gateway.operator.queries import TraceQueries
@@ -54,7 +55,7 @@ class OperatorOptions:
     Attributes:
         token: The bearer token; ``None`` serves loopback only.
         traces_url: ``chdb://PATH``, or ``clickhouse://user:password@host:port/database``.
-        run_dir: Where workers leave their counts, and the operator its address.
+        run_dir: Where workers leave their counts, and the operator its address; a folder of the data home.
         bodies_ttl_s: How long captured bodies are kept.
     """
 
@@ -119,6 +120,7 @@ async def run_operator(
                     tasks = [
                         group.create_task(keep_open(plane, store, tried), name="store"),
                         group.create_task(shipper.run(), name="shipper"),
+                        group.create_task(AuditShipper(plane.audit, OnceOpen(plane)).run(clock), name="audit"),
                     ]
                     await _say_ready(ready_fd, tried)
                     await stopping.wait()
@@ -145,6 +147,10 @@ class OnceOpen:
     async def insert(self, lines: bytes, token: str) -> None:
         """Insert whole lines, once a token; see ``TraceStore.insert``."""
         await self._plane.store.traces.insert(lines, token)
+
+    async def insert_lines(self, table: str, data: bytes, token: str) -> None:
+        """Insert whole lines into a table, once a token; see ``TraceDriver.insert_lines``."""
+        await self._plane.store.traces.driver.insert_lines(table, data, token)
 
 
 async def keep_open(plane: Plane, store: TraceStore, tried: asyncio.Event) -> None:
