@@ -35,6 +35,7 @@ from gateway.core.verdict import Masked
 from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.guards.sessions import Sessions
+from gateway.purse import Purse
 from gateway.recording.journal import Journal
 from gateway.trip import Trip
 from gateway.upstream.attempt import Attempt
@@ -304,6 +305,8 @@ class Going:
         rooms.journal.tried(record, call, problem.code)
         spent = call.spent = call.spent or Spent(counts={})
         spent.take(record, facts.usage)
+        if isinstance(call.lease, Purse):
+            call.lease = call.lease.part(facts.usage)
         facts.usage = None
         rooms.ledger.change(call, lease)
         self.trip.spent_ns += attempt.ended_ns - attempt.sent_ns

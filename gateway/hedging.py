@@ -152,8 +152,8 @@ class Race:
             self._purse.give_back()
 
     def _too_long(self) -> None:
-        """The whole call may take no longer, whoever is at work on it."""
-        for side in (self._first, self._second):
+        """The whole call may take no longer, whoever is at work on it; the end of the first ends the call."""
+        for side in (self._second, self._first):
             if side is not None and side.running and side.attempt is not None:
                 side.attempt.stop(TotalTimeout(TOO_LONG))
 

@@ -17,7 +17,7 @@ class Onward:
         continues: How often a stream that is cut may be gone on with yet.
     """
 
-    __slots__ = ("_next_kind", "_passed", "_rule", "code", "continues", "place")
+    __slots__ = ("_next_kind", "_outrun", "_passed", "_rule", "code", "continues", "place")
 
     _asked: Asked
     _chooser: Chooser
@@ -29,6 +29,8 @@ class Onward:
         self._rule = rule
         # Who was chosen to go on with a stream, and could not.
         self._passed: list[int] = []
+        # Who was stopped since another one was sooner: slow, and not at fault.
+        self._outrun: list[int] = []
         self.code = ""
         self.continues = 0 if rule is None else rule.times
 
@@ -43,7 +45,8 @@ class Onward:
     def carry_on(self) -> bool:
         """Choose who goes on with a stream that was cut: somebody else, or who had it if there is nobody else.
 
-        A client that has half an answer waits in no queue.
+        Of those who had it, who was only too slow comes before who failed. A client that has half an answer waits in
+        no queue.
 
         Returns:
             Whether there is anybody who has room. Each choice counts against how often that may be.
@@ -54,6 +57,8 @@ class Onward:
         self.continues -= 1
         self._next_kind, now_s = "continue", chooser.now_s()
         place = chooser.free(self._asked, now_s, self._tried)
+        if place is None and self._outrun:
+            place = chooser.free(self._asked, now_s, [each for each in self._tried if each not in self._outrun])
         if place is None:
             had = [each for each in self._tried if each not in self._passed]
             again = [each for each in had if not chooser.healths[each].rests_s(now_s) and not chooser.full(each)]
@@ -65,6 +70,8 @@ class Onward:
 
     def resume(self) -> None:
         """The rest of a stream goes to whom :meth:`carry_on` has chosen."""
+        if self.place in self._outrun:
+            self._outrun.remove(self.place)
         self._sit(self.place)
         self.begin()
 
@@ -72,6 +79,8 @@ class Onward:
         """Who was chosen is not to be asked after all, nor chosen again."""
         self._tried.append(self.place)
         self._passed.append(self.place)
+        if self.place in self._outrun:
+            self._outrun.remove(self.place)
         self.continues += 1
 
     def tries_again(self, cause: Cause) -> bool:

@@ -67,6 +67,16 @@ class Purse:
         self._taken = amount
         return True
 
+    def part(self, usage: Usage | None) -> Lease | None:
+        """Pay for what was lost to the first part of an answer that somebody else goes on with.
+
+        Returns:
+            The call's own lease, for the parts that follow: nobody is asked beside them.
+        """
+        if usage is not None:
+            self._pay(usage)
+        return self.lease
+
     def give_back(self) -> None:
         """Nothing was lost."""
         taken, self._taken = self._taken, None

@@ -50,8 +50,8 @@ async def travel(rooms: Rooms, call: Call, request: Request, course: Course, doc
             attempt, error = tried.attempt, tried.error
         else:
             attempt, error = await _try(rooms, call, request, course, document, trip)
-            if trip.continues and attempt is not None and continuing.was_cut(call, attempt, error):
-                return await continuing.carry_on(rooms, call, course, document, attempt, error)
+        if trip.continues and attempt is not None and continuing.was_cut(call, attempt, error):
+            return await continuing.carry_on(rooms, call, course, document, attempt, error)
         wait_s = _wait_s(call, trip, attempt, error)
         if wait_s is None or wait_s >= left_s(rooms, call, course):
             if error is None and attempt is not None:

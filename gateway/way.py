@@ -22,6 +22,7 @@ class Way:
     _asked: Asked
     _chooser: Chooser
     _next_kind: str
+    _outrun: list[int]
     _tried: list[int]
     _under_way: bool
     kind: str
@@ -82,6 +83,8 @@ class Way:
         """The try is over, since another deployment was sooner."""
         if self._under_way:
             self._under_way = False
+            # Both ways know it, since a copy shares the list.
+            self._outrun.append(self.place)
             chooser = self._chooser
             after_s = self.hedge_after_s()
             if after_s is None or took_s >= after_s:

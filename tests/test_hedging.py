@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from random import Random
 from typing import Any
 
 import msgspec
@@ -12,9 +10,7 @@ import pytest
 
 from gateway.core.errors import ConnectFailed, StreamBroken
 from gateway.core.exchange import HedgeRule, RoutePolicy
-from gateway.core.limits import LimitRule
 from gateway.hedging import OUTRUN
-from gateway.listener.drive import Drive
 from tests.support.duel import BUSY, GOOD, OTHER, WORDS, Duel, alone, duel, over, settled
 from tests.support.incoming import json_incoming
 from tests.support.rooms import (
@@ -27,7 +23,6 @@ from tests.support.rooms import (
     chat,
     event,
     failing,
-    rule,
     run,
     stream,
     whole,
@@ -335,64 +330,5 @@ def test_a_bug_on_the_way_to_the_second_is_no_silence():
         assert rooms.log.count("cancel") == 1
         assert rooms.seats() == 0
         del drive
-
-    run(test)
-
-
-PIECES = (b"", event("a "), event("b "), event(), event(usage=USAGE), DONE)
-
-
-class Chaos:
-    """What two deployments and a client do, by chance."""
-
-    def __init__(self, rooms: Duel, reply: ListReply, drive: Drive, chance: Random) -> None:
-        self.rooms, self.reply, self.drive, self.chance = rooms, reply, drive, chance
-        # How much each has said; whoever is stopped, or has failed, says no more.
-        self.said = [0, 0]
-        self.failed = [False, False]
-
-    def step(self) -> None:
-        side, what = self.chance.randrange(2), self.chance.random()
-        sink = self.rooms.wires[side].sink
-        if what < 0.05:
-            self.reply.gone = True
-            self.drive.cancel()
-        elif self.failed[side] or self.said[side] == len(PIECES):
-            return
-        elif what < 0.2:
-            self.failed[side] = True
-            sink.on_fail(ConnectFailed("gone"))
-        else:
-            self.say(side)
-
-    def say(self, side: int) -> None:
-        sink, at = self.rooms.wires[side].sink, self.said[side]
-        self.said[side] = at + 1
-        if at:
-            sink.on_data(PIECES[at])
-        else:
-            sink.on_head(200, dict(EVENTS))
-
-
-def test_whatever_happens_in_whatever_order_a_call_is_answered_once_and_everything_is_let_go():
-    async def one(seed: int) -> None:
-        limits = (LimitRule(scope="provider", concurrency=2),)
-        rooms, reply, drive = await duel(STREAM, rule("osprey", "redact", "response"), limits=limits)
-        chaos = Chaos(rooms, reply, drive, Random(seed))
-        while not drive.ended and len(rooms.wires) == 2:
-            chaos.step()
-            await asyncio.sleep(0)
-        while not drive.ended:
-            rooms.wires[-1].sink.on_fail(ConnectFailed("gone"))
-            await asyncio.sleep(0)
-        await over(rooms, drive)
-        assert [each.number for each in rooms.record.attempts] == list(range(1, len(rooms.wires) + 1))
-        assert reply.body.count(b'"a ') <= 1
-        assert rooms.log.count("start") <= 1
-        assert sum(each.error_code == "" for each in rooms.record.attempts) <= 1
-
-    async def test() -> None:
-        for seed in range(40):
-            await one(seed)
 
     run(test)

@@ -188,8 +188,6 @@ class ModelSpec(Strict):
             raise ValueError("strategy when-rules goes by `when`, and no candidate has one")
         if fault := _arms_fault(self.candidates, self.split):
             raise ValueError(fault)
-        if self.hedge is not None and self.continues is not None:
-            raise ValueError("hedge and continue together are not yet available; take one of them")
         return self
 
 

@@ -249,7 +249,7 @@ class Journal:
             if self._bodies != "none":
                 self._captured(call, record)
         if len(record.attempts) > 1:
-            _add_up(record)
+            _add_up(record, 0 if call.spent is None else call.spent.cost_nanousd or 0)
         if call.trip is not None:
             took_ns -= call.trip.spent_ns
         record.overhead_ms = took_ns / 1e6
@@ -297,11 +297,11 @@ class Journal:
         record.response_body = answer[:most].decode("utf-8", "replace")
 
 
-def _add_up(record: ExchangeRecord) -> None:
-    """A call costs what all its tries cost; so far its record has the cost of the last one."""
+def _add_up(record: ExchangeRecord, parts_nanousd: int) -> None:
+    """A call costs what all its tries cost; so far its record has the cost of the last one, and of parts before it."""
     tries = record.attempts
     if record.cost_nanousd is not None:
-        record.cost_nanousd += sum(each.cost_nanousd or 0 for each in tries[:-1])
+        record.cost_nanousd += sum(each.cost_nanousd or 0 for each in tries[:-1]) - parts_nanousd
     record.attempts = sorted(tries, key=lambda each: each.number)
 
 

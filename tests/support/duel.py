@@ -47,6 +47,7 @@ class Duel(Rooms):
         **more: Any,
     ) -> None:
         super().__init__(None, *rules, **more)
+        self._candidates = len(to)
         table = [RouteEntry(alias="m", deployment=each) for each in to]
         if fallback is not None:
             table.append(RouteEntry(alias="m", deployment=fallback, fallback=True))
@@ -79,7 +80,7 @@ class Duel(Rooms):
 
     async def earn(self, asked: Incoming) -> None:
         """Serve a call that pays for many hedges, and forget that there was one; the next goes to the first again."""
-        for _ in range(2):
+        for _ in range(self._candidates):
             drive = self.begin(asked, ListReply(self.log))
             await settled(lambda: bool(self.wires))
             whole(answer(usage=RICH))(self.wires[0].sink)
