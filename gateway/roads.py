@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from hashlib import blake2b
 from random import Random, SystemRandom
 from weakref import WeakValueDictionary
@@ -14,7 +13,8 @@ from gateway.core.call import Call
 from gateway.core.exchange import Principal, Request, RoutePlan
 from gateway.core.ports import Dialect
 from gateway.request_facts import RequestFacts
-from gateway.routing.chooser import Asked, Chooser, Prices
+from gateway.routing.chooser import Asked, Chooser
+from gateway.routing.costs import Prices
 from gateway.routing.health import Healths
 from gateway.routing.queue import Later
 from gateway.trip import Trip
@@ -68,7 +68,7 @@ class Roads:
             Overloaded: Nobody may be given it now, and it may not wait.
         """
         session = "" if call.labels is None else call.labels.session_id
-        prefix = partial(prefix_of, call.dialect, request)
+        prefix = Prefix(call.dialect, request)
         caller = "" if chooser.queue is None else _caller(principal, chooser.queue.rule.by)
         asked = Asked(model=request.model, stream=request.stream, session=session, caller=caller, prefix=prefix)
         fitness = chooser.fitness
@@ -96,6 +96,28 @@ def _caller(principal: Principal, by: str) -> str:
     if by == "tenant":
         return principal.tenant
     return principal.key_id or principal.team if by == "key" else principal.team
+
+
+class Prefix:
+    """Digests what calls have in common, when it is asked for; once, however often the call is given to somebody.
+
+    Args:
+        dialect: Of the request.
+        request: What the client sent.
+    """
+
+    __slots__ = ("_digest", "_of")
+
+    def __init__(self, dialect: Dialect, request: Request) -> None:
+        self._of = dialect, request
+        self._digest: bytes | None = None
+
+    def __call__(self) -> bytes:
+        """Give the digest."""
+        digest = self._digest
+        if digest is None:
+            digest = self._digest = prefix_of(*self._of)
+        return digest
 
 
 def prefix_of(dialect: Dialect, request: Request) -> bytes:

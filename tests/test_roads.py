@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from gateway.core.exchange import Request, RoutePlan, RoutePolicy
-from gateway.roads import Roads, prefix_of
+from gateway.roads import Prefix, Roads, prefix_of
 from gateway.routing.health import Healths
 from gateway.wire import openai_chat
 from tests.support.rooms import PROVIDER
@@ -40,6 +40,15 @@ def test_another_instruction_tool_or_first_turn_is_another_prefix():
 def test_what_has_no_document_has_no_prefix():
     request = Request(dialect="passthrough", operation="", route="", upstream_path="")
     assert prefix_of(openai_chat.DIALECT, request) == b""
+
+
+def test_a_prefix_is_worked_out_when_it_is_asked_for_and_once():
+    request = Request(dialect="openai_chat", operation="chat", route="", upstream_path="")
+    asked = Prefix(openai_chat.DIALECT, request)
+    request.document = {"model": "m", "messages": [SYSTEM, FIRST]}
+    first = asked()
+    request.document = {"model": "m", "messages": [FIRST]}
+    assert first == asked() == prefix([SYSTEM, FIRST]) != prefix([FIRST])
 
 
 def test_all_callers_of_an_alias_share_their_chooser_until_it_changes():

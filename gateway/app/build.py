@@ -49,7 +49,7 @@ from gateway.recording.journal import Capture, Journal
 from gateway.recording.metrics import Metrics
 from gateway.recording.recorder import Recorder
 from gateway.roads import Roads
-from gateway.routing.chooser import Prices
+from gateway.routing.costs import Prices
 from gateway.routing.health import Healths
 from gateway.routing.table import RouteEntry, Router
 from gateway.upstream import catalog

@@ -35,7 +35,8 @@ from gateway.guards.engine import GuardEngine
 from gateway.guards.gate import verdict_of
 from gateway.request_facts import RequestFacts
 from gateway.roads import prefix_of
-from gateway.routing.chooser import Asked, Prices
+from gateway.routing.chooser import Asked
+from gateway.routing.costs import Prices
 from gateway.routing.outlier import Outliers
 from gateway.routing.table import Router
 from gateway.routing.when import asked_facts

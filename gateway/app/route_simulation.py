@@ -11,7 +11,8 @@ import msgspec
 from gateway.core.errors import Overloaded
 from gateway.core.exchange import RoutePlan, RoutePolicy
 from gateway.request_facts import RequestFacts
-from gateway.routing.chooser import Asked, Chooser, Prices
+from gateway.routing.chooser import Asked, Chooser
+from gateway.routing.costs import Prices
 from gateway.routing.fitness import Fitness
 from gateway.routing.health import Healths
 

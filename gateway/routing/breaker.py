@@ -19,16 +19,17 @@ class Breaker:
 
     Attributes:
         times_open: How often it has opened since a call last went well.
+        until_s: Until when it is open, or was before it was half open; 0.0 when it is closed. Read, not written.
     """
 
-    __slots__ = ("_counts", "_hearsay", "_in_a_row", "_probing", "_rule", "_until_s", "times_open")
+    __slots__ = ("_counts", "_hearsay", "_in_a_row", "_probing", "_rule", "times_open", "until_s")
 
     def __init__(self, rule: BreakerRule) -> None:
         self._rule = rule
         self._in_a_row = 0
         # Good and bad calls by tenth of the window.
         self._counts: deque[list[int]] = deque(maxlen=_SLOTS)
-        self._until_s = 0.0
+        self.until_s = 0.0
         self._probing = False
         # Somebody else has opened it.
         self._hearsay = False
@@ -37,32 +38,32 @@ class Breaker:
     @property
     def found_until_s(self) -> float:
         """Until when it is open by what was found here; 0.0 when it is closed, or open by hearsay."""
-        return 0.0 if self._hearsay else self._until_s
+        return 0.0 if self._hearsay else self.until_s
 
     def hear(self, now_s: float, for_s: float) -> bool:
         """Open it, if it is closed, for a while: another gateway leaves the deployment alone for so long."""
-        if self._until_s:
+        if self.until_s:
             return False
-        self._until_s, self._hearsay = now_s + min(for_s, self._rule.max_open_s), True
+        self.until_s, self._hearsay = now_s + min(for_s, self._rule.max_open_s), True
         return True
 
     def state(self, now_s: float) -> State:
         """What it lets through at a moment."""
-        if not self._until_s:
+        if not self.until_s:
             return "closed"
-        return "open" if now_s < self._until_s else "half_open"
+        return "open" if now_s < self.until_s else "half_open"
 
     def allows(self, now_s: float) -> bool:
         """Whether a call may go through."""
-        return not self._until_s or (now_s >= self._until_s and not self._probing)
+        return not self.until_s or (now_s >= self.until_s and not self._probing)
 
     def opens_at_s(self) -> float:
         """When it lets the next call through; in the past where it does so already."""
-        return self._until_s
+        return self.until_s
 
     def begin(self, now_s: float) -> None:
         """A call goes through; while it is half open, no other does."""
-        if self._until_s and now_s >= self._until_s:
+        if self.until_s and now_s >= self.until_s:
             self._probing = True
 
     def give_up(self) -> None:
@@ -71,11 +72,11 @@ class Breaker:
 
     def succeed(self, now_s: float) -> None:
         """A call went well."""
-        if self._until_s:
+        if self.until_s:
             if not self._probing:
                 # Begun before it opened: not what is waited for.
                 return
-            self._until_s, self._hearsay = 0.0, False
+            self.until_s, self._hearsay = 0.0, False
             self._counts.clear()
         self._probing = False
         self.times_open = self._in_a_row = 0
@@ -86,11 +87,11 @@ class Breaker:
         self._in_a_row += 1
         good, bad = self._count(now_s, 1)
         rule = self._rule
-        if self._until_s and not self._probing:
+        if self.until_s and not self._probing:
             return
         often = good + bad >= rule.min_calls and bad >= rule.share * (good + bad)
         if self._probing or often or self._in_a_row >= rule.consecutive:
-            self._until_s = now_s + min(rule.max_open_s, rule.open_s * 2**self.times_open)
+            self.until_s = now_s + min(rule.max_open_s, rule.open_s * 2**self.times_open)
             self.times_open = min(self.times_open + 1, 30)
             self._probing = self._hearsay = False
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from hashlib import blake2b
 from math import inf
 from random import Random
 
 import msgspec
 
 from gateway.core.errors import Overloaded
-from gateway.core.exchange import Deployment, RoutePlan, RoutePolicy, Strategy
+from gateway.core.exchange import RoutePlan, RoutePolicy, Strategy
+from gateway.routing.affinity import Affinity
 from gateway.routing.budget import RetryBudget
+from gateway.routing.costs import Costs, Prices
 from gateway.routing.ewma import PeakAverage
 from gateway.routing.fitness import Fitness
 from gateway.routing.health import Health, Healths
@@ -20,21 +21,7 @@ from gateway.routing.outlier import Outliers
 from gateway.routing.queue import Later, Queue
 from gateway.routing.server_load import Fleet
 
-# Affinity gives way where its deployment has so many times its share of the calls that are under way, and of those that
-# were given lately: less of these, since it takes some until a share that grows is seen.
-BOUND, BOUND_LATELY = 1.25, 1.2
-# So few calls under way are no load, whatever the others have.
-FEW = 4
-# What "lately" is: calls for each deployment, after which all that came before counts half.
-LATELY = 256
-# A server that is full counts as if it had so many times more calls, besides those that it has.
-FULLNESS = 3.0
-# Affinity leaves a server alone that is so full, while others are not: what its cache saves is lost in its queue.
-TOO_FULL = 0.9
-_WORD = 2**64 - 1
-_UNIT = 2.0**-64
 _NOTHING: tuple[int, ...] = ()
-Prices = Callable[[Deployment, str], int | None]
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +82,7 @@ class Chooser:
         self._fleet = Fleet([each.server for each in self.healths])
         self.fitness = Fitness(plan)
         self._random = random
-        self._prices = prices
+        self._costs = Costs(plan.candidates, prices)
         self._weights = list(plan.weights or (1,) * len(plan.candidates))
         self._most = [each.max_concurrency or inf for each in plan.candidates]
         self.outliers = Outliers(policy.outlier, plan.main)
@@ -104,11 +91,10 @@ class Chooser:
             self.queue = Queue(policy.queue, self.healths, self._most, healths.now_s, later, healths.queue(plan.alias))
         self._ahead = [0] * len(plan.candidates)
         self._pick = self._picks()[policy.strategy]
-        self._seeds = [_number(f"{each.provider}/{each.model}".encode()) for each in plan.candidates]
-        self._shares = _around_one(self._weights)
-        self._powers = [1.0 / each for each in self._shares]
-        self._given = [float(LATELY)] * len(plan.candidates)
-        self._until_older = LATELY * len(plan.candidates)
+        self._shares_of_turns = self._weights if policy.strategy == "weighted" else [1] * len(self._weights)
+        self._affinity = Affinity(plan, self._weights, self.healths, self._fleet)
+        places = list(zip(range(len(self._most)), self.healths, self._most, strict=True))
+        self._main, self._rest = places[: plan.main], places[plan.main :]
 
     def pick(self, asked: Asked, now_s: float, tried: Collection[int] = _NOTHING) -> int | None:
         """Choose who gets a call.
@@ -158,7 +144,7 @@ class Chooser:
         """Choose among those that have room now; ``None`` where none has."""
         if asked.barred:
             tried = asked.barred.union(tried)
-        among = free = self._free(range(self.plan.main), now_s, tried)
+        among = free = _free(self._main, now_s, tried)
         if self.outliers.until_s:
             out = self.outliers.out(now_s)
             among = [each for each in free if each not in out]
@@ -166,7 +152,7 @@ class Chooser:
             among = [each for each in among if each not in asked.spared] or among
         if among:
             return among[0] if len(among) == 1 else self._pick(among, asked, now_s)
-        rest = self._free(range(self.plan.main, len(self.healths)), now_s, tried)
+        rest = _free(self._rest, now_s, tried)
         # Who stands out comes after those that step in, but before nobody.
         return (rest or free or (None,))[0]
 
@@ -193,14 +179,6 @@ class Chooser:
         until_s = self.outliers.out(now_s).get(index)
         return "" if until_s is None else f"fails more often than the others: left alone for {until_s - now_s:.1f} s"
 
-    def _free(self, places: range, now_s: float, tried: Collection[int]) -> list[int]:
-        healths, most = self.healths, self._most
-        return [
-            each
-            for each in places
-            if each not in tried and (health := healths[each]).in_flight < most[each] and health.ready(now_s)
-        ]
-
     # --- strategies: each gets the places of two or more that are free
 
     def _picks(self) -> dict[Strategy, Pick]:
@@ -222,12 +200,15 @@ class Chooser:
 
     def _weighted(self, free: list[int], asked: Asked, now_s: float) -> int:
         """Smooth weighted round robin, as nginx does it: no bursts, exact shares, whoever is missing."""
-        weights = self._weights if self.policy.strategy == "weighted" else [1] * len(self._weights)
-        ahead = self._ahead
+        weights, ahead = self._shares_of_turns, self._ahead
+        chosen, most, total = free[0], -inf, 0
         for each in free:
-            ahead[each] += weights[each]
-        chosen = max(free, key=ahead.__getitem__)
-        ahead[chosen] -= sum(weights[each] for each in free)
+            weight = weights[each]
+            total += weight
+            ahead[each] = its = ahead[each] + weight
+            if its > most:
+                chosen, most = each, its
+        ahead[chosen] -= total
         return chosen
 
     def _least_busy(self, free: list[int], asked: Asked, now_s: float) -> int:
@@ -242,10 +223,7 @@ class Chooser:
         if not self._fleet.tells:
             return [(healths[each].in_flight + 1) / weights[each] for each in places]
         told = self._fleet.told(now_s)
-        return [
-            (healths[each].in_flight + 1 + told[each].others) / weights[each] * (1.0 + FULLNESS * told[each].full)
-            for each in places
-        ]
+        return [(healths[each].in_flight + 1 + told[each].others) / weights[each] * told[each].times for each in places]
 
     def _quicker(self, free: list[int], now_s: float, average: Callable[[Health], PeakAverage]) -> int:
         """Of two picked by chance, the one where a call is likely to be served sooner.
@@ -263,56 +241,24 @@ class Chooser:
         return pair[0] if one <= other else pair[1]
 
     def _cheapest(self, free: list[int], asked: Asked, now_s: float) -> int:
-        prices, candidates = self._prices, self.plan.candidates
-        known = [None if prices is None else prices(candidates[each], asked.model) for each in free]
-        costs = [inf if each is None else each for each in known]
-        least = min(costs)
-        cheap = [each for each, cost in zip(free, costs, strict=True) if cost == least]
+        costs = self._costs.of(asked.model, now_s)
+        least = min([costs[each] for each in free])
+        cheap = [each for each in free if costs[each] == least]
         return cheap[0] if len(cheap) == 1 else self._least_busy(cheap, asked, now_s)
 
     def _faithful(self, free: list[int], key: bytes | None, now_s: float) -> int:
-        """The same key to the same deployment, as long as that has not much more than its share of the calls.
+        return self._affinity.pick(free, key, now_s) if key else self._least_busy(free, NOBODY, now_s)
 
-        Rendezvous hashing by weight: when a deployment comes or goes, no key moves but those that must. Bounded load:
-        Mirrokni, Thorup, Zadimoghaddam 2016 (https://arxiv.org/abs/1608.01350), by what was given lately too: where
-        few calls are under way at once, these alone say nothing of the shares.
-        """
-        if not key:
-            return self._least_busy(free, NOBODY, now_s)
-        healths, given, seeds, powers = self.healths, self._given, self._seeds, self._powers
-        if self._fleet.tells:
-            free, told = self._spared(free, now_s), self._fleet.told(now_s)
-            busy = [healths[each].in_flight + round(told[each].others) for each in free]
-        else:
-            busy = [healths[each].in_flight for each in free]
-        shares, calls, heavy = self._shares, 1, 0.0
-        for each, its in zip(free, busy, strict=True):
-            calls += its
-            heavy += shares[each]
-        most = BOUND * calls / heavy
-        # Never nobody; and who is spared for being slow does not lower what the others may have.
-        even = [each for each, its in zip(free, busy, strict=True) if its < FEW or its + 1 <= most * shares[each]]
-        lately = heavy = 0.0
-        for each in even:
-            lately += given[each] * shares[each]
-            heavy += shares[each]
-        most_given = BOUND_LATELY * lately / heavy
-        among = [each for each in even if given[each] <= most_given]
-        number = _number(key)
-        # The upper bits of a product depend on all bits of both, so that each key has an order of its own.
-        order = [((number * seeds[each] & _WORD) * _UNIT) ** powers[each] for each in among]
-        chosen = among[order.index(max(order))]
-        given[chosen] += powers[chosen]
-        self._until_older -= 1
-        if not self._until_older:
-            self._until_older = LATELY * len(given)
-            self._given = [each / 2.0 for each in given]
-        return chosen
 
-    def _spared(self, free: list[int], now_s: float) -> list[int]:
-        """Leave out whose server is full, unless all are."""
-        told = self._fleet.told(now_s)
-        return [each for each in free if told[each].full < TOO_FULL] or free
+def _free(places: list[tuple[int, Health, float]], now_s: float, tried: Collection[int]) -> list[int]:
+    """Find those that have room; nearly all are well and closed, which is told without asking."""
+    return [
+        each
+        for each, health, most in places
+        if health.in_flight < most
+        and (not (health.breaker.until_s or health.rests_until_s) or health.ready(now_s))
+        and each not in tried
+    ]
 
 
 def _last_resort(healths: list[Health], now_s: float, out: Collection[int], *, again: bool) -> int | None:
@@ -326,17 +272,6 @@ def _last_resort(healths: list[Health], now_s: float, out: Collection[int], *, a
         return None
     wait_s = min(healths[each].rests_s(now_s) for each in resting)
     raise Overloaded("Every deployment of this model is busy.", retry_after_s=max(wait_s, 1.0))
-
-
-def _around_one(weights: list[int]) -> list[float]:
-    """Weights with one as their mean: all alike are none."""
-    mean = sum(weights) / len(weights)
-    return [each / mean for each in weights]
-
-
-def _number(key: bytes) -> int:
-    """An odd number of 64 bits, evenly spread and the same in every process."""
-    return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") | 1
 
 
 def _ttft(health: Health) -> PeakAverage:

@@ -11,7 +11,7 @@ from gateway.core.queue_told import QueueCounts
 from gateway.core.server_load import LoadReading, LoadSource
 from gateway.routing.breaker import Breaker
 from gateway.routing.ewma import PeakAverage
-from gateway.routing.server_load import ServerLoad
+from gateway.routing.server_load import News, ServerLoad
 from gateway.routing.waits import Waits
 
 # A provider may say when it wants to hear of us again; nobody is believed for longer.
@@ -41,6 +41,7 @@ class Health:
         breaker: Whether it is left alone because it fails.
         calls, failures: Since the process began.
         asked_s: When it was last given one.
+        rests_until_s: Its provider wants to be left alone until then.
         ejected_until_s: It fails more often than its peers, and gets no calls of theirs until then.
         waiting: Who is told when a call has left it; bounded by the aliases that it serves.
         server: How busy its server says it is; ``None`` where nobody asks it.
@@ -48,7 +49,7 @@ class Health:
     """
 
     __slots__ = (
-        "_rests_until_s", "asked_s", "breaker", "calls", "ejected_until_s", "failures", "in_flight", "server", "tpot",
+        "asked_s", "breaker", "calls", "ejected_until_s", "failures", "in_flight", "rests_until_s", "server", "tpot",
         "ttft", "waiting", "waits", "whole",
     )  # fmt: skip
 
@@ -62,15 +63,15 @@ class Health:
         self.server: ServerLoad | None = None
         self.waiting: list[Waiting] = []
         self.waits: dict[bool, Waits] = {}
-        self._rests_until_s = self.ejected_until_s = 0.0
+        self.rests_until_s = self.ejected_until_s = 0.0
 
     def ready(self, now_s: float) -> bool:
         """Whether it may be given a call."""
-        return self.breaker.allows(now_s) and now_s >= self._rests_until_s
+        return self.breaker.allows(now_s) and now_s >= self.rests_until_s
 
     def rests_s(self, now_s: float) -> float:
         """Seconds until it may be given a call."""
-        return max(0.0, self._rests_until_s - now_s, self.breaker.opens_at_s() - now_s)
+        return max(0.0, self.rests_until_s - now_s, self.breaker.opens_at_s() - now_s)
 
     def begin(self, now_s: float) -> None:
         """A call goes to it."""
@@ -106,7 +107,7 @@ class Health:
             self.ttft.note(took_s, now_s)
             self.whole.note(took_s, now_s)
         if retry_after_s:
-            self._rests_until_s = max(self._rests_until_s, now_s + min(retry_after_s, MAX_REST_S))
+            self.rests_until_s = max(self.rests_until_s, now_s + min(retry_after_s, MAX_REST_S))
         if self.waiting:
             self._tell()
 
@@ -173,6 +174,7 @@ class Healths:
         self._queues: dict[str, QueueCounts] = {}
         # By provider: one server, however many models it has.
         self._servers: dict[str, ServerLoad] = {}
+        self._news = News()
 
     def of(self, deployment: Deployment, rule: BreakerRule) -> Health:
         """Give the state of a deployment; one that nobody has asked for yet is healthy."""
@@ -192,7 +194,7 @@ class Healths:
         self._servers = {
             name: known
             if (known := before.get(name)) is not None and known.every_s == source.every_s
-            else ServerLoad(source.every_s)
+            else ServerLoad(source.every_s, self._news)
             for name, source in sources.items()
         }
         for (provider, _, _), (_, health) in self._known.items():

@@ -14,7 +14,7 @@ from loadtests.routing import ALIASES, SCENES, STRATEGIES, cost_us, main, perfec
 
 CALLS = 4000
 # Calls of functions, Python's and its own, that a plan with eight candidates may make.
-MOST_CALLS = 64
+MOST_CALLS = 40
 
 
 def p99_s(scene: str, strategy: Strategy) -> float:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from gateway.core.errors import Overloaded
 from gateway.core.exchange import Deployment, RoutePlan, RoutePolicy, Strategy
 from gateway.core.server_load import LoadReading, LoadSource
-from gateway.routing.chooser import BOUND, FEW, NOBODY, Asked, Chooser
+from gateway.routing.affinity import BOUND, FEW
+from gateway.routing.chooser import NOBODY, Asked, Chooser
 from gateway.routing.health import Healths
 
 
