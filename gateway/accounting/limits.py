@@ -1,114 +1,85 @@
-"""Limits in this process's memory: what each key, team, tenant, model or provider may take, all taken or none.
+"""Which limits a call falls under, and what it is told when one of them has no room.
 
-One worker only; nothing here is shared. Everything is held in :class:`Lease`, which gives it back exactly once.
+Where they are counted is another's: see :mod:`gateway.core.limit_state`. Everything that is taken is held in a
+:class:`Lease`, which gives it back exactly once.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import OrderedDict
+import hashlib
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-from gateway.accounting.windows import Seats, Window
-from gateway.clients.clock import Clock, SystemClock
-from gateway.core.errors import Misconfigured, RateLimited
+import msgspec
+
+from gateway.accounting.memory_state import MemoryState
+from gateway.clients.clock import Clock
+from gateway.core.errors import BudgetExceeded, ClientError, Misconfigured, PermissionDenied, RateLimited
 from gateway.core.exchange import Principal
-from gateway.core.limits import LimitRule
+from gateway.core.limit_state import Amounts, Charge, Holding, LimitState, Quantity, Refusal, Standing
+from gateway.core.limits import MOST_NANOUSD, SCOPES, Budget, LimitRule, Period, period_of
 from gateway.core.usage import Usage
 
-_SCOPES = ("key", "team", "tenant", "model", "provider")
-_PERIODS: dict[float, str] = {1: "per second", 60: "per minute", 3600: "per hour", 86_400: "per day"}
+_PERIODS: Final = {
+    1.0: "per second", 60.0: "per minute", 3600.0: "per hour", 86_400.0: "in 24 hours", 604_800.0: "in 7 days",
+    2_592_000.0: "in 30 days",
+}  # fmt: skip
 # Longer names share one allowance by their first characters; no model is called that.
-_MAX_NAME_CHARS = 200
-_MEMO_SIZE = 4096
+_MAX_NAME_CHARS: Final = 200
+_MEMO_SIZE: Final = 4096
+_NANOUSD_A_USD: Final = 1_000_000_000
+_CENT_NANOUSD: Final = 10_000_000
 
-# The caller's key, team and tenant, the model and the provider.
-Names = tuple[str, str, str, str, str]
-BucketKey = tuple[int, str]
+# The caller's key, team and tenant, then tags, the model and the provider, as in SCOPES.
+Names = tuple[str, str, str, tuple[str, ...], str, str]
 
 
-class _Bucket:
-    """One allowance: what one rule lets one team (or key, …) take."""
+class Falling(msgspec.Struct, frozen=True, gc=False):
+    """What a call falls under.
 
-    __slots__ = ("_longest_ns", "idle_ns", "requests", "seats", "tokens")
+    Attributes:
+        charges: The counters that it draws on.
+        priced: It may pass only when somebody knows what it costs: the scope of the rule that says so, else empty.
+        ends: Its stream ends when there is no more for it.
+    """
 
-    def __init__(self, rule: LimitRule, ttl_ns: int) -> None:
-        self.requests = None if rule.requests is None else Window(*rule.requests)
-        self.tokens = None if rule.tokens is None else Window(*rule.tokens)
-        self.seats = None if rule.concurrency is None else Seats(rule.concurrency, ttl_ns)
-        lengths = [window[1] for window in (rule.requests, rule.tokens) if window is not None]
-        # A slot more than the window, after which everything in it is forgotten; see Window.
-        self._longest_ns = int(max(lengths, default=0.0) * 1.1e9)
-        self.idle_ns = 0
-
-    def take(self, now_ns: int, tokens: int, ticket: int) -> bool:
-        requests, counted, seats = self.requests, self.tokens, self.seats
-        if requests is not None and not requests.take(now_ns, 1):
-            return False
-        if counted is not None and not counted.take(now_ns, min(tokens, counted.limit)):
-            if requests is not None:
-                requests.correct(now_ns, -1, now_ns)
-            return False
-        if seats is not None and not seats.take(now_ns, ticket):
-            if requests is not None:
-                requests.correct(now_ns, -1, now_ns)
-            self.correct(now_ns, tokens, 0, now_ns)
-            return False
-        self.idle_ns = now_ns + self._longest_ns
-        return True
-
-    def undo(self, now_ns: int, tokens: int, ticket: int) -> None:
-        if self.requests is not None:
-            self.requests.correct(now_ns, -1, now_ns)
-        self.correct(now_ns, tokens, 0, now_ns)
-        if self.seats is not None:
-            self.seats.give(ticket)
-
-    def correct(self, taken_ns: int, reserved: int, used: int, now_ns: int) -> None:
-        counted = self.tokens
-        if counted is not None:
-            counted.correct(taken_ns, used - min(reserved, counted.limit), now_ns)
-
-    def waits_ns(self, now_ns: int, tokens: int) -> tuple[int, int, int]:
-        """How long until a call fits the requests, the tokens and the seats."""
-        counted = self.tokens
-        return (
-            0 if self.requests is None else self.requests.wait_ns(now_ns, 1),
-            0 if counted is None else counted.wait_ns(now_ns, min(tokens, counted.limit)),
-            0 if self.seats is None else self.seats.wait_ns(now_ns),
-        )
-
-    def idle(self, now_ns: int) -> bool:
-        return now_ns >= self.idle_ns and (self.seats is None or not self.seats.held(now_ns))
+    charges: tuple[Charge, ...]
+    priced: str = ""
+    ends: bool = False
 
 
 class Lease:
     """What one call holds. Settled exactly once, whatever is called how often; leaving the ``with`` block settles."""
 
-    __slots__ = ("_buckets", "_clock", "_open", "_reserved", "_taken_ns", "_ticket")
+    __slots__ = ("_holding", "ends", "nanousd", "tokens")
 
-    def __init__(self, clock: Clock, buckets: list[_Bucket], taken_ns: int, reserved: int, ticket: int) -> None:
-        self._clock = clock
-        self._buckets = buckets
-        self._taken_ns = taken_ns
-        self._reserved = reserved
-        self._ticket = ticket
-        self._open = bool(buckets)
+    def __init__(self, holding: Holding | None, amounts: Amounts = (0, 0, 0), *, ends: bool = False) -> None:
+        self._holding = holding
+        _, self.tokens, self.nanousd = amounts
+        self.ends = ends
 
-    def settle(self, usage: Usage | None) -> None:
+    def settle(self, usage: Usage | None, nanousd: int | None = None) -> None:
         """End the call: give its seats back and count what it used.
 
         Args:
             usage: ``None`` when nobody knows; what was reserved then stays counted.
+            nanousd: What that cost; ``None`` when nobody knows. Reserved money then stays counted.
         """
-        if self._open:
-            self._close(None if usage is None else usage.input_tokens + usage.output_tokens)
+        holding, self._holding = self._holding, None
+        if holding is not None:
+            holding.settle(None if usage is None else usage.input_tokens + usage.output_tokens, nanousd)
 
     def void(self) -> None:
-        """End a call that never reached a provider: no tokens were used. It still counts as a request."""
-        self._close(0)
+        """End a call that never reached a provider: nothing was used. It still counts as a request."""
+        holding, self._holding = self._holding, None
+        if holding is not None:
+            holding.void()
+
+    def standings(self) -> tuple[Standing, ...]:
+        """How the limits stand that the call falls under; nothing when it holds nothing any more."""
+        return () if self._holding is None else self._holding.standings()
 
     def __enter__(self) -> Self:
         return self
@@ -116,22 +87,11 @@ class Lease:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close(None)
-
-    def _close(self, used: int | None) -> None:
-        if not self._open:
-            return
-        self._open = False
-        now_ns = self._clock.monotonic_ns()
-        for bucket in self._buckets:
-            if used is not None and bucket.tokens is not None:
-                bucket.correct(self._taken_ns, self._reserved, used, now_ns)
-            if bucket.seats is not None:
-                bucket.seats.give(self._ticket)
+        self.settle(None)
 
 
 # For the many calls that no limit applies to.
-_NOTHING_HELD = Lease(SystemClock(), [], 0, 0, 0)
+_NOTHING_HELD = Lease(None)
 
 
 class Limits:
@@ -143,118 +103,210 @@ class Limits:
     Args:
         rules: From the configuration.
         clock: Tells the time.
-        lease_ttl_s: After this long, a seat that was not given back is free again.
-        max_buckets: How many allowances are kept. Beyond that the one unused for longest is forgotten.
+        state: Where they are counted; in memory by default.
+        budgets: Keys may have budgets of their own.
 
     Attributes:
-        any: There is a rule.
-        count_tokens: Some rule is about tokens; without one, nobody need work out a reservation.
+        any: There is a rule, or a key may have a budget.
         by_provider: Some rule depends on who serves a call.
+        count_tokens: Some rule is about tokens; without one, nobody need work out a reservation.
+        count_money: The same of money.
     """
 
     def __init__(
-        self, rules: tuple[LimitRule, ...], clock: Clock, *, lease_ttl_s: float = 900.0, max_buckets: int = 100_000
+        self, rules: tuple[LimitRule, ...], clock: Clock, state: LimitState | None = None, *, budgets: bool = False
     ) -> None:
         for rule in rules:
             _check(rule)
-        self._rules = rules
-        self._clock = clock
-        self._ttl_ns = int(lease_ttl_s * 1e9)
-        self._max_buckets = max_buckets
-        self._buckets: OrderedDict[BucketKey, _Bucket] = OrderedDict()
-        self._applying: dict[Names, tuple[BucketKey, ...]] = {}
-        self._tickets = itertools.count()
-        self.any = bool(rules)
+        self._rules = _named(rules)
+        self.state = MemoryState(clock) if state is None else state
+        self._falling: dict[tuple[Names, Budget | None], Falling] = {}
+        self.any = bool(rules) or budgets
         self.by_provider = any("provider" in {rule.scope, *rule.match} for rule in rules)
         self.count_tokens = any(rule.tokens is not None for rule in rules)
+        self.count_money = budgets or any(rule.cost is not None or rule.budget is not None for rule in rules)
+        self._by_tag = any("tag" in {rule.scope, *rule.match} for rule in rules)
 
-    def __len__(self) -> int:
-        return len(self._buckets)
+    def take(
+        self,
+        principal: Principal,
+        names: tuple[str, str],
+        amounts: tuple[int, int | None],
+        tags: Mapping[str, str] | None = None,
+    ) -> Lease:
+        """Take one request, these tokens, this money and one seat from every limit that applies, or nothing at all.
 
-    def take(self, principal: Principal, model: str, provider: str, tokens: int) -> Lease:
-        """Take one request, these tokens and one seat from every limit that applies, or nothing at all.
+        Args:
+            principal: Who is calling.
+            names: The model and the provider.
+            amounts: Tokens and nano-dollars to reserve; no number for money where nobody knows the price.
+            tags: What the call says of itself, beside the caller's own tags.
 
         Raises:
             RateLimited: At least one has no room; ``retry_after_s`` says when all of them would have.
+            BudgetExceeded: The same, where it is one of money for which it takes longest.
+            PermissionDenied: Nobody knows what the call costs, and a limit on money demands that.
         """
-        if not self._rules:
+        falling = self.falling(principal, names, tags)
+        if not falling.charges:
             return _NOTHING_HELD
-        now_ns = self._clock.monotonic_ns()
-        names = (principal.key_id, principal.team, principal.tenant, model, provider)
-        keys = self._applying.get(names)
-        if keys is None:
-            keys = self._apply(names)
-        if not keys:
-            return _NOTHING_HELD
-        ticket = next(self._tickets)
-        taken: list[_Bucket] = []
-        for key in keys:
-            bucket = self._buckets.get(key)
-            if bucket is None:
-                bucket = self._create(key, now_ns)
-            else:
-                self._buckets.move_to_end(key)
-            if not bucket.take(now_ns, tokens, ticket):
-                for earlier in taken:
-                    earlier.undo(now_ns, tokens, ticket)
-                raise self._refusal(keys, now_ns, tokens)
-            taken.append(bucket)
-        return Lease(self._clock, taken, now_ns, tokens, ticket)
+        asked = asked_of(falling, amounts)
+        answer = self.state.take(falling.charges, asked)
+        if isinstance(answer, Refusal):
+            raise refused(answer)
+        return Lease(answer, asked, ends=falling.ends)
 
-    def _apply(self, names: Names) -> tuple[BucketKey, ...]:
-        short: Names = (names[0], names[1], names[2], names[3][:_MAX_NAME_CHARS], names[4])
-        keys = tuple(
-            (index, short[_SCOPES.index(rule.scope)]) for index, rule in enumerate(self._rules) if _matches(rule, short)
+    def falling(self, principal: Principal, names: tuple[str, str], tags: Mapping[str, str] | None = None) -> Falling:
+        """Find out what a call falls under."""
+        shown = _tags(principal.tags, tags) if self._by_tag else ()
+        key: tuple[Names, Budget | None] = (
+            (principal.key_id, principal.team, principal.tenant, shown, *names),
+            principal.budget,
         )
+        falling = self._falling.get(key)
+        return self._fall(*key) if falling is None else falling
+
+    def _fall(self, names: Names, own: Budget | None) -> Falling:
+        key, team, tenant, tags, model, provider = names
+        short: Names = (key, team, tenant, tags, model[:_MAX_NAME_CHARS], provider)
+        charges: list[Charge] = []
+        priced, ends = "", False
+        for rule, digest in self._rules:
+            if not _matches(rule, short):
+                continue
+            charges += [each for value in _values(rule, short) for each in _charges(rule, digest, value)]
+            money = rule.cost is not None or rule.budget is not None
+            if money and rule.on_unknown_price == "deny":
+                priced = priced or rule.scope
+            ends = ends or rule.on_exhausted == "end"
+        if own is not None:
+            rule = LimitRule(scope="key", budget=own, on_exhausted="end")
+            charges += _charges(rule, "own", key)
+            ends = True
+        falling = Falling(tuple(charges), priced, ends)
         if short == names:
-            if len(self._applying) >= _MEMO_SIZE:
-                del self._applying[next(iter(self._applying))]
-            self._applying[names] = keys
-        return keys
+            if len(self._falling) >= _MEMO_SIZE:
+                del self._falling[next(iter(self._falling))]
+            self._falling[names, own] = falling
+        return falling
 
-    def _create(self, key: BucketKey, now_ns: int) -> _Bucket:
-        # Two looks for one addition: idle allowances go faster than new ones come.
-        for _ in range(2):
-            oldest = next(iter(self._buckets.values()), None)
-            if oldest is not None and (len(self._buckets) >= self._max_buckets or oldest.idle(now_ns)):
-                self._buckets.popitem(last=False)
-        bucket = self._buckets[key] = _Bucket(self._rules[key[0]], self._ttl_ns)
-        return bucket
 
-    def _refusal(self, keys: tuple[BucketKey, ...], now_ns: int, tokens: int) -> RateLimited:
-        longest_ns, message = 0, "Limit reached."
-        for key in keys:
-            bucket = self._buckets.get(key)
-            waits = (0, 0, 0) if bucket is None else bucket.waits_ns(now_ns, tokens)
-            for wait_ns, shown in zip(waits, _shown(self._rules[key[0]]), strict=True):
-                if wait_ns > longest_ns:
-                    longest_ns, message = wait_ns, shown
-        return RateLimited(message, retry_after_s=longest_ns / 1e9)
+def asked_of(falling: Falling, amounts: tuple[int, int | None]) -> Amounts:
+    """Give what a call takes.
+
+    Raises:
+        PermissionDenied: Nobody knows what it costs, and a limit demands that.
+    """
+    tokens, nanousd = amounts
+    if nanousd is None:
+        if falling.priced:
+            raise PermissionDenied(
+                f"Nobody knows what this model costs, and the budget of this {falling.priced} allows no such calls."
+            )
+        nanousd = 0
+    return 1, tokens, nanousd
+
+
+def refused(refusal: Refusal) -> ClientError:
+    """Give the error that tells a client of a limit without room."""
+    charge = refusal.charge
+    kind = BudgetExceeded if charge.quantity is Quantity.NANOUSD else RateLimited
+    return kind(_shown(charge), retry_after_s=refusal.retry_after_s)
 
 
 def _check(rule: LimitRule) -> None:
-    unknown = {rule.scope, *rule.match} - set(_SCOPES)
+    unknown = {rule.scope, *rule.match} - set(SCOPES)
     if unknown:
-        raise Misconfigured(f"A limit names '{min(unknown)}'; it can be one of {', '.join(_SCOPES)}.")
-    numbers = [*(rule.requests or ()), *(rule.tokens or ()), 1 if rule.concurrency is None else rule.concurrency]
-    if min(numbers) <= 0:
+        raise Misconfigured(f"A limit names '{min(unknown)}'; it can be one of {', '.join(SCOPES)}.")
+    rates = [rate for rate in (rule.requests, rule.tokens) if rate is not None]
+    money = [each for each in (rule.cost, rule.budget) if each is not None]
+    numbers = [number for number, _ in rates] + [each.nanousd for each in money]
+    numbers.append(1 if rule.concurrency is None else rule.concurrency)
+    periods = [period_of(per) for _, per in rates] + [each.per for each in money]
+    if min(numbers) <= 0 or any(not period.calendar and period.seconds <= 0 for period in periods):
         raise Misconfigured("A limit must be more than nothing.")
+    if max(numbers) > MOST_NANOUSD:
+        raise Misconfigured("A limit is too large to be counted.")
+
+
+def _named(rules: tuple[LimitRule, ...]) -> list[tuple[LimitRule, str]]:
+    """Name what each rule is about, whatever its limits: these may change and leave the counters as they are."""
+    named: list[tuple[LimitRule, str]] = []
+    for rule in rules:
+        match = sorted((scope, sorted(globs)) for scope, globs in rule.match.items())
+        again = sum(other.scope == rule.scope and other.match == rule.match for other, _ in named)
+        named.append((rule, hashlib.sha256(repr((rule.scope, match, again)).encode()).hexdigest()[:16]))
+    return named
+
+
+def _tags(own: Mapping[str, str], said: Mapping[str, str] | None) -> tuple[str, ...]:
+    """Write tags as ``name=value``, in order; the caller's own go before what a call says of itself."""
+    tags = {**said, **own} if said else own
+    return tuple(sorted(f"{name}={value}" for name, value in tags.items()))
 
 
 def _matches(rule: LimitRule, names: Names) -> bool:
-    return all(
-        any(fnmatchcase(names[_SCOPES.index(scope)], pattern) for pattern in patterns)
-        for scope, patterns in rule.match.items()
-    )
+    for scope, globs in rule.match.items():
+        name = names[SCOPES.index(scope)]
+        if not any(
+            fnmatchcase(each, glob) for each in (name if isinstance(name, tuple) else (name,)) for glob in globs
+        ):
+            return False
+    return True
 
 
-def _shown(rule: LimitRule) -> tuple[str, str, str]:
-    texts = [
-        "" if window is None else f"Limit of this {rule.scope} reached: {window[0]} {unit} {_period(window[1])}."
-        for unit, window in (("requests", rule.requests), ("tokens", rule.tokens))
+def _values(rule: LimitRule, names: Names) -> Iterable[str]:
+    """Give whose allowances a call draws on: its own of most scopes, those of each of its tags that matches."""
+    value = names[SCOPES.index(rule.scope)]
+    if not isinstance(value, tuple):
+        return (value,)
+    globs = rule.match.get("tag", ("*",))
+    return [each for each in value if any(fnmatchcase(each, glob) for glob in globs)]
+
+
+def _charges(rule: LimitRule, digest: str, value: str) -> list[Charge]:
+    found: list[tuple[Quantity, int, Period | None, str]] = []
+    if rule.requests is not None:
+        found.append((Quantity.REQUESTS, rule.requests[0], period_of(rule.requests[1]), ""))
+    if rule.tokens is not None:
+        found.append((Quantity.TOKENS, rule.tokens[0], period_of(rule.tokens[1]), ""))
+    if rule.cost is not None:
+        found.append((Quantity.NANOUSD, rule.cost.nanousd, rule.cost.per, "c"))
+    if rule.budget is not None:
+        found.append((Quantity.NANOUSD, rule.budget.nanousd, rule.budget.per, "b"))
+    if rule.concurrency is not None:
+        found.append((Quantity.SEATS, rule.concurrency, None, ""))
+    return [
+        Charge(
+            name=f"{digest}/{quantity.name.lower()}{which}/{'' if period is None else period.name}:{value}",
+            quantity=quantity,
+            limit=limit,
+            period=period,
+            rule=rule,
+        )
+        for quantity, limit, period, which in found
     ]
-    return texts[0], texts[1], f"Limit of this {rule.scope} reached: {rule.concurrency} calls at once."
 
 
-def _period(per_s: float) -> str:
-    return _PERIODS.get(per_s) or f"in {per_s:g} s"
+def _shown(charge: Charge) -> str:
+    scope, limit, period = charge.rule.scope, charge.limit, charge.period
+    if period is None:
+        return f"Limit of this {scope} reached: {limit} calls at once."
+    if charge.quantity is Quantity.NANOUSD:
+        return f"Budget of this {scope} used up: {dollars(limit)} {_said(period)}."
+    unit = "requests" if charge.quantity is Quantity.REQUESTS else "tokens"
+    return f"Limit of this {scope} reached: {limit} {unit} {_said(period)}."
+
+
+def _said(period: Period) -> str:
+    if period.calendar:
+        return f"per {period.calendar}"
+    return _PERIODS.get(period.seconds) or f"in {period.seconds:g} s"
+
+
+def dollars(nanousd: int) -> str:
+    """Show money: cents, and more digits only where there are any."""
+    whole, part = divmod(nanousd, _NANOUSD_A_USD)
+    if part % _CENT_NANOUSD:
+        return f"${whole}.{part:09d}".rstrip("0")
+    return f"${whole}.{part // _CENT_NANOUSD:02d}"

@@ -59,7 +59,7 @@ class Accounting:
         """
         limits = self._limits
         tokens = likely_tokens(request) if limits.count_tokens else 0
-        return limits.take(principal, request.model, deployment.provider, tokens)
+        return limits.take(principal, (request.model, deployment.provider), (tokens, 0))
 
     def settle(
         self,

@@ -24,6 +24,8 @@ class Window:
 
     __slots__ = ("_at", "_gone", "_last", "_per_ns", "_ring", "_slot_ns", "limit", "total")
 
+    wall = False
+
     def __init__(self, limit: int, per_s: float) -> None:
         self.limit = limit
         self.total = 0
@@ -73,6 +75,33 @@ class Window:
         self.total += difference
         self._ring[taken % _RING] += difference
 
+    def restore(self, taken_ns: int, amount: int, now_ns: int) -> None:
+        """Count what was taken before this window was made; beyond the limit too. Later ones may come first."""
+        slot = now_ns // self._slot_ns
+        if slot > self._at:
+            self._advance(slot)
+        taken = taken_ns // self._slot_ns
+        if taken <= max(self._gone, self._at - _RING):
+            return
+        self.total += amount
+        self._ring[taken % _RING] += amount
+        self._last[taken % _RING] = max(self._last[taken % _RING], taken_ns)
+
+    def reset_ns(self, now_ns: int) -> int:
+        """How long until nothing is counted any more, if nobody takes any."""
+        slot = now_ns // self._slot_ns
+        if slot > self._at:
+            self._advance(slot)
+        self._expire(now_ns)
+        for newest in range(self._at, self._at - _RING, -1):
+            if self._ring[newest % _RING]:
+                return self._last[newest % _RING] + self._per_ns - now_ns
+        return 0
+
+    def idle(self, now_ns: int) -> bool:
+        """Whether it may be forgotten."""
+        return now_ns // self._slot_ns - self._at >= _RING
+
     def wait_ns(self, now_ns: int, amount: int) -> int:
         """How long until this amount fits, if nobody else takes any; 0 when it fits now."""
         slot = now_ns // self._slot_ns
@@ -120,6 +149,8 @@ class Seats:
 
     __slots__ = ("_held", "_ttl_ns", "limit")
 
+    wall = False
+
     def __init__(self, limit: int, ttl_ns: int) -> None:
         self.limit = limit
         self._ttl_ns = ttl_ns
@@ -142,9 +173,14 @@ class Seats:
         self._expire(now_ns)
         return len(self._held)
 
-    def wait_ns(self, now_ns: int) -> int:
-        """After how long another try makes sense; 0 when a seat is free."""
+    def wait_ns(self, now_ns: int, ticket: int = 0) -> int:
+        """After how long another try makes sense; 0 when a seat is free, whoever asks."""
+        del ticket
         return _SEAT_RETRY_NS if self.held(now_ns) >= self.limit else 0
+
+    def idle(self, now_ns: int) -> bool:
+        """Whether it may be forgotten."""
+        return not self.held(now_ns)
 
     def _freed(self, now_ns: int) -> bool:
         self._expire(now_ns)
