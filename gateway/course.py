@@ -120,7 +120,8 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         if caller is None or caller[0] is not self.identity:
             headers = call.incoming.headers
             call.labels = read_labels(headers)
-            caller = memo[_CALLER] = (self.identity, self.identity.identify(headers), call.labels)
+            principal = self.identity.identify(headers, call.incoming.peer)
+            caller = memo[_CALLER] = (self.identity if principal.lasting else None, principal, call.labels)
         _, principal, call.labels = caller
         if request.stored:
             self._open(request, principal)

@@ -18,6 +18,7 @@ import msgspec
 
 from gateway.accounting.ledger import Ledger
 from gateway.core.call import Call
+from gateway.core.caller import CallerPending
 from gateway.core.errors import Blocked, ClientGone, GatewayError, ProviderError
 from gateway.core.exchange import AnswerFacts, Incoming, Request
 from gateway.core.ports import AttemptView, Reply, StreamReader
@@ -76,8 +77,10 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             if call.request is None:
                 call.dialect = error_dialect(incoming.path)
             await _fail_through(self, call, error)
+        except CallerPending as pending:
+            await _once_known(self, call, pending)
         except asyncio.CancelledError as cancelled:
-            await self._cancelled(call, cancelled)
+            await self.cancelled(call, cancelled)
             raise
         finally:
             if not call.handed_on:
@@ -217,7 +220,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         call.handed_on = True
         _keep(self, _observe(self.journal, call, guard, (*ended, self.journal.now_ns()), seen))
 
-    async def _cancelled(self, call: Call, cancelled: asyncio.CancelledError) -> None:
+    async def cancelled(self, call: Call, cancelled: asyncio.CancelledError) -> None:
+        """End a call whose task was cancelled: by its client's leaving, or by us."""
         reason = cancelled.args[0] if cancelled.args else None
         if call.filed or call.handed_on:
             return
@@ -284,9 +288,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     def _head(self, call: Call) -> bytes:
         """The head of a stream, when its first event is in."""
         headers = b"" if call.attempt is None else answer_headers(call.attempt.headers)
-        return headers + self.head.lines(
-            self.journal.record(call), self.journal.overhead_ms(call), attempts=_number(call)
-        )
+        overhead_ms = self.journal.overhead_ms(call)
+        return headers + self.head.lines(self.journal.record(call), overhead_ms, attempts=_number(call))
 
 
 def _number(call: Call) -> int:
@@ -319,6 +322,16 @@ def _ending(call: Call, reader: StreamReader, error: GatewayError, exchange_id: 
         return call.dialect.stream_block(reader)
     error.event_number = openai_responses.next_event(reader)
     return call.dialect.stream_error(error, exchange_id)
+
+
+async def _once_known(rooms: Pipeline, call: Call, pending: CallerPending) -> None:
+    """Begin a call again when it can be told who calls; nothing has been done for it yet."""
+    try:
+        await pending.wait()
+    except asyncio.CancelledError as cancelled:
+        await rooms.cancelled(call, cancelled)
+        raise
+    await rooms.handle(call.incoming, call.reply)
 
 
 async def _fail_through(rooms: Pipeline, call: Call, error: GatewayError) -> None:

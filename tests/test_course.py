@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import orjson
 import pytest
 
 from gateway.core.call import Call
+from gateway.core.caller import CallerPending
 from gateway.core.errors import AuthenticationFailed
 from gateway.core.exchange import Headers, Incoming, Principal, Request
 from gateway.core.stored import Seals
@@ -26,11 +29,39 @@ class Keys:
             key: Principal(key_id=key.decode(), team=f"team-{key.decode()}", models=("m",)) for key in (b"a", b"b")
         }
 
-    def identify(self, headers: Headers) -> Principal:
+    def identify(self, headers: Headers, peer: str = "") -> Principal:
         found = self._known.get(headers.get(b"authorization", b""))
         if found is None:
             raise AuthenticationFailed("no")
         return found
+
+
+class Asks(Keys):
+    """Has to ask elsewhere who calls, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.waiting = asyncio.Event()
+
+    def identify(self, headers: Headers, peer: str = "") -> Principal:
+        if not self.asked.is_set():
+            raise CallerPending(self._wait)
+        return super().identify(headers, peer)
+
+    async def _wait(self) -> None:
+        self.waiting.set()
+        await self.asked.wait()
+
+
+class Watched(Keys):
+    """Looks at a caller's credential in each call."""
+
+    calls = 0
+
+    def identify(self, headers: Headers, peer: str = "") -> Principal:
+        self.calls += 1
+        return msgspec.structs.replace(super().identify(headers, peer), lasting=False)
 
 
 def with_courses(rooms: Rooms, **changes: object) -> Rooms:
@@ -228,5 +259,52 @@ def test_without_seals_names_pass_as_they_are():
         rooms = Rooms(whole(KEPT))
         made = await rooms.serve(json_incoming("/v1/responses", {"model": "m", "input": "hi"}))
         assert made.body == KEPT
+
+    run(test)
+
+
+def from_a() -> Incoming:
+    asked = chat()
+    asked.headers[b"authorization"] = b"a"
+    return asked
+
+
+def test_a_call_waits_until_it_can_be_told_who_calls():
+    async def test() -> None:
+        identity = Asks()
+        rooms = with_courses(Rooms(whole(answer(usage=USAGE))), identity=identity)
+        serving = asyncio.get_running_loop().create_task(rooms.serve(from_a()))
+        await identity.waiting.wait()
+        assert rooms.records == []
+        identity.asked.set()
+        assert (await serving).status == 200
+        assert [record.key_id for record in rooms.records] == ["a"]
+
+    run(test)
+
+
+def test_who_leaves_while_waiting_is_on_record_and_nothing_was_sent():
+    async def test() -> None:
+        identity = Asks()
+        rooms = with_courses(Rooms(whole(answer(usage=USAGE))), identity=identity)
+        drive = rooms.begin(from_a(), ListReply(rooms.log))
+        await identity.waiting.wait()
+        drive.cancel()
+        await drive.wait()
+        await rooms.ended()
+        assert [record.error_code for record in rooms.records] == ["client_closed"]
+        assert rooms.wires == []
+
+    run(test)
+
+
+def test_a_credential_that_does_not_last_is_looked_at_in_each_call():
+    async def test() -> None:
+        identity = Watched()
+        rooms = with_courses(Rooms(whole(answer(usage=USAGE))), identity=identity)
+        first = from_a()
+        for _ in range(3):
+            assert (await rooms.serve(same_head(first, "m"))).status == 200
+        assert identity.calls == 3
 
     run(test)

@@ -30,7 +30,7 @@ GOOD = whole(answer(usage=USAGE))
 class ByHeader:
     """Everybody is who they say they are."""
 
-    def identify(self, headers: Headers) -> Principal:
+    def identify(self, headers: Headers, peer: str = "") -> Principal:
         return Principal(key_id=headers.get(b"x-key", b"").decode(), team="t")
 
 

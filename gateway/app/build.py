@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import dataclass, field
 
 import msgspec
@@ -13,6 +12,7 @@ from gateway.accounting.ledger import Ledger
 from gateway.accounting.limits import Limits
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
+from gateway.app.identity import build_identity
 from gateway.app.inner_calls import InnerCalls
 from gateway.app.probes import Probes
 from gateway.clients.access_tokens import Account, TokenSource
@@ -31,9 +31,7 @@ from gateway.core.chat_template import TemplateSource
 from gateway.core.entra_account import EntraAccount
 from gateway.core.exchange import Deployment
 from gateway.core.ids import IdSource
-from gateway.core.keys import DeclaredKey, digest_secret
 from gateway.core.limits import LimitRule
-from gateway.core.ports import Identity
 from gateway.core.prices import PriceRow
 from gateway.core.server_load import LoadSource
 from gateway.core.service_account import read_service_account
@@ -42,8 +40,6 @@ from gateway.core.usage import Usage
 from gateway.course import Courses
 from gateway.guards.engine import GuardEngine
 from gateway.guards.sessions import Sessions
-from gateway.identity.keys import KeyIdentity
-from gateway.identity.open import OpenIdentity
 from gateway.pipeline import Pipeline
 from gateway.recording.journal import Capture, Journal
 from gateway.recording.metrics import Metrics
@@ -140,7 +136,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
     journal = Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash)
     pipeline = Pipeline(
         courses=Courses(
-            identity=_identity(settings),
+            identity=build_identity(settings),
             router=router,
             provider_of={} if settings.transparent else listing,
             guards=guards,
@@ -287,22 +283,3 @@ def _seals(settings: Settings, shared: Shared) -> Seals | None:
         return None
     given = settings.names_key
     return Seals(shared.names_key if given is None else given.reveal().encode())
-
-
-def _identity(settings: Settings) -> Identity:
-    if settings.identity == "open":
-        return OpenIdentity()
-    process_key = os.urandom(32)
-    keys = tuple(
-        DeclaredKey(
-            id=key.id,
-            digest=digest_secret(key.secret.reveal().encode(), process_key),
-            team=key.team,
-            tenant=key.tenant,
-            name=key.name,
-            tags=key.tags,
-            models=key.models,
-        )
-        for key in settings.keys
-    )
-    return KeyIdentity(keys, process_key)

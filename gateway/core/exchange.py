@@ -112,6 +112,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         budget: What all calls of the key may cost, besides what limits say.
         consumed: Names of the headers that carried the caller's credential for us; they never go upstream.
         inner: The gateway itself asks, for a judge; no rule looks at that.
+        lasting: What the caller showed is good for as long as this process knows it; else it is looked at in each call.
     """
 
     key_id: str = ""
@@ -125,6 +126,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget | None = None
     consumed: frozenset[bytes] = frozenset()
     inner: bool = False
+    lasting: bool = True
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):

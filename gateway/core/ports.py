@@ -361,11 +361,12 @@ class Lease(Protocol):
 class Identity(Protocol):
     """Finds out who is calling."""
 
-    def identify(self, headers: Headers) -> Principal:
-        """Make a principal of a request's headers.
+    def identify(self, headers: Headers, peer: str = "") -> Principal:
+        """Make a principal of a request's headers; ``peer`` is the address that they came from.
 
         Raises:
             AuthenticationFailed: No credential, or not one of ours.
+            CallerPending: That cannot be told yet.
         """
         ...
 

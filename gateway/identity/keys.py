@@ -7,10 +7,8 @@ import hmac
 from gateway.core.errors import AuthenticationFailed
 from gateway.core.exchange import Headers, Principal
 from gateway.core.keys import DeclaredKey, digest_secret
+from gateway.identity.credential import read_credential
 
-_AUTHORIZATION = b"authorization"
-# How each dialect's clients send a key, besides "Authorization: Bearer".
-_PLAIN_HEADERS = (b"x-api-key", b"api-key", b"x-goog-api-key")
 _MAX_SECRET_BYTES = 512
 _REFUSED = "Incorrect API key provided."
 
@@ -29,13 +27,13 @@ class KeyIdentity:
         self._process_key = process_key
         self._known = {key.digest: (key.digest, _Holder(key)) for key in keys}
 
-    def identify(self, headers: Headers) -> Principal:
+    def identify(self, headers: Headers, peer: str = "") -> Principal:
         """Find out who is calling.
 
         Raises:
             AuthenticationFailed: No key, an unknown one, or two different ones.
         """
-        secret, consumed = _credential(headers)
+        secret, consumed = read_credential(headers)
         if not secret:
             raise AuthenticationFailed("You didn't provide an API key.")
         if len(secret) > _MAX_SECRET_BYTES:
@@ -71,27 +69,3 @@ class _Holder:
                 consumed=frozenset((consumed,) if isinstance(consumed, bytes) else consumed),
             )
         return found
-
-
-def _credential(headers: Headers) -> tuple[bytes, bytes | tuple[bytes, ...]]:
-    """The secret, and the header or headers that carried it."""
-    secret = b""
-    consumed: bytes | tuple[bytes, ...] = b""
-    value = headers.get(_AUTHORIZATION)
-    if value is not None and value[:7].lower() == b"bearer ":
-        secret = value[7:].strip()
-        consumed = _AUTHORIZATION if secret else b""
-    for name in _PLAIN_HEADERS:
-        if name in headers:
-            other = headers[name].strip()
-            if secret and other and other != secret:
-                raise AuthenticationFailed("The request carries two different API keys; send one.")
-            if other:
-                secret, consumed = other, _joined(consumed, name)
-    return secret, consumed
-
-
-def _joined(consumed: bytes | tuple[bytes, ...], name: bytes) -> bytes | tuple[bytes, ...]:
-    if not consumed:
-        return name
-    return (*consumed, name) if isinstance(consumed, tuple) else (consumed, name)

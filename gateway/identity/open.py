@@ -12,7 +12,7 @@ class OpenIdentity:
 
     __slots__ = ()
 
-    def identify(self, headers: Headers) -> Principal:
+    def identify(self, headers: Headers, peer: str = "") -> Principal:
         """Give the same principal to every call."""
-        del headers
+        del headers, peer
         return _ANYONE

@@ -6,16 +6,23 @@ of its own (DNS rebinding) or blindly from another site, so the Host and Origin 
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import os
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.core.errors import AuthenticationFailed, GatewayError, PermissionDenied
+from gateway.core.errors import AuthenticationFailed, PermissionDenied
+from gateway.operator.roles import VIEWER, Visitor
 
 # Open to anybody who holds the token's place in the network: a probe carries no credential, and learns one word.
 PROBES = frozenset({"/healthz", "/readyz"})
+# Nobody else can make the digests that tokens are compared by.
+_PROCESS_KEY = os.urandom(32)
+_LOCAL = Visitor(name="loopback")
+_PROBE = Visitor(name="probe", roles=frozenset({VIEWER}))
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,33 +43,70 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     fetch_site: str = ""
 
 
+class TokenHolder(msgspec.Struct, frozen=True, kw_only=True):
+    """A token, as a digest, and who comes with it."""
+
+    digest: bytes
+    visitor: Visitor
+
+
 class Gate:
     """Lets calls in or turns them back.
 
     Args:
-        token: The bearer token to demand; ``None`` or empty admits loopback only.
+        token: A bearer token that may do everything.
+        holders: Further tokens. Without any token, loopback alone is admitted, and may do everything.
     """
 
-    def __init__(self, token: str | None) -> None:
-        self._token = token.encode() if token else None
+    def __init__(self, token: str | None = None, holders: tuple[TokenHolder, ...] = ()) -> None:
+        own = (hold_token(token, Visitor(name="token")),) if token else ()
+        self._holders = own + holders
 
-    def refuse(self, caller: Caller) -> GatewayError | None:
-        """Say why this call is turned back, or ``None`` when it may pass."""
-        if self._token is None:
-            if not is_loopback_address(caller.peer):
-                return PermissionDenied("Without a token the operator plane answers to this machine only.")
-            if not all(is_loopback_host(host) for host in caller.hosts):
-                return PermissionDenied("Without a token the Host header must name this machine's loopback.")
-        elif caller.path not in PROBES and not self._has_token(caller.authorization):
-            return AuthenticationFailed("The operator plane needs its bearer token.")
+    def admit(self, caller: Caller) -> Visitor:
+        """Let a call in.
+
+        Raises:
+            GatewayError: It is turned back, for this reason.
+        """
+        visitor = self._visitor(caller)
         if is_cross_site(caller):
-            return PermissionDenied("Calls from pages of other sites are refused.")
-        return None
+            raise PermissionDenied("Calls from pages of other sites are refused.")
+        return visitor
 
-    def _has_token(self, authorization: str) -> bool:
+    def _visitor(self, caller: Caller) -> Visitor:
+        if not self._holders:
+            if not is_loopback_address(caller.peer):
+                raise PermissionDenied("Without a token the operator plane answers to this machine only.")
+            if not all(is_loopback_host(host) for host in caller.hosts):
+                raise PermissionDenied("Without a token the Host header must name this machine's loopback.")
+            return _LOCAL
+        if caller.path in PROBES:
+            return _PROBE
+        found = self._holder(caller.authorization)
+        if found is None:
+            raise AuthenticationFailed("The operator plane needs its bearer token.")
+        return found
+
+    def _holder(self, authorization: str) -> Visitor | None:
         scheme, _, given = authorization.partition(" ")
-        wanted = self._token or b""
-        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("utf-8", "replace"), wanted)
+        if scheme.lower() != "bearer":
+            return None
+        digest = _digest(given.strip())
+        found = None
+        for holder in self._holders:
+            # All are compared, so that the time taken tells nothing of which.
+            if hmac.compare_digest(holder.digest, digest):
+                found = holder.visitor
+        return found
+
+
+def hold_token(token: str, visitor: Visitor) -> TokenHolder:
+    """Make of a token what :class:`Gate` keeps of it."""
+    return TokenHolder(digest=_digest(token), visitor=visitor)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.blake2b(token.encode("utf-8", "replace"), key=_PROCESS_KEY).digest()
 
 
 def is_cross_site(caller: Caller) -> bool:

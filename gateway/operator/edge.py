@@ -15,6 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from gateway.core.errors import Bug, ClientError, GatewayError, MalformedRequest
 from gateway.operator.auth import Caller, Gate
+from gateway.operator.roles import NEEDED, Needed, check_role, welcome
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
 _MESSAGES = {
@@ -55,14 +56,19 @@ async def read_json(request: web.Request) -> dict[str, Any]:
         raise MalformedRequest("The body must be a JSON object.") from None
 
 
-def guard(gate: Gate) -> Middleware:
-    """Make the middleware that stands in front of every handler."""
+def guard(gate: Gate, needed: Needed = NEEDED) -> Middleware:
+    """Make the middleware that stands in front of every handler.
+
+    Args:
+        gate: Who is let in.
+        needed: The role that each route asks for.
+    """
 
     @web.middleware
     async def at_the_edge(request: web.Request, handler: Handler) -> web.StreamResponse:
-        refused = gate.refuse(_caller(request))
         try:
-            response = error_answer(refused) if refused else await handler(request)
+            _let_in(request, gate, needed)
+            response = await handler(request)
         except GatewayError as error:
             response = error_answer(error)
         except web.HTTPException as error:
@@ -78,6 +84,20 @@ def guard(gate: Gate) -> Middleware:
         return response
 
     return at_the_edge
+
+
+def _let_in(request: web.Request, gate: Gate, needed: Needed) -> None:
+    """Find out who has come, and whether they may use this route.
+
+    Raises:
+        GatewayError: Nobody we know, or they may not.
+    """
+    visitor = gate.admit(_caller(request))
+    welcome(request, visitor)
+    resource = request.match_info.route.resource
+    # A path or a method that does not exist is told of by the handler.
+    if resource is not None:
+        check_role(visitor, needed, request.method, resource.canonical)
 
 
 async def _answer_for_a_bug(request: web.Request) -> None:

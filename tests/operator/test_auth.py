@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.errors import AuthenticationFailed, PermissionDenied
-from gateway.operator.auth import Caller, Gate, is_loopback_address, is_loopback_host
+from gateway.core.errors import AuthenticationFailed, GatewayError, PermissionDenied
+from gateway.operator.auth import Caller, Gate, hold_token, is_loopback_address, is_loopback_host
+from gateway.operator.roles import Visitor
 
 
 def caller(path: str = "/api/exchanges", peer: str = "127.0.0.1", host: str = "127.0.0.1:8081", **more: str) -> Caller:
@@ -25,13 +26,14 @@ def caller(path: str = "/api/exchanges", peer: str = "127.0.0.1", host: str = "1
     ],
 )
 def test_without_a_token_loopback_passes(token: str | None, one: Caller) -> None:
-    assert Gate(token).refuse(one) is None
+    assert Gate(token).admit(one) == Visitor(name="loopback")
 
 
 @pytest.mark.parametrize("path", ["/api/exchanges", "/metrics", "/", "/healthz"])
 @pytest.mark.parametrize("peer", ["10.0.0.7", "::ffff:10.0.0.7", "2001:db8::1", "fe80::1%eth0", "not an address"])
 def test_without_a_token_other_machines_are_refused(path: str, peer: str) -> None:
-    assert isinstance(Gate(None).refuse(caller(path, peer=peer)), PermissionDenied)
+    with pytest.raises(PermissionDenied):
+        Gate(None).admit(caller(path, peer=peer))
 
 
 @pytest.mark.parametrize(
@@ -49,19 +51,21 @@ def test_without_a_token_other_machines_are_refused(path: str, peer: str) -> Non
     ],
 )
 def test_without_a_token_a_rebound_name_is_refused(host: str) -> None:
-    assert isinstance(Gate(None).refuse(caller(host=host)), PermissionDenied)
+    with pytest.raises(PermissionDenied):
+        Gate(None).admit(caller(host=host))
 
 
 def test_a_second_host_header_does_not_hide_the_first() -> None:
     one = Caller(path="/metrics", peer="127.0.0.1", hosts=("attacker.example", "localhost"))
-    assert isinstance(Gate(None).refuse(one), PermissionDenied)
+    with pytest.raises(PermissionDenied):
+        Gate(None).admit(one)
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "10.0.0.7"])
 @pytest.mark.parametrize("authorization", ["Bearer secret", "bearer secret", "Bearer  secret "])
 def test_with_the_token_any_machine_and_any_name_pass(peer: str, authorization: str) -> None:
     one = caller(peer=peer, host="operator.mesh.example", authorization=authorization)
-    assert Gate("secret").refuse(one) is None
+    assert Gate("secret").admit(one) == Visitor(name="token")
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "10.0.0.7"])
@@ -70,14 +74,15 @@ def test_with_the_token_any_machine_and_any_name_pass(peer: str, authorization: 
     ["", "secret", "Basic secret", "Bearer", "Bearer ", "Bearer secre", "Bearer secrets", "Bearer sécret"],
 )
 def test_with_a_token_nobody_passes_without_it(peer: str, authorization: str) -> None:
-    refused = Gate("secret").refuse(caller(peer=peer, authorization=authorization))
-    assert isinstance(refused, AuthenticationFailed)
-    assert "secret" not in refused.public_message
+    with pytest.raises(AuthenticationFailed) as caught:
+        Gate("secret").admit(caller(peer=peer, authorization=authorization))
+    assert "secret" not in caught.value.public_message
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_with_a_token_probes_need_none(path: str) -> None:
-    assert Gate("secret").refuse(caller(path, peer="10.0.0.7", host="10.0.0.9:8081")) is None
+    visitor = Gate("secret").admit(caller(path, peer="10.0.0.7", host="10.0.0.9:8081"))
+    assert visitor.roles == {"viewer"}
 
 
 @pytest.mark.parametrize("token", [None, "secret"])
@@ -97,7 +102,11 @@ def test_with_a_token_probes_need_none(path: str) -> None:
     ],
 )
 def test_pages_of_other_sites_are_refused(token: str | None, path: str, more: dict[str, str], outcome: str) -> None:
-    refused = Gate(token).refuse(caller(path, authorization="Bearer secret", **more))
+    refused: GatewayError | None = None
+    try:
+        Gate(token).admit(caller(path, authorization="Bearer secret", **more))
+    except PermissionDenied as error:
+        refused = error
     assert (refused is None) == (outcome == "passes")
 
 
@@ -106,3 +115,19 @@ def test_addresses_and_names_of_loopback() -> None:
     assert not is_loopback_address("localhost")
     assert is_loopback_host("[::1]:80")
     assert not is_loopback_host("::2")
+
+
+def test_each_token_is_somebody_with_roles_of_their_own() -> None:
+    ann, bob = Visitor(name="ann", roles=frozenset({"viewer"})), Visitor(name="bob", roles=frozenset({"key_admin"}))
+    gate = Gate("root", (hold_token("a-token", ann), hold_token("b-token", bob)))
+    assert gate.admit(caller(peer="10.0.0.7", authorization="Bearer a-token")) == ann
+    assert gate.admit(caller(peer="10.0.0.7", authorization="Bearer b-token")) == bob
+    assert gate.admit(caller(peer="10.0.0.7", authorization="Bearer root")) == Visitor(name="token")
+    with pytest.raises(AuthenticationFailed):
+        gate.admit(caller(authorization="Bearer c-token"))
+
+
+def test_where_tokens_are_given_loopback_needs_one_too() -> None:
+    gate = Gate(None, (hold_token("a-token", Visitor(name="ann")),))
+    with pytest.raises(AuthenticationFailed):
+        gate.admit(caller())

@@ -12,8 +12,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.core.errors import NotAvailable, StoreUnavailable
-from gateway.operator.auth import Gate
+from gateway.operator.auth import Gate, hold_token
 from gateway.operator.edge import guard, json_answer, read_json
+from gateway.operator.roles import Role, Visitor
 
 Session = aiohttp.ClientSession
 
@@ -43,9 +44,14 @@ async def broken_half_way(request: web.Request) -> web.StreamResponse:
 
 @asynccontextmanager
 async def plane(token: str | None = None) -> AsyncGenerator[Session, None]:
-    app = web.Application(middlewares=[guard(Gate(token))], client_max_size=1024)
+    handlers = {"/away": away, "/later": later, "/broken": broken, "/half": broken_half_way}
+    needed: dict[tuple[str, str], Role] = {("GET", path): "viewer" for path in handlers}
+    needed["POST", "/echo"] = "operator"
+    gate = Gate(token, (hold_token("looks", Visitor(name="ann", roles=frozenset({"viewer"}))),) if token else ())
+    app = web.Application(middlewares=[guard(gate, needed)], client_max_size=1024)
     app.router.add_post("/echo", echo)
-    for path, handler in {"/away": away, "/later": later, "/broken": broken, "/half": broken_half_way}.items():
+    app.router.add_get("/forgotten", echo)
+    for path, handler in handlers.items():
         app.router.add_get(path, handler)
     server = TestServer(app)
     await server.start_server()
@@ -158,3 +164,25 @@ def test_the_gate_stands_in_front_of_every_handler(token: str | None, headers: d
             assert answer.status == (404 if status == 503 else status), "what exists is no secret to be probed"
 
     run(scenario, token)
+
+
+@pytest.mark.parametrize(
+    ("token", "method", "path", "status"),
+    [
+        (None, "GET", "/away", 503),
+        (None, "GET", "/forgotten", 403),
+        ("all", "POST", "/echo", 200),
+        ("all", "GET", "/forgotten", 403),
+        ("looks", "HEAD", "/away", 503),
+        ("looks", "POST", "/echo", 403),
+        ("looks", "GET", "/nothing", 404),
+        ("nobody", "GET", "/away", 401),
+    ],
+)
+def test_a_route_asks_for_its_role(token: str | None, method: str, path: str, status: int) -> None:
+    async def scenario(session: Session) -> None:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        async with session.request(method, path, headers=headers, json={} if method == "POST" else None) as answer:
+            assert answer.status == status
+
+    run(scenario, "all" if token else None)
