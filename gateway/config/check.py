@@ -11,9 +11,10 @@ from gateway.config.environment import Outside
 from gateway.config.routes import fallback_candidates
 from gateway.config.routing import CandidateSpec, ModelSpec
 from gateway.config.schema import FileSpec
-from gateway.config.settings import CLIENTS_NAME, Listen, ProviderEntry, Settings
+from gateway.config.settings import Listen, ProviderEntry, Settings
 from gateway.config.source import Document, Problem
 from gateway.config.validation import suggestion
+from gateway.core.placeholders import MODEL, holders, used
 
 # Of the extra triton.
 _RPC = ("grpc", "tritonclient")
@@ -35,6 +36,7 @@ def check_file(spec: FileSpec, document: Document) -> Iterator[Problem]:
             if name == model.alias or not fallback_candidates(name, providers, aliases):
                 message = f"'{name}' is neither another alias nor the provider/model of a configured provider"
                 yield document.problem(("models", index, "fallback", number), message)
+        yield from _misnamed(document, index, model, providers, aliases)
         yield from _without_effect(document, index, model, providers, aliases)
         if model.probe is not None and _nameless(model, spec):
             message = "asks for models by name: give each candidate a model of its own"
@@ -48,6 +50,26 @@ def check_file(spec: FileSpec, document: Document) -> Iterator[Problem]:
     yield from _twice(document, "identity.keys", "id", [key.id for key in spec.identity.keys])
     yield from _twice(document, "plugins", "", list(spec.plugins))
     yield from _twice(document, "policies.bundle", "", list(spec.policies.bundle))
+
+
+def _misnamed(
+    document: Document, index: int, model: ModelSpec, providers: set[str], aliases: Mapping[str, ModelSpec]
+) -> Iterator[Problem]:
+    """Find models whose placeholders stand for nothing."""
+    known = holders(model.alias)
+    at = ("models", index)
+    for number, candidate in enumerate(model.candidates):
+        for holder in used(candidate.model):
+            if holder not in known:
+                message = f"'{holder}' stands for nothing in '{model.alias}'{suggestion(holder, known)}"
+                yield document.problem((*at, "candidates", number, "model"), message)
+    for number, name in enumerate(model.fallback):
+        can = (MODEL,) if name in aliases else known
+        for holder in (each for one in fallback_candidates(name, providers, aliases) for each in used(one.model)):
+            if holder not in can:
+                hint = "" if name in aliases else suggestion(holder, known)
+                message = f"'{holder}' of '{name}' stands for nothing in '{model.alias}'{hint}"
+                yield document.problem((*at, "fallback", number), message)
 
 
 def _without_effect(
@@ -136,7 +158,7 @@ def _nameless(model: ModelSpec, spec: FileSpec) -> bool:
 
     def own(candidate: CandidateSpec) -> bool:
         provider = spec.providers.get(candidate.provider)
-        return CLIENTS_NAME not in candidate.model or (provider is not None and bool(provider.model))
+        return not used(candidate.model) or (provider is not None and bool(provider.model))
 
     return _is_glob(model.alias) and not all(own(each) for each in model.candidates)
 

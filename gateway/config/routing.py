@@ -41,7 +41,11 @@ class CanarySpec(Strict):
 
 
 class CandidateSpec(Strict):
-    """One deployment that may serve an alias. ``{model}`` stands for the name the client sent."""
+    """One deployment that may serve an alias.
+
+    ``{model}`` stands for the name the client sent, ``{star}`` for what the alias' ``*`` stands for in it, or
+    ``{star1}``, ``{star2}``, … where there are several.
+    """
 
     provider: Text
     model: Text = "{model}"

@@ -137,7 +137,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         alias: A name as clients send it, or a glob over such names.
         provider: A key of ``Settings.providers``.
-        model: The name the provider knows; ``{model}`` in it stands for the name the client sent.
+        model: The name the provider knows; ``{model}`` in it stands for the name the client sent, ``{star}`` for what
+            the alias' ``*`` stands for.
         on_unsupported: As the provider's; ``None``: what holds for the provider.
         weight: Of the alias' calls, where these are spread by weights.
         max_concurrency: The most calls that it is given at once; 0 for any number.

@@ -9,11 +9,11 @@ import msgspec
 
 from gateway.core.errors import ModelNotFound, RouteNotFound
 from gateway.core.exchange import Deployment, RoutePlan, RoutePolicy
+from gateway.core.placeholders import MODEL, Stars, filled, used
 from gateway.core.route_rules import RouteWhen
 
 # Longer names are served, but neither remembered nor repeated in an error.
 _MAX_SHOWN_CHARS = 200
-_PLACEHOLDER = "{model}"
 _GLOB_CHARS = frozenset("*?[")
 
 
@@ -22,7 +22,8 @@ class RouteEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         alias: A model name as clients send it, or a glob over such names.
-        deployment: Who serves it; ``{model}`` in its model stands for the name the client sent.
+        deployment: Who serves it; ``{model}`` in its model stands for the name the client sent, ``{star}`` for what the
+            alias' ``*`` stands for.
         weight: Of the calls, where these are spread by weights.
         fallback: It steps in only when none of the others can.
         when: Which requests it is for.
@@ -38,7 +39,7 @@ class RouteEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """All that the table says of one alias."""
+    """All that the table says of one alias; ``stars`` where its models name what a ``*`` stands for."""
 
     deployments: tuple[Deployment, ...]
     weights: tuple[int, ...]
@@ -46,6 +47,7 @@ class _Line(msgspec.Struct, frozen=True):
     policy: RoutePolicy | None
     whens: tuple[RouteWhen, ...] = ()
     arms: tuple[str, ...] = ()
+    stars: Stars | None = None
 
 
 class Router:
@@ -75,7 +77,9 @@ class Router:
             entries.setdefault(entry.alias, []).append(entry)
         for alias, each in entries.items():
             table = globs if _GLOB_CHARS.intersection(alias) else self._exact
-            table[alias] = _line(each, (policies or {}).get(alias))
+            line = table[alias] = _line(each, (policies or {}).get(alias))
+            if table is globs and any(set(used(entry.deployment.model)) - {MODEL} for entry in each):
+                table[alias] = msgspec.structs.replace(line, stars=Stars(alias))
         self._rest = globs.pop("*", None)
         self._globs = sorted(globs.items(), key=lambda item: _specificity(item[0]), reverse=True)
         self._passthrough = {
@@ -108,8 +112,8 @@ class Router:
         return tuple(self._exact)
 
     def _find(self, model: str) -> RoutePlan:
-        alias, line, name = self._match(model)
-        candidates = tuple(_filled(deployment, name) for deployment in line.deployments)
+        alias, line, values = self._match(model)
+        candidates = tuple(_filled(deployment, values) for deployment in line.deployments)
         plan = RoutePlan(
             alias=alias,
             candidates=candidates,
@@ -127,22 +131,23 @@ class Router:
             self._memo[model] = plan
         return plan
 
-    def _match(self, model: str) -> tuple[str, _Line, str]:
+    def _match(self, model: str) -> tuple[str, _Line, dict[str, str]]:
+        """Find the alias, what it says, and what the placeholders of its models stand for."""
         found = self._exact.get(model)
         if found is not None:
-            return model, found, model
+            return model, found, {MODEL: model}
         if len(model) <= _MAX_SHOWN_CHARS:
             # Globs are not tried on longer names: no model is called that, and the time they take grows with the name.
             for pattern, line in self._globs:
-                if fnmatchcase(model, pattern):
-                    return pattern, line, model
+                if fnmatchcase(model, pattern) and (stars := _stars(line, model)) is not None:
+                    return pattern, line, {MODEL: model, **stars}
         prefix, slash, name = model.partition("/")
         if slash and name and prefix in self._passthrough:
             deployment = self._passthrough[prefix].candidates[0]
-            line = _Line((msgspec.structs.replace(deployment, model=_PLACEHOLDER),), (1,), 1, None)
-            return f"{prefix}/*", line, name
-        if self._rest is not None:
-            return "*", self._rest, model
+            line = _Line((msgspec.structs.replace(deployment, model=MODEL),), (1,), 1, None)
+            return f"{prefix}/*", line, {MODEL: name}
+        if self._rest is not None and (stars := _stars(self._rest, model)) is not None:
+            return "*", self._rest, {MODEL: model, **stars}
         if not model:
             raise ModelNotFound("The request names no model.", param="model")
         raise ModelNotFound(f"The model '{model[:_MAX_SHOWN_CHARS]}' does not exist.", param="model")
@@ -167,7 +172,11 @@ def _specificity(pattern: str) -> tuple[int, int]:
     return len(pattern) - wild, -wild
 
 
-def _filled(deployment: Deployment, model: str) -> Deployment:
-    if _PLACEHOLDER not in deployment.model:
+def _stars(line: _Line, model: str) -> dict[str, str] | None:
+    return {} if line.stars is None else line.stars.of(model)
+
+
+def _filled(deployment: Deployment, values: dict[str, str]) -> Deployment:
+    if "{" not in deployment.model:
         return deployment
-    return msgspec.structs.replace(deployment, model=deployment.model.replace(_PLACEHOLDER, model))
+    return msgspec.structs.replace(deployment, model=filled(deployment.model, values))

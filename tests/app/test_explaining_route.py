@@ -82,6 +82,12 @@ def test_weights_are_shares_and_a_failing_call_goes_round():
     assert (shown.alias, shown.strategy, shown.turned_away, shown.served) == ("m", "weighted", 0.0, True)
 
 
+def test_names_that_come_of_globs_are_shown():
+    star = msgspec.structs.replace(B, model="big-{star}")
+    shown = explained(entry(star, alias="gpt-*"), document=CHAT | {"model": "gpt-4o"})
+    assert (shown.alias, [each.model for each in shown.candidates]) == ("gpt-*", ["big-4o"])
+
+
 def test_who_cannot_carry_a_field_says_which_and_gets_no_call():
     biased = CHAT | {"logit_bias": {"5": 1}}
     shown = explained(entry(C, weight=9), entry(A), document=biased, strategy="weighted", retries=1)

@@ -8,6 +8,12 @@ from gateway.config import check
 from gateway.config.environment import Options
 from tests.support.settings import good, load, wrong
 
+PROVIDERS = """\
+    version: 1
+    providers:
+      a: {kind: openai, api_key: "env:K"}
+    models:
+"""
 CANNOT_COUNT = (
     "more than one worker cannot count limits together in memory://; set workers: 1 or remove limits "
     "(a shared stores.state, redis://, is not yet available)"
@@ -159,4 +165,31 @@ def test_a_glob_whose_candidates_have_names_can_be_probed(tmp_path: Path, candid
 def test_a_glob_whose_models_nobody_names_cannot_be_probed(tmp_path: Path, candidate: str):
     assert wrong(load(tmp_path, GLOB.format(candidate=candidate))) == [
         "weighbridge.yaml:6: models[0].probe: asks for models by name: give each candidate a model of its own"
+    ]
+
+
+def test_placeholders_must_stand_for_something(tmp_path: Path):
+    models = """\
+      - {alias: plain, candidates: [{provider: a, model: "{star}"}]}
+      - {alias: "g-*", candidates: [{provider: a, model: "{stra}"}], fallback: ["a/{star1}"]}
+      - {alias: "*/*", candidates: [{provider: a, model: "{star2}-{star}"}]}
+      - {alias: other, candidates: [{provider: a, model: x}], fallback: ["h-*"]}
+      - {alias: "h-*", candidates: [{provider: a, model: "{star}{model}"}], fallback: ["a/{star}"], probe: {}}
+    """
+    assert wrong(load(tmp_path, PROVIDERS + models, K="k")) == [
+        "weighbridge.yaml:5: models[0].candidates[0].model: '{star}' stands for nothing in 'plain'",
+        (
+            "weighbridge.yaml:6: models[1].candidates[0].model: '{stra}' stands for nothing in 'g-*'; "
+            "did you mean '{star}'?"
+        ),
+        (
+            "weighbridge.yaml:6: models[1].fallback[0]: '{star1}' of 'a/{star1}' stands for nothing in 'g-*'; "
+            "did you mean '{star}'?"
+        ),
+        (
+            "weighbridge.yaml:7: models[2].candidates[0].model: '{star}' stands for nothing in '*/*'; "
+            "did you mean '{star2}'?"
+        ),
+        "weighbridge.yaml:8: models[3].fallback[0]: '{star}' of 'h-*' stands for nothing in 'other'",
+        "weighbridge.yaml:9: models[4].probe: asks for models by name: give each candidate a model of its own",
     ]

@@ -49,6 +49,23 @@ def test_the_placeholder_may_stand_anywhere_in_the_model():
     assert served_by(router, "llama") == ("*", "openai", "accounts/us/llama")
 
 
+def test_what_a_star_stands_for_may_stand_in_the_model():
+    router = Router((entry("gpt-*", "a", "azure-{star}"), entry("*/*", "b", "{star2}@{star1}/{model}")), PROVIDERS)
+    assert served_by(router, "gpt-4o") == ("gpt-*", "a", "azure-4o")
+    # What a client writes stands for nothing.
+    assert served_by(router, "gpt-{star}{model}") == ("gpt-*", "a", "azure-{star}{model}")
+    assert served_by(router, "meta/llama/8b") == ("*/*", "b", "llama/8b@meta/meta/llama/8b")
+
+
+def test_a_star_that_stands_for_nothing_is_no_match_where_its_value_is_needed():
+    router = Router((entry("gpt-*", "a", "{star}"), entry("g*", "b")), PROVIDERS)
+    assert served_by(router, "gpt-") == ("g*", "b", "gpt-")
+    assert served_by(Router((entry("gpt-*", "a"),), PROVIDERS), "gpt-") == ("gpt-*", "a", "gpt-")
+    assert served_by(Router((entry("*", "a", "x-{star}"),), PROVIDERS), "llama") == ("*", "a", "x-llama")
+    with pytest.raises(ModelNotFound):
+        Router((entry("*", "a", "x-{star}"),), PROVIDERS).plan("")
+
+
 def test_an_empty_model_in_the_table_keeps_what_the_client_wrote():
     assert served_by(Router((entry("*", "upstream", ""),)), "anything") == ("*", "upstream", "")
 
