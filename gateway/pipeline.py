@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.accounting.ledger import Ledger
+from gateway.accounting.ledger import Ledger, said_to_us
 from gateway.core.call import Call
 from gateway.core.caller import CallerPending
 from gateway.core.errors import Blocked, ClientGone, GatewayError, ProviderError
@@ -242,7 +242,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         for screened in let_go(call):
             gate.note(self.journal.record(call), screened)
         reader = attempt.reader if attempt is not None else None
-        if reader is not None and _used(call, reader, error):
+        if reader is not None and attempt is not None and _used(call, attempt, reader, error):
             await self._settle(call, reader.facts)
         else:
             self.ledger.release(call)
@@ -297,13 +297,13 @@ def _number(call: Call) -> int:
     return int(call.attempt is not None) if call.trip is None else call.trip.made
 
 
-def _used(call: Call, reader: StreamReader, error: GatewayError) -> bool:
+def _used(call: Call, attempt: AttemptView, reader: StreamReader, error: GatewayError) -> bool:
     """Whether a stream that failed has cost anything, as far as anybody can know: one that said nothing has not."""
     if call.crossing is not None or not isinstance(error, ProviderError):
         return True
     facts = reader.facts
     told = facts.usage is not None or facts.begun is not None
-    return told or bool(call.dialect.answer_text(None, reader.kept))
+    return told or bool(call.dialect.answer_text(None, said_to_us(attempt, reader)))
 
 
 def _shown_status(attempt: AttemptView) -> int:

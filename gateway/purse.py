@@ -24,11 +24,13 @@ class Lost(msgspec.Struct):
         tried: Its record, which gets what it used and cost.
         deployment: Whose it was.
         told: What the provider had reported until then, if anything.
+        tokens: As many as its text is likely to have that rules held back until then.
     """
 
     tried: AttemptRecord
     deployment: Deployment
     told: Usage | None
+    tokens: int = 0
 
 
 class Purse:
@@ -98,7 +100,7 @@ class Purse:
     def _pay(self, usage: Usage) -> None:
         tokens, nanousd = 0, 0
         for each in self.lost:
-            used = each.told or self._likely(usage)
+            used = each.told or self._likely(usage, each.tokens)
             tried = each.tried
             tried.input_tokens, tried.output_tokens = used.input_tokens, used.output_tokens
             tried.cost_nanousd = self._price(each.deployment, used)
@@ -111,13 +113,13 @@ class Purse:
         cost = None if deployment is None else self._price(deployment, usage)
         self._budget.earn(Amount(usage.input_tokens + usage.output_tokens, cost))
 
-    def _likely(self, usage: Usage) -> Usage:
-        """What an answer used that was stopped: of a stream nothing had come; a whole one may have been ready."""
+    def _likely(self, usage: Usage, tokens: int) -> Usage:
+        """What an answer used that was stopped: of a stream what was held back; a whole one may have been ready."""
         request = self._call.request
         streamed = request is not None and request.stream
         return Usage(
             input_fresh_tokens=usage.input_tokens,
-            output_text_tokens=0 if streamed else usage.output_tokens,
+            output_text_tokens=tokens if streamed else usage.output_tokens,
             source="estimated",
         )
 

@@ -157,6 +157,13 @@ class Side:
         reader = None if self.attempt is None else self.attempt.reader
         return None if reader is None else reader.facts.usage
 
+    def said(self) -> str:
+        """Text of a stream that its provider has sent, and rules have held back so far."""
+        attempt = self.attempt
+        if attempt is None or attempt.reader is None or not attempt.received:
+            return ""
+        return self.call.dialect.answer_text(None, attempt.received)
+
     async def tried(self, request: Request) -> Tried:
         """What came of it in the end, which is known by now.
 

@@ -15,6 +15,7 @@ from gateway.accounting.meter import Accounting
 from gateway.core.call import Call
 from gateway.core.errors import MalformedRequest
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request
+from gateway.core.ports import AttemptView, StreamReader
 from gateway.core.ports import Lease as Held
 from gateway.core.record import ExchangeRecord
 from gateway.core.usage import Usage, total
@@ -149,7 +150,7 @@ class Ledger:
         if call.part is not None:
             asked, text = call.part.document, call.part.text
         else:
-            text = call.dialect.answer_text(document, reader.kept if reader is not None else [])
+            text = call.dialect.answer_text(document, [] if reader is None else said_to_us(attempt, reader))
         if len(request.body) <= _AT_ONCE_BYTES:
             counted, model = _laid_out(call, request, asked, facts)
         else:
@@ -175,6 +176,11 @@ def _laid_out(call: Call, request: Request, asked: Any, facts: AnswerFacts) -> t
         return None, model
     vendor = vendor_of("" if deployment is None else deployment.kind, model)
     return to_count(chat, vendor, model, legacy=is_legacy(asked)), model
+
+
+def said_to_us(attempt: AttemptView, reader: StreamReader) -> list[bytes]:
+    """What a stream's provider has sent, and is paid for: also what rules still hold back, or have taken out."""
+    return attempt.received or reader.kept
 
 
 def gone_on(begun: Usage, counted: Usage | None) -> Usage:

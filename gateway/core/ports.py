@@ -391,6 +391,8 @@ class AttemptView(Protocol):
     first_ns: int
     ended_ns: int
     out_bytes: int
+    # What came, as far as it is kept: of a stream only where rules may hold something back, or judge it whole.
+    received: list[bytes]
 
     @property
     def held(self) -> bool:

@@ -41,14 +41,16 @@ class Leg:
         now_ns: Monotonic clock.
     """
 
-    __slots__ = ("_now_ns", "answered_ns", "ended_ns", "first_ns", "headers", "out_bytes", "reader", "sent_ns",
-                 "status")  # fmt: skip
+    __slots__ = ("_now_ns", "answered_ns", "ended_ns", "first_ns", "headers", "out_bytes", "reader", "received",
+                 "sent_ns", "status")  # fmt: skip
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
         self._now_ns = now_ns
         self.status = 0
         self.headers: Headers = {}
         self.reader: StreamReader | None = None
+        # Nothing is kept of a session.
+        self.received: list[bytes] = []
         self.sent_ns = now_ns()
         self.answered_ns = self.first_ns = self.ended_ns = self.out_bytes = 0
 

@@ -20,7 +20,9 @@ MAX_HELD_BYTES = 8 * 1024 * 1024
 # An error answer is small; what is longer is not worth waiting for.
 MAX_ERROR_BYTES = 1024 * 1024
 _JSON = b"application/json"
-Gather = Literal["", "watch", "hold"]
+# Of a stream of which rules may hold something back, so much is kept to count what it used.
+MAX_COUNTED_BYTES = 262_144
+Gather = Literal["", "count", "watch", "hold"]
 _NONE: Headers = {}
 # Whom a stream can be made to wait for.
 _CLIENT, _JUDGES = "client", "judges"
@@ -50,14 +52,17 @@ class Attempt:
         head: Gives the header lines for the client, when the first event is in.
         now_ns: Monotonic clock.
         opaque: Relay also what is neither events nor JSON (audio, files), as it comes.
-        gather: What of a stream is kept here as it came: nothing, all of it while it is passed on, or all of it instead
-            of passing it on.
+        gather: What of a stream is kept here as it came: nothing, its beginning to count what it used, all of it while
+            it is passed on, or all of it instead of passing it on.
+
+    Attributes:
+        received: A whole answer's body, or what is kept of a stream, piece by piece.
     """
 
     __slots__ = (
-        "_call", "_clauses", "_decoder", "_gather", "_limit", "_now_ns", "_opaque", "_parts", "_size",
-        "_slow", "answered_ns", "block", "ended_ns", "first_ns", "head", "headers", "out_bytes", "over", "reader",
-        "running", "sent_ns", "status",
+        "_call", "_clauses", "_decoder", "_gather", "_limit", "_now_ns", "_opaque", "_size", "_slow", "answered_ns",
+        "block", "ended_ns", "first_ns", "head", "headers", "out_bytes", "over", "reader", "received", "running",
+        "sent_ns", "status",
     )  # fmt: skip
 
     def __init__(
@@ -78,7 +83,7 @@ class Attempt:
         self._clauses = call.clauses
         self._slow: set[str] = set()
         self.over = Signal()
-        self._parts: list[bytes] = []
+        self.received: list[bytes] = []
         self._size = 0
         self._limit = MAX_WHOLE_BYTES
         self._decoder: ContentDecoder | None = None
@@ -120,12 +125,12 @@ class Attempt:
     @property
     def body(self) -> bytes:
         """The whole answer's body, content coding removed."""
-        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        return self.received[0] if len(self.received) == 1 else b"".join(self.received)
 
     @property
     def gathered(self) -> bytes | None:
         """A stream as it came, as far as it was to be kept; ``None`` when it was too long for that."""
-        return b"".join(self._parts) if self._size <= MAX_HELD_BYTES else None
+        return b"".join(self.received) if self._size <= MAX_HELD_BYTES else None
 
     @property
     def slow(self) -> set[str]:
@@ -190,7 +195,7 @@ class Attempt:
         plain = status < 400 and b"content-encoding" not in headers and headers.get(b"content-type") == _JSON
         if plain and len(body) <= MAX_WHOLE_BYTES:
             self.status, self.headers, self.block = status, headers, block
-            self._parts = [body]
+            self.received = [body]
             self.answered_ns = self._now_ns()
             self._end(None)
             return
@@ -213,6 +218,8 @@ class Attempt:
             if not self._gather and call.trip is not None and call.trip.continues:
                 # Should it be cut, somebody else goes on with it.
                 self._gather = "watch"
+            elif not self._gather and call.screen is not None:
+                self._gather = "count"
             if self._clauses is not None:
                 self._clauses.open(self)
             if self.running is not None:
@@ -261,10 +268,10 @@ class Attempt:
         (self._wait_for if on else self._go_on)(_JUDGES)
 
     def _watch(self, data: bytes) -> None:
-        """Keep a stream as it came, for those who judge it when it is whole."""
+        """Keep a stream as it came, for those who judge it when it is whole, or count it when it is not."""
         self._size += len(data)
-        if self._size <= MAX_HELD_BYTES:
-            self._parts.append(data)
+        if self._size <= (MAX_COUNTED_BYTES if self._gather == "count" else MAX_HELD_BYTES):
+            self.received.append(data)
         elif self._gather == "hold":
             raise InvalidAnswer(f"A stream that must be judged whole is larger than {MAX_HELD_BYTES} bytes.")
 
@@ -272,7 +279,7 @@ class Attempt:
         self._size += len(data)
         if self._size > self._limit:
             raise InvalidAnswer(f"The provider's answer is larger than {self._limit} bytes.")
-        self._parts.append(data)
+        self.received.append(data)
 
     def _fail(self, error: GatewayError) -> None:
         if self.running is not None:

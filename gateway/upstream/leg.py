@@ -30,7 +30,7 @@ class Leg(Attempt):
 
     def __init__(self, call: Call, earlier: Attempt, clean: bytes, now_ns: Callable[[], int]) -> None:
         super().__init__(call, _no_head, now_ns, gather="watch")
-        self._parts = [clean]
+        self.received = [clean]
         self._size = len(clean)
         self.reader = earlier.reader
         self.out_bytes = earlier.out_bytes
