@@ -22,6 +22,7 @@ from gateway.core.exchange import Deployment, Incoming, Principal, ProbeRule, Ro
 from gateway.core.record import ExchangeRecord
 from gateway.core.usage import Usage
 from gateway.pipeline import Pipeline
+from gateway.recording import tries
 from gateway.recording.journal import Capture, Filing, Journal
 from gateway.recording.metrics import CELL_SIZE, Cell, Metrics, Overhead
 from gateway.routing.health import Health
@@ -50,6 +51,8 @@ class _Filed:
         self.record: ExchangeRecord | None = None
 
     def append(self, record: ExchangeRecord) -> None:
+        for each in record.attempts:
+            each.kind = tries.PROBE
         self.record = record
         self._filing.append(record)
 

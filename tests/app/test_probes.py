@@ -122,6 +122,7 @@ def test_who_has_no_calls_is_asked_now_and_then_and_what_comes_of_it_is_noted(se
         ]
         assert (record.tags, record.alias, record.provider, record.status) == ({"weighbridge": "probe"}, "m", "p", 200)
         assert (record.cost_nanousd, record.verdict, record.request_body) == (COST, "allow", None)
+        assert [each.kind for each in record.attempts] == ["probe"]
         health = made.health()
         assert (health.calls, health.in_flight, health.failures) == (1, 0, 0)
         snapshot = made.metrics.snapshot()

@@ -81,6 +81,11 @@ def test_who_comes_back_is_found_by_a_probe(tmp_path: Path) -> None:
             )
         )
         assert rows == [{"provider": "mine", "status": 200, "cost_nanousd": 12_000, "who": "probe"}]
+        kinds = (
+            "SELECT DISTINCT kind FROM attempts AS a JOIN exchanges AS e ON e.id = a.exchange_id "
+            "WHERE e.tags['weighbridge'] = 'probe'"
+        )
+        assert gateway.sql(kinds) == [{"kind": "probe"}]
         # It is no exchange of a client's, and its text is not kept.
         served = [line for line in gateway.ask_operator("/metrics").body.decode().splitlines()
                   if line.startswith("weighbridge_exchanges_total") and 'provider="mine"' in line]  # fmt: skip

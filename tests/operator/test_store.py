@@ -141,6 +141,17 @@ def test_every_field_of_a_record_is_found_again(kind: str) -> None:
     with_store(kind, scenario)
 
 
+def test_every_kind_of_try_is_told() -> None:
+    kinds = ["first", "retry", "fallback", "hedge", "mirror", "continue", "probe"]
+    tries = [AttemptRecord(number=number, kind=kind) for number, kind in enumerate(kinds, 1)]
+
+    async def scenario(store: TraceStore) -> None:
+        await store.insert(lines(record(attempts=tries)), "a")
+        assert await one(store, "SELECT groupArray(kind) FROM (SELECT kind FROM attempts ORDER BY number)") == [kinds]
+
+    with_store("chdb", scenario)
+
+
 def test_words_that_an_enum_does_not_know_lose_no_line() -> None:
     async def scenario(store: TraceStore) -> None:
         await store.insert(lines(record(cache="quantum", attempts=[AttemptRecord(kind="again")])), "a")
