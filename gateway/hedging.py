@@ -33,7 +33,7 @@ from gateway.trip import Trip
 OUTRUN = "outrun"
 # Asking twice for these is no more than work done twice.
 _ASKED_TWICE = frozenset({"chat", "text_completion", "embeddings"})
-_BYTES_A_TOKEN = _CHARS_A_TOKEN = 4
+_BYTES_A_TOKEN = 4
 
 
 def may_hedge(trip: Trip, request: Request) -> bool:
@@ -279,8 +279,7 @@ class Race:
         if tried is not None:
             self._tries.append(tried)
             if self._purse is not None:
-                tokens = len(side.said()) // _CHARS_A_TOKEN
-                self._purse.lost.append(Lost(tried, side.course.deployment, side.told(), tokens))
+                self._purse.lost.append(Lost(tried, side.course.deployment, side.told(), side.held_tokens()))
         lease, call.lease = call.lease, None
         purse, second = self._purse, self._second
         if purse is not None and side is self._first and second is not None and second.call.lease is not None:

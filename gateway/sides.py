@@ -21,6 +21,7 @@ from gateway.upstream.attempt import Attempt
 
 # From this status on an answer is an error.
 BAD = 400
+_CHARS_A_TOKEN = 4
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -157,12 +158,12 @@ class Side:
         reader = None if self.attempt is None else self.attempt.reader
         return None if reader is None else reader.facts.usage
 
-    def said(self) -> str:
-        """Text of a stream that its provider has sent, and rules have held back so far."""
+    def held_tokens(self) -> int:
+        """How many tokens the text of a stream is likely to have that rules have held back so far."""
         attempt = self.attempt
         if attempt is None or attempt.reader is None or not attempt.received:
-            return ""
-        return self.call.dialect.answer_text(None, attempt.received)
+            return 0
+        return len(self.call.dialect.answer_text(None, attempt.received)) // _CHARS_A_TOKEN
 
     async def tried(self, request: Request) -> Tried:
         """What came of it in the end, which is known by now.

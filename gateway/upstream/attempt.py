@@ -215,11 +215,7 @@ class Attempt:
             self.reader = call.dialect.stream_reader(call.request, None if self._gather == "hold" else call.screen)
             if call.request.stream_type:
                 self.headers[b"content-type"] = call.request.stream_type
-            if not self._gather and call.trip is not None and call.trip.continues:
-                # Should it be cut, somebody else goes on with it.
-                self._gather = "watch"
-            elif not self._gather and call.screen is not None:
-                self._gather = "count"
+            self._gather = self._gather or _kept_of(call)
             if self._clauses is not None:
                 self._clauses.open(self)
             if self.running is not None:
@@ -297,6 +293,14 @@ class Attempt:
             # A slow client has paused the provider, whose last bytes are still to be read off the connection.
             running.resume()
         self.over.fire(error)
+
+
+def _kept_of(call: Call) -> Gather:
+    """What is kept of a stream that nobody judges whole."""
+    if call.trip is not None and call.trip.continues:
+        # Should it be cut, somebody else goes on with it.
+        return "watch"
+    return "" if call.screen is None else "count"
 
 
 def _streams(content_type: bytes, call: Call | None, *, opaque: bool) -> bool:
