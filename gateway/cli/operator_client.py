@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -21,7 +21,8 @@ _TIMEOUT_S = 120.0
 _MAX_ERROR_BYTES = 65_536
 _PIECE_BYTES = 65_536
 
-Query = Mapping[str, str | int | None]
+# A list stands for a name that is given several times.
+Query = Mapping[str, str | int | Sequence[str] | None]
 
 
 class BadAddress(Exception):
@@ -98,7 +99,7 @@ class OperatorClient:
         port = self._port or (443 if self._tls else _DEFAULT_PORT)
         connection = kind(self._host, port, timeout=self._timeout_s)
         asked = {name: value for name, value in (query or {}).items() if value is not None}
-        target = f"{path}?{urlencode(asked)}" if asked else path
+        target = f"{path}?{urlencode(asked, doseq=True)}" if asked else path
         headers = dict(self._headers)
         body = None
         if document is not None:

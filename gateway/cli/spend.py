@@ -1,43 +1,126 @@
-"""``weighbridge spend``: who used what, and what it cost."""
+"""``weighbridge spend``: who used what, what it cost, and how much of that is known."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 from gateway.cli import output
 from gateway.cli.operator_client import OperatorClient, add_options, asking
+from gateway.cli.spend_csv import money, written
 
-DIMENSIONS = ("key", "team", "model", "tag", "provider")
+ONLY = ("key", "team", "tenant", "model", "alias", "provider", "deployment", "prompt", "prompt_version", "tag")
+DIMENSIONS = (*ONLY, "hour", "day", "month")
+_TAG = "tag:"
+
+_MONEY = ("cost_nanousd", "reported_nanousd", "estimated_nanousd", "untold_nanousd")
+_TOKENS = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "audio_input_tokens",
+    "image_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "audio_output_tokens",
+)
+_COUNTS = ("calls", *_TOKENS, *_MONEY, "unknown_cost_calls", "share")
+# Shown to people only where there is something of the kind.
+_SELDOM = frozenset({*_TOKENS, "untold_nanousd"} - {"input_tokens", "output_tokens"})
 
 
 def register(subparsers: output.Subparsers) -> None:
     """Add the command to the program's parser."""
     parser = subparsers.add_parser(
         "spend",
-        help="what was used and what it cost, by key, team, model, tag or provider",
+        help="what was used and what it cost",
         description="What was used and what it cost. A cost without a price is unknown, and never counted as zero.",
-        epilog="example:\n  weighbridge spend --by team,model --since 7d",
+        epilog="example:\n  weighbridge spend --by team,model --since 7d\n"
+        "  weighbridge spend --by day,tag:env --since 2026-11-01 --zone Europe/Berlin --only team=support --csv",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--by", metavar="DIMENSIONS", default="team", help=f"one or more of {','.join(DIMENSIONS)}; default: team"
+        "--by",
+        metavar="DIMENSIONS",
+        default="team",
+        help=f"up to four of {','.join(DIMENSIONS)},tag:KEY; default: team",
     )
-    parser.add_argument("--since", metavar="AGE", default="24h", help="how far back, e.g. 15m, 24h, 7d; default: 24h")
+    parser.add_argument(
+        "--since", metavar="WHEN", default="24h", help="an age (15m, 24h, 7d) or a time (2026-11-01); default: 24h"
+    )
+    parser.add_argument("--until", metavar="WHEN", help="likewise; default: now")
+    parser.add_argument("--zone", metavar="ZONE", help="time zone of days and hours; default: UTC")
+    parser.add_argument(
+        "--only",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help=f"only calls of one of {','.join(ONLY[:-1])}, or with tag=KEY=VALUE; several of one name: any of them",
+    )
+    parser.add_argument("--csv", action="store_true", help="write comma-separated values, money in whole digits")
     add_options(parser)
     parser.set_defaults(func=asking(_spend))
 
 
 def _spend(args: argparse.Namespace, operator: OperatorClient) -> int:
-    unknown = [name for name in args.by.split(",") if name not in DIMENSIONS]
+    unknown = [name for name in args.by.split(",") if name not in DIMENSIONS and not name.startswith(_TAG)]
     if unknown:
-        output.complain(f"--by takes {', '.join(DIMENSIONS)}; not '{unknown[0]}'")
+        output.complain(f"--by takes {', '.join(DIMENSIONS)}, tag:KEY; not '{unknown[0]}'")
         return output.USAGE
-    rows = operator.get("/api/spend", {"by": args.by, "since": args.since})["rows"]
+    if args.csv and args.json:
+        output.complain("--csv and --json are two forms of one answer; take one")
+        return output.USAGE
+    only: dict[str, list[str]] = {}
+    for each in args.only:
+        name, equals, value = each.partition("=")
+        if name not in ONLY or not equals:
+            output.complain(f"--only takes NAME=VALUE with one of {', '.join(ONLY)}; not '{each}'")
+            return output.USAGE
+        only.setdefault(name, []).append(value)
+    asked = {"by": args.by, "since": args.since, "until": args.until, "zone": args.zone, **only}
+    answer = operator.get("/api/spend", asked)
+    _write(args, answer)
+    for note in answer["notes"]:
+        output.complain(note)
+    if answer["truncated"]:
+        output.complain(f"only the dearest {len(answer['rows'])} rows are shown; ask for less")
+    return output.DONE
+
+
+def _write(args: argparse.Namespace, answer: dict[str, Any]) -> None:
+    rows, total = answer["rows"], answer["total"]
     if args.json:
         output.write_json(rows)
+        return
+    dimensions = [name for name in output.columns_of(rows) if name not in total]
+    if args.csv:
+        output.write(written([*dimensions, *_COUNTS, "estimated_share"], rows))
     elif rows:
-        # Money is shown once, from the column that has every digit.
-        output.write(output.table([name for name in output.columns_of(rows) if name != "cost_usd"], rows))
+        columns = [*dimensions, *_shown(rows)]
+        whole = {**dict.fromkeys(dimensions, ""), **total}
+        if dimensions:
+            whole[dimensions[0]] = "total"
+        output.write(output.table(columns, [*rows, whole] if len(rows) > 1 else rows))
+        output.write(_certainty(total))
     else:
-        output.write(f"Nothing was recorded in the last {args.since}.\n")
-    return output.DONE
+        output.write(f"Nothing was recorded since {answer['since']}.\n")
+
+
+def _shown(rows: Sequence[output.Row]) -> list[str]:
+    return [name for name in _COUNTS if name not in _SELDOM or any(row[name] for row in rows)]
+
+
+def _certainty(total: output.Row) -> str:
+    """How far the sum can be trusted, in a sentence."""
+    known = total["cost_nanousd"]
+    said = [f"{money(known)} USD known" if known is not None else "no cost known"]
+    if known:
+        said += [
+            f"{total[f'{name}_nanousd'] / known:.1%} {name}"
+            for name in ("reported", "estimated", "untold")
+            if total[f"{name}_nanousd"]
+        ]
+    unknown = total["unknown_cost_calls"]
+    said.append(f"{unknown} of {total['calls']} calls with unknown cost, in none of the sums")
+    return f"{'; '.join(said)}.\n"

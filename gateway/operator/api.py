@@ -27,7 +27,6 @@ from gateway.operator.tail import Feed, events
 MAX_PAGE = 1_000
 MAX_SQL_ROWS = 10_000
 MAX_SQL_BYTES = 8 * 1024 * 1024
-DIMENSIONS = ("key", "team", "model", "tag", "provider")
 _CURSOR_COLUMNS = {"started_us", "arrived_us"}
 # A comment is sent after that much silence: proxies cut connections that show no life.
 HEARTBEAT_S = 15.0
@@ -159,12 +158,6 @@ class Api:
             f"feedback-{exchange_id}-{created_us}-{next(self._feedback_numbers)}",
         )
         return json_answer({"exchange_id": exchange_id, "name": given.name, "value": given.value}, 201)
-
-    async def spend(self, request: web.Request) -> web.StreamResponse:
-        """What was used and what it cost."""
-        by = parameters.choices(request.query, "by", "team", DIMENSIONS)
-        since_s = parameters.span_s(request.query, "since", "24h")
-        return json_answer({"rows": await self._plane.store.queries.spend(by, since_s=since_s)})
 
     async def sql(self, request: web.Request) -> web.StreamResponse:
         """Run a read-only query."""

@@ -9,14 +9,14 @@ from uuid import UUID
 from gateway.config.units import parse_duration
 from gateway.core.errors import MalformedRequest
 
-_MAX_TEXT = 512
+MOST_TEXT = 512
 _LONGEST_S = 10 * 366 * 86_400.0
 
 
 def text(query: Mapping[str, str], name: str) -> str:
     """A plain text, empty when absent."""
     value = query.get(name, "")
-    if len(value) > _MAX_TEXT:
+    if len(value) > MOST_TEXT:
         raise MalformedRequest(f"'{name}' is too long.", param=name)
     return value
 

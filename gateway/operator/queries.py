@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -18,18 +18,6 @@ Row = dict[str, Any]
 
 MAX_ROWS = 1000
 _START_OF_TAIL = 10
-
-# What a caller may group spend by, and the column that stands for it.
-SPEND_BY = {
-    "key": "key_id",
-    "team": "team",
-    "tenant": "tenant",
-    "model": "model_served",
-    "alias": "alias",
-    "provider": "provider",
-    "deployment": "deployment",
-    "tag": "tag",
-}
 
 # The marks in these are replaced by text of this module only.
 _LIST = """
@@ -49,25 +37,6 @@ WHERE started_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')
 ORDER BY ingested_at, id LIMIT {limit:UInt32}
 """
 _FIRST = "0.00000000-0000-0000-0000-000000000000"
-_TAG = "if(tag_key = '', '', concat(tag_key, '=', tag_value)) AS tag, "
-_SPEND = """
-SELECT
-    @columns
-    sum(s.calls) AS calls,
-    sum(s.error_calls) AS error_calls,
-    sum(s.input_tokens) AS input_tokens,
-    sum(s.output_tokens) AS output_tokens,
-    sum(s.cached_input_tokens) AS cached_input_tokens,
-    sum(s.reasoning_tokens) AS reasoning_tokens,
-    if(sum(s.priced_calls) = 0 AND sum(s.unknown_cost_calls) > 0, NULL, sum(s.cost_nanousd)) AS cost_nanousd,
-    cost_nanousd / 1e9 AS cost_usd,
-    sum(s.unknown_cost_calls) AS unknown_cost_calls
-FROM @table AS s
-WHERE minute >= toStartOfMinute(toDateTime({since:UInt32}, 'UTC'))
-    AND ({tenant:String} = '' OR tenant = {tenant:String})
-@grouped
-ORDER BY cost_nanousd DESC NULLS LAST, calls DESC LIMIT 10000
-"""
 _EXCHANGE = """
 SELECT * EXCEPT ingested_at FROM exchanges
 WHERE id = {id:UUID}
@@ -207,33 +176,6 @@ class TraceQueries:
         if not after:
             rows.reverse()
         return Page(rows, _cursor(rows[-1]["arrived_us"], rows[-1]["id"]) if rows else after or _FIRST)
-
-    async def spend(self, by: Sequence[str], *, since_s: float, tenant: str = "") -> list[Row]:
-        """Add up calls, tokens and money.
-
-        Args:
-            by: Names out of :data:`SPEND_BY`; rows are named after their columns. A call with several tags counts
-                under each of them.
-            since_s: How far back, rounded out to a whole minute.
-            tenant: Only this one's.
-
-        Returns:
-            Dearest first. ``cost_usd`` and ``cost_nanousd`` add up what is known and are ``None`` when nothing is;
-            ``unknown_cost_calls`` says how many calls are missing from them.
-
-        Raises:
-            MalformedRequest: There is nothing of that name to group by.
-        """
-        for name in by:
-            if name not in SPEND_BY:
-                raise MalformedRequest(f"Spend is by {', '.join(SPEND_BY)}; not by '{name[:40]}'.", param="by")
-        columns = [SPEND_BY[name] for name in dict.fromkeys(by)]
-        table = "spend_by_tag_minute" if "tag" in columns else "spend_by_minute"
-        since = max(0, self._clock.unix_ms() // 1000 - int(since_s))
-        shown = ", ".join([*columns, ""]).replace("tag, ", _TAG)
-        grouped = f"GROUP BY {', '.join(columns)}" if columns else ""
-        sql = _SPEND.replace("@columns", shown).replace("@table", table).replace("@grouped", grouped)
-        return await self._rows(sql, {"since": str(since), "tenant": tenant})
 
     async def sql(self, text: str) -> Table:
         """Run a user's own statement, read-only and limited; see :class:`ReadonlySql`.

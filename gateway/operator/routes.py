@@ -10,13 +10,15 @@ from functools import partial
 from aiohttp import web
 
 from gateway.operator import openapi
-from gateway.operator.api import DIMENSIONS, MAX_PAGE, Api, as_columns
+from gateway.operator.api import MAX_PAGE, Api, as_columns
 from gateway.operator.auth import Gate
 from gateway.operator.edge import guard, json_answer
 from gateway.operator.export import FORMATS
 from gateway.operator.openapi import OBJECT, ROWS, Operation, Parameter
 from gateway.operator.plane import Plane
 from gateway.operator.queries import Row
+from gateway.operator.spend_api import SpendApi
+from gateway.operator.spend_routes import about_money
 from gateway.operator.tail import Feed
 
 MAX_BODY_BYTES = 256 * 1024
@@ -63,7 +65,6 @@ _DEPLOYMENTS = {
         "queues": {"type": "array", "items": _QUEUE},
     },
 }
-_SPEND = {"type": "object", "properties": {"rows": ROWS}}
 _JUDGEMENT = {
     "type": "object",
     "required": ["name", "value"],
@@ -93,11 +94,6 @@ _LIST = (
     ),
     Parameter(name="cursor", summary="next_cursor of the page before."),
 )
-_BY = Parameter(
-    name="by",
-    summary=f"One or more of {', '.join(DIMENSIONS)}, separated by commas.",
-    schema={"type": "string", "default": "team"},
-)
 _FORMAT = Parameter(name="format", summary="File format.", schema={"enum": list(FORMATS), "default": "jsonl"})
 _SQL = Parameter(name="query", summary="One SELECT statement on the trace tables.", required=True)
 
@@ -110,7 +106,7 @@ def build_app(plane: Plane, gate: Gate) -> web.Application:
         gate: Who is let in.
     """
     feed = Feed(partial(_fetch, plane), plane.clock)
-    table = operations(Api(plane, feed))
+    table = operations(Api(plane, feed), SpendApi(plane))
     described = openapi.document(table)
     page = openapi.page(table)
 
@@ -140,9 +136,9 @@ def build_app(plane: Plane, gate: Gate) -> web.Application:
     return app
 
 
-def operations(api: Api) -> tuple[Operation, ...]:
+def operations(api: Api, spend: SpendApi) -> tuple[Operation, ...]:
     """Everything that the plane answers, but for its own description and the console."""
-    return (*_about_the_process(api), *_about_exchanges(api), *_about_money_and_more(api), *_later(api))
+    return (*_about_the_process(api), *_about_exchanges(api), *about_money(spend), *_about_sql(api), *_later(api))
 
 
 async def _fetch(plane: Plane, after: str | None) -> tuple[list[Row], str]:
@@ -240,16 +236,8 @@ def _about_exchanges(api: Api) -> tuple[Operation, ...]:
     )
 
 
-def _about_money_and_more(api: Api) -> tuple[Operation, ...]:
+def _about_sql(api: Api) -> tuple[Operation, ...]:
     return (
-        Operation(
-            path="/api/spend",
-            name="spend",
-            summary="What was used and what it cost, dearest first.",
-            handle=api.spend,
-            parameters=(_BY, _SINCE),
-            answer=_SPEND,
-        ),
         Operation(
             path="/api/sql",
             name="query",

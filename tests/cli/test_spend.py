@@ -8,14 +8,29 @@ import pytest
 from tests.cli.conftest import Weighbridge
 from tests.support.operator_plane import OperatorPlane, exchange
 
+PEOPLE = """\
+team     calls  input_tokens  output_tokens      cost_usd  reported_usd  estimated_usd  unknown_cost_calls  share
+support      2           200             40  $2.500000001  $2.000000001          $0.50                   0      1
+search       1           100             20       unknown         $0.00          $0.00                   1      -
+total        3           300             60  $2.500000001  $2.000000001          $0.50                   1      1
+2.500000001 USD known; 80.0% reported; 20.0% estimated; 1 of 3 calls with unknown cost, in none of the sums.
+"""
+
 
 @pytest.fixture(scope="module")
 def spent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorPlane]:
     """An operator of our own: sums are of everything that was ever recorded."""
     plane = OperatorPlane(tmp_path_factory.mktemp("spent"))
     plane.record(
-        exchange(team="support", key_id="k1", cost_nanousd=2_000_000_000, tags={"env": "prod"}),
-        exchange(team="support", key_id="k2", cost_nanousd=500_000_000, model_served="other"),
+        exchange(team="support", key_id="k1", cost_nanousd=2_000_000_001, tags={"env": "prod"}),
+        exchange(
+            team="support",
+            key_id="k2",
+            cost_nanousd=500_000_000,
+            usage_source="estimated",
+            model_served="other",
+            tags={"env": "=1+1"},
+        ),
         exchange(team="search", key_id="k3", cost_nanousd=None),
     )
     yield plane
@@ -32,7 +47,7 @@ def test_spend_by_team_is_a_list_of_objects(weighbridge: Weighbridge, spent: Ope
     done = weighbridge("spend", "--json", "--operator", spent.address)
     assert done.returncode == 0, done.stderr
     rows = {row["team"]: row for row in orjson.loads(done.stdout)}
-    assert rows["support"]["cost_nanousd"] == 2_500_000_000
+    assert rows["support"]["cost_nanousd"] == 2_500_000_001
     assert rows["support"]["calls"] == 2
     assert rows["search"]["cost_nanousd"] is None
     assert rows["search"]["unknown_cost_calls"] == 1
@@ -44,7 +59,9 @@ def test_spend_by_team_is_a_list_of_objects(weighbridge: Weighbridge, spent: Ope
         ("key", {"key_id"}, 3),
         ("team", {"team"}, 2),
         ("model", {"model_served"}, 2),
-        ("tag", {"tag"}, 2),
+        ("tag", {"tag"}, 3),
+        ("tag:env,provider", {"tag:env", "provider"}, 3),
+        ("day,prompt,team", {"day", "prompt_id", "team"}, 2),
         ("provider", {"provider"}, 1),
         ("team,key", {"team", "key_id"}, 3),
         ("key,team,model,tag", {"key_id", "team", "model_served", "tag"}, 3),
@@ -57,18 +74,36 @@ def test_every_dimension_and_their_combinations(
     found = orjson.loads(done.stdout)
     assert len(found) == rows
     assert set(found[0]) >= columns
-    assert sum(row["cost_nanousd"] or 0 for row in found) == 2_500_000_000
+    assert sum(row["cost_nanousd"] or 0 for row in found) == 2_500_000_001
 
 
-def test_people_see_dollars_and_unknown(weighbridge: Weighbridge, spent: OperatorPlane) -> None:
-    lines = weighbridge("spend", "--by", "team", "--operator", spent.address).stdout.decode().splitlines()
-    assert lines[0].split()[0] == "team"
-    assert lines[0].split().count("cost_usd") == 1
-    at = lines[0].index("cost_usd") + len("cost_usd")
-    assert lines[1].startswith("support")
-    assert lines[1][:at].endswith(" $2.50")
-    assert lines[2].startswith("search")
-    assert lines[2][:at].endswith(" unknown")
+def test_people_see_dollars_and_how_much_is_known(weighbridge: Weighbridge, spent: OperatorPlane) -> None:
+    done = weighbridge("spend", "--by", "team", "--operator", spent.address)
+    assert done.stdout.decode() == PEOPLE
+    assert done.stderr == b""
+
+
+def test_spreadsheets_get_every_digit_and_no_formula(weighbridge: Weighbridge, spent: OperatorPlane) -> None:
+    done = weighbridge("spend", "--by", "tag:env", "--csv", "--operator", spent.address)
+    first, *rest = done.stdout.decode().splitlines()
+    at = first.split(",").index
+    assert first.startswith("tag:env,calls,input_tokens,")
+    told = {row.split(",")[0]: [row.split(",")[at(name)] for name in ("calls", "cost_usd")] for row in rest}
+    assert told == {"prod": ["1", "2.000000001"], "'=1+1": ["1", "0.50"], "": ["1", ""]}
+
+
+def test_only_what_was_asked_for(weighbridge: Weighbridge, spent: OperatorPlane) -> None:
+    def calls(*words: str) -> int:
+        done = weighbridge("spend", "--json", "--operator", spent.address, *words)
+        assert done.returncode == 0, done.stderr
+        return sum(row["calls"] for row in orjson.loads(done.stdout))
+
+    assert calls("--only", "team=support") == 2
+    assert calls("--only", "team=support", "--only", "team=search") == 3
+    assert calls("--only", "team=support", "--only", "key=k1") == 1
+    assert calls("--only", "tag=env==1+1") == 1
+    assert calls("--by", "day,prompt", "--zone", "Asia/Tokyo", "--since", "2026-01-01") == 3
+    assert calls("--since", "2026-01-01", "--until", "2026-01-02T12:00") == 0
 
 
 def test_nothing_is_said_to_be_nothing(weighbridge: Weighbridge, plane: OperatorPlane, spent: OperatorPlane) -> None:
@@ -80,9 +115,18 @@ def test_nothing_is_said_to_be_nothing(weighbridge: Weighbridge, plane: Operator
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--by", "colour"], 2, b"--by takes key, team, model, tag, provider; not 'colour'"),
+        (["--by", "colour"], 2, b"--by takes key, team, tenant, model, alias, provider, deployment, prompt, "),
         (["--by", ""], 2, b"--by takes"),
-        (["--since", "soon"], 1, b"'since' should be a duration"),
+        (["--by", "tag:"], 1, b"'by' takes"),
+        (["--by", "key,team,model,alias,day"], 1, b"at most 4"),
+        (["--since", "soon"], 1, b"'since' must be an age such as 24h, or an ISO 8601 time"),
+        (["--since", "1h", "--until", "2h"], 1, b"'until' must be after 'since'"),
+        (["--zone", "Mars/Olympus"], 1, b"'zone' must be the name of a time zone"),
+        (["--zone", "../../etc/passwd"], 1, b"'zone' must be the name of a time zone"),
+        (["--only", "colour=red"], 2, b"--only takes NAME=VALUE"),
+        (["--only", "team"], 2, b"--only takes NAME=VALUE"),
+        (["--only", "tag=env"], 1, b"'tag' must be key=value"),
+        (["--csv"], 2, b"two forms of one answer"),
         (["--operator", "127.0.0.1:1"], 3, b"127.0.0.1:1"),
     ],
 )

@@ -187,53 +187,6 @@ def test_tail_gives_each_exchange_once_in_the_order_of_arrival(kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", DRIVERS)
-def test_spend_adds_up_and_says_what_it_does_not_know(kind: str) -> None:
-    async def scenario(store: TraceStore, queries: TraceQueries) -> None:
-        await store.insert(
-            lines(
-                record(team="a", key_id="k1", cost_nanousd=2_000_000_000, tags={"env": "prod", "app": "x"}),
-                record(team="a", key_id="k2", cost_nanousd=None),
-                record(team="b", cost_nanousd=None, model_served="new", status=200),
-                record(team="c", cost_nanousd=0, input_tokens=None, output_tokens=None, tags={"env": "test"}),
-                record(team="a", started_us=record().started_us - 7_200_000_000),
-            ),
-            "a",
-        )
-        rows = await queries.spend(["team"], since_s=3600)
-        assert [(row["team"], row["calls"], row["cost_usd"], row["unknown_cost_calls"]) for row in rows] == [
-            ("a", 2, 2.0, 1),
-            ("c", 1, 0.0, 0),
-            ("b", 1, None, 1),
-        ]
-        assert rows[0]["input_tokens"] == 200
-        (total,) = await queries.spend([], since_s=3600)
-        assert (total["calls"], total["cost_usd"], total["unknown_cost_calls"]) == (4, 2.0, 2)
-        assert total["cost_nanousd"] == 2_000_000_000
-        assert {row["tag"]: row["calls"] for row in await queries.spend(["tag"], since_s=3600)} == {
-            "env=prod": 1,
-            "app=x": 1,
-            "env=test": 1,
-            "": 2,
-        }
-        by_both = await queries.spend(["key", "tag"], since_s=3600)
-        assert {(row["key_id"], row["tag"]) for row in by_both} >= {("k1", "env=prod"), ("k2", "")}
-        assert (await queries.spend(["model", "provider"], since_s=3600))[0]["model_served"] == "gpt-1"
-        assert (await queries.spend(["team"], since_s=3600, tenant="other")) == []
-        assert sum(row["calls"] for row in await queries.spend(["team"], since_s=86_400)) == 5
-
-    with_queries(kind, scenario)
-
-
-@pytest.mark.parametrize("by", [["nope"], ["team; DROP"], ["key_id"]])
-def test_spend_by_something_else_is_the_callers_fault(by: list[str]) -> None:
-    async def scenario(_: TraceStore, queries: TraceQueries) -> None:
-        with pytest.raises(MalformedRequest):
-            await queries.spend(by, since_s=1)
-
-    with_queries("chdb", scenario)
-
-
-@pytest.mark.parametrize("kind", DRIVERS)
 def test_a_users_sql_gives_columns_and_rows(kind: str) -> None:
     async def scenario(store: TraceStore, queries: TraceQueries) -> None:
         await store.insert(lines(record(), record(team="x")), "a")

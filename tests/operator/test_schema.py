@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import orjson
 import pytest
 
@@ -92,3 +93,29 @@ def test_a_file_that_was_changed_after_it_was_applied_is_noticed() -> None:
             await migrate(driver, [migration(1, "CREATE TABLE a (x Int16) ENGINE = Memory")])
 
     with_driver("chdb", scenario)
+
+
+@pytest.mark.parametrize(("kind", "cut"), [("chdb", 1), ("chdb", 5), ("chdb", 6), ("chdb", 14), ("clickhouse", 12)])
+def test_spend_of_before_is_whole_after_the_tables_were_made_anew(kind: str, cut: int) -> None:
+    shipped = shipped_migrations()
+    before, anew = shipped[:6], shipped[6]
+    columns = "minute, tenant, key_id, calls, cost_nanousd"
+    row = "(toDateTime('2026-11-01 00:00:00', 'UTC'), 'acme', 'k1', 1, 10)"
+    sums = "SELECT sum(calls), sum(cost_nanousd), any(usage_source) FROM"
+
+    async def scenario(driver: TraceDriver) -> None:
+        await migrate(driver, before)
+        for table in ("spend_by_minute", "spend_by_tag_minute"):
+            await driver.command(f"SYSTEM STOP MERGES {table}")
+            # Equal rows in parts of their own: what a copy could take for the same one sent twice.
+            for _ in range(3):
+                copy = f"INSERT INTO {table} ({columns}) SETTINGS insert_deduplicate = 0 SELECT {row}.1, {row}.2"
+                await driver.command(copy + f", {row}.3, {row}.4, {row}.5")
+        half = msgspec.structs.replace(anew, statements=(*anew.statements[:cut], "SELECT * FROM absent"))
+        with pytest.raises(Exception, match="absent"):
+            await migrate(driver, [*before, half])
+        assert await migrate(driver, shipped) == [one.version for one in shipped[6:]]
+        for table in ("spend_by_minute", "spend_by_tag_minute"):
+            assert (await driver.query(f"{sums} {table}", fmt="TSVRaw")).split() == [b"3", b"30"]
+
+    with_driver(kind, scenario)

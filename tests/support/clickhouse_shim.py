@@ -19,6 +19,8 @@ from chdb.session import Session
 from tests.support.engine import engine_dir
 
 _FORMAT = re.compile(r"\sFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
+# An insert that brings no data of its own.
+_COPY = re.compile(rb"INSERT INTO \w+\s+\([^()]*\)[\w\s=]+SELECT\s", re.IGNORECASE)
 _TRANSPORT = {
     "query",
     "database",
@@ -102,12 +104,12 @@ class ClickHouseShim:
             return _error(516, "Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)", 403)
         body = await request.read()
         sql = request.query.get("query", "")
-        if not sql and body[:6].upper() == b"INSERT":
+        if not sql and body[:6].upper() == b"INSERT" and not _COPY.match(body):
             head, _, body = body.partition(b"\n")
             sql = head.decode()
         elif not sql:
             sql, body = body.decode(), b""
-        inserting = sql[:6].upper() == "INSERT"
+        inserting = bool(body) and sql[:6].upper() == "INSERT"
         if inserting:
             self.inserts.append(request.query.get("insert_deduplication_token", ""))
         if inserting and self.failing == "before":

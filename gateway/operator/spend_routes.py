@@ -1,0 +1,64 @@
+"""The operations about money; see :mod:`gateway.operator.routes`."""
+
+from __future__ import annotations
+
+from gateway.operator.openapi import ROWS, Operation, Parameter
+from gateway.operator.spend_api import SpendApi
+from gateway.operator.spend_query import ANY_TAG, COLUMNS, TIMES
+
+_NAMES = ", ".join((*COLUMNS, ANY_TAG, "tag:KEY", *TIMES))
+_MONEY = {"type": ["integer", "null"], "description": "billionths of a US dollar; null: unknown"}
+_PART = {"type": ["number", "null"]}
+_LINE = {
+    "type": "object",
+    "description": "Beside these, one column a dimension.",
+    "properties": {
+        **{key: {"type": "integer"} for key in ("calls", "error_calls", "priced_calls", "estimated_calls")},
+        "unknown_cost_calls": {"type": "integer", "description": "calls whose cost nobody knows, in none of the sums"},
+        "cost_nanousd": _MONEY,
+        **{f"{key}_nanousd": {"type": "integer"} for key in ("reported", "estimated", "untold")},
+        "share": _PART,
+        "estimated_share": _PART,
+    },
+}
+_SPEND = {
+    "type": "object",
+    "properties": {
+        **{key: {"type": "string"} for key in ("since", "until", "zone")},
+        "source": {"enum": ["roll-ups", "exchanges"]},
+        "rows": {**ROWS, "items": _LINE},
+        "total": _LINE,
+        "truncated": {"type": "boolean", "description": "there were more rows than an answer holds"},
+        "notes": {"type": "array", "items": {"type": "string"}},
+    },
+}
+_BY = Parameter(
+    name="by", summary=f"Up to four of {_NAMES}, separated by commas.", schema={"type": "string", "default": "team"}
+)
+_SINCE = Parameter(
+    name="since",
+    summary="From this minute on: an age (15m, 24h, 7d), or an ISO 8601 time, in 'zone' unless it says otherwise.",
+    schema={"type": "string", "default": "24h"},
+)
+_UNTIL = Parameter(name="until", summary="Before this minute: likewise; now by default.")
+_ZONE = Parameter(name="zone", summary="Time zone of days and hours.", schema={"type": "string", "default": "UTC"})
+_LIST = {"type": "array", "items": {"type": "string"}}
+ONLY = tuple(
+    Parameter(name=name, summary=f"Only this {name.replace('_', ' ')}; may be given several times.", schema=_LIST)
+    for name in COLUMNS
+)
+_TAG = Parameter(name="tag", summary="Only calls with this tag, key=value; may be given several times.", schema=_LIST)
+
+
+def about_money(api: SpendApi) -> tuple[Operation, ...]:
+    """What the plane answers about money."""
+    return (
+        Operation(
+            path="/api/spend",
+            name="spend",
+            summary="What was used and what it cost, dearest first, by time where it is by time.",
+            handle=api.spend,
+            parameters=(_BY, _SINCE, _UNTIL, _ZONE, *ONLY, _TAG),
+            answer=_SPEND,
+        ),
+    )
