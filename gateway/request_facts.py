@@ -26,6 +26,10 @@ _SPEAKERS = frozenset(("user", "assistant", "tool"))
 # So much of a text says in which language it is; more of it costs more.
 _TOLD_CHARS = 300
 _UNLABELLED = Labels()
+# Whose answers take room beside what is asked.
+_ANSWERED = frozenset(("chat", "generate_content", "text_completion"))
+# Of a request that did not come as JSON.
+_ANY_SIZE = 1 << 62
 
 
 class RequestFacts:
@@ -102,6 +106,22 @@ class RequestFacts:
         """The size of what a model reads, as tokens."""
         size = sum(_size(each.text) for each in self._texts) + self._tools_bytes()
         return size // BYTES_A_TOKEN + self.turns * _MESSAGE_TOKENS
+
+    @property
+    def most_tokens(self) -> int:
+        """No fewer tokens than :attr:`tokens_needed`, told without reading anything; 0 where it is not a matter of it.
+
+        Every message is more bytes of JSON than what it counts for besides its text.
+        """
+        request = self._request
+        if request.document is None or request.operation not in _ANSWERED:
+            return 0
+        return (len(request.body) // BYTES_A_TOKEN if request.body else _ANY_SIZE) + (self.max_output_tokens or 0)
+
+    @property
+    def tokens_needed(self) -> int:
+        """The size of the request and of the longest answer that it asks for, as tokens."""
+        return self.input_tokens + (self.max_output_tokens or 0)
 
     @cached_property
     def chars(self) -> int:

@@ -72,9 +72,14 @@ class Roads:
         caller = "" if chooser.queue is None else _caller(principal, chooser.queue.rule.by)
         asked = Asked(model=request.model, stream=request.stream, session=session, caller=caller, prefix=prefix)
         fitness = chooser.fitness
+        facts = None
         if not fitness.asks and not fitness.closed(request.dialect):
-            return Trip(chooser, asked, self._random)
-        facts = self.facts(call, request, principal)
+            if not fitness.window:
+                return Trip(chooser, asked, self._random)
+            facts = self.facts(call, request, principal)
+            if facts.most_tokens <= fitness.window:
+                return Trip(chooser, asked, self._random)
+        facts = facts or self.facts(call, request, principal)
         later = fitness.asks_verdict and request.document is not None and not request.duplex
         if fitness.asks_verdict:
             facts.tainted = self._tainted(facts.tenant, facts.session)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.core.exchange import Labels, Principal
 from gateway.request_facts import RequestFacts
@@ -129,3 +131,21 @@ def test_sizes_go_by_bytes_in_every_script() -> None:
 
     assert tokens("x" * 4000) == 1004
     assert tokens("海" * 1000) == 754
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_the_size_is_never_more_than_the_bytes_say(path: str) -> None:
+    known = facts(path, BODIES[path])
+    assert known.tokens_needed == known.input_tokens + 64 <= known.most_tokens
+
+
+@given(st.lists(st.text(max_size=30), max_size=20), st.integers(1, 9))
+def test_many_short_messages_are_no_more_than_their_bytes(texts: list[str], most: int) -> None:
+    messages = [{"role": "user", "content": text} for text in texts]
+    known = facts("/v1/chat/completions", {"model": "m", "max_tokens": most, "messages": messages})
+    assert known.tokens_needed <= known.most_tokens
+
+
+def test_what_is_not_answered_in_words_needs_no_room() -> None:
+    many = {"model": "m", "input": ["word " * 1000] * 50}
+    assert facts("/v1/embeddings", many).most_tokens == 0

@@ -195,3 +195,18 @@ def test_a_call_in_a_form_that_one_deployment_does_not_take_goes_to_one_that_doe
         assert (reply.status, orjson.loads(reply.body)["error"]["code"]) == (400, "unsupported_field")
 
     run(test)
+
+
+def test_what_is_too_long_for_a_deployment_goes_to_the_others_and_no_retry_comes_back():
+    async def test() -> None:
+        small = msgspec.structs.replace(PROVIDER, context_window=1000)
+        rooms = rooms_of((small, (), ""), (OTHER, (), ""), strategy="weighted", script=failing(ConnectFailed("down")))
+        for _ in range(2):
+            await rooms.serve(chat("word " * 1000))
+            assert {each.provider for each in rooms.records[-1].attempts} == {"q"}
+        await rooms.serve(chat("hello", max_tokens=1001))
+        assert {each.provider for each in rooms.records[-1].attempts} == {"q"}
+        await rooms.serve(chat("hello", max_tokens=100))
+        assert {each.provider for each in rooms.records[-1].attempts} == {"p", "q"}
+
+    run(test)

@@ -95,6 +95,18 @@ class PriceBook:
         rate = self._schedule(deployment, model, served).rate(input_tokens, at_us)
         return None if rate is None else rate.price()
 
+    def context_window(self, deployment: Deployment) -> int:
+        """Tokens that a request and its answer may have together, as the public list has it; 0 when unknown.
+
+        It is looked up each time, in up to a millisecond: callers remember it.
+        """
+        if deployment.kind == "sim" or not 0 < len(deployment.model) <= _MAX_MODEL_CHARS:
+            return 0
+        self.warm()
+        catalog = self._catalog
+        listed_as = "" if catalog is None else catalog.provider_id(deployment.provider, deployment.base_url)
+        return catalog.context_window(listed_as, deployment.model) if catalog is not None and listed_as else 0
+
     def _schedule(self, deployment: Deployment, model: str, served: str) -> Schedule:
         if deployment.kind == "sim":
             return _FREE

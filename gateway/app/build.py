@@ -126,7 +126,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         guards: The checked policies, compiled.
         shared: What this pipeline has in common with the one before it.
     """
-    router = router_of(settings, shared.clock)
+    router = router_of(settings, shared.clock, shared.prices_for(settings.prices.rows))
     sources = load_sources(settings)
     shared.healths.watch(sources)
     shared.loads.watch(sources)
@@ -180,8 +180,8 @@ def load_sources(settings: Settings) -> dict[str, LoadSource]:
     return {name: entry.load for name, entry in settings.providers.items() if entry.load is not None}
 
 
-def router_of(settings: Settings, clock: Clock) -> Router:
-    """Make the routing table."""
+def router_of(settings: Settings, clock: Clock, book: PriceBook) -> Router:
+    """Make the routing table; context windows that nobody has set are those of the price list."""
     providers = {name: _deployment(entry, clock) for name, entry in settings.providers.items()}
     entries = tuple(
         RouteEntry(
@@ -196,7 +196,8 @@ def router_of(settings: Settings, clock: Clock) -> Router:
     )
     own = Deployment(provider=catalog.PROVIDER, kind="catalog", model="", base_url="", credential=b"")
     own_gemini = msgspec.structs.replace(own, kind="catalog_gemini")
-    return Router(entries, providers | {catalog.PROVIDER: own, catalog.GEMINI: own_gemini}, settings.routes)
+    all_providers = providers | {catalog.PROVIDER: own, catalog.GEMINI: own_gemini}
+    return Router(entries, all_providers, settings.routes, windows=book.context_window)
 
 
 def usual_price(book: PriceBook, clock: Clock) -> Prices:
@@ -249,6 +250,7 @@ def _candidate(model: ModelEntry, provider: Deployment) -> Deployment:
         timeouts=model.timeouts,
         on_unsupported=model.on_unsupported or provider.on_unsupported,
         max_concurrency=model.max_concurrency,
+        context_window=model.context_window,
     )
 
 

@@ -58,6 +58,7 @@ class CandidateShown(msgspec.Struct, frozen=True, kw_only=True):
         can: It can carry the request, and is for it.
         why: What it cannot carry, or what of its own condition is not met; empty when it can have the request.
         arm: Of the split; empty for all arms.
+        context_window: Tokens that request and answer may have together; 0 where nobody knows.
         dropped: Fields that are left out on the way there.
         action: The strongest of what rules do to the request at this provider.
         rule: The rule that blocks it there, else empty.
@@ -73,6 +74,7 @@ class CandidateShown(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     weight: int
     concurrency: int
+    context_window: int
     speaks: str
     can: bool
     why: str
@@ -233,6 +235,7 @@ async def _explained(plan: RoutePlan, engine: GuardEngine, prices: Prices, asked
             role="fallback" if place >= plan.main else "candidate",
             weight=plan.weights[place] if plan.weights else 1,
             concurrency=each.max_concurrency,
+            context_window=each.context_window,
             speaks=carried[place][0],
             can=place not in whys,
             why=whys.get(place, ""),

@@ -110,8 +110,9 @@ async def _explained(settings: Settings, policies: InForce, asked: Question) -> 
     clock = SystemClock()
     try:
         await policies.engine.warm()
-        prices = usual_price(PriceBook(settings.prices.rows), clock)
-        router, sources = router_of(settings, clock), load_sources(settings)
+        book = PriceBook(settings.prices.rows)
+        prices = usual_price(book, clock)
+        router, sources = router_of(settings, clock, book), load_sources(settings)
         return await explain_route(router, policies.engine, prices, asked, sources)
     finally:
         await policies.engine.close()
@@ -206,6 +207,8 @@ def _row(each: CandidateShown) -> output.Row:
         notes.append(f"leaves out {', '.join(each.dropped)}")
     if each.concurrency:
         notes.append(f"at most {each.concurrency} at once" + (f", full {each.full:.1%}" if each.full else ""))
+    if each.context_window:
+        notes.append(f"{each.context_window} tokens of context")
     if each.load:
         notes.append(f"its load is read ({each.load})")
     return {

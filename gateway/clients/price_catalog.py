@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from genai_prices.types import ConditionalPrice, ModelPrice, Provider, TieredPrices
+    from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, Provider, TieredPrices
 
 # Names that people give a provider, where the list knows it by another. Exact names only: a name that merely contains
 # "openai" may well be a server of one's own.
@@ -56,6 +56,10 @@ class PriceCatalog(Protocol):
         """A model's prices, the one that holds when no other does first, later ones stronger; empty when unknown."""
         ...
 
+    def context_window(self, provider_id: str, model: str) -> int:
+        """Tokens that a request and its answer may have together; 0 when unknown."""
+        ...
+
 
 class BundledCatalog:
     """The list as the package ships it."""
@@ -83,11 +87,19 @@ class BundledCatalog:
 
     def listed(self, provider_id: str, model: str) -> tuple[ListedPrice, ...]:
         """The prices of a model; costs up to a millisecond, so callers remember the answer."""
+        found = self._model(provider_id, model)
+        return () if found is None else tuple(_listed(found.prices))
+
+    def context_window(self, provider_id: str, model: str) -> int:
+        """Give a model's context window; costs up to a millisecond, too."""
+        found = self._model(provider_id, model)
+        return 0 if found is None else found.context_window or 0
+
+    def _model(self, provider_id: str, model: str) -> ModelInfo | None:
         for provider in self._providers:
             if provider.id == provider_id:
-                found = provider.find_model(model, all_providers=self._providers)
-                return () if found is None else tuple(_listed(found.prices))
-        return ()
+                return provider.find_model(model, all_providers=self._providers)
+        return None
 
 
 def load_catalog() -> BundledCatalog:

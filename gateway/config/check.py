@@ -83,6 +83,11 @@ def _without_effect(
     if model.outlier is not None and model.outlier.most and min(number - 1, int(model.outlier.most * number)) < 1:
         message = "of so few candidates that share is none, so that none is ever left alone"
         yield document.problem(("models", index, "outlier"), message)
+    if number + len(model.fallback) < 2:
+        for place, candidate in enumerate(model.candidates):
+            if candidate.context_window is not None:
+                message = "nobody else could have what is too long for it: it needs another candidate, or a fallback"
+                yield document.problem(("models", index, "candidates", place, "context_window"), message)
     if model.hedge is not None and number + len(model.fallback) < 2:
         message = "needs a second deployment: another candidate, or a fallback"
         yield document.problem(("models", index, "hedge"), message)

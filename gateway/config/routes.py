@@ -135,6 +135,7 @@ def _entry(spec: ModelSpec, candidate: CandidateSpec) -> ModelEntry:
         on_unsupported=spec.on_unsupported,
         weight=candidate.weight,
         max_concurrency=candidate.concurrency or 0,
+        context_window=candidate.context_window or 0,
         when=compiled(candidate.when),
     )
 

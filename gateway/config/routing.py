@@ -51,6 +51,7 @@ class CandidateSpec(Strict):
     model: Text = "{model}"
     weight: AtLeastOne = 1
     concurrency: AtLeastOne | None = None
+    context_window: AtLeastOne | None = None
     when: Whens | None = None
     arm: ArmName | None = None
     canary: Annotated[

@@ -142,6 +142,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
         on_unsupported: As the provider's; ``None``: what holds for the provider.
         weight: Of the alias' calls, where these are spread by weights.
         max_concurrency: The most calls that it is given at once; 0 for any number.
+        context_window: Tokens that a request and its answer may have together; 0: as the price list has it.
         fallback: It steps in only when no other entry of the alias can.
         when: Which requests it is for; empty for all.
         arm: Of the alias' split; empty for all of them.
@@ -154,6 +155,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     on_unsupported: OnUnsupported | None = None
     weight: int = 1
     max_concurrency: int = 0
+    context_window: int = 0
     fallback: bool = False
     when: RouteWhen = ()
     arm: str = ""

@@ -162,6 +162,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
             way.
         api_version: Of Azure's API; empty for all others.
         max_concurrency: The most calls that it is given at once; 0 for any number.
+        context_window: Tokens that a request and its answer may have together; 0 where that is not known.
     """
 
     provider: str
@@ -175,6 +176,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     template: str | TemplateSource = ""
     api_version: str = ""
     max_concurrency: int = 0
+    context_window: int = 0
 
 
 # Why a try came to nothing, as far as another one may help; the contract's names for ``retry.on``.

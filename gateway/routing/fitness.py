@@ -1,4 +1,4 @@
-"""Who of an alias' candidates may have a request at all: by its dialect, by their conditions, by its caller's arm.
+"""Who of an alias' candidates may have a request at all: by dialect, conditions, size, and its caller's arm.
 
 What else a deployment cannot carry shows when the request is written for it, which is before it is sent.
 """
@@ -24,7 +24,7 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         barred: Places that it cannot go to.
-        whys: Why, by place, where its own condition says so.
+        whys: Why, by place, where its own condition says so, or the request is too long for it.
         spared: Places of other arms; they step in only when its own arm's cannot.
         split: The split that it is in, else empty.
         arm: Its arm, else empty.
@@ -51,15 +51,30 @@ class Fitness:
     Attributes:
         asks: They ask anything at all.
         asks_verdict: They ask what rules made of the request.
+        window: The smallest context window that is known among them; 0 where none is.
     """
 
-    __slots__ = ("_arms", "_candidates", "_closed", "_conditions", "_split", "asks", "asks_verdict")
+    __slots__ = (
+        "_arms",
+        "_candidates",
+        "_closed",
+        "_conditions",
+        "_split",
+        "_windows",
+        "asks",
+        "asks_verdict",
+        "window",
+    )
 
     def __init__(self, plan: RoutePlan) -> None:
         self._candidates = plan.candidates
         # By the client's dialect, of which there are few: to whom there is no way.
         self._closed: dict[str, frozenset[int]] = {}
         self._conditions = Conditions(plan.whens)
+        self._windows = {
+            place: each.context_window for place, each in enumerate(plan.candidates) if each.context_window
+        }
+        self.window = min(self._windows.values(), default=0)
         self._split = split = None if plan.policy is None else plan.policy.split
         self._arms = {} if split is None else _others(split, plan.arms)
         self.asks_verdict = self._conditions.asks_verdict
@@ -99,6 +114,9 @@ class Fitness:
             error = UnsupportedField(
                 f"No deployment of this model is for a request like this one: {asked}.", param="model"
             )
+        if error is None and self.window and facts.most_tokens > self.window:
+            short = self._too_short(facts.tokens_needed, barred)
+            whys, barred = whys | short, barred.union(short)
         return Fit(
             barred=barred,
             whys=whys,
@@ -107,6 +125,20 @@ class Fitness:
             arm=arm,
             error=error,
         )
+
+    def _too_short(self, needed: int, barred: frozenset[int]) -> dict[int, str]:
+        """Say whose context window is too small, of those that are left.
+
+        Sizes are estimated: where it is too long for all, those with the largest window are asked after all, who know.
+        """
+        left = [place for place in range(len(self._candidates)) if place not in barred]
+        windows = [self._windows.get(place, needed) for place in left]
+        enough = min(needed, max(windows, default=0))
+        return {
+            place: f"too long: some {needed} tokens with the answer, {window} of context"
+            for place, window in zip(left, windows, strict=True)
+            if window < enough
+        }
 
 
 def _no_way(dialect: str, deployment: Deployment) -> UnsupportedField | None:

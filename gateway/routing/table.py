@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -61,6 +61,7 @@ class Router:
         providers: For each provider, the deployment that passes calls through and keeps the client's model name.
         policies: How the calls of an alias are spread; where there is none, its first deployment serves them.
         memo_size: How many plans are remembered. Clients choose the names, so this bounds what they can make us keep.
+        windows: Gives a deployment's context window, where the table does not have it; 0 where nobody knows.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Router:
         providers: Mapping[str, Deployment] | None = None,
         policies: Mapping[str, RoutePolicy] | None = None,
         memo_size: int = 4096,
+        windows: Callable[[Deployment], int] = lambda _deployment: 0,
     ) -> None:
         self._exact: dict[str, _Line] = {}
         globs: dict[str, _Line] = {}
@@ -87,6 +89,7 @@ class Router:
         }
         self._memo: dict[str, RoutePlan] = {}
         self._memo_size = memo_size
+        self._windows = windows
 
     def plan(self, model: str, provider: str = "") -> RoutePlan:
         """Choose the deployments to try.
@@ -114,6 +117,8 @@ class Router:
     def _find(self, model: str) -> RoutePlan:
         alias, line, values = self._match(model)
         candidates = tuple(_filled(deployment, values) for deployment in line.deployments)
+        if len(candidates) > 1:
+            candidates = tuple(self._sized(each) for each in candidates)
         plan = RoutePlan(
             alias=alias,
             candidates=candidates,
@@ -130,6 +135,11 @@ class Router:
                 del self._memo[next(iter(self._memo))]
             self._memo[model] = plan
         return plan
+
+    def _sized(self, deployment: Deployment) -> Deployment:
+        if deployment.context_window or not (window := self._windows(deployment)):
+            return deployment
+        return msgspec.structs.replace(deployment, context_window=window)
 
     def _match(self, model: str) -> tuple[str, _Line, dict[str, str]]:
         """Find the alias, what it says, and what the placeholders of its models stand for."""

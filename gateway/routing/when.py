@@ -29,6 +29,16 @@ class Facts(Protocol):
         ...
 
     @property
+    def most_tokens(self) -> int:
+        """No fewer tokens than it needs; told quickly."""
+        ...
+
+    @property
+    def tokens_needed(self) -> int:
+        """Tokens of the request and of the longest answer that it asks for."""
+        ...
+
+    @property
     def tags(self) -> Mapping[str, str]:
         """Of the call."""
         ...

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import genai_prices
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,6 +140,9 @@ def test_long_input_reaches_the_dearer_step():
         def listed(self, provider_id: str, model: str) -> tuple[ListedPrice, ...]:
             return (ListedPrice(None, None, steps),)
 
+        def context_window(self, provider_id: str, model: str) -> int:
+            return 0
+
     prices = PriceBook(load=Listed)
     short = Usage(input_fresh_tokens=100_000, cache_read_tokens=100_000, output_text_tokens=10)
     long = Usage(input_fresh_tokens=100_001, cache_read_tokens=100_000, output_text_tokens=10)
@@ -217,3 +221,14 @@ PRICES = book(memo_size=100_000)
 @pytest.mark.parametrize("model", ["gpt-4o-mini", "gpt-4o", "o3", "text-embedding-3-small"])
 def test_openai_s_common_models_have_prices(model: str):
     assert (PRICES.cost_nanousd(deployment(), TOKENS, AT_US, model=model) or 0) > 0
+
+
+def test_context_windows_are_those_of_the_public_list():
+    known = book()
+    at_openai = deployment(provider="openai", model="gpt-4o-mini", base_url="https://api.openai.com/v1")
+    assert known.context_window(at_openai) == 128_000
+    # The same name on a server of one's own says nothing.
+    assert known.context_window(deployment(provider="mine", model="gpt-4o-mini", base_url="http://mine/v1")) == 0
+    assert known.context_window(msgspec.structs.replace(at_openai, model="")) == 0
+    assert known.context_window(msgspec.structs.replace(at_openai, model="no-such-model")) == 0
+    assert known.context_window(msgspec.structs.replace(at_openai, kind="sim")) == 0

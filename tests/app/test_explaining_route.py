@@ -143,6 +143,16 @@ def test_strategies_that_know_nothing_yet_spread_calls(strategy: str):
     assert all(0.3 < share < 0.7 for share in shares(shown).values())
 
 
+def test_the_cheapest_that_fits_has_it_and_who_is_too_small_says_why():
+    small = msgspec.structs.replace(A, context_window=4000)
+    long = CHAT | {"messages": [{"role": "user", "content": "word " * 4000}], "max_tokens": 100}
+    shown = explained(entry(small), entry(B), document=long, strategy="lowest_cost")
+    assert shares(shown) == {"a": 0.0, "b": 1.0}
+    assert [(each.can, each.context_window) for each in shown.candidates] == [(False, 4000), (True, 0)]
+    assert shown.candidates[0].why == "not for it: too long: some 5104 tokens with the answer, 4000 of context"
+    assert shares(explained(entry(small), entry(B), strategy="lowest_cost")) == {"a": 1.0, "b": 0.0}
+
+
 def test_the_cheapest_and_the_faithful_have_it_all():
     assert shares(explained(entry(B), entry(A), strategy="lowest_cost")) == {"b": 0.0, "a": 1.0}
     # All its calls have one prefix, so its home has as many of them as affinity lets one have.

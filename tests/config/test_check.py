@@ -168,6 +168,21 @@ def test_a_glob_whose_models_nobody_names_cannot_be_probed(tmp_path: Path, candi
     ]
 
 
+def test_a_window_without_a_choice_is_told(tmp_path: Path):
+    models = """\
+      - {alias: one, candidates: [{provider: a, context_window: 8000}]}
+      - {alias: two, candidates: [{provider: a, context_window: 8000}], fallback: ["a/y"]}
+      - {alias: three, candidates: [{provider: a, context_window: 0}, {provider: a, model: x}]}
+    """
+    assert wrong(load(tmp_path, PROVIDERS + models, K="k")) == [
+        (
+            "weighbridge.yaml:5: models[0].candidates[0].context_window: nobody else could have what is "
+            "too long for it: it needs another candidate, or a fallback"
+        ),
+        ("weighbridge.yaml:7: models[2].candidates[0].context_window: should be greater than or equal to 1"),
+    ]
+
+
 def test_placeholders_must_stand_for_something(tmp_path: Path):
     models = """\
       - {alias: plain, candidates: [{provider: a, model: "{star}"}]}

@@ -17,8 +17,9 @@ def spec(**fields: Any) -> ModelSpec:
 
 
 def test_fallbacks_follow_the_candidates():
-    both = [{"provider": "a", "weight": 3}, {"provider": "b", "model": "x", "concurrency": 2}]
+    both = [{"provider": "a", "weight": 3}, {"provider": "b", "model": "x", "concurrency": 2, "context_window": 9}]
     entries = list(model_entries(spec(candidates=both, fallback=["c/y/z"]), PROVIDERS, {}))
+    assert [each.context_window for each in entries] == [0, 9, 0]
     assert [(each.provider, each.model, each.weight, each.max_concurrency, each.fallback) for each in entries] == [
         ("a", "{model}", 3, 0, False),
         ("b", "x", 1, 2, False),

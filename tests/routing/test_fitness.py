@@ -25,7 +25,7 @@ def plan(number: int, split: Split | None = None, **more: Any) -> RoutePlan:
 
 def facts(**known: Any) -> Any:
     return SimpleNamespace(
-        **{"input_tokens": 10, "team": "t", "tags": {}, "user": "u", "dialect": "openai_chat"} | known
+        **{"input_tokens": 10, "team": "t", "tags": {}, "user": "u", "dialect": "openai_chat", "most_tokens": 0} | known
     )
 
 
@@ -69,3 +69,33 @@ def test_who_has_no_way_from_a_dialect_is_barred_before_a_try():
     assert error is not None
     assert "does not take calls of this form" in error.public_message
     assert nobody.first("openai_embeddings") == 0
+
+
+def windowed(*windows: int, whens: Any = ()) -> Fitness:
+    one = plan(1).candidates[0]
+    candidates = tuple(msgspec.structs.replace(one, context_window=each) for each in windows)
+    return Fitness(msgspec.structs.replace(plan(len(windows), whens=whens), candidates=candidates))
+
+
+def test_who_has_no_room_for_request_and_answer_is_barred_and_says_why() -> None:
+    fitness = windowed(8_000, 0, 100_000)
+    assert fitness.window == 8_000
+    fit = fitness.of(facts(most_tokens=20_000, tokens_needed=9_000), Random())
+    assert (fit.barred, fit.error) == ({0}, None)
+    assert fit.whys == {0: "too long: some 9000 tokens with the answer, 8000 of context"}
+    # What is not read is not known: it fits where it could not be too long.
+    assert fitness.of(facts(most_tokens=8_000), Random()).barred == frozenset()
+    assert fitness.of(facts(most_tokens=20_000, tokens_needed=8_000), Random()).barred == frozenset()
+    # Who has a window that nobody knows is asked.
+    assert fitness.of(facts(most_tokens=2**62, tokens_needed=200_000), Random()).barred == {0, 2}
+
+
+def test_where_it_is_too_long_for_all_those_with_the_largest_window_say_so() -> None:
+    needs = facts(most_tokens=300_000, tokens_needed=200_000)
+    assert windowed(8_000, 100_000, 100_000).of(needs, Random()).barred == {0}
+    # Of those that are left: another condition still bars.
+    fit = windowed(8_000, 100_000, 9_000, whens=((), LONG, ())).of(
+        facts(input_tokens=10, most_tokens=300_000, tokens_needed=200_000), Random()
+    )
+    assert (fit.barred, fit.error) == ({0, 1}, None)
+    assert windowed(0, 0).window == 0

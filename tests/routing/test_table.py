@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,3 +155,17 @@ def test_a_plan_does_not_depend_on_what_was_asked_before(aliases: list[str], mod
         except ModelNotFound:
             continue
     assert ask(warm) == ask(fresh)
+
+
+def test_windows_are_asked_for_where_there_is_a_choice_and_nothing_is_set():
+    asked = list[str]()
+
+    def window(deployment: Deployment) -> int:
+        asked.append(deployment.model)
+        return 1000 if deployment.model == "gpt-4o" else 0
+
+    own = RouteEntry(alias="g*", deployment=msgspec.structs.replace(deployment("c", "d"), context_window=7))
+    router = Router((entry("g*", "a"), entry("g*", "b", "x"), own, entry("alone", "a")), PROVIDERS, windows=window)
+    assert [each.context_window for each in router.plan("gpt-4o").candidates] == [1000, 0, 7]
+    assert router.plan("alone").candidates[0].context_window == 0
+    assert asked == ["gpt-4o", "x"]

@@ -253,6 +253,9 @@ def _no_catalog() -> Any:
         def listed(self, provider_id: str, model: str) -> tuple[Any, ...]:
             return ()
 
+        def context_window(self, provider_id: str, model: str) -> int:
+            return 0
+
     return Empty()
 
 
