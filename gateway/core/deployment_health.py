@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -10,7 +10,8 @@ import msgspec
 # Deployments that are told apart; clients choose the names behind wildcards.
 MAX_TOLD = 500
 OTHER = "other"
-_BADNESS = {"closed": 0, "half_open": 1, "open": 2}
+BreakerState = Literal["closed", "half_open", "open"]
+_BADNESS: dict[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
 
 
 class DeploymentHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +40,7 @@ class DeploymentHealth(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int | None = 0
     calls: int = 0
     failures: int = 0
-    breaker: Literal["closed", "half_open", "open"] = "closed"
+    breaker: BreakerState = "closed"
     rests_s: float = 0.0
     ejected_s: float = 0.0
     ttft_s: float | None = None
@@ -76,6 +77,11 @@ def added_up(told: Iterable[Iterable[DeploymentHealth]], most: int = MAX_TOLD) -
     return [kept[key] for key in sorted(kept)]
 
 
+def worst(states: Sequence[BreakerState]) -> BreakerState:
+    """Give the state of several breakers that lets the fewest calls through."""
+    return max(states, key=_BADNESS.__getitem__)
+
+
 def _put(into: dict[tuple[str, str], DeploymentHealth], one: DeploymentHealth, workers: int) -> None:
     key = one.provider, one.model
     known = into.get(key)
@@ -88,7 +94,7 @@ def _put(into: dict[tuple[str, str], DeploymentHealth], one: DeploymentHealth, w
         in_flight=_together(known.in_flight, one.in_flight),
         calls=known.calls + one.calls,
         failures=known.failures + one.failures,
-        breaker=max(known.breaker, one.breaker, key=_BADNESS.__getitem__),
+        breaker=worst((known.breaker, one.breaker)),
         rests_s=max(known.rests_s, one.rests_s),
         ejected_s=max(known.ejected_s, one.ejected_s),
         ttft_s=_longest(known.ttft_s, one.ttft_s),

@@ -22,10 +22,10 @@ class Breaker:
         until_s: Until when it is open, or was before it was half open; 0.0 when it is closed. Read, not written.
     """
 
-    __slots__ = ("_counts", "_hearsay", "_in_a_row", "_probing", "_rule", "times_open", "until_s")
+    __slots__ = ("_counts", "_hearsay", "_in_a_row", "_probing", "rule", "times_open", "until_s")
 
     def __init__(self, rule: BreakerRule) -> None:
-        self._rule = rule
+        self.rule = rule
         self._in_a_row = 0
         # Good and bad calls by tenth of the window.
         self._counts: deque[list[int]] = deque(maxlen=_SLOTS)
@@ -44,7 +44,7 @@ class Breaker:
         """Open it, if it is closed, for a while: another gateway leaves the deployment alone for so long."""
         if self.until_s:
             return False
-        self.until_s, self._hearsay = now_s + min(for_s, self._rule.max_open_s), True
+        self.until_s, self._hearsay = now_s + min(for_s, self.rule.max_open_s), True
         return True
 
     def state(self, now_s: float) -> State:
@@ -86,7 +86,7 @@ class Breaker:
         """A call failed, and the deployment is to blame."""
         self._in_a_row += 1
         good, bad = self._count(now_s, 1)
-        rule = self._rule
+        rule = self.rule
         if self.until_s and not self._probing:
             return
         often = good + bad >= rule.min_calls and bad >= rule.share * (good + bad)
@@ -96,7 +96,7 @@ class Breaker:
             self._probing = self._hearsay = False
 
     def _count(self, now_s: float, bad: int) -> tuple[int, int]:
-        slot = int(now_s * _SLOTS / self._rule.window_s)
+        slot = int(now_s * _SLOTS / self.rule.window_s)
         counts = self._counts
         if not counts or counts[-1][0] != slot:
             counts.append([slot, 0, 0])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
+from weakref import WeakSet
 
-from gateway.core.deployment_health import DeploymentHealth, added_up
+from gateway.core.deployment_health import DeploymentHealth, added_up, worst
 from gateway.core.exchange import BreakerRule, Cause, Deployment
 from gateway.core.queue_told import QueueCounts
 from gateway.core.server_load import LoadReading, LoadSource
@@ -31,7 +32,14 @@ class Waiting(Protocol):
 
 
 class Health:
-    """The state of one deployment.
+    """The state of one deployment, as it is judged by one rule.
+
+    What calls tell of a deployment is one for all aliases that it serves. Their rules may differ: then each has a state
+    of its own, which knows of the calls of all of them.
+
+    Args:
+        rule: When it is left alone.
+        twin: The same deployment by another rule.
 
     Attributes:
         in_flight: Calls on their way.
@@ -49,21 +57,42 @@ class Health:
     """
 
     __slots__ = (
-        "asked_s", "breaker", "calls", "ejected_until_s", "failures", "in_flight", "rests_until_s", "server", "tpot",
-        "ttft", "waiting", "waits", "whole",
+        "__weakref__", "_twins", "asked_s", "breaker", "calls", "ejected_until_s", "failures", "in_flight",
+        "rests_until_s", "server", "tpot", "ttft", "waiting", "waits", "whole",
     )  # fmt: skip
 
-    def __init__(self, rule: BreakerRule) -> None:
+    def __init__(self, rule: BreakerRule, twin: Health | None = None) -> None:
+        self.breaker = Breaker(rule)
+        self.ejected_until_s = 0.0
+        if twin is not None:
+            self._join(twin)
+            return
+        # Those of other rules, as long as somebody goes by them, and itself; nobody where there is one rule.
+        self._twins: WeakSet[Health] | None = None
         self.in_flight = self.calls = self.failures = 0
         self.ttft = PeakAverage()
         self.tpot = PeakAverage()
         self.whole = PeakAverage()
-        self.breaker = Breaker(rule)
         self.asked_s = 0.0
         self.server: ServerLoad | None = None
         self.waiting: list[Waiting] = []
         self.waits: dict[bool, Waits] = {}
-        self.rests_until_s = self.ejected_until_s = 0.0
+        self.rests_until_s = 0.0
+
+    def _join(self, twin: Health) -> None:
+        self.in_flight, self.calls, self.failures = twin.in_flight, twin.calls, twin.failures
+        self.ttft, self.tpot, self.whole, self.waits = twin.ttft, twin.tpot, twin.whole, twin.waits
+        self.asked_s, self.rests_until_s, self.server, self.waiting = (
+            twin.asked_s, twin.rests_until_s, twin.server, twin.waiting,
+        )  # fmt: skip
+        if twin._twins is None:
+            twin._twins = WeakSet((twin,))
+        self._twins = twin._twins
+        self._twins.add(self)
+
+    def twins(self) -> tuple[Health, ...]:
+        """The same deployment by all rules that somebody goes by, this one among them."""
+        return (self,) if self._twins is None else tuple(self._twins)
 
     def ready(self, now_s: float) -> bool:
         """Whether it may be given a call."""
@@ -75,15 +104,17 @@ class Health:
 
     def begin(self, now_s: float) -> None:
         """A call goes to it."""
-        self.calls += 1
-        self.in_flight += 1
-        self.asked_s = now_s
-        self.breaker.begin(now_s)
+        for each in self.twins():
+            each.calls += 1
+            each.in_flight += 1
+            each.asked_s = now_s
+            each.breaker.begin(now_s)
 
     def succeed(self, now_s: float) -> None:
         """A call went well."""
-        self.in_flight -= 1
-        self.breaker.succeed(now_s)
+        for each in self.twins():
+            each.in_flight -= 1
+            each.breaker.succeed(now_s)
         if self.waiting:
             self._tell()
 
@@ -96,18 +127,19 @@ class Health:
             retry_after_s: When the provider wants to hear of us again, if it said so.
             took_s: How long the call took to fail.
         """
-        self.in_flight -= 1
-        self.failures += 1
-        if cause in CAPACITY:
-            self.breaker.give_up()
-        else:
-            self.breaker.fail(now_s)
+        rests_until_s = now_s + min(retry_after_s, MAX_REST_S) if retry_after_s else 0.0
+        for each in self.twins():
+            each.in_flight -= 1
+            each.failures += 1
+            each.rests_until_s = max(each.rests_until_s, rests_until_s)
+            if cause in CAPACITY:
+                each.breaker.give_up()
+            else:
+                each.breaker.fail(now_s)
         if cause == "timeout":
             # As bad as if it had answered only then.
             self.ttft.note(took_s, now_s)
             self.whole.note(took_s, now_s)
-        if retry_after_s:
-            self.rests_until_s = max(self.rests_until_s, now_s + min(retry_after_s, MAX_REST_S))
         if self.waiting:
             self._tell()
 
@@ -126,7 +158,8 @@ class Health:
             average.note(took_s, now_s)
 
     def told(self, provider: str, model: str, now_s: float) -> DeploymentHealth:
-        """What is known, for who watches."""
+        """What is known, for who watches; of what several rules make of it the worst."""
+        twins = self.twins()
         load = None if self.server is None or not self.server.trust(now_s) else self.server
         said = NOTHING if load is None or load.reading is None else load.reading
         return DeploymentHealth(
@@ -135,9 +168,9 @@ class Health:
             in_flight=self.in_flight,
             calls=self.calls,
             failures=self.failures,
-            breaker=self.breaker.state(now_s),
-            rests_s=self.rests_s(now_s),
-            ejected_s=max(0.0, self.ejected_until_s - now_s),
+            breaker=worst([each.breaker.state(now_s) for each in twins]),
+            rests_s=max(each.rests_s(now_s) for each in twins),
+            ejected_s=max(0.0, *(each.ejected_until_s - now_s for each in twins)),
             ttft_s=self.ttft.read(now_s) or None,
             tpot_s=self.tpot.read(now_s) or None,
             whole_s=self.whole.read(now_s) or None,
@@ -149,8 +182,9 @@ class Health:
 
     def leave(self) -> None:
         """A call ended that says nothing of the deployment."""
-        self.in_flight -= 1
-        self.breaker.give_up()
+        for each in self.twins():
+            each.in_flight -= 1
+            each.breaker.give_up()
         if self.waiting:
             self._tell()
 
@@ -170,7 +204,7 @@ class Healths:
 
     def __init__(self, now_s: Callable[[], float]) -> None:
         self.now_s = now_s
-        self._known: dict[tuple[str, str, str], tuple[BreakerRule, Health]] = {}
+        self._known: dict[tuple[str, str, str], Health] = {}
         self._queues: dict[str, QueueCounts] = {}
         # By provider: one server, however many models it has.
         self._servers: dict[str, ServerLoad] = {}
@@ -180,13 +214,17 @@ class Healths:
         """Give the state of a deployment; one that nobody has asked for yet is healthy."""
         key = (deployment.provider, deployment.base_url, deployment.model)
         known = self._known.get(key)
-        if known is None or known[0] != rule:
-            if known is None and len(self._known) >= MAX_HEALTHS:
+        if known is None:
+            if len(self._known) >= MAX_HEALTHS:
                 # Clients choose the names behind wildcards: the oldest that is idle goes.
                 self._forget()
-            known = self._known[key] = rule, Health(rule)
-            known[1].server = self._servers.get(deployment.provider)
-        return known[1]
+            known = self._known[key] = Health(rule)
+            known.server = self._servers.get(deployment.provider)
+        elif known.breaker.rule != rule:
+            # The last that was asked for stays, the others as long as an alias goes by them.
+            by_rule = (each for each in known.twins() if each.breaker.rule == rule)
+            known = self._known[key] = next(by_rule, None) or Health(rule, known)
+        return known
 
     def watch(self, sources: Mapping[str, LoadSource]) -> None:
         """Say whose servers tell how busy they are, by provider; what is known of those that still do is kept."""
@@ -197,28 +235,29 @@ class Healths:
             else ServerLoad(source.every_s, self._news)
             for name, source in sources.items()
         }
-        for (provider, _, _), (_, health) in self._known.items():
-            health.server = self._servers.get(provider)
+        for (provider, _, _), health in self._known.items():
+            for each in health.twins():
+                each.server = self._servers.get(provider)
 
     def said(self, provider: str, reading: LoadReading) -> None:
         """A provider's server has said how busy it is."""
         server = self._servers.get(provider)
         if server is not None:
-            own = sum(health.in_flight for (name, _, _), (_, health) in self._known.items() if name == provider)
+            own = sum(health.in_flight for (name, _, _), health in self._known.items() if name == provider)
             server.note(reading, own, self.now_s())
 
     def names(self) -> dict[tuple[str, str], Health]:
         """Provider and model of everything that is known, for who watches."""
-        return {(provider, model): health for (provider, _, model), (_, health) in self._known.items()}
+        return {(provider, model): health for (provider, _, model), health in self._known.items()}
 
     def known(self) -> dict[tuple[str, str, str], Health]:
         """All that is known, by provider, base URL and model, in the order in which it came to be."""
-        return {key: health for key, (_, health) in self._known.items()}
+        return dict(self._known)
 
     def told(self) -> list[DeploymentHealth]:
         """How those fare that were given a call, for who watches; bounded."""
         now_s = self.now_s()
-        asked = ((key, health) for key, (_, health) in self._known.items() if health.calls or health.server)
+        asked = ((key, health) for key, health in self._known.items() if health.calls or health.server)
         return added_up([[health.told(provider, model, now_s) for (provider, _, model), health in asked]])
 
     def queue(self, alias: str) -> QueueCounts:
@@ -230,7 +269,7 @@ class Healths:
         return [each for each in self._queues.values() if each != QueueCounts(alias=each.alias)]
 
     def _forget(self) -> None:
-        for key, (_, health) in self._known.items():
+        for key, health in self._known.items():
             if not health.in_flight:
                 del self._known[key]
                 return

@@ -39,7 +39,7 @@ class Hints:
     def news(self, asked: Mapping[str, Health]) -> list[Hint]:
         """Give which breakers have opened since they were last told of; only what was found here."""
         now_s = self._healths.now_s()
-        opened = {name: health.breaker.found_until_s for name, health in asked.items()}
+        opened = {name: max(each.breaker.found_until_s for each in health.twins()) for name, health in asked.items()}
         news = [
             Hint(name, until_s - now_s, self._own)
             for name, until_s in opened.items()
@@ -58,7 +58,8 @@ class Hints:
         for hint in heard:
             health = asked.get(hint.name)
             if health is not None and hint.teller != self._own and hint.for_s > 0.0:
-                believed += health.breaker.hear(now_s, hint.for_s)
+                opened = [each.breaker.hear(now_s, hint.for_s) for each in health.twins()]
+                believed += any(opened)
         return believed
 
 

@@ -119,3 +119,60 @@ def test_a_queue_is_told_of_as_soon_as_anything_has_happened_there():
     for name in ("waiting", "served", "turned_away", "late", "left"):
         setattr(healths.queue(name), name, 1)
     assert [each.alias for each in healths.queues()] == ["waiting", "served", "turned_away", "late", "left"]
+
+
+STRICT = BreakerRule(consecutive=1, open_s=5.0)
+
+
+def test_aliases_with_different_rules_share_what_calls_tell_and_judge_it_each_for_itself():
+    healths = Healths(lambda: 0.0)
+    usual, strict = healths.of(deployment(), RULE), healths.of(deployment(), STRICT)
+    assert (healths.of(deployment(), RULE), healths.of(deployment(), STRICT)) == (usual, strict)
+    usual.begin(1.0)
+    strict.begin(2.0)
+    assert [(each.in_flight, each.calls, each.asked_s) for each in (usual, strict)] == [(2, 2, 2.0)] * 2
+    usual.fail(3.0, "timeout", 1.0, 30.0)
+    assert [(each.in_flight, each.failures, each.rests_until_s) for each in (usual, strict)] == [(1, 1, 4.0)] * 2
+    assert strict.ttft.read(3.0) == usual.ttft.read(3.0) == 30.0
+    assert (usual.breaker.state(3.0), strict.breaker.state(3.0)) == ("closed", "open")
+    strict.leave()
+    # The call that shows whether it is over may be one of either alias.
+    usual.begin(8.0)
+    assert (usual.ready(8.0), strict.ready(8.0)) == (True, False)
+    usual.succeed(9.0)
+    assert (strict.breaker.state(9.0), usual.in_flight, strict.in_flight) == ("closed", 0, 0)
+
+
+def test_who_watches_sees_one_deployment_and_the_worst_that_rules_make_of_it():
+    healths = Healths(lambda: 1.0)
+    strict, usual = healths.of(deployment(), STRICT), healths.of(deployment(), RULE)
+    strict.begin(1.0)
+    strict.fail(1.0, "5xx", None, 0.1)
+    strict.ejected_until_s = 3.0
+    (told,) = healths.told()
+    assert (told.calls, told.failures, told.breaker, told.rests_s, told.ejected_s) == (1, 1, "open", 5.0, 2.0)
+    assert list(healths.known().values()) == [usual]
+
+
+def test_a_rule_that_nobody_goes_by_any_more_is_forgotten_and_calls_under_way_stay_counted():
+    healths = Healths(lambda: 0.0)
+    old = healths.of(deployment(), STRICT)
+    old.begin(0.0)
+    new = healths.of(deployment(), RULE)
+    assert (new.in_flight, set(new.twins())) == (1, {old, new})
+    # The call that it had before the reload ends.
+    old.fail(0.0, "5xx", None, 0.1)
+    del old
+    assert (new.in_flight, new.twins(), new.breaker.state(0.0)) == (0, (new,), "closed")
+    assert healths.told()[0].breaker == "closed"
+
+
+def test_a_server_s_load_is_heard_by_all_and_counts_their_calls_once():
+    healths = Healths(lambda: 0.0)
+    one, other = healths.of(deployment(), RULE), healths.of(deployment(), STRICT)
+    healths.watch({"p": LoadSource(kind="vllm", url="http://p/metrics")})
+    one.begin(0.0)
+    healths.said("p", LoadReading(running=3.0))
+    assert one.server is other.server
+    assert one.server is not None
+    assert one.server.others == 2.0
