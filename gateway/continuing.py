@@ -35,6 +35,7 @@ from gateway.core.verdict import Masked
 from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.guards.sessions import Sessions
+from gateway.moves import BROKE_OFF, broke_off
 from gateway.purse import Purse
 from gateway.recording.journal import Journal
 from gateway.trip import Trip
@@ -47,8 +48,6 @@ from gateway.wire.further import Way, added, further, joint_of, prefilled, way_o
 from gateway.wire.patch import dump
 
 _TOO_LONG = "The call took longer than it may."
-# Dialects whose streams end with their body: one that HTTP calls whole is whole.
-_ENDLESS = frozenset(("triton",))
 
 
 class Rooms(Protocol):
@@ -96,8 +95,7 @@ def was_cut(call: Call, attempt: Attempt, error: GatewayError | None) -> bool:
         return False
     if error is not None:
         return isinstance(error, ProviderError)
-    whole = reader.done or reader.facts.finish_reason or call.dialect.name in _ENDLESS
-    return not whole
+    return broke_off(call, reader)
 
 
 async def carry_on(
@@ -119,7 +117,7 @@ async def carry_on(
     Raises:
         GatewayError: Nobody goes on; the error is that of the first cut.
     """
-    cut = error or StreamBroken("The provider's stream ended before it was whole.")
+    cut = error or StreamBroken(BROKE_OFF)
     going, problem = Going(rooms, call, course, document), cut
     while (leg := await going.further(attempt, problem)) is not None:
         attempt = leg

@@ -6,7 +6,10 @@ from typing import Any, Protocol
 
 from gateway.accounting.ledger import Ledger
 from gateway.core.call import Call
+from gateway.core.errors import GatewayError, StreamBroken
 from gateway.core.exchange import Request
+from gateway.core.ports import StreamReader
+from gateway.core.resumable import Resumable
 from gateway.core.verdict import Screened
 from gateway.course import Course, Courses
 from gateway.recording.journal import Journal
@@ -15,6 +18,9 @@ from gateway.wire.answer_fault import answer_fault
 
 _OK = 200
 TOO_LONG = "The call took longer than it may, all its tries together."
+BROKE_OFF = "The provider's stream ended before it was whole."
+# Dialects whose streams end with their body: one that HTTP calls whole is whole.
+_ENDLESS = frozenset(("triton",))
 
 
 class Rooms(Protocol):
@@ -65,16 +71,29 @@ def left_s(rooms: Rooms, call: Call, course: Course) -> float:
 
 
 def checked(call: Call, attempt: Attempt) -> Attempt:
-    """Look at a whole answer, which may say that all is well and be none. One that crosses was read on the way.
+    """Look at an answer that is over: it may say that all is well and be none, or be a stream that ended too early.
+
+    A whole one that crosses was read on the way; of a stream, clients that have seen a part are told as it ends.
 
     Raises:
-        ProviderError: It is an error, or nothing that a client could read.
+        GatewayError: Its provider's error, or that it is nothing that a client could read.
     """
-    if attempt.reader is None and attempt.status == _OK and call.crossing is None:
+    fault: GatewayError | None = None
+    if attempt.reader is not None:
+        if not call.reply.started and broke_off(call, attempt.reader):
+            fault = StreamBroken(BROKE_OFF)
+    elif attempt.status == _OK and call.crossing is None:
         fault = answer_fault(call.dialect.name, attempt.body)
-        if fault is not None:
-            raise fault
+    if fault is not None:
+        raise fault
     return attempt
+
+
+def broke_off(call: Call, reader: StreamReader) -> bool:
+    """Whether a stream that its provider has ended was not at its end, as far as that can be told."""
+    if reader.done or reader.facts.finish_reason or call.dialect.name in _ENDLESS:
+        return False
+    return isinstance(reader, Resumable)
 
 
 def let_go(call: Call) -> list[Screened]:

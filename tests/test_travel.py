@@ -134,6 +134,18 @@ def test_an_answer_that_is_none_is_a_failure_whatever_its_status_says(body: byte
     run(test)
 
 
+@pytest.mark.parametrize("script", [stream(), stream(b": ping\n\n"), stream(event(""))])
+def test_a_stream_that_ends_before_its_first_words_is_a_failure(script: Script):
+    async def test() -> None:
+        rooms = _Scripted(script, stream(event("Hello"), event(), DONE))
+        reply = await rooms.serve(chat(stream=True))
+        assert (reply.status, reply.body[-len(DONE) :]) == (200, DONE)
+        assert rooms.tries == [(1, "first", "p", 200, "upstream_error"), (2, "fallback", "q", 200, "")]
+        filed_once_and_in_time(rooms.log)
+
+    run(test)
+
+
 def test_the_time_for_the_whole_call_is_not_given_to_each_try_anew():
     async def test() -> None:
         first = msgspec.structs.replace(PROVIDER, timeouts=Timeouts(total_s=10))

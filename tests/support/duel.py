@@ -53,7 +53,7 @@ class Duel(Rooms):
             table.append(RouteEntry(alias="m", deployment=fallback, fallback=True))
         router = Router(tuple(table), {}, {"m": policy or RoutePolicy(hedge=SOON)})
         self.healths = Healths(lambda: self.clock.monotonic_ns() / 1e9)
-        with_courses(self, router=router, roads=Roads(self.healths))
+        with_courses(self, router=router, roads=Roads(self.healths, later=self.loop.call_later))
 
     @property
     def tries(self) -> list[tuple[int, str, str, int, str]]:
