@@ -14,7 +14,7 @@ from tests.chaos.test_provider_faults import idle
 from tests.support import openai_script
 from tests.support.gateway_run import Gateway, chat, running, until
 from tests.support.openai_script import answer, said
-from tests.support.provider import EVENTS, Asked, ScriptedProvider, Step
+from tests.support.provider import CLOSE, EVENTS, Asked, ScriptedProvider, Step
 from tests.support.provider_thread import provider_in_thread
 from tests.support.raw_client import Raw, request, talk
 
@@ -25,12 +25,33 @@ CONFIG = """
     providers:
       slow: {{kind: openai, base_url: "{slow}"}}
       quick: {{kind: openai, base_url: "{quick}"}}
+      tiny: {{kind: openai, base_url: "{quick}"}}
     models:
       - alias: m
         candidates: [{{provider: slow, model: m}}]
         fallback: [quick/m]
         hedge: {{after: 100ms, max_extra_cost: 50%}}
         timeouts: {{first_token: 60s, idle: 60s, total: 60s}}
+      - alias: brief
+        candidates: [{{provider: slow, model: brief}}]
+        fallback: [quick/brief]
+        hedge: {{after: 100ms, max_extra_cost: 50%}}
+        timeouts: {{first_token: 60s, idle: 60s, total: 2s}}
+      - alias: busy
+        candidates: [{{provider: slow, model: busy}}]
+        fallback: [quick/busy]
+        hedge: {{after: 100ms, max_extra_cost: 50%}}
+      - alias: cut
+        candidates: [{{provider: slow, model: cut}}]
+        fallback: [quick/cut]
+        hedge: {{after: 100ms, max_extra_cost: 50%}}
+        continue: true
+      - alias: full
+        candidates: [{{provider: slow, model: full}}]
+        fallback: [tiny/full]
+        hedge: {{after: 100ms, max_extra_cost: 50%}}
+    limits:
+      - {{scope: provider, match: {{provider: tiny}}, requests: {{max: 1, per: hour}}}}
     prices: {{overrides: prices.yaml}}
     capture: {{bodies: none}}
 """
@@ -38,6 +59,7 @@ PRICES = """
 - {provider: slow, model: "*", input: 1, output: 1}
 - {provider: quick, model: "*", input: 1, output: 1}
 """
+BUSY = b"content-type: application/json\r\nretry-after: 30\r\n"
 # Nobody ever sets them.
 NEVER = {stream: asyncio.Event() for stream in (False, True)}
 NEITHER = asyncio.Event()
@@ -50,15 +72,25 @@ def words(stream: bool) -> list[Step]:
 def slow(asked: Asked) -> list[Step]:
     document = orjson.loads(asked.body)
     stream = bool(document.get("stream"))
-    if document["messages"][0]["content"].startswith("stall"):
+    text = document["messages"][0]["content"]
+    if text.startswith("wait"):
+        return [0.5, *words(stream)]
+    if text.startswith("stall") and len(document["messages"]) == 1:
         return [EVENTS, NEVER[True]] if stream else [NEVER[False]]
     return words(stream)
 
 
 def quick(asked: Asked) -> list[Step]:
     document = orjson.loads(asked.body)
-    if document["messages"][0]["content"] == "stall at both":
+    text = document["messages"][0]["content"]
+    if text == "stall at both":
         return [NEITHER]
+    if document["model"] == "busy" and text == "wait":
+        return answer({"error": {"message": "busy"}}, "429 Too Many Requests", BUSY)
+    if document["model"] == "busy":
+        return answer({"error": {"message": "no", "code": 503}})
+    if document["model"] == "cut":
+        return [*openai_script.stream(*said("all of it"))[:-4], CLOSE]
     return words(bool(document.get("stream")))
 
 
@@ -71,14 +103,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Sc
         provider_in_thread(quick) as second,
         running(home, config=CONFIG.format(slow=first.url, quick=second.url)) as gateway,
     ):
-        for _ in range(20):
-            # What a second answer may cost is saved up first.
-            assert ask(gateway, "hello").status == 200
+        for model in ("m", "brief", "busy", "cut", "full"):
+            for _ in range(5):
+                # What a second answer may cost is saved up first.
+                assert ask(gateway, "hello", model=model).status == 200
         yield gateway, first, second
 
 
-def ask(gateway: Gateway, text: str, *, stream: bool = False) -> Raw:
-    return asyncio.run(talk(gateway.port, chat("m", text, stream=stream)))
+def ask(gateway: Gateway, text: str, *, stream: bool = False, model: str = "m") -> Raw:
+    return asyncio.run(talk(gateway.port, chat(model, text, stream=stream)))
+
+
+def tries_of(gateway: Gateway, got: Raw) -> list[tuple[str, str, str]]:
+    """Kind, provider and error of each try; nothing that they held is held any more."""
+    record = gateway.record_of(got.id)
+    until(lambda: idle(gateway))
+    assert [each for each in gateway.next_counts()["deployments"] if each["in_flight"]] == []
+    return [(each["kind"], each["provider"], each["error_code"]) for each in record["attempts"]]
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -124,3 +165,48 @@ def test_a_client_that_leaves_leaves_both(site: Any) -> None:
     assert sorted(tries) == [("first", "slow", "client_closed"), ("hedge", "quick", "client_closed")]
     until(lambda: idle(gateway))
     assert [each for each in gateway.next_counts()["deployments"] if each["in_flight"]] == []
+
+
+def test_when_the_time_is_over_both_are_let_go(site: Any) -> None:
+    gateway, first, second = site
+    got = ask(gateway, "stall at both", model="brief")
+    assert (got.status, orjson.loads(got.body)["error"]["code"]) == (504, "upstream_timeout")
+    assert tries_of(gateway, got) == [("first", "slow", "upstream_timeout"), ("hedge", "quick", "upstream_timeout")]
+    until(lambda: first.open + second.open == gateway.counts()["upstream_connections"].get("idle", 0))
+
+
+def test_an_error_of_the_second_leaves_the_call_to_the_first_and_rest_is_given(site: Any) -> None:
+    gateway, _, second = site
+    for text, status in (("wait, wrongly", 200), ("wait", 429)):
+        got = ask(gateway, text, model="busy")
+        assert (got.status, b"all of it" in got.body) == (200, True)
+        assert tries_of(gateway, got) == [("first", "slow", ""), ("hedge", "quick", "upstream_error")]
+        assert gateway.record_of(got.id)["attempts"][1]["status"] == status
+    before = len(second.asked)
+    got = ask(gateway, "wait", model="busy")
+    assert tries_of(gateway, got) == [("first", "slow", "")]
+    assert len(second.asked) == before
+
+
+def test_a_stream_that_the_second_won_and_that_is_cut_goes_on(site: Any) -> None:
+    gateway, _, _ = site
+    got = ask(gateway, "stall", model="cut", stream=True)
+    assert got.body.rstrip().endswith(b"data: [DONE]")
+    assert tries_of(gateway, got) == [
+        ("first", "slow", "outrun"),
+        ("hedge", "quick", "upstream_error"),
+        ("continue", "slow", ""),
+    ]
+    record = gateway.record_of(got.id)
+    assert record["cost_nanousd"] == sum(each["cost_nanousd"] for each in record["attempts"])
+
+
+def test_where_the_second_has_no_room_the_first_is_waited_for(site: Any) -> None:
+    gateway, _, second = site
+    # Its only call of the hour.
+    assert ask(gateway, "stall", model="full").status == 200
+    before = len(second.asked)
+    got = ask(gateway, "wait", model="full")
+    assert got.status == 200
+    assert tries_of(gateway, got) == [("first", "slow", "")]
+    assert len(second.asked) == before
