@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-# So many calls' worth can be saved up, so that a quiet hour does not pay for a wild minute.
-SAVED_CALLS = 20
+# The shares of so many calls can be saved up, so that a quiet hour does not pay for a wild minute; but always what so
+# many whole calls cost, else a small share would never pay for one answer.
+SAVED_SHARES, SAVED_CALLS = 20, 2.0
 
 
 class Amount(msgspec.Struct, frozen=True):
@@ -25,18 +26,19 @@ class HedgeBudget:
         share: Of what calls cost.
     """
 
-    __slots__ = ("_nanousd", "_share", "_tokens")
+    __slots__ = ("_most", "_nanousd", "_share", "_tokens")
 
     def __init__(self, share: float) -> None:
         self._share = share
+        self._most = max(share * SAVED_SHARES, SAVED_CALLS) if share else 0.0
         self._tokens = self._nanousd = 0.0
 
     def earn(self, used: Amount) -> None:
         """A call has been answered."""
-        share = self._share
-        if self._tokens < used.tokens * share * SAVED_CALLS:
+        share, most = self._share, self._most
+        if self._tokens < used.tokens * most:
             self._tokens += used.tokens * share
-        if used.nanousd is not None and self._nanousd < used.nanousd * share * SAVED_CALLS:
+        if used.nanousd is not None and self._nanousd < used.nanousd * most:
             self._nanousd += used.nanousd * share
 
     def take(self, likely: Amount) -> bool:

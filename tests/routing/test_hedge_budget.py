@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.routing.hedge_budget import SAVED_CALLS, Amount, HedgeBudget
+from gateway.routing.hedge_budget import SAVED_CALLS, SAVED_SHARES, Amount, HedgeBudget
 
 AMOUNTS = st.builds(Amount, tokens=st.integers(0, 5000), nanousd=st.none() | st.integers(0, 10**9))
 
@@ -56,7 +56,18 @@ def test_a_quiet_hour_does_not_pay_for_a_wild_minute():
     for _ in range(10_000):
         budget.earn(Amount(100.0, 100.0))
     taken = sum(budget.take(Amount(100.0, 100.0)) for _ in range(10_000))
-    assert taken <= 0.1 * SAVED_CALLS
+    assert taken <= 0.1 * SAVED_SHARES
+
+
+def test_a_small_share_pays_for_an_answer_now_and_then():
+    budget, taken = HedgeBudget(0.01), 0
+    for _ in range(1000):
+        budget.earn(Amount(100.0, 100.0))
+        taken += budget.take(Amount(100.0, 100.0))
+    assert 9 <= taken <= 10
+    for _ in range(1000):
+        budget.earn(Amount(100.0, 100.0))
+    assert sum(budget.take(Amount(100.0, 100.0)) for _ in range(10)) <= SAVED_CALLS
 
 
 @given(st.lists(st.tuples(st.booleans(), AMOUNTS), max_size=60), st.sampled_from([0.01, 0.1, 0.5]))
