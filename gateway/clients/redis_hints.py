@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from redis.asyncio import Redis
@@ -15,6 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from gateway.clients.redis_line import RedisAccess
 from gateway.core.errors import StoreUnavailable
 from gateway.core.hint import Hint
 
@@ -24,24 +24,6 @@ PREFIX = "weighbridge:open:"
 # No call waits for this; but a server that is stuck must be noticed.
 TIMEOUT_S = 1.0
 MAX_TELLER_CHARS = 64
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RedisAccess:
-    """Where the server is, and who we are there.
-
-    Attributes:
-        user: Empty for the usual one.
-        password: ``None`` where none is asked for.
-        tls: Whether the connection is encrypted and the server's certificate checked.
-    """
-
-    host: str
-    port: int
-    database: int = 0
-    user: str = ""
-    password: str | None = None
-    tls: bool = False
 
 
 class RedisHints:

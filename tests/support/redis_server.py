@@ -16,7 +16,8 @@ from tests.support.gateway_run import until
 needs_redis = pytest.mark.skipif(not shutil.which("redis-server"), reason="no redis-server")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -30,7 +31,7 @@ class RedisServer:
     """
 
     def __init__(self, *options: str) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
