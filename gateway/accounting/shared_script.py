@@ -101,15 +101,15 @@ local function look(held)
     if held then amount = 0 end
     if kind == 0 then
       slots, sum = window(key, length)
-      if sum + amount > limit then wait = wait_for(slots, sum + amount - limit, length) end
+      if amount > limit - sum then wait = wait_for(slots, amount - (limit - sum), length) end
       if #slots > 0 then reset = slots[#slots] + math.ceil(length / 20) * 20 - now end
     elseif kind == 1 then
       sum, reset = tonumber(redis.call('GET', key) or 0), math.max(length - now, 0)
-      if sum + amount > limit then wait = math.max(reset, 1) end
+      if amount > limit - sum then wait = math.max(reset, 1) end
     else
       redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
       sum = redis.call('ZCARD', key)
-      if sum + amount > limit then wait = 1000000 end
+      if amount > limit - sum then wait = 1000000 end
     end
     if wait > longest and amount >= 0 and not held then full, longest = i, wait end
     states[i] = slots or sum
@@ -144,7 +144,10 @@ if what == 't' or what == 'e' then
   end
   if held then return cmsgpack.pack({1, now, unpack(told)}) end
   write(states)
-  for i = 1, count do told[i * 2 - 1] = told[i * 2 - 1] - amounts[i] end
+  for i = 1, count do
+    told[i * 2 - 1] = told[i * 2 - 1] - amounts[i]
+    if plan[i * 3 - 2] == 0 and amounts[i] > 0 then told[i * 2] = math.ceil(plan[i * 3] / 20) * 20 end
+  end
   if not lease then
     local seats = {}
     for i = 1, count do

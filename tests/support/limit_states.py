@@ -8,6 +8,7 @@ from gateway.accounting.memory_state import MemoryState
 from gateway.core.limit_state import Amounts, Charge, Holding, Quantity, Refusal
 from gateway.core.limits import LimitRule, Period
 from tests.support.clock import ManualClock
+from tests.support.redis_states import RedisStore
 
 RULE = LimitRule(scope="team", requests=(1, 60))
 TTL_S = 900.0
@@ -55,7 +56,7 @@ class MemoryStore:
 
 
 # By name; every store is in here, and the suite holds for all of them.
-STORES = {"memory": MemoryStore}
+STORES: dict[str, type[Store]] = {"memory": MemoryStore, "redis": RedisStore}
 
 
 def charge(quantity: Quantity, limit: int, per: Period | float | None = 60.0, whose: str = "a") -> Charge:
