@@ -178,7 +178,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--operator",
         metavar="H:P",
-        default=None,
         help=f"the operator plane (default: $WEIGHBRIDGE_OPERATOR, else {DEFAULT_ADDRESS}); "
         "its token is taken from $WEIGHBRIDGE_OPERATOR_TOKEN",
     )

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.cli import output
+from gateway.cli import output, spend_commands
 from gateway.cli.operator_client import OperatorClient, add_options, asking
 from gateway.cli.spend_csv import money, written
 
@@ -61,6 +61,7 @@ def register(subparsers: output.Subparsers) -> None:
     parser.add_argument("--csv", action="store_true", help="write comma-separated values, money in whole digits")
     add_options(parser)
     parser.set_defaults(func=asking(_spend))
+    spend_commands.register(parser)
 
 
 def _spend(args: argparse.Namespace, operator: OperatorClient) -> int:

@@ -1,0 +1,60 @@
+"""The commands below ``weighbridge spend``. What they do is imported when one of them runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.cli import output
+from gateway.cli.operator_client import OperatorClient, add_options, asking
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add them to the parser of ``spend``."""
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _reconcile(commands)
+
+
+def _reconcile(commands: output.Subparsers) -> None:
+    parser = commands.add_parser(
+        "reconcile",
+        argument_default=argparse.SUPPRESS,
+        help="a provider's bill (CSV) beside what was recorded, by model and day",
+        description="Compare a bill, as OpenAI's or Anthropic's console exports it or with the columns "
+        "date,model,amount_usd, with what was recorded. Days are those of UTC.",
+        epilog="example:\n  weighbridge spend reconcile costs.csv --max-difference 1%",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("bill", metavar="BILL.csv", type=Path, help="the bill")
+    parser.add_argument(
+        "--max-difference",
+        metavar="SHARE",
+        default=None,
+        help="exit 1 when the total or a model differs by more, such as 1%%",
+    )
+    parser.add_argument(
+        "--provider",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="whose calls to compare; default: the providers that served a model of the bill",
+    )
+    parser.add_argument(
+        "--same",
+        metavar="BILLED=RECORDED",
+        action="append",
+        default=[],
+        help="a name of the bill, and the recorded model that it stands for",
+    )
+    parser.add_argument("--csv", action="store_true", help="write comma-separated values")
+    add_options(parser)
+    parser.set_defaults(func=asking(_later("gateway.cli.spend_reconcile")))
+
+
+def _later(module: str) -> Callable[[argparse.Namespace, OperatorClient], int]:
+    def run(args: argparse.Namespace, operator: OperatorClient) -> int:
+        return int(importlib.import_module(module).run(args, operator))
+
+    return run
