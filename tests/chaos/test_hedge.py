@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from tests.chaos.test_provider_faults import idle
 from tests.support import openai_script
+from tests.support.figures import measured
 from tests.support.gateway_run import Gateway, chat, running, until
 from tests.support.openai_script import answer, said
 from tests.support.provider import CLOSE, EVENTS, Asked, ScriptedProvider, Step
@@ -46,6 +48,13 @@ CONFIG = """
         fallback: [quick/cut]
         hedge: {{after: 100ms, max_extra_cost: 50%}}
         continue: true
+      - alias: plain
+        candidates: [{{provider: slow, model: tail}}]
+        fallback: [quick/tail]
+      - alias: tail
+        candidates: [{{provider: slow, model: tail}}]
+        fallback: [quick/tail]
+        hedge: {{after: p90, max_extra_cost: 50%}}
       - alias: full
         candidates: [{{provider: slow, model: full}}]
         fallback: [tiny/full]
@@ -60,6 +69,7 @@ PRICES = """
 - {provider: quick, model: "*", input: 1, output: 1}
 """
 BUSY = b"content-type: application/json\r\nretry-after: 30\r\n"
+TURNS = itertools.count()
 # Nobody ever sets them.
 NEVER = {stream: asyncio.Event() for stream in (False, True)}
 NEITHER = asyncio.Event()
@@ -73,6 +83,8 @@ def slow(asked: Asked) -> list[Step]:
     document = orjson.loads(asked.body)
     stream = bool(document.get("stream"))
     text = document["messages"][0]["content"]
+    if text == "now and then":
+        return [1.5, *words(stream)] if next(TURNS) % 20 == 19 else words(stream)
     if text.startswith("wait"):
         return [0.5, *words(stream)]
     if text.startswith("stall") and len(document["messages"]) == 1:
@@ -210,3 +222,20 @@ def test_where_the_second_has_no_room_the_first_is_waited_for(site: Any) -> None
     assert got.status == 200
     assert tries_of(gateway, got) == [("first", "slow", "")]
     assert len(second.asked) == before
+
+
+def test_what_is_late_now_and_then_is_late_no_more(site: Any) -> None:
+    gateway, _, _ = site
+    times: dict[str, list[float]] = {}
+    for model in ("plain", "tail"):
+        # Waits are learned from twenty calls on.
+        for _ in range(100):
+            began = time.monotonic()
+            assert ask(gateway, "now and then", model=model).status == 200
+            times.setdefault(model, []).append(time.monotonic() - began)
+    plain, tail = (sorted(times[model]) for model in ("plain", "tail"))
+    for name, taken in (("plain", plain), ("hedged", tail)):
+        measured(f"{name}_p50_p96_max_ms", [round(taken[at] * 1000, 1) for at in (50, 96, 99)])
+    # One of twenty is late; hedged, only the one among those from which waits are learned.
+    assert [each > 1.4 for each in plain].count(True) >= 5
+    assert [each > 1.4 for each in tail].count(True) <= 2
