@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -63,6 +64,16 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
     tests: int
     door: Door
     notices: tuple[str, ...] = ()
+
+    @asynccontextmanager
+    async def at_hand(self) -> AsyncGenerator[GuardEngine, None]:
+        """Use the engine for a while, and its models: what a call costs is told without what the first one costs."""
+        try:
+            await self.engine.warm()
+            yield self.engine
+        finally:
+            await self.engine.close()
+            await self.door.models.close()
 
 
 def load_guards(files: Files) -> GuardEngine:

@@ -17,6 +17,7 @@ from gateway.app.explaining import NothingToExplain
 from gateway.app.explaining_route import CandidateShown, Question, RouteShown, explain_route, question
 from gateway.app.policies import InForce, PolicyFault, load_policies
 from gateway.cli import output
+from gateway.cli.policy_files import refused
 from gateway.clients.clock import SystemClock
 from gateway.config.environment import Options
 from gateway.config.load import load_settings
@@ -79,13 +80,8 @@ def run(args: argparse.Namespace) -> int:
         facts = CallFacts(team=args.team, key=args.key, session=args.session, tags=dict(args.tag))
         asked = question(body, args.path, facts, args.under_way)
         shown = asyncio.run(_explained(settings, policies, asked))
-    except PolicyFault as fault:
-        for problem in fault.problems:
-            output.complain(str(problem))
-        return output.WRONG
-    except NothingToExplain as nothing:
-        output.complain(str(nothing))
-        return output.WRONG
+    except (PolicyFault, NothingToExplain) as fault:
+        return refused(fault)
     except GatewayError as error:
         output.complain(f"refused with {error.status} {error.code}: {error.public_message}")
         return output.WRONG
@@ -108,15 +104,10 @@ def _loaded(args: argparse.Namespace) -> tuple[Settings, InForce]:
 
 async def _explained(settings: Settings, policies: InForce, asked: Question) -> RouteShown:
     clock = SystemClock()
-    try:
-        await policies.engine.warm()
+    async with policies.at_hand() as engine:
         book = PriceBook(settings.prices.rows)
-        prices = usual_price(book, clock)
         router, sources = router_of(settings, clock, book), load_sources(settings)
-        return await explain_route(router, policies.engine, prices, asked, sources)
-    finally:
-        await policies.engine.close()
-        await policies.door.models.close()
+        return await explain_route(router, engine, usual_price(book, clock), asked, sources)
 
 
 def lines(shown: RouteShown) -> Iterator[str]:

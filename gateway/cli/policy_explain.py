@@ -15,7 +15,7 @@ from gateway.app.explaining import Asked, NothingToExplain, asked_of_body, asked
 from gateway.app.policies import InForce, PolicyFault, load_policies
 from gateway.cli import output
 from gateway.cli.operator_client import OperatorClient, Refused, add_options, asking
-from gateway.cli.policy_files import bundle_in_force
+from gateway.cli.policy_files import bundle_in_force, refused
 from gateway.core.explanation import DetectorShown, Explanation, FindingShown, RuleShown
 from gateway.core.verdict import CallFacts
 
@@ -57,13 +57,8 @@ def run(args: argparse.Namespace, operator: OperatorClient) -> int:
     try:
         policies = load_policies(*bundle_in_force(args))
         asked = _asked(args, operator, policies.bundle.revision)
-    except PolicyFault as fault:
-        for problem in fault.problems:
-            output.complain(str(problem))
-        return output.WRONG
-    except NothingToExplain as nothing:
-        output.complain(str(nothing))
-        return output.WRONG
+    except (PolicyFault, NothingToExplain) as fault:
+        return refused(fault)
     except OSError as error:
         output.complain(f"{args.target}: {error.strerror}")
         return output.USAGE
@@ -81,13 +76,8 @@ def run(args: argparse.Namespace, operator: OperatorClient) -> int:
 
 
 async def _explained(policies: InForce, asked: Asked) -> tuple[Explanation, ...]:
-    try:
-        # What a call costs is told without what the first one costs.
-        await policies.engine.warm()
-        return await explain_call(policies.engine, asked)
-    finally:
-        await policies.engine.close()
-        await policies.door.models.close()
+    async with policies.at_hand() as engine:
+        return await explain_call(engine, asked)
 
 
 def _asked(args: argparse.Namespace, operator: OperatorClient, revision: str) -> Asked:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from gateway.app.policies import Files, PolicyFault
+from gateway.cli import output
 from gateway.config.environment import Options, shown
 from gateway.config.load import load_settings
 from gateway.config.settings import Settings
@@ -25,3 +26,10 @@ def bundle_in_force(args: argparse.Namespace) -> tuple[Files, Settings | None, t
     if result.settings is None:
         raise PolicyFault(result.problems)
     return result.policies, result.settings, result.plugins
+
+
+def refused(fault: Exception) -> int:
+    """Say why a command has nothing to do its work with, and give its exit code."""
+    for problem in fault.problems if isinstance(fault, PolicyFault) else (fault,):
+        output.complain(str(problem))
+    return output.WRONG

@@ -15,7 +15,7 @@ from gateway.app.policies import InForce, PolicyFault, load_policies
 from gateway.app.tuning import Mark, NothingToTune, Weigher, table
 from gateway.cli import output
 from gateway.cli.operator_client import OperatorClient, add_options, asking
-from gateway.cli.policy_files import bundle_in_force
+from gateway.cli.policy_files import bundle_in_force, refused
 from gateway.config.units import parse_duration, parse_percent
 from gateway.core.errors import GatewayError
 
@@ -78,13 +78,8 @@ def run(args: argparse.Namespace, operator: OperatorClient) -> int:
         policies = load_policies(*bundle_in_force(args))
         spec = next((each for each in policies.bundle.detectors if each.name == args.detector), None)
         replayed, scores = asyncio.run(_weighed(policies, args, operator))
-    except PolicyFault as fault:
-        for problem in fault.problems:
-            output.complain(str(problem))
-        return output.WRONG
-    except NothingToTune as nothing:
-        output.complain(str(nothing))
-        return output.WRONG
+    except (PolicyFault, NothingToTune) as fault:
+        return refused(fault)
     except GatewayError as error:
         output.complain(f"the model cannot be asked: {error.public_message}")
         return output.WRONG

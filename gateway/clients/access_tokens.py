@@ -1,13 +1,10 @@
 """Access tokens that stand in for a key: fetched from whoever gives them out, kept, and renewed in time.
 
-A token is renewed while the old one still holds, so calls wait only for the first; many that wait make one fetch, and
-nothing runs between calls. How a token is asked for is each account's own: see :class:`Account`.
+How a token is asked for is each account's own: see :class:`Account`.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Any, Protocol, cast
 from urllib.parse import urlencode
 
@@ -17,16 +14,12 @@ import orjson
 from gateway.clients.brief_call import exchange
 from gateway.clients.clock import Clock
 from gateway.clients.http import HttpClient, Origin
-from gateway.core.errors import GatewayError, InvalidAnswer, Misconfigured, Overloaded, ProviderError
+from gateway.clients.renewed import RENEW_S, Renewed
+from gateway.core.errors import GatewayError, InvalidAnswer, Misconfigured, ProviderError
 
 LIFETIME_S = 3600
-# Renewed when less than this is left, and not used when less than that is.
-RENEW_S, USABLE_S = 300.0, 30.0
-# How long a refusal is remembered, so that calls do not ask again and again.
-BACK_OFF_S = 1.0
-
-Ready = Callable[[bytes], None]
-Failed = Callable[[GatewayError], None]
+# Not used when less than this is left.
+USABLE_S = 30.0
 
 
 class Account(Protocol):
@@ -54,21 +47,7 @@ class _Answer(msgspec.Struct):
     expires_in: float = LIFETIME_S
 
 
-class Waiter:
-    """Somebody who waits for a token; told once, unless it lets go first."""
-
-    __slots__ = ("failed", "ready")
-
-    def __init__(self, ready: Ready, failed: Failed) -> None:
-        self.ready: Ready | None = ready
-        self.failed: Failed | None = failed
-
-    def cancel(self) -> None:
-        """Wait no longer."""
-        self.ready = self.failed = None
-
-
-class TokenSource:
+class TokenSource(Renewed):
     """The token of one account.
 
     Args:
@@ -78,70 +57,22 @@ class TokenSource:
     """
 
     def __init__(self, account: Account, http: HttpClient, clock: Clock) -> None:
+        super().__init__(lambda: clock.monotonic_ns() / 1e9)
         self._account = account
         self._http = http
         self._clock = clock
-        self._loop = asyncio.get_running_loop()
         self._header = b""
         self._expires_s = 0.0
-        self._refused: tuple[float, GatewayError] | None = None
-        self._waiting: list[Waiter] = []
-        self._renewing: asyncio.Task[None] | None = None
 
     def header(self, wire: bytes = b"") -> bytes | None:
         """The header line that authenticates us, whatever is sent; ``None`` while there is no token that holds."""
         left_s = self._expires_s - self._now_s()
         if left_s < RENEW_S:
-            self._renew()
+            self.renew()
         return self._header if left_s > USABLE_S else None
 
-    def wait(self, ready: Ready, failed: Failed) -> Waiter:
-        """Be told of the header line, or why there is none."""
-        waiter = Waiter(ready, failed)
-        self._waiting.append(waiter)
-        self._renew()
-        return waiter
-
-    async def close(self) -> None:
-        """Stop renewing; who waits is told."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.gather(self._renewing, return_exceptions=True)
-        self._tell(None, Overloaded("The gateway is shutting down."))
-
-    def _now_s(self) -> float:
-        return self._clock.monotonic_ns() / 1e9
-
-    def _renew(self) -> None:
-        if self._renewing is not None:
-            return
-        if self._refused is not None and self._now_s() - self._refused[0] < BACK_OFF_S:
-            error = self._refused[1]
-            self._loop.call_soon(self._tell, None, error)
-            return
-        self._renewing = self._loop.create_task(self._fetch())
-
-    async def _fetch(self) -> None:
-        header, refused = b"", None
-        try:
-            header = await self._exchange()
-        except GatewayError as error:
-            refused = error
-            self._refused = (self._now_s(), error)
-        finally:
-            self._renewing = None
-        self._tell(header or None, refused)
-
-    def _tell(self, header: bytes | None, error: GatewayError | None) -> None:
-        waiting, self._waiting = self._waiting, []
-        for waiter in waiting:
-            if header is not None and waiter.ready is not None:
-                waiter.ready(header)
-            elif error is not None and waiter.failed is not None:
-                waiter.failed(type(error)(error.public_message))
-            waiter.cancel()
-
-    async def _exchange(self) -> bytes:
+    async def fetch(self) -> bytes:
+        """Fetch a token, and return its header line."""
         began_s = self._now_s()
         whose = self._account.whose
         status, answer = await exchange(
@@ -159,7 +90,6 @@ class TokenSource:
             raise InvalidAnswer(f"The server that gives out {whose} tokens gave one that no header can carry.")
         self._header = b"authorization: Bearer %b\r\n" % token.encode()
         self._expires_s = began_s + given.expires_in
-        self._refused = None
         return self._header
 
 

@@ -1,13 +1,12 @@
 """Keys of Amazon's cloud: those that are there, and those that are given out for a while, kept and renewed in time.
 
-Keys are renewed while the old ones still hold, so calls wait only for the first; nothing runs between calls. Where keys
-come from is what Amazon's own tools read: https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
+Where keys come from is what Amazon's own tools read:
+https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -19,23 +18,19 @@ import orjson
 from gateway.clients.brief_call import ask
 from gateway.clients.clock import Clock
 from gateway.clients.http import HttpClient
+from gateway.clients.renewed import RENEW_S, Renewed
 from gateway.core.aws_account import AwsAccount, AwsKeys, ContainerKeys, InstanceKeys, WebIdentity
-from gateway.core.errors import GatewayError, Misconfigured, Overloaded, ProviderError
+from gateway.core.errors import GatewayError, Misconfigured, ProviderError
 from gateway.wire.aws_signature import Signer
 
 SERVICE = "bedrock"
-# Renewed when less than this is left, and not used when less than that is.
-RENEW_S, USABLE_S = 300.0, 10.0
+# Not used when less than this is left.
+USABLE_S = 10.0
 # Of an answer that does not say how long its keys hold.
 LIFETIME_S = 900.0
-# How long a refusal is remembered, so that calls do not ask again and again.
-BACK_OFF_S = 1.0
 _STAMP = "%Y%m%dT%H%M%SZ"
 _INSTANCE = "/latest/meta-data/iam/security-credentials/"
 _REFUSED = "No AWS credentials could be had"
-
-Ready = Callable[[bytes], None]
-Failed = Callable[[GatewayError], None]
 
 
 class _Given(msgspec.Struct):
@@ -43,21 +38,7 @@ class _Given(msgspec.Struct):
     expires_s: float
 
 
-class Waiter:
-    """Somebody who waits for keys; told once, unless it lets go first."""
-
-    __slots__ = ("failed", "ready")
-
-    def __init__(self, ready: Ready, failed: Failed) -> None:
-        self.ready: Ready | None = ready
-        self.failed: Failed | None = failed
-
-    def cancel(self) -> None:
-        """Wait no longer."""
-        self.ready = self.failed = None
-
-
-class SigningKeys:
+class SigningKeys(Renewed):
     """Signs the requests of one account.
 
     Args:
@@ -68,16 +49,12 @@ class SigningKeys:
     """
 
     def __init__(self, account: AwsAccount, region: str, http: HttpClient, clock: Clock) -> None:
+        super().__init__(lambda: clock.unix_ms() / 1000)
         self._account = account
         self._region = region
         self._http = http
-        self._clock = clock
-        self._loop = asyncio.get_running_loop()
         self._signer: Signer | None = None
         self._expires_s = float("inf")
-        self._refused: tuple[float, GatewayError] | None = None
-        self._waiting: list[Waiter] = []
-        self._renewing: asyncio.Task[None] | None = None
         if isinstance(account, AwsKeys):
             self._signer = Signer(account, region, SERVICE)
 
@@ -85,58 +62,16 @@ class SigningKeys:
         """The header lines that sign a request; ``None`` while there are no keys that hold."""
         left_s = self._expires_s - self._now_s()
         if self._signer is None or left_s < RENEW_S:
-            self._renew()
+            self.renew()
         if self._signer is None or left_s < USABLE_S:
             return None
         return self._signer.lines(wire, datetime.fromtimestamp(self._now_s(), tz=UTC).strftime(_STAMP))
 
-    def wait(self, ready: Ready, failed: Failed) -> Waiter:
-        """Be told when there are keys, or why there are none."""
-        waiter = Waiter(ready, failed)
-        self._waiting.append(waiter)
-        self._renew()
-        return waiter
-
-    async def close(self) -> None:
-        """Stop renewing; who waits is told."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.gather(self._renewing, return_exceptions=True)
-        self._tell(Overloaded("The gateway is shutting down."))
-
-    def _now_s(self) -> float:
-        return self._clock.unix_ms() / 1000
-
-    def _renew(self) -> None:
-        if self._renewing is not None:
-            return
-        if self._refused is not None and self._now_s() - self._refused[0] < BACK_OFF_S:
-            error = self._refused[1]
-            self._loop.call_soon(self._tell, error)
-            return
-        self._renewing = self._loop.create_task(self._fetch())
-
-    async def _fetch(self) -> None:
-        refused = None
-        try:
-            given = await self._given()
-            self._signer, self._expires_s = Signer(given.keys, self._region, SERVICE), given.expires_s
-            self._refused = None
-        except GatewayError as error:
-            refused = error
-            self._refused = (self._now_s(), error)
-        finally:
-            self._renewing = None
-        self._tell(refused)
-
-    def _tell(self, error: GatewayError | None) -> None:
-        waiting, self._waiting = self._waiting, []
-        for waiter in waiting:
-            if error is None and waiter.ready is not None:
-                waiter.ready(b"")
-            elif error is not None and waiter.failed is not None:
-                waiter.failed(type(error)(error.public_message))
-            waiter.cancel()
+    async def fetch(self) -> bytes:
+        """Fetch keys; those who wait sign what they have with them."""
+        given = await self._given()
+        self._signer, self._expires_s = Signer(given.keys, self._region, SERVICE), given.expires_s
+        return b""
 
     async def _given(self) -> _Given:
         account = self._account

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 import orjson
 import pytest
 
-from gateway.clients.access_tokens import BACK_OFF_S, TokenSource
+from gateway.clients.access_tokens import TokenSource
 from gateway.clients.google_tokens import GoogleAccount
 from gateway.clients.http import HttpClient
+from gateway.clients.renewed import BACK_OFF_S
 from gateway.core.errors import ConnectFailed, GatewayError, InvalidAnswer, Misconfigured, Overloaded, ProviderError
 from tests.support.clock import ManualClock
 from tests.support.google_account import account, given

@@ -12,8 +12,9 @@ from urllib.parse import parse_qs
 import orjson
 import pytest
 
-from gateway.clients.aws_credentials import BACK_OFF_S, LIFETIME_S, SigningKeys
+from gateway.clients.aws_credentials import LIFETIME_S, SigningKeys
 from gateway.clients.http import HttpClient
+from gateway.clients.renewed import BACK_OFF_S
 from gateway.core.aws_account import AwsAccount, AwsKeys, ContainerKeys, InstanceKeys, WebIdentity
 from gateway.core.errors import GatewayError, Misconfigured, Overloaded, ProviderError
 from tests.support.clock import ManualClock
