@@ -17,7 +17,7 @@ from gateway.core.verdict import CallFacts
 from gateway.guards.engine import GuardEngine
 from gateway.guards.plan import GuardPlan
 from gateway.guards.sessions import Sessions
-from gateway.identity.permit import permit_model
+from gateway.identity.permit import granted, permit_model, permit_operation
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import Ordinary
 from gateway.roads import Roads
@@ -119,8 +119,9 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         # A reload brings another identity.
         if caller is None or caller[0] is not self.identity:
             headers = call.incoming.headers
-            call.labels = read_labels(headers)
+            # Who may not call at all is told nothing else.
             principal = self.identity.identify(headers, call.incoming.peer)
+            call.labels = granted(principal, read_labels(headers))
             caller = memo[_CALLER] = (self.identity if principal.lasting else None, principal, call.labels)
         _, principal, call.labels = caller
         if request.stored:
@@ -190,6 +191,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         return self._under(self._to(course.principal, request, plan, _keeping(request, plan)), request, labels)
 
     def _make(self, key: Key, principal: Principal, request: Request) -> Course:
+        permit_operation(principal, request.operation, request.route)
         permit_model(principal, request.model)
         plan = self._plan(request)
         # What we say of a model ourselves says nothing of how its deployments fare.

@@ -14,6 +14,7 @@ from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
 from gateway.app.identity import build_identity
 from gateway.app.inner_calls import InnerCalls
+from gateway.app.keyring import KeyRing
 from gateway.app.probes import Probes
 from gateway.clients.access_tokens import Account, TokenSource
 from gateway.clients.aws_credentials import SigningKeys
@@ -77,6 +78,7 @@ class Shared:
     healths: Healths = field(init=False)
     loads: LoadWatch = field(init=False)
     probes: Probes = field(init=False)
+    keyring: KeyRing = field(init=False)
     _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
     _tokens: dict[Secret | EntraEntry, TokenSource] = field(default_factory=dict[Secret | EntraEntry, TokenSource])
     _signers: dict[tuple[Secret, str], SigningKeys] = field(default_factory=dict[tuple[Secret, str], SigningKeys])
@@ -85,6 +87,7 @@ class Shared:
     def __post_init__(self) -> None:
         self.healths = Healths(lambda: self.clock.monotonic_ns() / 1e9)
         self.loads = LoadWatch(self.http, self.clock, self.healths.said)
+        self.keyring = KeyRing(self.clock)
         self.probes = Probes(self.recorder, self.metrics, self.clock, self.ids)
 
     def limits_for(self, rules: tuple[LimitRule, ...]) -> Limits:
@@ -136,7 +139,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
     journal = Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash)
     pipeline = Pipeline(
         courses=Courses(
-            identity=build_identity(settings),
+            identity=build_identity(settings, shared.keyring),
             router=router,
             provider_of={} if settings.transparent else listing,
             guards=guards,
@@ -285,3 +288,9 @@ def _seals(settings: Settings, shared: Shared) -> Seals | None:
         return None
     given = settings.names_key
     return Seals(shared.names_key if given is None else given.reveal().encode())
+
+
+def renewed(pipeline: Pipeline, settings: Settings, shared: Shared) -> Pipeline:
+    """Give the pipeline for when the keys have changed; what connections remember of their callers counts no more."""
+    courses = msgspec.structs.replace(pipeline.courses, identity=build_identity(settings, shared.keyring))
+    return msgspec.structs.replace(pipeline, courses=courses)

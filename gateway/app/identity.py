@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import os
-
+from gateway.app.key_stores import key_store
+from gateway.app.keyring import KeyRing
 from gateway.config.settings import Settings
-from gateway.core.keys import DeclaredKey, digest_secret
 from gateway.core.ports import Identity
-from gateway.identity.keys import KeyIdentity
 from gateway.identity.open import OpenIdentity
 
 
-def build_identity(settings: Settings) -> Identity:
-    """Build it."""
+def build_identity(settings: Settings, keyring: KeyRing) -> Identity:
+    """Build it.
+
+    Args:
+        settings: The checked configuration.
+        keyring: Has the virtual keys, where these are asked for.
+    """
     if settings.identity == "open":
         return OpenIdentity()
-    process_key = os.urandom(32)
-    keys = tuple(
-        DeclaredKey(
-            id=key.id,
-            digest=digest_secret(key.secret.reveal().encode(), process_key),
-            team=key.team,
-            tenant=key.tenant,
-            name=key.name,
-            tags=key.tags,
-            models=key.models,
-        )
-        for key in settings.keys
-    )
-    return KeyIdentity(keys, process_key)
+    keyring.follow(key_store(settings))
+    return keyring.identity(settings.keys)

@@ -22,7 +22,7 @@ import msgspec
 import uvloop
 
 from gateway.accounting.prices import PriceBook
-from gateway.app.build import Shared, build_pipeline
+from gateway.app.build import Shared, build_pipeline, renewed
 from gateway.app.hinting import start_hinting
 from gateway.app.names_key import names_key
 from gateway.app.plain_health import PlainHealth
@@ -139,6 +139,8 @@ class Worker:
         if speaks_rpc(settings):
             self.shared.rpc.load()
         self._install(settings, self.options.policies)
+        await self.shared.keyring.load()
+        self._renew()
         write_report(self._policy_path, self._policy_report)
         health = Health(lambda: self._report)
         listen = settings.listen
@@ -172,7 +174,8 @@ class Worker:
 
     def _chores(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
         """Begin what goes on beside the calls, until the worker ends it."""
-        work = (self.spool.run(), self._count(), self._watch(), self.shared.probes.run())
+        keys = self.shared.keyring.run(self._renew)
+        work = (self.spool.run(), self._count(), self._watch(), self.shared.probes.run(), keys)
         return [loop.create_task(each) for each in work] + start_hinting(self.settings.hints, self.shared)
 
     async def reload(self) -> None:
@@ -244,6 +247,9 @@ class Worker:
         self._policy_report.since_ms = self.shared.clock.unix_ms()
         self._watched = policies.paths
         self._seen = self._seen or self._stamps()
+
+    def _renew(self) -> None:
+        self.pipeline = renewed(self.pipeline, self.settings, self.shared)
 
     def _warm(self) -> None:
         """Load what calls will need, beside the loop: it is ready without that, and no call should wait for it."""
@@ -317,6 +323,7 @@ class Worker:
         await self._policies.door.models.close()
         await self.shared.sim.close()
         await self.shared.loads.close()
+        await self.shared.keyring.close()
         await self.shared.close_tokens()
         await self.shared.rpc.close()
         await self.shared.http.close()
@@ -336,6 +343,7 @@ _FIXED = {
     "drain_delay": "drain_delay_s",
     "drain_timeout": "drain_timeout_s",
     "stores.hints": "hints",
+    "stores.keys": "key_store",
     "stores.traces": "traces",
     "stores.spool": "spool",
 }

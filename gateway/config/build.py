@@ -13,12 +13,13 @@ import msgspec
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse, points_at
 from gateway.config.aws import MODELS, Amazon, find_amazon
 from gateway.config.chat_template import load_template
+from gateway.config.declared_keys import key_entries
 from gateway.config.entra import entra_entry
 from gateway.config.environment import OPENAI_URL, SIM, Outside, providers_from, shown
 from gateway.config.natives import AZURE_VERSION, NATIVES, azure_url, vertex_url
 from gateway.config.prices import load_prices
 from gateway.config.provider_spec import ProviderSpec
-from gateway.config.redis import redis_store
+from gateway.config.redis import RedisStore, redis_store
 from gateway.config.references import References, Secret, secret_fault
 from gateway.config.routes import model_entries, route_policies
 from gateway.config.schema import CaptureSpec, FileSpec, LimitSpec, RateSpec
@@ -88,6 +89,7 @@ class Builder:
             traces=self._traces(),
             spool=self._spool(),
             names_key=self._names_key(),
+            key_store=self._key_store(),
             hints=redis_store(spec.stores.hints, self.references, self.document, ("stores", "hints")),
             capture=_capture(spec.capture),
             providers=providers,
@@ -253,17 +255,13 @@ class Builder:
         return (sim, *(ModelEntry(alias=alias, provider=name) for alias, name in {**native, **others}.items()))
 
     def _keys(self) -> tuple[KeyEntry, ...]:
-        entries: list[KeyEntry] = []
-        for index, spec in enumerate(self.spec.identity.keys):
-            path = ("identity", "keys", index)
-            secret = self.references.resolve(spec.key, self.document, (*path, "key"))
-            if secret is None:
-                continue
-            if any(entry.secret == secret for entry in entries):
-                self._problem((*path, "key"), "the same secret as another key")
-            rest = {name: getattr(spec, name) for name in ("team", "tenant", "name", "tags", "models")}
-            entries.append(KeyEntry(id=spec.id, secret=secret, **rest))
-        return tuple(entries)
+        entries, problems = key_entries(self.spec.identity.keys, self.references, self.document)
+        self.problems += problems
+        return entries
+
+    def _key_store(self) -> RedisStore | None:
+        url = self.spec.stores.keys
+        return redis_store(None if url == "home" else url, self.references, self.document, ("stores", "keys"))
 
     def _policies(self) -> Policies:
         spec = self.spec.policies

@@ -11,12 +11,14 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse
+from gateway.config.key_terms import parse_budget, parse_moment
 from gateway.config.provider_spec import ProviderSpec, Text
 from gateway.config.redis import parse_redis
 from gateway.config.references import SecretReference
 from gateway.config.routing import ModelSpec
 from gateway.config.units import parse_bytes, parse_duration, parse_percent
 from gateway.config.validation import Many, NotYet, Strict, not_yet
+from gateway.core.limits import Budget
 
 _CACHE_OPTIONS = frozenset({"ttl", "threshold", "mode", "scope", "answer_guards"})
 
@@ -88,6 +90,12 @@ def _traces(url: str) -> str:
     return url
 
 
+def _key_store(url: str) -> str:
+    if url != "home":
+        parse_redis(url)
+    return url
+
+
 def _hints(url: str) -> str:
     parse_redis(url)
     return url
@@ -102,10 +110,11 @@ class SpoolSpec(Strict):
 
 
 class StoresSpec(Strict):
-    """Where state, hints, traces and the spool are, and what seals the names of answers that providers keep."""
+    """Where state, hints, keys, traces and the spool are, and what seals the names of answers that providers keep."""
 
     state: Annotated[str, AfterValidator(_state)] = "memory://"
     hints: Annotated[str, AfterValidator(_hints)] | None = None
+    keys: Annotated[str, AfterValidator(_key_store)] | None = None
     traces: Annotated[str, AfterValidator(_traces)] | None = None
     spool: SpoolSpec
     names_key: SecretReference | None = None
@@ -119,6 +128,16 @@ class CaptureSpec(Strict):
     ttl_s: Seconds = Field(30 * 86400.0, validation_alias="ttl")
 
 
+# An operation's name, or a glob over routes.
+Endpoint = Annotated[str, Field(pattern=r"^([a-z_]{1,64}|/\S{0,199})$")]
+KeyBudget = Annotated[
+    InstanceOf[Budget],
+    BeforeValidator(parse_budget),
+    WithJsonSchema({"type": ["string", "object"], "examples": ["5usd/month"]}),
+]
+Moment = Annotated[int, BeforeValidator(parse_moment), WithJsonSchema({**_TEXT, "examples": ["2027-02-01"]})]
+
+
 class KeySpec(Strict):
     """A virtual key and whose it is."""
 
@@ -129,8 +148,11 @@ class KeySpec(Strict):
     name: str = ""
     tags: dict[str, str] = {}
     models: Many[Text] = ()
-    budget: NotYet = None
-    expires: NotYet = None
+    endpoints: Many[Endpoint] = ()
+    may_tag: Many[Text] | None = None
+    policies: Many[Literal["strict"]] = ()
+    budget: KeyBudget | None = None
+    expires_s: Moment | None = Field(None, validation_alias="expires")
 
 
 class IdentitySpec(Strict):
@@ -144,8 +166,6 @@ class IdentitySpec(Strict):
 
     @model_validator(mode="after")
     def _keys_and_mode_agree(self) -> IdentitySpec:
-        if self.mode == "keys" and not self.keys:
-            raise ValueError("mode keys needs at least one entry under keys")
         if self.mode == "open" and self.keys:
             raise ValueError("keys are given but mode is open; set mode: keys")
         return self

@@ -18,7 +18,7 @@ from gateway.config.redis import RedisStore
 from gateway.config.references import Secret
 from gateway.core.chat_template import TemplateSource
 from gateway.core.exchange import RoutePolicy, Timeouts
-from gateway.core.limits import LimitRule
+from gateway.core.limits import Budget, LimitRule
 from gateway.core.losses import OnUnsupported
 from gateway.core.prices import PriceRow
 from gateway.core.route_rules import RouteWhen
@@ -162,7 +162,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A virtual key and whose it is. ``models`` are globs of the aliases it may name; empty for all."""
+    """A virtual key that the file declares; see :class:`gateway.core.keys.Grant`."""
 
     id: str
     secret: Secret
@@ -171,6 +171,11 @@ class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     tags: dict[str, str] = {}
     models: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    settable: tuple[str, ...] | None = None
+    strict: bool = False
+    budget: Budget | None = None
+    expires_s: int | None = None
 
 
 class ModelRunner(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,7 +221,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         routes: How the calls of an alias are spread over its entries, and tried again; without one, the first entry
             serves them all.
         hints: Where gateways tell one another which deployments they leave alone; ``None`` for nowhere.
-        keys: The virtual keys; with ``identity`` ``open`` there are none and nobody is asked.
+        keys: The virtual keys that are declared; with ``identity`` ``open`` there are none and nobody is asked.
+        key_store: Where all others are; ``None`` for the home.
         names_key: Seals the names of answers that providers keep; without one, the home has its own.
         plugins: Names of the plugins whose code is loaded.
         config_hash: Digest of all the above without secrets and without the place it lies in, 12 hexadecimal digits.
@@ -243,6 +249,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     prometheus: bool
     routes: dict[str, RoutePolicy] = {}
     hints: RedisStore | None = None
+    key_store: RedisStore | None = None
     names_key: Secret | None = None
     plugins: tuple[str, ...] = ()
     config_hash: str = ""

@@ -6,7 +6,7 @@
     ├── ClientError              blame=client: MalformedRequest 400 · UnsupportedField 400 · ThreadUnsupported 400
     │                            · AuthenticationFailed 401 · PermissionDenied 403 · ModelNotFound 404
     │                            · RouteNotFound 404 · StoredNotFound 404 · PreviousNotFound 400
-    │                            · MethodNotAllowed 405 · RequestTimeout 408 · RequestTooLarge 413
+    │                            · MethodNotAllowed 405 · RequestTimeout 408 · KeyChanged 409 · RequestTooLarge 413
     │                            · HeadersTooLarge 431 · RateLimited 429 · BudgetExceeded 429 · Blocked 400
     │                            · ClientGone 499
     ├── ProviderError            blame=provider: ConnectFailed · ConnectTimeout · FirstTokenTimeout · IdleTimeout
@@ -125,6 +125,13 @@ class MethodNotAllowed(ClientError):
 
     code = "method_not_allowed"
     status = 405
+
+
+class KeyChanged(ClientError):
+    """Somebody else has changed the key meanwhile; whoever looks again may try again."""
+
+    code = "conflict"
+    status = 409
 
 
 class RequestTimeout(ClientError):

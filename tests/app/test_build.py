@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.app.build import Shared, build_pipeline
+from gateway.app.build import Shared, build_pipeline, renewed
 from gateway.app.policies import load_guards
 from gateway.clients.clock import SystemClock
 from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
-from gateway.core.errors import AuthenticationFailed, ModelNotFound
+from gateway.core.errors import AuthenticationFailed, ModelNotFound, StoreUnavailable
 from gateway.core.ids import IdSource
 from gateway.pipeline import Pipeline
 from gateway.recording.metrics import Metrics
@@ -123,10 +123,27 @@ def test_keys_are_asked_for_where_the_configuration_says_so(tmp_path: Path) -> N
     def check(pipeline: Pipeline) -> None:
         bearer = b"Bearer " + SECRETS["KEY_ONE"].encode()
         assert pipeline.courses.identity.identify({b"authorization": bearer}).team == "red"
-        with pytest.raises(AuthenticationFailed):
+        # Until the store has been read, nobody can say that a key is unknown.
+        with pytest.raises(StoreUnavailable):
             pipeline.courses.identity.identify({b"authorization": b"Bearer wb-other"})
 
     built(tmp_path, check, KEYS, **SECRETS)
+
+
+def test_a_pipeline_is_renewed_with_another_identity_and_all_else_the_same(tmp_path: Path) -> None:
+    async def test() -> None:
+        settings = good(load(tmp_path, KEYS, None, **SECRETS))
+        async with shared(tmp_path) as whole:
+            before = build_pipeline(settings, load_guards(settings.policies.files), whole)
+            await whole.keyring.load()
+            after = renewed(before, settings, whole)
+            assert after.courses.identity is not before.courses.identity
+            assert after.courses.known is before.courses.known
+            assert after.ledger is before.ledger
+            with pytest.raises(AuthenticationFailed):
+                after.courses.identity.identify({b"authorization": b"Bearer wb-other"})
+
+    asyncio.run(test())
 
 
 def test_without_any_configuration_sim_answers_and_lists_its_models(tmp_path: Path) -> None:

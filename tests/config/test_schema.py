@@ -97,7 +97,6 @@ def test_units_are_read():
         ("models: [{alias: m, candidates: [{provider: a}], mirror: {to: x}}]", "models[0].mirror: not yet available"),
         ("identity: {mode: jwt, issuer: x}", "identity.mode: mode 'jwt' is not yet available"),
         ("identity: {mode: mesh}", "identity.mode: mode 'mesh' is not yet available"),
-        ("identity: {mode: keys}", "identity: mode keys needs at least one entry under keys"),
         ("identity: {keys: [{id: a, key: 'env:A'}]}", "identity: keys are given but mode is open; set mode: keys"),
         ("identity: {mode: keys, keys: [{id: a, key: wb-123}]}", "identity.keys[0].key: a secret is not written here"),
         ("limits: [{scope: tag, concurrency: 1}]", "limits[0].scope: scope 'tag' is not yet available"),

@@ -41,6 +41,7 @@ TABLE = {
     "StoredNotFound": ("not_found", 404, "client", False),
     "PreviousNotFound": ("previous_response_not_found", 400, "client", False),
     "MethodNotAllowed": ("method_not_allowed", 405, "client", False),
+    "KeyChanged": ("conflict", 409, "client", False),
     "RequestTimeout": ("request_timeout", 408, "client", False),
     "RequestTooLarge": ("request_too_large", 413, "client", False),
     "HeadersTooLarge": ("headers_too_large", 431, "client", False),

@@ -15,7 +15,7 @@ def declared(key_id: str, secret: bytes, **fields) -> DeclaredKey:
     return DeclaredKey(id=key_id, digest=digest_secret(secret, PROCESS_KEY), **fields)
 
 
-IDENTITY = KeyIdentity(
+IDENTITY = KeyIdentity.of(
     (
         declared("k1", b"wb-one", team="support", tenant="acme", tags={"env": "prod"}, models=("gpt-*",)),
         declared("k2", b"wb-two", team="research"),

@@ -20,4 +20,4 @@ def incoming(
 
 def json_incoming(path: str, document: Any, *, method: str = "POST", query: str = "") -> Incoming:
     """A framed request with a JSON body."""
-    return incoming(method, path, body=orjson.dumps(document), query=query, headers=JSON)
+    return incoming(method, path, body=orjson.dumps(document), query=query, headers=dict(JSON))
