@@ -28,7 +28,7 @@ from gateway.guards import gate
 from gateway.guards.plan import GuardPlan
 from gateway.guards.sessions import Sessions
 from gateway.moves import checked, let_go
-from gateway.realtime.opening import converse
+from gateway.realtime.seat import seated
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import is_ordinary
 from gateway.travel import travel
@@ -60,9 +60,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         try:
             request, course = self._begin(call)
             if request.duplex:
-                # A conversation stays where it began.
-                call.trip = None
-                return await converse(call, request, course, self)
+                return await seated(call, request, course, self)
             document = request.document
             if course.guard.request_active:
                 course, document = await self.admit(call, request, course)

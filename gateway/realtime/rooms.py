@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from gateway.accounting.ledger import Ledger
+from gateway.course import Courses
 from gateway.guards.sessions import Sessions
 from gateway.recording.journal import Journal
 from gateway.upstream.dispatch import Dispatcher
@@ -13,6 +14,11 @@ from gateway.wire.answer_head import AnswerHead
 
 class Rooms(Protocol):
     """What a session needs of the pipeline, which is one."""
+
+    @property
+    def courses(self) -> Courses:
+        """Finds where calls go."""
+        ...
 
     @property
     def ledger(self) -> Ledger:
