@@ -169,6 +169,11 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         ordinary = None if course.ordinary is None else self.journal.ordinary(template)
         return msgspec.structs.replace(course, template=template, ordinary=ordinary)
 
+    def beside(self, course: Course, request: Request, labels: Labels | None, to: Deployment) -> Course:
+        """Give the course of a copy of a call, to where copies go, under the rules that hold for its caller there."""
+        plan = RoutePlan(alias=course.template.alias, candidates=(to,))
+        return self._under(self._to(course.principal, request, plan, to), request, labels)
+
     def reroute(self, call: Call, course: Course, alias: str, request: Request) -> Course:
         """Find where a call goes that a rule sends elsewhere, and the rules that hold there.
 

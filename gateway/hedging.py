@@ -37,13 +37,13 @@ _BYTES_A_TOKEN = 4
 
 
 def may_hedge(trip: Trip, request: Request) -> bool:
-    """Whether a call may be given to two deployments at once.
+    """Whether a call may be given to two deployments at once."""
+    return trip.hedges is not None and can_be_asked_twice(request)
 
-    What a provider keeps, or does on its own in other places, is not done twice.
-    """
-    if trip.hedges is None or request.operation not in _ASKED_TWICE:
-        return False
-    return not (request.detached or request.stored or _acts(request.document))
+
+def can_be_asked_twice(request: Request) -> bool:
+    """Whether two deployments can be asked the same: what a provider keeps, or does in other places, is done once."""
+    return request.operation in _ASKED_TWICE and not (request.detached or request.stored or _acts(request.document))
 
 
 def _acts(document: Any) -> bool:

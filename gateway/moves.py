@@ -23,6 +23,14 @@ BROKE_OFF = "The provider's stream ended before it was whole."
 _ENDLESS = frozenset(("triton",))
 
 
+class Copier(Protocol):
+    """Asks somebody else too, once a call has been answered; :class:`gateway.app.mirrors.Mirrors` does."""
+
+    def draw(self, rooms: Rooms, call: Call, request: Request, course: Course, document: Any) -> None:
+        """Decide whether a call that has its answer is one to be copied; nothing is sent before its client has it."""
+        ...
+
+
 class Rooms(Protocol):
     """The pipeline, as far as a call on its way needs it."""
 
@@ -39,6 +47,11 @@ class Rooms(Protocol):
     @property
     def journal(self) -> Journal:
         """Keeps its record."""
+        ...
+
+    @property
+    def mirrors(self) -> Copier | None:
+        """Who takes copies of calls, if anybody does."""
         ...
 
     def send(self, call: Call, request: Request, course: Course, document: Any) -> Attempt:

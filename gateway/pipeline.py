@@ -27,7 +27,7 @@ from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.guards.plan import GuardPlan
 from gateway.guards.sessions import Sessions
-from gateway.moves import checked, let_go
+from gateway.moves import Copier, checked, let_go
 from gateway.realtime.seat import seated
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import is_ordinary
@@ -51,6 +51,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     head: AnswerHead
     sessions: Sessions
     loop: asyncio.AbstractEventLoop
+    mirrors: Copier | None = None
     # Calls whose client has gone: their tokens are still to be counted and their records to be filed.
     endings: set[asyncio.Task[None]] = msgspec.field(default_factory=set[asyncio.Task[None]])
 
@@ -70,7 +71,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             else:
                 course, attempt = await travel(self, call, request, course, document)
             if not self._end_ordinary(call, request, course, attempt):
-                await self._end(call, request, course, attempt)
+                await self.end(call, request, course, attempt)
         except GatewayError as error:
             if call.request is None:
                 call.dialect = error_dialect(incoming.path)
@@ -161,7 +162,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         call.reply.send(200, headers + self.head.encode(filed.id, filed.overhead_ms, shown, cost), answer)
         return True
 
-    async def _end(self, call: Call, request: Request, course: Course, attempt: Attempt) -> None:
+    async def end(self, call: Call, request: Request, course: Course, attempt: Attempt) -> None:
         """From the provider to the client, whatever there is on the way."""
         record, guard = self.journal.record(call), course.guard
         if attempt.reader is not None:

@@ -55,6 +55,8 @@ async def travel(rooms: Rooms, call: Call, request: Request, course: Course, doc
         wait_s = _wait_s(call, trip, attempt, error)
         if wait_s is None or wait_s >= left_s(rooms, call, course):
             if error is None and attempt is not None:
+                if rooms.mirrors is not None and course.fork is not None and course.fork.plan.mirror is not None:
+                    rooms.mirrors.draw(rooms, call, request, course, document)
                 return course, attempt
             raise error or Bug("A try ended with neither an answer nor an error.")
         _note(rooms, call, attempt, "upstream_error" if error is None else error.code)

@@ -46,6 +46,7 @@ class Trip(Way, Onward):
         fit: Where it may go, and in which arm of a split it is.
         elsewhere: What rules made of the request sends it to another deployment than it was admitted for.
         made: How many tries there were.
+        after: See :class:`gateway.core.call.TripView`.
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class Trip(Way, Onward):
         "_random",
         "_tried",
         "_under_way",
+        "after",
         "elsewhere",
         "fit",
         "kind",
@@ -72,6 +74,7 @@ class Trip(Way, Onward):
         self._facts = facts
         self.fit = fit
         self.elsewhere = False
+        self.after: Callable[[Call], None] | None = None
         self._asked = asked
         self._random = random
         self._left = chooser.policy.retries

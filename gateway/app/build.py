@@ -15,6 +15,7 @@ from gateway.accounting.prices import PriceBook
 from gateway.app.identity import build_identity
 from gateway.app.inner_calls import InnerCalls
 from gateway.app.keyring import KeyRing
+from gateway.app.mirrors import Mirrors
 from gateway.app.probes import Probes
 from gateway.clients.access_tokens import Account, TokenSource
 from gateway.clients.aws_credentials import SigningKeys
@@ -79,6 +80,7 @@ class Shared:
     loads: LoadWatch = field(init=False)
     probes: Probes = field(init=False)
     keyring: KeyRing = field(init=False)
+    mirrors: Mirrors = field(init=False)
     _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
     _tokens: dict[Secret | EntraEntry, TokenSource] = field(default_factory=dict[Secret | EntraEntry, TokenSource])
     _signers: dict[tuple[Secret, str], SigningKeys] = field(default_factory=dict[tuple[Secret, str], SigningKeys])
@@ -89,6 +91,7 @@ class Shared:
         self.loads = LoadWatch(self.http, self.clock, self.healths.said)
         self.keyring = KeyRing(self.clock)
         self.probes = Probes(self.recorder, self.metrics, self.clock, self.ids)
+        self.mirrors = Mirrors(self.recorder, self.metrics, self.clock, self.ids)
 
     def limits_for(self, rules: tuple[LimitRule, ...]) -> Limits:
         """The limits in force, with their counts, for as long as the rules stay the same."""
@@ -172,9 +175,11 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         sessions=shared.sessions,
         loop=asyncio.get_running_loop(),
         endings=shared.endings,
+        mirrors=shared.mirrors if settings.mirrors else None,
     )
     guards.connect(InnerCalls(pipeline).ask)
     shared.probes.install(pipeline, settings)
+    shared.mirrors.install(pipeline, settings)
     return pipeline
 
 
@@ -200,7 +205,8 @@ def router_of(settings: Settings, clock: Clock, book: PriceBook) -> Router:
     own = Deployment(provider=catalog.PROVIDER, kind="catalog", model="", base_url="", credential=b"")
     own_gemini = msgspec.structs.replace(own, kind="catalog_gemini")
     all_providers = providers | {catalog.PROVIDER: own, catalog.GEMINI: own_gemini}
-    return Router(entries, all_providers, settings.routes, windows=book.context_window)
+    mirrors = {each.alias: _candidate(each, providers[each.provider]) for each in settings.mirrors}
+    return Router(entries, all_providers, settings.routes, mirrors, windows=book.context_window)
 
 
 def usual_price(book: PriceBook, clock: Clock) -> Prices:

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.app.explaining import Asked as Judged
 from gateway.app.explaining import NothingToExplain, asked_of_body, explain_call
+from gateway.app.mirrors import can_be_copied
 from gateway.app.route_simulation import PICKS, Simulation
 from gateway.core.errors import UnsupportedField
 from gateway.core.exchange import (
@@ -19,6 +20,7 @@ from gateway.core.exchange import (
     HedgeRule,
     Incoming,
     Labels,
+    MirrorRule,
     OutlierRule,
     Principal,
     ProbeRule,
@@ -89,6 +91,28 @@ class CandidateShown(msgspec.Struct, frozen=True, kw_only=True):
     load: str = ""
 
 
+class MirrorShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Who gets copies of such requests, when they have been answered.
+
+    Attributes:
+        rule: Which of them, and what that may take.
+        speaks: The dialect that it is asked in; empty where it cannot be.
+        why: Why such requests are not copied; empty where they are.
+        dropped: Fields that are left out on the way there.
+        action: The strongest of what rules do to the request at this provider.
+        blocks: The rule that blocks it there, else empty.
+    """
+
+    provider: str
+    model: str
+    rule: MirrorRule
+    speaks: str
+    why: str
+    dropped: tuple[str, ...]
+    action: str
+    blocks: str
+
+
 class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
     """Where a request would go.
 
@@ -108,6 +132,7 @@ class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
         outlier: When one that fails more often than the others is left alone; ``None`` where none ever is.
         continues: How a stream that is cut is gone on with; ``None`` where it is not, or this one cannot be.
         hedge: When a second deployment is asked as well; ``None`` for never.
+        mirror: Who gets copies; ``None`` for nobody.
         notes: What to know about all this.
     """
 
@@ -134,6 +159,7 @@ class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
     outlier: OutlierRule | None
     continues: ContinueRule | None
     hedge: HedgeRule | None
+    mirror: MirrorShown | None
     notes: tuple[str, ...]
 
     @property
@@ -274,10 +300,33 @@ async def _explained(plan: RoutePlan, engine: GuardEngine, prices: Prices, asked
         outlier=_outlier(plan),
         continues=policy.continues if policy is not None and can_go_on(asked.request, asked.path) else None,
         hedge=None if policy is None else policy.hedge,
+        mirror=await _mirror(plan, engine, asked),
         notes=(OFFLINE, KEPT) if asked.request.stored else (OFFLINE,),
     )
     first = judged[plan.candidates[run.first].provider] if run.first is not None else None
     return shown, "" if first is None else first.route
+
+
+async def _mirror(plan: RoutePlan, engine: GuardEngine, asked: Question) -> MirrorShown | None:
+    rule, to = None if plan.policy is None else plan.policy.mirror, plan.mirror
+    if rule is None or to is None:
+        return None
+    speaks, why, dropped = _carried(asked, to)
+    if not why and not can_be_copied(asked.request, to):
+        why = "it cannot be asked twice, or its answers not be compared"
+    elif not why and len(asked.request.body) > rule.max_body_bytes:
+        why = "it is too large"
+    found = await _judged(engine, asked, to.provider)
+    return MirrorShown(
+        provider=to.provider,
+        model=to.model or asked.request.model,
+        rule=rule,
+        speaks=speaks,
+        why=why,
+        dropped=dropped,
+        action="allow" if found is None else found.action,
+        blocks="" if found is None else found.rule,
+    )
 
 
 def _queue(plan: RoutePlan) -> QueueRule | None:

@@ -25,6 +25,7 @@ from gateway.pipeline import Pipeline
 from gateway.recording import tries
 from gateway.recording.journal import Capture, Filing, Journal
 from gateway.recording.metrics import CELL_SIZE, Cell, Metrics, Overhead
+from gateway.recording.tries import PROBE as PROBE_KIND
 from gateway.routing.health import Health
 from gateway.routing.table import RouteEntry, Router
 
@@ -63,7 +64,7 @@ class _Filed:
         self.observe(record)
 
     def observe(self, record: ExchangeRecord) -> None:
-        self._metrics.probed(record.attempts)
+        self._metrics.aside(record.attempts, PROBE_KIND)
 
     def cell(self, dialect: str, provider: str, model: str, status: int, code: str) -> Cell:
         return Cell([0] * CELL_SIZE, Overhead())

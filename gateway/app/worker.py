@@ -307,11 +307,13 @@ class Worker:
             await self.shared.clock.sleep(self.settings.drain_delay_s)
         self.server.drain()
         await self.shared.probes.close()
+        self.shared.mirrors.drain()
         cut = await self.server.close(self.settings.drain_timeout_s)
         if cut:
             log.warning("%d calls were cut: they did not end within %g s", cut, self.settings.drain_timeout_s)
         if self._rpc_front is not None:
             await self._rpc_front.stop(RPC_GRACE_S)
+        await self.shared.mirrors.close()
         if self.shared.endings:
             await asyncio.wait(self.shared.endings, timeout=5)
         for chore in chores:

@@ -164,6 +164,7 @@ def _watched(shown: RouteShown) -> Iterator[str]:
             f"{outlier.eject_s:g} s, then longer up to {outlier.max_eject_s:g} s; at most {outlier.most:.0%} of them\n"
         )
     yield from _hedge(shown)
+    yield from _mirror(shown)
     if (probe := shown.probe) is not None:
         yield (
             f"probes: after {probe.every_s:g} s without a call, and where a breaker wants to know; {probe.max_tokens} "
@@ -177,6 +178,24 @@ def _hedge(shown: RouteShown) -> Iterator[str]:
         yield (
             f"hedge: after {late} without a first byte a second deployment is asked too; "
             f"for at most {hedge.max_extra_cost:.1%} of what calls cost\n"
+        )
+
+
+def _mirror(shown: RouteShown) -> Iterator[str]:
+    if (mirror := shown.mirror) is not None:
+        rule, notes = mirror.rule, [f"asked as {mirror.speaks}"] if mirror.speaks else []
+        if mirror.dropped:
+            notes.append(f"leaves out {', '.join(mirror.dropped)}")
+        if mirror.action != "allow":
+            notes.append(f"{mirror.action} by {mirror.blocks}" if mirror.blocks else mirror.action)
+        if mirror.why:
+            notes.append(f"not this one: {mirror.why}")
+        yield (
+            output.visible(
+                f"mirror: {rule.sample:.4g} of calls, once answered, to {mirror.provider}/{mirror.model}; "
+                f"{rule.concurrency} at once, {rule.queue} waiting, {rule.timeout_s:g} s each; {'; '.join(notes)}"
+            )
+            + "\n"
         )
 
 

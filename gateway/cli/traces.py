@@ -33,7 +33,7 @@ _TAIL_COLUMNS = (
     "duration_ms",
 )
 _TAIL_WIDTHS = {"started_at": 26, "id": 36, "model_requested": 24, "provider": 12, "verdict": 8}
-_PARTS = ("attempts", "guard_events", "feedback")
+_PARTS = ("attempts", "guard_events", "mirrors", "feedback")
 
 
 def register(subparsers: output.Subparsers) -> None:

@@ -21,7 +21,7 @@ from gateway.config.prices import load_prices
 from gateway.config.provider_spec import ProviderSpec
 from gateway.config.redis import RedisStore, redis_store
 from gateway.config.references import References, Secret, secret_fault
-from gateway.config.routes import model_entries, route_policies
+from gateway.config.routes import mirror_entries, model_entries, route_policies
 from gateway.config.schema import CaptureSpec, FileSpec, LimitSpec, RateSpec
 from gateway.config.server_load import load_source
 from gateway.config.settings import (
@@ -95,6 +95,7 @@ class Builder:
             providers=providers,
             models=self._models(providers, upstream),
             routes={} if upstream is not None else route_policies(self.spec.models),
+            mirrors=() if upstream is not None else mirror_entries(self.spec.models),
             identity=spec.identity.mode,
             keys=self._keys(),
             limits=tuple(_limit(limit) for limit in spec.limits),

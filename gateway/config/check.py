@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from gateway.config.addresses import is_rpc, points_at
 from gateway.config.environment import Outside
-from gateway.config.routes import fallback_candidates
+from gateway.config.routes import fallback_candidates, mirror_candidate
 from gateway.config.routing import CandidateSpec, ModelSpec
 from gateway.config.schema import FileSpec
 from gateway.config.settings import Listen, ProviderEntry, Settings
@@ -27,15 +27,7 @@ def check_file(spec: FileSpec, document: Document) -> Iterator[Problem]:
     providers = {"sim", *written}
     aliases = {model.alias: model for model in spec.models}
     for index, model in enumerate(spec.models):
-        for number, candidate in enumerate(model.candidates):
-            if candidate.provider not in providers:
-                path = ("models", index, "candidates", number, "provider")
-                hint = suggestion(candidate.provider, providers)
-                yield document.problem(path, f"no provider is named '{candidate.provider}'{hint}")
-        for number, name in enumerate(model.fallback):
-            if name == model.alias or not fallback_candidates(name, providers, aliases):
-                message = f"'{name}' is neither another alias nor the provider/model of a configured provider"
-                yield document.problem(("models", index, "fallback", number), message)
+        yield from _to_nowhere(document, index, model, providers, aliases)
         yield from _misnamed(document, index, model, providers, aliases)
         yield from _without_effect(document, index, model, providers, aliases)
         if model.probe is not None and _nameless(model, spec):
@@ -63,6 +55,11 @@ def _misnamed(
             if holder not in known:
                 message = f"'{holder}' stands for nothing in '{model.alias}'{suggestion(holder, known)}"
                 yield document.problem((*at, "candidates", number, "model"), message)
+    if model.mirror is not None:
+        for holder in used(mirror_candidate(model.mirror).model):
+            if holder not in known:
+                message = f"'{holder}' stands for nothing in '{model.alias}'{suggestion(holder, known)}"
+                yield document.problem((*at, "mirror", "to"), message)
     for number, name in enumerate(model.fallback):
         can = (MODEL,) if name in aliases else known
         for holder in (each for one in fallback_candidates(name, providers, aliases) for each in used(one.model)):
@@ -70,6 +67,24 @@ def _misnamed(
                 hint = "" if name in aliases else suggestion(holder, known)
                 message = f"'{holder}' of '{name}' stands for nothing in '{model.alias}'{hint}"
                 yield document.problem((*at, "fallback", number), message)
+
+
+def _to_nowhere(
+    document: Document, index: int, model: ModelSpec, providers: set[str], aliases: Mapping[str, ModelSpec]
+) -> Iterator[Problem]:
+    """Find deployments of an alias whose provider there is none of."""
+    named: dict[tuple[str | int, ...], str]
+    named = {("candidates", number, "provider"): each.provider for number, each in enumerate(model.candidates)}
+    if model.mirror is not None:
+        named["mirror", "to"] = mirror_candidate(model.mirror).provider
+    for path, provider in named.items():
+        if provider not in providers:
+            hint = suggestion(provider, providers)
+            yield document.problem(("models", index, *path), f"no provider is named '{provider}'{hint}")
+    for number, name in enumerate(model.fallback):
+        if name == model.alias or not fallback_candidates(name, providers, aliases):
+            message = f"'{name}' is neither another alias nor the provider/model of a configured provider"
+            yield document.problem(("models", index, "fallback", number), message)
 
 
 def _without_effect(

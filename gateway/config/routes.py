@@ -8,13 +8,14 @@ from typing import TypeVar
 import msgspec
 
 from gateway.config.route_when import compiled
-from gateway.config.routing import CandidateSpec, HedgeSpec, ModelSpec, ProbeSpec
+from gateway.config.routing import CandidateSpec, HedgeSpec, MirrorSpec, ModelSpec, ProbeSpec
 from gateway.config.settings import CLIENTS_NAME, ModelEntry
 from gateway.config.validation import Strict
 from gateway.core.exchange import (
     BreakerRule,
     ContinueRule,
     HedgeRule,
+    MirrorRule,
     OutlierRule,
     ProbeRule,
     QueueRule,
@@ -47,6 +48,23 @@ def model_entries(
             yield msgspec.structs.replace(_entry(spec, candidate), fallback=True)
 
 
+def mirror_entries(specs: Iterable[ModelSpec]) -> tuple[ModelEntry, ...]:
+    """Give who gets copies of calls, for the aliases that want that."""
+    return tuple(_mirror_entry(spec, spec.mirror) for spec in specs if spec.mirror is not None)
+
+
+def _mirror_entry(spec: ModelSpec, mirror: MirrorSpec) -> ModelEntry:
+    entry, most = _entry(spec, mirror_candidate(mirror)), mirror.timeout_s
+    within = Timeouts(**{name: min(getattr(entry.timeouts, name), most) for name in Timeouts.__struct_fields__})
+    return msgspec.structs.replace(entry, timeouts=within)
+
+
+def mirror_candidate(mirror: MirrorSpec) -> CandidateSpec:
+    """Give who gets the copies."""
+    provider, _, model = mirror.to.partition("/")
+    return CandidateSpec.model_validate({"provider": provider, "model": model})
+
+
 def fallback_candidates(
     name: str, providers: Collection[str], aliases: Mapping[str, ModelSpec]
 ) -> tuple[CandidateSpec, ...]:
@@ -70,7 +88,7 @@ def route_policies(specs: Iterable[ModelSpec]) -> dict[str, RoutePolicy]:
 def _has_policy(spec: ModelSpec) -> bool:
     asks = any(candidate.concurrency is not None or candidate.when for candidate in spec.candidates)
     several = len(spec.candidates) > 1 or bool(spec.fallback)
-    said = (spec.retry, spec.breaker, spec.queue, spec.outlier, spec.probe, spec.continues, spec.hedge)
+    said = (spec.retry, spec.breaker, spec.queue, spec.outlier, spec.probe, spec.continues, spec.hedge, spec.mirror)
     return several or asks or any(each is not None for each in said)
 
 
@@ -87,6 +105,7 @@ def _policy(spec: ModelSpec) -> RoutePolicy:
         continues=None if spec.continues is None else _rule(ContinueRule, spec.continues),
         probe=None if spec.probe is None else _probe(spec.probe),
         hedge=None if spec.hedge is None else _hedge(spec.hedge),
+        mirror=None if spec.mirror is None else _rule(MirrorRule, spec.mirror),
     )
 
 

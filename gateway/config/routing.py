@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
 from gateway.config.route_when import Whens
-from gateway.config.units import Wait, parse_duration, parse_percent, parse_wait
-from gateway.config.validation import Many, NotYet, Strict, suggestion
+from gateway.config.units import Wait, parse_bytes, parse_duration, parse_percent, parse_wait
+from gateway.config.validation import Many, Strict, suggestion
 from gateway.core.exchange import CAUSES, Cause, Strategy
 from gateway.core.losses import OnUnsupported
 from gateway.core.route_rules import StickyBy
@@ -160,6 +160,22 @@ class HedgeSpec(Strict):
     max_extra_cost: Share = 0.1
 
 
+class MirrorSpec(Strict):
+    """Which calls are asked of another deployment as well, when they have been answered; and what that may take."""
+
+    to: Annotated[str, Field(max_length=1000, pattern=r"^[^/]+/.+$")]
+    sample: Share = 0.01
+    timeout_s: Annotated[Seconds, Field(le=600)] = Field(60.0, validation_alias="timeout")
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 4
+    queue: Annotated[int, Field(ge=0, le=10_000)] = 16
+    max_body_bytes: Annotated[
+        int,
+        BeforeValidator(parse_bytes),
+        Field(ge=1, le=16_777_216),
+        WithJsonSchema({"type": ["integer", "string"], "examples": ["256KiB"]}),
+    ] = 262_144
+
+
 def _some(candidates: tuple[CandidateSpec, ...]) -> tuple[CandidateSpec, ...]:
     if not candidates:
         raise ValueError("names no provider; give one {provider, model}")
@@ -185,7 +201,7 @@ class ModelSpec(Strict):
         ContinueSpec | None, BeforeValidator(_switched, json_schema_input_type=ContinueSpec | bool | None)
     ] = Field(None, validation_alias="continue")
     hedge: HedgeSpec | None = None
-    mirror: NotYet = None
+    mirror: MirrorSpec | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

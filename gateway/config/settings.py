@@ -220,6 +220,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         operator: ``None`` when there is to be no operator plane.
         routes: How the calls of an alias are spread over its entries, and tried again; without one, the first entry
             serves them all.
+        mirrors: Who gets copies of an alias' calls, where its route wants that.
         hints: Where gateways tell one another which deployments they leave alone; ``None`` for nowhere.
         keys: The virtual keys that are declared; with ``identity`` ``open`` there are none and nobody is asked.
         key_store: Where all others are; ``None`` for the home.
@@ -248,6 +249,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     prices: Prices
     prometheus: bool
     routes: dict[str, RoutePolicy] = {}
+    mirrors: tuple[ModelEntry, ...] = ()
     hints: RedisStore | None = None
     key_store: RedisStore | None = None
     names_key: Secret | None = None

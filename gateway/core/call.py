@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,6 +35,8 @@ class TripView(Protocol):
     code: str
     # How often a stream that is cut may be gone on with yet; it is kept as it came until then.
     continues: int
+    # Told when the exchange is recorded, just before its last byte leaves, where somebody wants to know.
+    after: Callable[[Call], None] | None
 
     @property
     def split(self) -> str:

@@ -284,6 +284,24 @@ class HedgeRule(msgspec.Struct, frozen=True, kw_only=True):
     max_extra_cost: float = 0.1
 
 
+class MirrorRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Which calls are asked of another deployment as well, when they have been answered; and what that may take.
+
+    Attributes:
+        sample: The share of calls.
+        timeout_s: How long a copy may take, from being sent to being weighed.
+        concurrency: The most copies under way at once.
+        queue: The most that wait; further ones are dropped.
+        max_body_bytes: Of the request, and of the answer that is compared.
+    """
+
+    sample: float = 0.01
+    timeout_s: float = 60.0
+    concurrency: int = 4
+    queue: int = 16
+    max_body_bytes: int = 262_144
+
+
 class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How calls of an alias are spread over its deployments, and what happens when one of them fails.
 
@@ -294,6 +312,7 @@ class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
         probe: When its deployments are asked without a call; ``None`` for never.
         continues: What becomes of a stream that is cut after its first byte; ``None``: it ends with its error.
         hedge: When a second deployment is asked before the first has failed; ``None`` for never.
+        mirror: Which calls are asked of another deployment too, for comparison; ``None`` for none.
     """
 
     strategy: Strategy = "weighted"
@@ -306,6 +325,7 @@ class RoutePolicy(msgspec.Struct, frozen=True, kw_only=True):
     probe: ProbeRule | None = None
     continues: ContinueRule | None = None
     hedge: HedgeRule | None = None
+    mirror: MirrorRule | None = None
 
 
 class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -317,6 +337,7 @@ class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):
         arms: To which arm of the split each belongs; empty for all arms. None at all where there is no split.
         main: How many of them are there for all calls; the rest steps in when none of these can.
         policy: Chooses among them; ``None`` where the first serves every call and nothing is tried twice.
+        mirror: Who gets copies of calls, where the policy wants that; it serves none.
     """
 
     alias: str
@@ -326,6 +347,7 @@ class RoutePlan(msgspec.Struct, frozen=True, kw_only=True):
     arms: tuple[str, ...] = ()
     main: int = 1
     policy: RoutePolicy | None = None
+    mirror: Deployment | None = None
 
 
 class AnswerFacts(msgspec.Struct, kw_only=True):

@@ -40,6 +40,41 @@ class GuardEvent(msgspec.Struct, kw_only=True):
     latency_us: int = 0
 
 
+class MirrorRecord(msgspec.Struct, kw_only=True):
+    """What became of a copy of a call at another deployment, beside what its client got. No word of either is here.
+
+    Attributes:
+        mirror_of: The exchange that this is a copy of; what starts with ``real_`` is of that one.
+        same_text: The two say the same; ``None`` where one of them is not known, as in all that follows.
+        same_tools: They call the same tools with the same arguments.
+        same_finish: They ended for the same reason.
+        chars: Characters that were said.
+        tool_calls: Tools that were called.
+    """
+
+    mirror_of: str
+    real_deployment: str = ""
+    same_text: bool | None = None
+    same_tools: bool | None = None
+    same_finish: bool | None = None
+    chars: int | None = None
+    real_chars: int | None = None
+    tool_calls: int | None = None
+    real_tool_calls: int | None = None
+    finish_reason: str = ""
+    real_finish_reason: str = ""
+    input_tokens: int | None = None
+    real_input_tokens: int | None = None
+    output_tokens: int | None = None
+    real_output_tokens: int | None = None
+    cost_nanousd: int | None = None
+    real_cost_nanousd: int | None = None
+    ttft_ms: float | None = None
+    real_ttft_ms: float | None = None
+    duration_ms: float = 0.0
+    real_duration_ms: float = 0.0
+
+
 class ExchangeRecord(msgspec.Struct, kw_only=True):
     """Everything that is known of one exchange; filled as it goes, written once.
 
@@ -104,5 +139,7 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     dropped_before: int = 0
     attempts: list[AttemptRecord] = []
     guard_events: list[GuardEvent] = []
+    # Of a copy of another call, one: how it compares with that.
+    mirrors: list[MirrorRecord] = []
     request_body: str | None = None
     response_body: str | None = None

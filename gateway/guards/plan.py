@@ -127,15 +127,16 @@ class GuardPlan:
     """
 
     __slots__ = (
-        "_beside", "_kit", "_rules", "_streamed", "_streams", "_twin", "clauses", "gathers", "judged", "observes",
-        "reads_images", "request", "request_active", "request_asks", "request_judges", "response", "response_active",
-        "response_asks", "response_judges", "revision",
+        "_answers", "_beside", "_kit", "_rules", "_streamed", "_streams", "_twin", "clauses", "gathers", "judged",
+        "observes", "reads_images", "request", "request_active", "request_asks", "request_judges", "response",
+        "response_active", "response_asks", "response_judges", "revision",
     )  # fmt: skip
 
     def __init__(self, kit: Kit, request: tuple[Rule, ...], response: tuple[Rule, ...]) -> None:
         self._kit = kit
         self._rules = request, response
         self._twin: GuardPlan | None = None
+        self._answers: GuardPlan | None = None
         self.revision = kit.bundle.revision
         self.request = Side(kit, "request", request)
         self.response = Side(kit, "response", response)
@@ -166,6 +167,12 @@ class GuardPlan:
         if self._twin is None:
             self._twin = GuardPlan(self._kit.twin(), *self._rules)
         return self._twin
+
+    def of_answers(self) -> GuardPlan:
+        """The same rules for answers, and none for requests: for what these have passed before."""
+        if self._answers is None:
+            self._answers = self if not self._rules[0] else GuardPlan(self._kit, (), self._rules[1])
+        return self._answers
 
     def clean(self, direction: Direction, dialect: Dialect, document: Any) -> bool:
         """Say whether a glance shows that no rule can hold for a document; no when in doubt."""

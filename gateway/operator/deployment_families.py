@@ -8,17 +8,24 @@ from gateway.core.deployment_health import DeploymentHealth, added_up
 from gateway.core.hint import hints_added_up
 from gateway.core.queue_told import queues_added_up
 from gateway.operator.families import Family, LabelValues
+from gateway.operator.mirror_families import mirror_families
 from gateway.recording.metrics import Snapshot
 
 
 def deployment_families(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Family]:
-    """Tries, health, load, queues, hints and probes.
+    """Tries, health, load, queues, hints, probes and mirrors.
 
     Args:
         snapshots: Of all workers that ever were.
         fresh: Of those that are there.
     """
-    return [*_fares(snapshots, fresh), *_queues(snapshots, fresh), *_hints(snapshots, fresh), *_probes(snapshots)]
+    return [
+        *_fares(snapshots, fresh),
+        *_queues(snapshots, fresh),
+        *_hints(snapshots, fresh),
+        *_probes(snapshots),
+        *mirror_families(snapshots, fresh),
+    ]
 
 
 def _fares(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Family]:

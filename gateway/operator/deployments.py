@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway.core.deployment_health import added_up
+from gateway.core.mirror_told import mirrors_added_up
 from gateway.core.queue_told import queues_added_up
 from gateway.operator.metrics import is_fresh, read_workers
 
@@ -22,8 +23,10 @@ def deployments_now(run_dir: Path, now_ms: int) -> dict[str, Any]:
     fresh = [one for one in read_workers(run_dir) if is_fresh(one, now_ms)]
     found = added_up(one.deployments for one in fresh)
     queues = queues_added_up(one.queues for one in fresh)
+    mirrors = mirrors_added_up(one.mirrors for one in fresh)
     return {
         "workers": len(fresh),
         "deployments": msgspec.to_builtins(found),
         "queues": msgspec.to_builtins(queues),
+        "mirrors": msgspec.to_builtins(mirrors),
     }

@@ -16,7 +16,8 @@ import msgspec
 from gateway.operator.deployment_families import deployment_families
 from gateway.operator.families import Family, LabelValues
 from gateway.recording import metrics as counted
-from gateway.recording.metrics import Number, Snapshot, cpu_seconds, read_snapshot, resident_bytes
+from gateway.recording.metrics import Number, Snapshot, read_snapshot
+from gateway.recording.process import cpu_seconds, resident_bytes
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Workers write once a second; a file that missed five is of a worker that is gone or stuck.

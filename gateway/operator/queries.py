@@ -49,6 +49,8 @@ _PARTS = {
     " AND tenant = {tenant:String} AND started_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') ORDER BY number",
     "guard_events": "SELECT * EXCEPT (exchange_id, tenant) FROM guard_events WHERE exchange_id = {id:UUID}"
     " AND tenant = {tenant:String} AND started_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC')",
+    "mirrors": "SELECT * FROM mirrors WHERE (exchange_id = {id:UUID} OR mirror_of = {id:UUID})"
+    " AND started_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') ORDER BY started_at",
     "bodies": "SELECT request_body, response_body FROM bodies WHERE exchange_id = {id:UUID}"
     " AND tenant = {tenant:String} AND started_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') LIMIT 1",
     "feedback": "SELECT * EXCEPT (exchange_id, tenant) FROM feedback WHERE exchange_id = {id:UUID} ORDER BY created_at",
@@ -114,8 +116,9 @@ class TraceQueries:
         """Everything known of one exchange; ``None`` when there is none of that id.
 
         Returns:
-            The columns of ``exchanges``, with the lists ``attempts``, ``guard_events`` and ``feedback`` and the object
-            ``bodies`` (``None`` when nothing was captured). The number of attempts is the length of their list.
+            The columns of ``exchanges``, with the lists ``attempts``, ``guard_events``, ``mirrors`` (copies of it, or
+            the one that it is) and ``feedback`` and the object ``bodies`` (``None`` when nothing was captured). The
+            number of attempts is the length of their list.
         """
         try:
             wanted = UUID(exchange_id)

@@ -9,6 +9,7 @@ from functools import partial
 
 from aiohttp import web
 
+from gateway.core.mirror_told import OUTCOMES
 from gateway.operator import openapi
 from gateway.operator.api import MAX_PAGE, Api, as_columns
 from gateway.operator.auth import Gate
@@ -57,12 +58,24 @@ _QUEUE = {
         "waited_s": {"type": "number", "description": "of those who were served, all together"},
     },
 }
+_LIKENESS = {"type": "object", "additionalProperties": {"type": "integer"}}
+_MIRROR = {
+    "type": "object",
+    "properties": {
+        "alias": {"type": "string"},
+        "to": {"type": "string", "description": "provider/model that gets the copies"},
+        **{key: {"type": "integer"} for key in ("waiting", "running", *OUTCOMES, "cost_nanousd", "real_nanousd")},
+        "compared": _LIKENESS | {"description": "of how many both answers were known: text, tools, finish"},
+        "same": _LIKENESS | {"description": "in how many of these both were the same"},
+    },
+}
 _DEPLOYMENTS = {
     "type": "object",
     "properties": {
         "workers": {"type": "integer"},
         "deployments": {"type": "array", "items": _DEPLOYMENT},
         "queues": {"type": "array", "items": _QUEUE},
+        "mirrors": {"type": "array", "items": _MIRROR},
     },
 }
 _JUDGEMENT = {
@@ -175,7 +188,7 @@ def _about_the_process(api: Api) -> tuple[Operation, ...]:
         Operation(
             path="/api/deployments",
             name="deployments",
-            summary="How deployments fare: calls under way, failures, breakers, times, queues; workers added up.",
+            summary="How deployments fare: calls under way, failures, breakers, times, queues, mirrors; of all.",
             handle=api.deployments,
             answer=_DEPLOYMENTS,
         ),

@@ -252,6 +252,8 @@ class Journal:
             _add_up(record, 0 if call.spent is None else call.spent.cost_nanousd or 0)
         if call.trip is not None:
             took_ns -= call.trip.spent_ns
+            if call.trip.after is not None:
+                call.trip.after(call)
         record.overhead_ms = took_ns / 1e6
         self._filing.append(record)
         self._counting.observe(record)

@@ -16,10 +16,12 @@ import msgspec
 
 from gateway.core.deployment_health import DeploymentHealth
 from gateway.core.hint import HintCounts, hints_added_up
+from gateway.core.mirror_told import MirrorCounts
 from gateway.core.probe_spend import ProbeSpend
 from gateway.core.queue_told import QueueCounts, queues_added_up
 from gateway.core.record import AttemptRecord, ExchangeRecord, GuardEvent
-from gateway.recording.tries import FIRST, OK, PROBE, Tries, TryKey, added, outcome
+from gateway.recording.process import cpu_seconds, resident_bytes
+from gateway.recording.tries import FIRST, OK, Tries, TryKey, added, outcome
 
 # The layout of a snapshot; a file of another layout is not resumed and not added up.
 VERSION = 1
@@ -52,8 +54,6 @@ DURATION_AT = 9
 TTFT_AT = DURATION_AT + len(DURATION_BOUNDS_MS) + 1
 CELL_SIZE = TTFT_AT + len(TTFT_BOUNDS_MS) + 1
 
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
 
 class Snapshot(msgspec.Struct, kw_only=True):
     """One worker's counts and gauges, as they lie in ``worker-<index>.metrics.json``.
@@ -64,6 +64,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
         overhead: Bucket counts of the overhead histogram, one more than there are bounds.
         tries: Tries at providers, by what came of them.
         probes: What probes have cost, by alias.
+        mirrors: What came of copies of calls, by alias and deployment.
         deployments: How those fare whose health is watched, as this worker knows it.
         queues: What came of waiting in front of full deployments, by alias.
         load_reads: How often servers' own load was read, by provider and what came of it.
@@ -81,6 +82,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     guard_events: list[tuple[GuardKey, int]] = []
     tries: list[tuple[TryKey, int]] = []
     probes: list[ProbeSpend] = []
+    mirrors: list[MirrorCounts] = []
     deployments: list[DeploymentHealth] = []
     queues: list[QueueCounts] = []
     load_reads: list[tuple[tuple[str, str], int]] = []
@@ -119,21 +121,6 @@ def read_snapshot(path: Path) -> Snapshot | None:
         and all(len(counts) == CELL_SIZE for _, counts in snapshot.cells)
     )
     return snapshot if sound else None
-
-
-def resident_bytes() -> int | None:
-    """Memory of this process that is resident, or ``None`` where the system does not tell."""
-    try:
-        pages = Path("/proc/self/statm").read_bytes().split()[1]
-    except OSError:
-        return None
-    return int(pages) * _PAGE_BYTES
-
-
-def cpu_seconds() -> float:
-    """CPU time of this process, user and system."""
-    times = os.times()
-    return times.user + times.system
 
 
 class Overhead:
@@ -235,6 +222,7 @@ class Metrics:
         self.hints: HintCounts | None = None
         self._tries = Tries(max_label_sets)
         self._probes: dict[str, ProbeSpend] = {}
+        self._mirrors: dict[tuple[str, str], MirrorCounts] = {}
         self._index = index
         self._unix_ms = unix_ms
         self._max_label_sets = max_label_sets
@@ -271,14 +259,18 @@ class Metrics:
         if record.guard_events:
             self._count_guard_events(record.guard_events)
 
-    def probed(self, attempts: list[AttemptRecord]) -> None:
-        """Count the tries of a probe: no client asked for them, so that they are no exchanges."""
+    def aside(self, attempts: list[AttemptRecord], kind: str) -> None:
+        """Count tries that no client asked for, so that they are no exchanges: of a probe, of a copy of a call."""
         for each in attempts:
-            self._tries.add((each.provider, PROBE, outcome(each.status, each.error_code)), 1)
+            self._tries.add((each.provider, kind, outcome(each.status, each.error_code)), 1)
 
     def spend(self, alias: str) -> ProbeSpend:
         """Give the account of an alias' probes; the configuration bounds their number."""
         return self._probes.setdefault(alias, ProbeSpend(alias=alias))
+
+    def mirror(self, alias: str, to: str) -> MirrorCounts:
+        """Give where copies of an alias' calls are counted; the configuration bounds their number."""
+        return self._mirrors.setdefault((alias, to), MirrorCounts(alias=alias, to=to))
 
     def cell(self, dialect: str, provider: str, model: str, status: int, code: str) -> Cell:
         """Where exchanges with these labels are counted; for good, so that it may be remembered."""
@@ -315,6 +307,7 @@ class Metrics:
         self._guard_events = dict(before.guard_events)
         self._tries.counts = dict(before.tries)
         self._probes = {each.alias: each for each in before.probes}
+        self._mirrors = {(each.alias, each.to): each.resumed() for each in before.mirrors}
         self._config_reloads = dict(before.config_reloads)
         self._before = before
         for each in before.queues:
@@ -343,6 +336,7 @@ class Metrics:
             guard_events=list(self._guard_events.items()),
             tries=list(self._tries.counts.items()),
             probes=list(self._probes.values()),
+            mirrors=list(self._mirrors.values()),
             deployments=self.deployments,
             queues=queues_added_up((before.queues, self.queues)),
             load_reads=list(added(before.load_reads, self.load_reads).items()),

@@ -13,6 +13,7 @@ OTHER = "other"
 OK = "ok"
 FIRST = "first"
 PROBE = "probe"
+MIRROR = "mirror"
 _SAID: dict[int, str] = {408: "408", 409: "409", 429: "429"}
 
 

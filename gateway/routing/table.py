@@ -48,6 +48,7 @@ class _Line(msgspec.Struct, frozen=True):
     whens: tuple[RouteWhen, ...] = ()
     arms: tuple[str, ...] = ()
     stars: Stars | None = None
+    mirror: Deployment | None = None
 
 
 class Router:
@@ -60,6 +61,7 @@ class Router:
         models: The routing table.
         providers: For each provider, the deployment that passes calls through and keeps the client's model name.
         policies: How the calls of an alias are spread; where there is none, its first deployment serves them.
+        mirrors: For each alias, who gets copies of its calls.
         memo_size: How many plans are remembered. Clients choose the names, so this bounds what they can make us keep.
         windows: Gives a deployment's context window, where the table does not have it; 0 where nobody knows.
     """
@@ -69,6 +71,7 @@ class Router:
         models: tuple[RouteEntry, ...],
         providers: Mapping[str, Deployment] | None = None,
         policies: Mapping[str, RoutePolicy] | None = None,
+        mirrors: Mapping[str, Deployment] | None = None,
         memo_size: int = 4096,
         windows: Callable[[Deployment], int] = lambda _deployment: 0,
     ) -> None:
@@ -79,8 +82,9 @@ class Router:
             entries.setdefault(entry.alias, []).append(entry)
         for alias, each in entries.items():
             table = globs if _GLOB_CHARS.intersection(alias) else self._exact
-            line = table[alias] = _line(each, (policies or {}).get(alias))
-            if table is globs and any(set(used(entry.deployment.model)) - {MODEL} for entry in each):
+            line = table[alias] = _line(each, (policies or {}).get(alias), (mirrors or {}).get(alias))
+            named = [*line.deployments, *([] if line.mirror is None else [line.mirror])]
+            if table is globs and any(set(used(one.model)) - {MODEL} for one in named):
                 table[alias] = msgspec.structs.replace(line, stars=Stars(alias))
         self._rest = globs.pop("*", None)
         self._globs = sorted(globs.items(), key=lambda item: _specificity(item[0]), reverse=True)
@@ -127,6 +131,7 @@ class Router:
             arms=line.arms,
             main=line.main,
             policy=line.policy,
+            mirror=None if line.mirror is None else _filled(line.mirror, values),
         )
         if len(model) <= _MAX_SHOWN_CHARS:
             if len(self._memo) >= self._memo_size:
@@ -163,7 +168,7 @@ class Router:
         raise ModelNotFound(f"The model '{model[:_MAX_SHOWN_CHARS]}' does not exist.", param="model")
 
 
-def _line(entries: list[RouteEntry], policy: RoutePolicy | None) -> _Line:
+def _line(entries: list[RouteEntry], policy: RoutePolicy | None, mirror: Deployment | None) -> _Line:
     """Put the candidates of an alias together, those that only step in at the end."""
     entries = sorted(entries, key=lambda entry: entry.fallback)
     main = sum(not entry.fallback for entry in entries)
@@ -174,6 +179,7 @@ def _line(entries: list[RouteEntry], policy: RoutePolicy | None) -> _Line:
         policy,
         tuple(each.when for each in entries) if any(each.when for each in entries) else (),
         tuple(each.arm for each in entries) if policy is not None and policy.split is not None else (),
+        mirror=mirror,
     )
 
 

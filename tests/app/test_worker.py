@@ -52,7 +52,7 @@ def test_loading_the_price_list_leaves_little_behind(tmp_path: Path) -> None:
         "import gateway.listener.cold\n"
         "from gateway.accounting.prices import PriceBook\n"
         "from gateway.app.worker import settle_memory, warm_up\n"
-        "from gateway.recording.metrics import resident_bytes\n"
+        "from gateway.recording.process import resident_bytes\n"
         "before = resident_bytes()\n"
         "settle_memory()\n"
         "warm_up(PriceBook(()))\n"

@@ -47,8 +47,17 @@ def test_shares_and_waits_have_defaults_in_the_words_of_the_file():
 
 
 def test_what_is_not_built_is_never_valid():
-    mirror = json_schema(FileSpec)["$defs"]["ModelSpec"]["properties"]["mirror"]
-    assert mirror == {"description": "not yet available", "not": {}}
+    budget = json_schema(FileSpec)["$defs"]["LimitSpec"]["properties"]["budget"]
+    assert budget == {"description": "not yet available", "not": {}}
+
+
+def test_a_mirror_has_defaults_in_the_words_of_the_file():
+    mirror = json_schema(FileSpec)["$defs"]["MirrorSpec"]
+    assert mirror["required"] == ["to"]
+    told = {name: each.get("default") for name, each in mirror["properties"].items()}
+    assert told == {
+        "to": None, "sample": "1%", "timeout": "60s", "concurrency": 4, "queue": 16, "max_body_bytes": 262_144
+    }  # fmt: skip
 
 
 def test_one_name_or_many_may_be_matched():

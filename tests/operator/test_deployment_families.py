@@ -7,6 +7,7 @@ from pathlib import Path
 from gateway.core.record import AttemptRecord
 from gateway.operator.deployment_families import deployment_families
 from gateway.recording.metrics import Metrics, Snapshot, read_snapshot
+from gateway.recording.tries import PROBE
 from tests.support.clock import ManualClock
 
 
@@ -30,13 +31,13 @@ def test_probes_are_tries_of_their_own_and_what_they_cost_outlives_a_worker(tmp_
     assert spend.hold(clock.unix_us(), 70, 100, 0)
     spend.settle(70, 40)
     assert not spend.hold(clock.unix_us(), 70, 100, 0)
-    first.probed([AttemptRecord(provider="p", status=200), AttemptRecord(provider="p", status=503)])
+    first.aside([AttemptRecord(provider="p", status=200), AttemptRecord(provider="p", status=503)], PROBE)
     first.write_snapshot(path)
     second = Metrics(0, clock.unix_ms)
     assert second.resume(path)
     assert second.spend("m").spent_nanousd == 40
     assert second.spend("m").hold(clock.unix_us(), 60, 100, 0)
-    second.probed([AttemptRecord(provider="p", status=200)])
+    second.aside([AttemptRecord(provider="p", status=200)], PROBE)
     second.write_snapshot(path)
     found = read_snapshot(path)
     assert found is not None

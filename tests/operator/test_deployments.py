@@ -42,6 +42,7 @@ def test_workers_are_added_up_and_one_that_is_gone_is_left_out(tmp_path: Path) -
             }
         ],
         "queues": [],
+        "mirrors": [],
     }  # fmt: skip
     found = parse_strictly(render(worker_families(read_workers(tmp_path), clock.unix_ms())))
     assert value(found, "weighbridge_deployment_in_flight", provider="p", model="m") == 3
@@ -110,7 +111,7 @@ def test_hints_are_told_of_where_there_are_any(tmp_path: Path) -> None:
 
 
 def test_without_a_worker_there_is_nothing_to_tell(tmp_path: Path) -> None:
-    assert deployments_now(tmp_path, 0) == {"workers": 0, "deployments": [], "queues": []}
+    assert deployments_now(tmp_path, 0) == {"workers": 0, "deployments": [], "queues": [], "mirrors": []}
 
 
 def test_tries_of_workers_that_are_gone_still_count(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from gateway.clients.clock import SystemClock
 from gateway.core.errors import MalformedRequest
 from gateway.core.ids import uuid7
-from gateway.core.record import AttemptRecord
+from gateway.core.record import AttemptRecord, MirrorRecord
 from gateway.operator.queries import Filters, TraceQueries
 from gateway.operator.store import Feedback, TraceStore
 from gateway.plugin.traces import TraceDriver
@@ -41,6 +41,46 @@ def test_an_exchange_that_can_be_read_is_whole_at_once(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", DRIVERS)
+def test_a_copy_is_found_with_the_call_that_it_is_of_and_apart_from_what_clients_did(kind: str) -> None:
+    async def scenario(store: TraceStore, queries: TraceQueries) -> None:
+        real = record()
+        told = MirrorRecord(
+            mirror_of=real.id, real_deployment="openai/gpt", same_text=False, same_tools=True, chars=7, real_chars=9,
+            finish_reason="stop", real_finish_reason="length", input_tokens=100, cost_nanousd=900,
+            real_cost_nanousd=1500, ttft_ms=1.5, duration_ms=20.0, real_duration_ms=10.0,
+        )  # fmt: skip
+        copy = record(
+            team="", key_id="", tenant="", tags={"weighbridge": "mirror"}, deployment="q/small", cost_nanousd=900,
+            attempts=[AttemptRecord(kind="mirror", status=200, deployment="q/small")], guard_events=[], mirrors=[told],
+        )  # fmt: skip
+        await store.insert(lines(real, copy), "a")
+        for one in (real.id, copy.id):
+            found = await queries.exchange(one)
+            assert found is not None
+            (row,) = found["mirrors"]
+            row.pop("started_at")
+            given = {name: getattr(told, name) for name in told.__struct_fields__}
+            assert row == given | {
+                "exchange_id": copy.id, "alias": "small", "deployment": "q/small", "status": 200, "error_code": "",
+            }  # fmt: skip
+        copied = await queries.exchange(copy.id)
+        assert copied is not None
+        assert [each["kind"] for each in copied["attempts"]] == ["mirror"]
+        spent = await queries.spend(["tag"], since_s=3600)
+        assert {row["tag"]: row["cost_nanousd"] for row in spent} == {"": 1500, "weighbridge=mirror": 900}
+        assert {row["team"]: row["cost_nanousd"] for row in await queries.spend(["team"], since_s=3600)} == {
+            "support": 1500, "": 900,
+        }  # fmt: skip
+        # How long clients waited says nothing of it.
+        rows = (
+            await queries.sql("SELECT deployment, sum(calls) AS calls FROM latency_by_minute GROUP BY deployment")
+        ).rows
+        assert [row["deployment"] for row in rows] == ["openai/gpt"]
+
+    with_queries(kind, scenario)
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
 def test_an_exchange_comes_with_all_that_hangs_on_it(kind: str) -> None:
     async def scenario(store: TraceStore, queries: TraceQueries) -> None:
         tries = [AttemptRecord(number=2, kind="fallback", status=200), AttemptRecord(number=1, status=500)]
@@ -58,6 +98,7 @@ def test_an_exchange_comes_with_all_that_hangs_on_it(kind: str) -> None:
         ]
         assert [one["rule"] for one in found["guard_events"]] == ["no-keys"]
         assert found["bodies"] == {"request_body": "question", "response_body": None}
+        assert found["mirrors"] == []
         assert [one["score"] for one in found["feedback"]] == [1.0]
 
     with_queries(kind, scenario)

@@ -41,6 +41,7 @@ def test_a_fresh_store_gets_every_table_and_a_second_start_changes_nothing(kind:
             "exchanges",
             "attempts",
             "guard_events",
+            "mirrors",
             "bodies",
             "feedback",
             "spend_by_minute",

@@ -128,7 +128,7 @@ def test_every_field_of_a_record_is_found_again(kind: str) -> None:
         row.pop("started_at")
         assert row == {name: getattr(given, name) for name in row}
         missing = set(ExchangeRecord.__struct_fields__) - row.keys()
-        assert missing == {"v", "started_us", "attempts", "guard_events", "request_body", "response_body"}
+        assert missing == {"v", "started_us", "attempts", "guard_events", "mirrors", "request_body", "response_body"}
         assert await one(store, "SELECT toUnixTimestamp64Micro(started_at) FROM exchanges") == [given.started_us]
         assert await one(store, "SELECT request_body, response_body FROM bodies") == ['{"a":"ü\\n"}', ""]
         attempt = orjson.loads(await store.driver.query("SELECT * EXCEPT started_at FROM attempts"))["data"][0]

@@ -88,8 +88,8 @@ class Gateway:
     def log(self) -> str:
         return self._log.read_text()
 
-    def chat(self, model: str = "sim/echo", text: str = "hello", *, stream: bool = False) -> Answer:
-        return ask(self.port, CHAT, chat(model, text, stream=stream))
+    def chat(self, model: str = "sim/echo", text: str = "hello", *, stream: bool = False, **headers: str) -> Answer:
+        return ask(self.port, CHAT, chat(model, text, stream=stream), timeout_s=60.0, **headers)
 
     def counts(self, index: int = 0) -> dict[str, Any]:
         """What a worker says of itself once a second."""
