@@ -192,7 +192,7 @@ def _mirror(shown: RouteShown) -> Iterator[str]:
             notes.append(f"not this one: {mirror.why}")
         yield (
             output.visible(
-                f"mirror: {rule.sample:.4g} of calls, once answered, to {mirror.provider}/{mirror.model}; "
+                f"mirror: {rule.sample * 100:.4g}% of calls, once answered, to {mirror.provider}/{mirror.model}; "
                 f"{rule.concurrency} at once, {rule.queue} waiting, {rule.timeout_s:g} s each; {'; '.join(notes)}"
             )
             + "\n"

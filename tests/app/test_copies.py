@@ -56,7 +56,6 @@ def test_a_copy_is_an_exchange_of_nobody_s_that_says_what_it_is_a_copy_of(settin
         rooms = Mirrored(settings, to=PRICED)
         asked = chat("hello")
         asked.headers |= {
-            b"x-webridge": b"1",
             b"x-weighbridge-session": b"s-1",
             b"x-weighbridge-tags": b"env=prod",
             b"traceparent": b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01",
@@ -123,7 +122,9 @@ def test_what_was_masked_stays_masked_and_rules_look_at_the_request_once(setting
         placeholder = PLACEHOLDER.findall(rooms.wires[0].sent.decode())[0]
 
         def said(text: str) -> Script:
-            return stream(event(text), event(), event(usage=USAGE), DONE) if streams else whole(answer(text))
+            return (
+                stream(event(text), event(), event(usage=USAGE), DONE) if streams else whole(answer(text, usage=USAGE))
+            )
 
         said(f"Dear {placeholder}")(rooms.wires[0].sink)
         await drive.wait()
@@ -150,7 +151,9 @@ def test_an_answer_of_the_mirror_s_is_redacted_as_any_other(settings: Settings, 
         rooms = Mirrored(settings, rule("falcon", "redact", "response"), bodies="redacted")
 
         def said(text: str) -> Script:
-            return stream(event(text), event(), event(usage=USAGE), DONE) if streams else whole(answer(text))
+            return (
+                stream(event(text), event(), event(usage=USAGE), DONE) if streams else whole(answer(text, usage=USAGE))
+            )
 
         await rooms.copied(chat("hello", stream=streams), said("a bird"), said("a falcon"))
         assert "falcon" not in str(rooms.copy.response_body)
@@ -165,8 +168,16 @@ def test_an_answer_of_the_mirror_s_is_redacted_as_any_other(settings: Settings, 
 def test_an_answer_of_the_mirror_s_that_a_rule_turns_back_is_not_kept(settings: Settings, streams: bool):
     async def test() -> None:
         rooms = Mirrored(settings, rule("falcon", "block", "response"), bodies="full", to=PRICED)
-        script = stream(event("a falcon"), event(), event(usage=USAGE), DONE) if streams else whole(answer("a falcon"))
-        real = stream(event("a bird"), event(), event(usage=USAGE), DONE) if streams else whole(answer("a bird"))
+        script = (
+            stream(event("a falcon"), event(), event(usage=USAGE), DONE)
+            if streams
+            else whole(answer("a falcon", usage=USAGE))
+        )
+        real = (
+            stream(event("a bird"), event(), event(usage=USAGE), DONE)
+            if streams
+            else whole(answer("a bird", usage=USAGE))
+        )
         reply = await rooms.copied(chat("hello", stream=streams), real, script)
         assert (reply.status, rooms.copy.verdict, rooms.copy.error_code) == (200, "block", "policy_blocked")
         assert "falcon" not in str(rooms.copy.response_body)
@@ -204,7 +215,7 @@ def test_a_rule_that_holds_at_the_mirror_alone_masks_for_it_alone(settings: Sett
         assert b"ann@one.example" in rooms.wires[0].sent
         assert b"ann@one.example" not in rooms.wires[1].sent
         placeholder = PLACEHOLDER.findall(rooms.wires[1].sent.decode())[0]
-        whole(answer(f"hi {placeholder}"))(rooms.wires[1].sink)
+        whole(answer(f"hi {placeholder}", usage=USAGE))(rooms.wires[1].sink)
         await rooms.quiet()
         assert rooms.compared.chars == len("hi ann@one.example")
 
@@ -227,7 +238,7 @@ def test_what_a_copy_says_taints_nobody_s_session(settings: Settings):
         rooms = Mirrored(settings, rule("falcon", "taint", "response"))
         asked = chat("hello")
         asked.headers[b"x-weighbridge-session"] = b"s-1"
-        await rooms.copied(asked, mirrored=whole(answer("a falcon")))
+        await rooms.copied(asked, mirrored=whole(answer("a falcon", usage=USAGE)))
         assert [each.action for each in rooms.copy.guard_events] == ["taint"]
         taints = rooms.pipeline.sessions.taints
         assert not taints.tainted("", "s-1")
@@ -278,7 +289,7 @@ def test_what_a_copy_holds_is_let_go_however_it_ends(settings: Settings, ends: s
             await rooms.called(chat("hello"))
             await settled(lambda number=number: rooms.hosts.count("q") == number)
             if ends != "late":
-                (whole(answer()) if ends == "answered" else whole(b"{}", 500))(rooms.wires[-1].sink)
+                (whole(answer(usage=USAGE)) if ends == "answered" else whole(b"{}", 500))(rooms.wires[-1].sink)
             await rooms.quiet()
         assert len(rooms.copies) == 2
 

@@ -14,7 +14,7 @@ from gateway.app.explaining_route import KEPT, RouteShown, explain_route, questi
 from gateway.app.policies import build_engine
 from gateway.app.route_simulation import PICKS
 from gateway.core.errors import GatewayError, MalformedRequest, ModelNotFound
-from gateway.core.exchange import ContinueRule, Deployment, OutlierRule, QueueRule, RoutePolicy
+from gateway.core.exchange import ContinueRule, Deployment, MirrorRule, OutlierRule, QueueRule, RoutePolicy
 from gateway.core.route_rules import Between, RouteMatch, Split
 from gateway.core.verdict import CallFacts
 from gateway.policy.load import bundle_of
@@ -58,12 +58,26 @@ def explained(
         engine = build_engine(bundle_of([("n.yaml", POLICY)]), "n.yaml")
         try:
             asked = question(orjson.dumps(document), "", who, under_way)
-            router = Router(entries, {"a": A}, policies)
+            router = Router(entries, {"a": A}, policies, {"m": C} if "mirror" in policy else None)
             return await explain_route(router, engine, lambda each, _: 7 if each.provider == "a" else None, asked)
         finally:
             await engine.close()
 
     return asyncio.run(run())
+
+
+def test_who_gets_copies_is_told_with_what_is_left_out_and_why_not():
+    shown = explained(entry(A), mirror=MirrorRule(sample=0.25)).mirror
+    assert shown is not None
+    assert (shown.provider, shown.model, shown.speaks, shown.why) == ("c", "three", "anthropic_messages", "")
+    assert (shown.rule.sample, shown.action, shown.blocks) == (0.25, "allow", "")
+    large = explained(entry(A), mirror=MirrorRule(max_body_bytes=10)).mirror
+    assert large is not None
+    assert large.why == "it is too large"
+    acts = explained(entry(A), document={**CHAT, "tools": [{"type": "mcp"}]}, mirror=MirrorRule()).mirror
+    assert acts is not None
+    assert acts.why
+    assert explained(entry(A), retries=1).mirror is None
 
 
 def shares(shown: RouteShown) -> dict[str, float]:

@@ -20,6 +20,7 @@ models:
     strategy: weighted
     retry: {attempts: 1, on: [429]}
     probe: {every: 1m, max_cost_usd_per_day: 0.25}
+    mirror: {to: two/other, sample: 2%}
   - {alias: plain, candidates: [{provider: two, model: large}]}
 """
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "logit_bias": {"5": 1}}
@@ -51,6 +52,9 @@ def test_a_route_is_told_in_lines(home: Path, capsys: pytest.CaptureFixture[str]
     assert (
         "probes: after 60 s without a call, and where a breaker wants to know; 16 tokens, $0.25 a day at most" in rest
     )
+    (mirror,) = [line for line in rest if line.startswith("mirror: ")]
+    assert mirror.startswith("mirror: 2% of calls, once answered, to two/other; 4 at once, 16 waiting, 60 s each;")
+    assert "not this one: 'logit_bias'" in mirror
     assert any(line.startswith("breaker: opens after 3 failures in a row") for line in rest)
     queue = "queue: while all are full up to 64 calls wait for up to 5 s, in turn by key; others are turned away"
     assert queue in rest

@@ -208,3 +208,17 @@ def test_placeholders_must_stand_for_something(tmp_path: Path):
         "weighbridge.yaml:8: models[3].fallback[0]: '{star}' of 'h-*' stands for nothing in 'other'",
         "weighbridge.yaml:9: models[4].probe: asks for models by name: give each candidate a model of its own",
     ]
+
+
+def test_who_gets_copies_is_a_provider_that_there_is(tmp_path: Path):
+    text = """\
+    version: 1
+    models:
+      - {alias: a, candidates: [{provider: sim}], mirror: {to: sin/echo}}
+      - {alias: "b-*", candidates: [{provider: sim}], mirror: {to: "sim/{moddel}"}}
+      - {alias: "c-*", candidates: [{provider: sim}], mirror: {to: "sim/{model}"}}
+    """
+    assert wrong(load(tmp_path, text)) == [
+        "weighbridge.yaml:3: models[0].mirror.to: no provider is named 'sin'; did you mean 'sim'?",
+        "weighbridge.yaml:4: models[1].mirror.to: '{moddel}' stands for nothing in 'b-*'; did you mean '{model}'?",
+    ]

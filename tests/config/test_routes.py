@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.config.routes import fallback_candidates, model_entries, route_policies
+from gateway.config.routes import fallback_candidates, mirror_entries, model_entries, route_policies
 from gateway.config.routing import ModelSpec
-from gateway.core.exchange import CAUSES, ContinueRule, HedgeRule, OutlierRule, ProbeRule, QueueRule, RoutePolicy
+from gateway.core.exchange import (
+    CAUSES,
+    ContinueRule,
+    HedgeRule,
+    MirrorRule,
+    OutlierRule,
+    ProbeRule,
+    QueueRule,
+    RoutePolicy,
+    Timeouts,
+)
 from gateway.core.route_rules import RouteMatch, Split
 
 PROVIDERS = ("a", "b", "c")
@@ -116,3 +126,26 @@ def test_a_second_deployment_is_asked_after_a_while_or_a_share_of_all():
     told = spec(candidates=both, hedge={"after": "800ms", "max_extra_cost": "25%"})
     assert route_policies([told])["m"].hedge == HedgeRule(after_s=0.8, quantile=0.0, max_extra_cost=0.25)
     assert route_policies([spec(candidates=both)])["m"].hedge is None
+
+
+def test_a_mirror_is_no_candidate_and_waits_no_longer_than_it_may():
+    told = spec(
+        mirror={
+            "to": "b/x/y",
+            "sample": "5%",
+            "timeout": "20s",
+            "concurrency": 2,
+            "queue": 3,
+            "max_body_bytes": "1KiB",
+        },
+        timeouts={"connect": "2s", "first_token": "30s"},
+        on_unsupported="drop",
+    )
+    assert [each.provider for each in model_entries(told, PROVIDERS, {})] == ["a"]
+    (entry,) = mirror_entries([spec(), told])
+    assert (entry.alias, entry.provider, entry.model, entry.on_unsupported) == ("m", "b", "x/y", "drop")
+    assert entry.timeouts == Timeouts(connect_s=2.0, first_token_s=20.0, idle_s=20.0, total_s=20.0)
+    rule = route_policies([told])["m"].mirror
+    assert rule == MirrorRule(sample=0.05, timeout_s=20.0, concurrency=2, queue=3, max_body_bytes=1024)
+    assert route_policies([spec(mirror={"to": "b/x"})])["m"].mirror == MirrorRule()
+    assert route_policies([spec(retry={})])["m"].mirror is None

@@ -352,3 +352,13 @@ def test_a_text_made_of_candidates_is_not_judged_and_fails_as_the_policy_says(mo
     stream = made.stream_screen()
     with pytest.raises(Blocked):
         stream.feed((0, "text"), "osprey " * 200)
+
+
+def test_what_has_passed_the_rules_of_requests_is_left_to_those_of_answers():
+    both = plan(does("in", "birds", "block", match=Match(direction=("request",))),
+                does("out", "birds", "redact", match=Match(direction=("response",))))  # fmt: skip
+    rest = both.of_answers()
+    assert (both.request_active, rest.request_active, rest.response_active) == (True, False, True)
+    assert rest is both.of_answers()
+    assert rest.of_answers() is rest
+    assert rest.revision == both.revision

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.errors import ModelNotFound, RouteNotFound
-from gateway.core.exchange import Deployment
+from gateway.core.exchange import Deployment, MirrorRule, RoutePolicy
 from gateway.routing.table import RouteEntry, Router
 
 
@@ -169,3 +169,13 @@ def test_windows_are_asked_for_where_there_is_a_choice_and_nothing_is_set():
     assert [each.context_window for each in router.plan("gpt-4o").candidates] == [1000, 0, 7]
     assert router.plan("alone").candidates[0].context_window == 0
     assert asked == ["gpt-4o", "x"]
+
+
+def test_who_gets_copies_serves_no_call_and_has_the_client_s_name_where_that_is_wanted():
+    to = Deployment(provider="b", kind="openai", model="large/{model}", base_url="http://b", credential=b"")
+    policy = RoutePolicy(mirror=MirrorRule())
+    router = Router((entry("g-*", "a"), entry("n", "a")), PROVIDERS, {"g-*": policy}, {"g-*": to})
+    plan = router.plan("g-1")
+    assert plan.mirror == msgspec.structs.replace(to, model="large/g-1")
+    assert [each.provider for each in plan.candidates] == ["a"]
+    assert router.plan("n").mirror is None
