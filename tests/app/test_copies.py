@@ -113,6 +113,12 @@ def test_times_are_those_of_the_two_tries(settings: Settings):
 # --- rules
 
 
+def said(text: str, *, streams: bool) -> Script:
+    if streams:
+        return stream(event(text), event(), event(usage=USAGE), DONE)
+    return whole(answer(text, usage=USAGE))
+
+
 @pytest.mark.parametrize("streams", [True, False])
 def test_what_was_masked_stays_masked_and_rules_look_at_the_request_once(settings: Settings, streams: bool):
     async def test() -> None:
@@ -126,13 +132,13 @@ def test_what_was_masked_stays_masked_and_rules_look_at_the_request_once(setting
                 stream(event(text), event(), event(usage=USAGE), DONE) if streams else whole(answer(text, usage=USAGE))
             )
 
-        said(f"Dear {placeholder}")(rooms.wires[0].sink)
+        said(f"Dear {placeholder}", streams=streams)(rooms.wires[0].sink)
         await drive.wait()
         await settled(lambda: len(rooms.wires) == 2)
         assert b"ann@one.example" in reply.body
         assert rooms.sent(1)["messages"] == rooms.sent(0)["messages"]
         assert b"ann@one.example" not in rooms.wires[1].sent
-        said(f"Dear {placeholder}")(rooms.wires[1].sink)
+        said(f"Dear {placeholder}", streams=streams)(rooms.wires[1].sink)
         await rooms.quiet()
         # Both are restored, so that the same is the same; and masked again where they are kept.
         assert rooms.compared.same_text
@@ -155,7 +161,8 @@ def test_an_answer_of_the_mirror_s_is_redacted_as_any_other(settings: Settings, 
                 stream(event(text), event(), event(usage=USAGE), DONE) if streams else whole(answer(text, usage=USAGE))
             )
 
-        await rooms.copied(chat("hello", stream=streams), said("a bird"), said("a falcon"))
+        asked = chat("hello", stream=streams)
+        await rooms.copied(asked, said("a bird", streams=streams), said("a falcon", streams=streams))
         assert "falcon" not in str(rooms.copy.response_body)
         assert rooms.copy.response_body
         assert [(each.rule, each.direction) for each in rooms.copy.guard_events] == [("redact-falcon", "response")]
