@@ -127,11 +127,6 @@ def test_what_was_masked_stays_masked_and_rules_look_at_the_request_once(setting
         drive, reply = await rooms.begun(chat("write to ann@one.example", stream=streams))
         placeholder = PLACEHOLDER.findall(rooms.wires[0].sent.decode())[0]
 
-        def said(text: str) -> Script:
-            return (
-                stream(event(text), event(), event(usage=USAGE), DONE) if streams else whole(answer(text, usage=USAGE))
-            )
-
         said(f"Dear {placeholder}", streams=streams)(rooms.wires[0].sink)
         await drive.wait()
         await settled(lambda: len(rooms.wires) == 2)
@@ -155,11 +150,6 @@ def test_what_was_masked_stays_masked_and_rules_look_at_the_request_once(setting
 def test_an_answer_of_the_mirror_s_is_redacted_as_any_other(settings: Settings, streams: bool):
     async def test() -> None:
         rooms = Mirrored(settings, rule("falcon", "redact", "response"), bodies="redacted")
-
-        def said(text: str) -> Script:
-            return (
-                stream(event(text), event(), event(usage=USAGE), DONE) if streams else whole(answer(text, usage=USAGE))
-            )
 
         asked = chat("hello", stream=streams)
         await rooms.copied(asked, said("a bird", streams=streams), said("a falcon", streams=streams))
