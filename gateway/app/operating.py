@@ -51,6 +51,7 @@ def _operator_options(settings: Settings, operator: Operator) -> OperatorOptions
         spool_dir=settings.spool.dir,
         run_dir=settings.home / "run",
         bodies_ttl_s=int(settings.capture.ttl_s),
+        alerts=settings.alerts,
     )
 
 

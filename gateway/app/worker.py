@@ -348,6 +348,7 @@ _FIXED = {
     "stores.keys": "key_store",
     "stores.traces": "traces",
     "stores.spool": "spool",
+    "alerts": "alerts",
 }
 
 

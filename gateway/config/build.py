@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse, points_at
+from gateway.config.alerts import alerts_from
 from gateway.config.aws import MODELS, Amazon, find_amazon
 from gateway.config.chat_template import load_template
 from gateway.config.declared_keys import key_entries
@@ -102,6 +103,7 @@ class Builder:
             policies=self._policies(),
             prices=self._prices(),
             prometheus=spec.telemetry.prometheus,
+            alerts=alerts_from(spec.alerts, self.references, self.document),
             plugins=spec.plugins,
         )
         self.problems += self.references.problems

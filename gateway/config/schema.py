@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse
+from gateway.config.alerts import AlertsSpec
 from gateway.config.key_terms import parse_budget, parse_moment
 from gateway.config.provider_spec import ProviderSpec, Text
 from gateway.config.redis import parse_redis
@@ -321,4 +322,5 @@ class FileSpec(Strict):
     policies: PoliciesSpec
     prices: PricesSpec
     telemetry: TelemetrySpec
+    alerts: AlertsSpec
     plugins: Many[PluginName] = ()

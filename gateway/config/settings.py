@@ -14,6 +14,7 @@ import msgspec
 import orjson
 
 from gateway.config.addresses import Address
+from gateway.config.alerting import Alerts
 from gateway.config.redis import RedisStore
 from gateway.config.references import Secret
 from gateway.core.chat_template import TemplateSource
@@ -225,6 +226,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         keys: The virtual keys that are declared; with ``identity`` ``open`` there are none and nobody is asked.
         key_store: Where all others are; ``None`` for the home.
         names_key: Seals the names of answers that providers keep; without one, the home has its own.
+        alerts: What money should give notice of, if anything.
         plugins: Names of the plugins whose code is loaded.
         config_hash: Digest of all the above without secrets and without the place it lies in, 12 hexadecimal digits.
     """
@@ -253,6 +255,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hints: RedisStore | None = None
     key_store: RedisStore | None = None
     names_key: Secret | None = None
+    alerts: Alerts | None = None
     plugins: tuple[str, ...] = ()
     config_hash: str = ""
 

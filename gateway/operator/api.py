@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.core.errors import MalformedRequest, NotAvailable, RouteNotFound
 from gateway.operator import parameters
+from gateway.operator.alert_view import alert_families
 from gateway.operator.deployments import deployments_now
 from gateway.operator.edge import json_answer, read_json
 from gateway.operator.export import FORMATS, export
@@ -211,7 +212,7 @@ class Api:
     def _exposition(self) -> str:
         plane = self._plane
         workers = worker_families(read_workers(plane.run_dir), plane.clock.unix_ms())
-        return render([*workers, *operator_families(plane.shipper, plane.health)])
+        return render([*workers, *operator_families(plane.shipper, plane.health), *alert_families(plane.alerts)])
 
     def _status(self) -> str:
         return "ok" if self._plane.health.up else "degraded"

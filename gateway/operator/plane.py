@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.clients.clock import Clock
 from gateway.core.errors import StoreUnavailable
+from gateway.operator.alert_view import AlertView
 from gateway.operator.audit import AuditLog
 from gateway.operator.metrics import ShipperView, StoreHealth
 from gateway.operator.queries import TraceQueries
@@ -29,6 +30,7 @@ class Plane:
         run_dir: Where workers leave their counts.
         open_store: ``None`` until the store is open.
         shipper: ``None`` until there is one.
+        alerts: ``None`` where the configuration has none.
         audit: Where changes are written down.
     """
 
@@ -37,6 +39,7 @@ class Plane:
     health: StoreHealth = field(default_factory=StoreHealth)
     open_store: OpenStore | None = None
     shipper: ShipperView | None = None
+    alerts: AlertView | None = None
     audit: AuditLog = field(init=False)
 
     def __post_init__(self) -> None:

@@ -21,7 +21,10 @@ from aiohttp import web
 from gateway.clients.chdb import ChdbClient
 from gateway.clients.clickhouse import ClickHouseClient
 from gateway.clients.clock import SystemClock
+from gateway.config.alerting import Alerts
 from gateway.core.errors import GatewayError, Misconfigured
+from gateway.core.ids import IdSource
+from gateway.operator.alerts import Alerting, start_alerting
 from gateway.operator.audit import AuditShipper
 from gateway.operator.auth import Gate
 from gateway.operator.plane import OpenStore, Plane
@@ -57,6 +60,7 @@ class OperatorOptions:
         traces_url: ``chdb://PATH``, or ``clickhouse://user:password@host:port/database``.
         run_dir: Where workers leave their counts, and the operator its address; a folder of the data home.
         bodies_ttl_s: How long captured bodies are kept.
+        alerts: What money should give notice of, if anything.
     """
 
     host: str
@@ -66,6 +70,7 @@ class OperatorOptions:
     spool_dir: Path
     run_dir: Path
     bodies_ttl_s: int = 30 * 86_400
+    alerts: Alerts | None = None
 
 
 def open_driver(traces_url: str) -> TraceDriver:
@@ -112,6 +117,8 @@ async def run_operator(
     store = TraceStore(make_driver(options.traces_url), body_ttl_s=options.bodies_ttl_s)
     shipper = Shipper(options.spool_dir, OnceOpen(plane), clock)
     plane.shipper = shipper
+    alerting = options.alerts and Alerting(options.alerts, plane, IdSource(os.urandom))
+    plane.alerts = alerting
     try:
         with _told_to_stop(stopping, lifeline_fd):
             async with _serving(options, plane):
@@ -121,6 +128,7 @@ async def run_operator(
                         group.create_task(keep_open(plane, store, tried), name="store"),
                         group.create_task(shipper.run(), name="shipper"),
                         group.create_task(AuditShipper(plane.audit, OnceOpen(plane)).run(clock), name="audit"),
+                        *(start_alerting(alerting, group) if alerting is not None else ()),
                     ]
                     await _say_ready(ready_fd, tried)
                     await stopping.wait()

@@ -11,6 +11,7 @@ from multidict import MultiMapping
 
 from gateway.core.errors import MalformedRequest
 from gateway.operator import parameters
+from gateway.operator.alert_view import alerts_now
 from gateway.operator.edge import json_answer
 from gateway.operator.plane import Plane
 from gateway.operator.spend import SpendBook
@@ -41,6 +42,10 @@ class SpendApi:
         spent = await SpendBook(store.traces.driver).spent(query, now_us // 1_000_000)
         asked = {"since": _iso(query.since_s), "until": _iso(query.until_s), "zone": query.zone}
         return json_answer(asked | msgspec.structs.asdict(spent))
+
+    async def alerts(self, request: web.Request) -> web.StreamResponse:
+        """Where the rules of alerts stand."""
+        return json_answer({"alerts": alerts_now(self._plane.alerts)})
 
 
 def read_query(query: Query, now_us: int) -> SpendQuery:

@@ -32,6 +32,17 @@ _SPEND = {
         "notes": {"type": "array", "items": {"type": "string"}},
     },
 }
+_ALERT = {
+    "type": "object",
+    "properties": {
+        "rule": {"type": "string"},
+        "state": {"enum": ["firing", "quiet", "unknown"]},
+        "since_s": {"type": ["integer", "null"], "description": "when that began, seconds since 1970"},
+        "summary": {"type": "string"},
+        "facts": {"type": "object", "description": "what the last look saw; money in billionths of a US dollar"},
+    },
+}
+_ALERTS = {"type": "object", "properties": {"alerts": {"type": "array", "items": _ALERT}}}
 _BY = Parameter(
     name="by", summary=f"Up to four of {_NAMES}, separated by commas.", schema={"type": "string", "default": "team"}
 )
@@ -60,5 +71,12 @@ def about_money(api: SpendApi) -> tuple[Operation, ...]:
             handle=api.spend,
             parameters=(_BY, _SINCE, _UNTIL, _ZONE, *ONLY, _TAG),
             answer=_SPEND,
+        ),
+        Operation(
+            path="/api/alerts",
+            name="alerts",
+            summary="Where the rules of alerts stand, and what the last look at each saw.",
+            handle=api.alerts,
+            answer=_ALERTS,
         ),
     )

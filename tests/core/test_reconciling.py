@@ -18,9 +18,15 @@ def billed(model: str = "gpt-4o", amount: str | None = "1", day: date = FIRST, *
 
 
 def recorded(model: str = "gpt-4o", nanousd: int = 10**9, day: date = FIRST, **rest: Any) -> Recorded:
-    plain = {"provider": "openai", "calls": 10, "estimated_nanousd": 0, "priced_calls": 10, "estimated_calls": 0}
-    none = {"unknown_calls": 0, "input_tokens": 100, "output_tokens": 10}
-    return Recorded(day=day, model=model, nanousd=nanousd, **(plain | none | rest))
+    plain: dict[str, Any] = {
+        "provider": "openai",
+        "calls": 10,
+        "estimated_nanousd": 0,
+        "priced_calls": 10,
+        "estimated_calls": 0,
+    }
+    none: dict[str, Any] = {"unknown_calls": 0, "input_tokens": 100, "output_tokens": 10}
+    return Recorded(day=day, model=model, nanousd=nanousd, **{**plain, **none, **rest})
 
 
 def verdicts(bill, record, **options: Any):

@@ -25,6 +25,7 @@ from gateway.config.schema import FileSpec
 from gateway.config.units import parse_bytes, parse_duration
 from gateway.core import errors
 from gateway.core.verdict import DetectorSpec
+from gateway.operator.alert_view import alert_families
 from gateway.operator.metrics import StoreHealth, operator_families, worker_families
 from gateway.operator.readonly_sql import ReadonlySql
 from gateway.operator.schema import migrate, shipped_migrations
@@ -47,7 +48,9 @@ SECRETS_IN_EXAMPLES = {
     "GEMINI_API_KEY": "g",
     "SUPPORT_KEY": "b",
 }
-METRICS = {family.name for family in (*worker_families([], 0), *operator_families(None, StoreHealth()))}
+METRICS = {
+    family.name for family in (*worker_families([], 0), *operator_families(None, StoreHealth()), *alert_families(None))
+}
 CONFIGURATION = "docs/configuration.md"
 
 
