@@ -15,6 +15,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add them to the parser of ``spend``."""
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _reconcile(commands)
+    _forecast(commands)
 
 
 def _reconcile(commands: output.Subparsers) -> None:
@@ -51,6 +52,31 @@ def _reconcile(commands: output.Subparsers) -> None:
     parser.add_argument("--csv", action="store_true", help="write comma-separated values")
     add_options(parser)
     parser.set_defaults(func=asking(_later("gateway.cli.spend_reconcile")))
+
+
+def _forecast(commands: output.Subparsers) -> None:
+    parser = commands.add_parser(
+        "forecast",
+        argument_default=argparse.SUPPRESS,
+        help="what the day, week or month will have cost at its end, with a range",
+        description="What a period will have cost at its end, from how past weeks went, hour by hour; with a range "
+        "that holds four times in five, and nothing where there is too little data.",
+        epilog="example:\n  weighbridge spend forecast --by team --per month --zone Europe/Berlin --budget 500",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--by", metavar="DIMENSION", default="team", help="key, team, tenant, model, alias, provider or deployment"
+    )
+    parser.add_argument("--per", metavar="PERIOD", default="month", help="day, week or month; default: month")
+    parser.add_argument("--zone", metavar="ZONE", help="time zone of the period; default: UTC")
+    parser.add_argument(
+        "--budget",
+        metavar="USD",
+        default=None,
+        help="a budget for each row; default: those of rules in alerts that match it alone",
+    )
+    add_options(parser)
+    parser.set_defaults(func=asking(_later("gateway.cli.spend_forecast")))
 
 
 def _later(module: str) -> Callable[[argparse.Namespace, OperatorClient], int]:

@@ -36,6 +36,7 @@ NEEDED: Needed = {
     ("GET", "/api/exchanges/{id}"): "viewer",
     ("GET", "/api/tail"): "viewer",
     ("GET", "/api/spend"): "viewer",
+    ("GET", "/api/spend/forecast"): "viewer",
     ("GET", "/api/alerts"): "viewer",
     ("GET", "/api/keys"): "key_admin",
     # What leaves in bulk, in whatever shape was asked for, and what is written.

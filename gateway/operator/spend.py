@@ -70,6 +70,11 @@ class SpendBook:
             notes=notes,
         )
 
+    async def raw(self, query: SpendQuery, most: int) -> list[Row]:
+        """Sums as the store gives them: the dimensions as ``d0`` …, for whoever reckons with them."""
+        statement = build(query, most)
+        return await self._rows(statement.sql, statement.params)
+
     async def _rows(self, sql: str, params: Mapping[str, str]) -> list[Row]:
         return orjson.loads(await self._driver.query(sql, params=params))["data"]
 

@@ -10,9 +10,11 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from gateway.core.errors import MalformedRequest
+from gateway.core.limits import Period
 from gateway.operator import parameters
 from gateway.operator.alert_view import alerts_now
 from gateway.operator.edge import json_answer
+from gateway.operator.forecasts import FORECAST_BY, PERIODS, Forecasts
 from gateway.operator.plane import Plane
 from gateway.operator.spend import SpendBook
 from gateway.operator.spend_query import COLUMNS, MOST_VALUES, SpendQuery, check_dimensions
@@ -42,6 +44,19 @@ class SpendApi:
         spent = await SpendBook(store.traces.driver).spent(query, now_us // 1_000_000)
         asked = {"since": _iso(query.since_s), "until": _iso(query.until_s), "zone": query.zone}
         return json_answer(asked | msgspec.structs.asdict(spent))
+
+    async def forecast(self, request: web.Request) -> web.StreamResponse:
+        """What the period will have cost at its end."""
+        asked = request.query
+        now_us = self._plane.clock.unix_us()
+        query = read_query(asked, now_us)
+        (chosen,) = parameters.choices(asked, "per", "month", tuple(PERIODS), most=1)
+        (by,) = parameters.choices(asked, "by", "team", FORECAST_BY, most=1)
+        rules = self._plane.alerts.rules if self._plane.alerts is not None else ()
+        forecasts = Forecasts(SpendBook(self._plane.store.traces.driver), rules)
+        return json_answer(
+            await forecasts.look(query, by, Period(calendar=PERIODS[chosen], zone=query.zone), now_us // 1_000_000)
+        )
 
     async def alerts(self, request: web.Request) -> web.StreamResponse:
         """Where the rules of alerts stand."""

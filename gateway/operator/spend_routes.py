@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.operator.forecasts import FORECAST_BY, PERIODS
 from gateway.operator.openapi import ROWS, Operation, Parameter
 from gateway.operator.spend_api import SpendApi
 from gateway.operator.spend_query import ANY_TAG, COLUMNS, TIMES
@@ -43,6 +44,26 @@ _ALERT = {
     },
 }
 _ALERTS = {"type": "object", "properties": {"alerts": {"type": "array", "items": _ALERT}}}
+_FORECAST = {
+    "type": "object",
+    "description": "Beside these, the dimension's column.",
+    "properties": {
+        "spent_nanousd": {"type": "integer"},
+        **dict.fromkeys(("forecast_nanousd", "low_nanousd", "high_nanousd", "budget_nanousd"), _MONEY),
+        "outlook": {"enum": ["no budget", "too little data", "within", "may be over", "likely over", "over"]},
+        "history_days": {"type": "integer"},
+        "unknown_cost_calls": {"type": "integer", "description": "of the period, in none of the sums"},
+    },
+}
+_FORECASTS = {
+    "type": "object",
+    "properties": {
+        **{key: {"type": "string"} for key in ("per", "zone", "begins", "ends")},
+        "rows": {**ROWS, "items": _FORECAST},
+    },
+}
+_FORECAST_BY = Parameter(name="by", summary="One dimension.", schema={"enum": list(FORECAST_BY), "default": "team"})
+_PER = Parameter(name="per", summary="Which period.", schema={"enum": list(PERIODS), "default": "month"})
 _BY = Parameter(
     name="by", summary=f"Up to four of {_NAMES}, separated by commas.", schema={"type": "string", "default": "team"}
 )
@@ -71,6 +92,14 @@ def about_money(api: SpendApi) -> tuple[Operation, ...]:
             handle=api.spend,
             parameters=(_BY, _SINCE, _UNTIL, _ZONE, *ONLY, _TAG),
             answer=_SPEND,
+        ),
+        Operation(
+            path="/api/spend/forecast",
+            name="forecast",
+            summary="What the day, week or month will have cost at its end, with a range, beside its budget.",
+            handle=api.forecast,
+            parameters=(_FORECAST_BY, _PER, _ZONE, *ONLY, _TAG),
+            answer=_FORECASTS,
         ),
         Operation(
             path="/api/alerts",

@@ -8,7 +8,7 @@ import pytest
 from tests.cli.conftest import Weighbridge
 
 
-@pytest.mark.parametrize("command", ["reconcile"])
+@pytest.mark.parametrize("command", ["reconcile", "forecast"])
 def test_each_has_an_example_and_what_every_command_has(weighbridge: Weighbridge, command: str) -> None:
     done = weighbridge("spend", command, "--help")
     assert done.returncode == 0
