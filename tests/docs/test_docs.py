@@ -47,6 +47,7 @@ SECRETS_IN_EXAMPLES = {
     "AWS_SECRET_ACCESS_KEY": "e",
     "GEMINI_API_KEY": "g",
     "SUPPORT_KEY": "b",
+    "ALERT_SECRET": "c",
 }
 METRICS = {
     family.name for family in (*worker_families([], 0), *operator_families(None, StoreHealth()), *alert_families(None))
