@@ -87,7 +87,7 @@ class Launch:
             # One worker loads it when it is ready; several share what is loaded here.
             import_module(COLD_SIDE)
         if settings.operator is not None:
-            self._operator = import_module(_OPERATING).operator_child(settings, settings.operator)
+            self._operator = import_module(_OPERATING).operator_child(settings, settings.operator, load)
 
     def run(self, on_ready: Callable[[], None]) -> int:
         """Run until told to stop; returns the exit code."""
@@ -106,6 +106,8 @@ class Launch:
             lines.append(f"http://{import_module(_OPERATING).operator_address(settings, settings.operator)}")
         model = "gpt-4o-mini" if settings.transparent else "sim/echo"
         key = ' -H "Authorization: Bearer $OPENAI_API_KEY"' if settings.transparent else ""
+        if settings.identity == "keys":
+            key = ' -H "Authorization: Bearer $WEIGHBRIDGE_KEY"'
         data = f'{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}]}}'
         lines.append(f"curl {base}/chat/completions{key} -H \"Content-Type: application/json\" -d '{data}'")
         return "\n".join(lines) + "\n"

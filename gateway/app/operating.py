@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import quote
 
 import orjson
 import uvloop
 
+from gateway.app.declared import DeclaredNow
+from gateway.app.key_stores import key_store
 from gateway.app.supervisor import Child
 from gateway.config.addresses import Address
+from gateway.config.load import LoadResult
 from gateway.config.settings import ChdbStore, ClickHouseStore, Operator, Settings
 from gateway.core.errors import Misconfigured
 from gateway.operator.process import ADDRESS_FILE, OperatorOptions, run_operator
@@ -18,10 +22,16 @@ from gateway.operator.process import ADDRESS_FILE, OperatorOptions, run_operator
 log = logging.getLogger("weighbridge.launch")
 
 
-def operator_child(settings: Settings, operator: Operator) -> Child:
-    """Prepare the operator."""
+def operator_child(settings: Settings, operator: Operator, load: Callable[[], LoadResult]) -> Child:
+    """Prepare the operator.
+
+    Args:
+        settings: The configuration, checked.
+        operator: Its part for the operator.
+        load: Loads the configuration again.
+    """
     (settings.home / "run").mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Child("operator", partial(_run_operator, _operator_options(settings, operator)))
+    return Child("operator", partial(_run_operator, _operator_options(settings, operator, load)))
 
 
 def operator_address(settings: Settings, operator: Operator) -> Address:
@@ -42,7 +52,7 @@ def _run_operator(options: OperatorOptions, lifeline_fd: int, ready_fd: int) -> 
     return 0
 
 
-def _operator_options(settings: Settings, operator: Operator) -> OperatorOptions:
+def _operator_options(settings: Settings, operator: Operator, load: Callable[[], LoadResult]) -> OperatorOptions:
     return OperatorOptions(
         host=operator.address.host,
         port=operator.address.port,
@@ -52,6 +62,8 @@ def _operator_options(settings: Settings, operator: Operator) -> OperatorOptions
         run_dir=settings.home / "run",
         bodies_ttl_s=int(settings.capture.ttl_s),
         alerts=settings.alerts,
+        key_store=partial(key_store, settings),
+        declared=DeclaredNow(settings, load),
     )
 
 

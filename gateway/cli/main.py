@@ -20,9 +20,10 @@ COMMANDS = {
     "models": ("gateway.cli.models", "build, list and verify the models of the guards"),
     "schema": ("gateway.cli.schema", "print the JSON Schema of a file, for editors"),
     "traces": ("gateway.cli.traces", "follow, show, query and export recorded calls"),
+    "keys": ("gateway.cli.keys", "virtual keys: create, list, show, update, rotate, revoke"),
     "spend": ("gateway.cli.spend", "what calls have cost"),
 }
-LATER = ("policy diff", "keys", "cache", "ca", "bench")
+LATER = ("policy diff", "cache", "ca", "bench")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

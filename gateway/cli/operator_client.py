@@ -30,10 +30,15 @@ class BadAddress(Exception):
 
 
 class Unreachable(Exception):
-    """Nothing that speaks HTTP answers at the operator's address."""
+    """Nothing that speaks HTTP answers at the operator's address.
 
-    def __init__(self, address: str, reason: str) -> None:
+    Attributes:
+        nobody: Nobody listens there, so that nothing can have been done.
+    """
+
+    def __init__(self, address: str, reason: str, *, nobody: bool = False) -> None:
         super().__init__(f"the operator at {address} cannot be reached: {reason}")
+        self.nobody = nobody
 
 
 class Refused(Exception):
@@ -121,7 +126,8 @@ class OperatorClient:
         try:
             yield
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise Unreachable(self.address, _reason(error)) from None
+            nobody = isinstance(error, ConnectionRefusedError)
+            raise Unreachable(self.address, _reason(error), nobody=nobody) from None
 
 
 class Answer:

@@ -11,7 +11,7 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from gateway.core.errors import MalformedRequest, NotAvailable, RouteNotFound
+from gateway.core.errors import MalformedRequest, RouteNotFound
 from gateway.operator import parameters
 from gateway.operator.alert_view import alert_families
 from gateway.operator.deployments import deployments_now
@@ -204,10 +204,6 @@ class Api:
                 while True:
                     await response.write(events(*await watcher.next(HEARTBEAT_S)))
             return response
-
-    async def later(self, request: web.Request) -> web.StreamResponse:
-        """Named in the contract, not built yet."""
-        raise NotAvailable(f"{request.path} is not yet available.")
 
     def _exposition(self) -> str:
         plane = self._plane

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.clients.clock import Clock
+from gateway.clients.key_file import KeyFile
 from gateway.core.errors import StoreUnavailable
+from gateway.core.keys import Grant
 from gateway.operator.alert_view import AlertView
 from gateway.operator.audit import AuditLog
+from gateway.operator.keys import KeyAdmin
 from gateway.operator.metrics import ShipperView, StoreHealth
 from gateway.operator.queries import TraceQueries
 from gateway.operator.store import TraceStore
+from gateway.plugin.keys import KeyStore
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,10 @@ class Plane:
         open_store: ``None`` until the store is open.
         shipper: ``None`` until there is one.
         alerts: ``None`` where the configuration has none.
+        key_store: Where virtual keys are; ``None`` for the data home.
+        declared: Gives the virtual keys of the configuration.
         audit: Where changes are written down.
+        keys: What can be done with virtual keys.
     """
 
     run_dir: Path
@@ -40,10 +48,15 @@ class Plane:
     open_store: OpenStore | None = None
     shipper: ShipperView | None = None
     alerts: AlertView | None = None
+    key_store: KeyStore | None = None
+    declared: Callable[[], Sequence[Grant]] = tuple
     audit: AuditLog = field(init=False)
+    keys: KeyAdmin = field(init=False)
 
     def __post_init__(self) -> None:
-        self.audit = AuditLog(self.run_dir.parent, self.clock)
+        home = self.run_dir.parent
+        self.audit = AuditLog(home, self.clock)
+        self.keys = KeyAdmin(self.key_store or KeyFile(home), self.audit, self.declared, self.clock)
 
     @property
     def store(self) -> OpenStore:

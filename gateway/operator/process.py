@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from gateway.clients.clock import SystemClock
 from gateway.config.alerting import Alerts
 from gateway.core.errors import GatewayError, Misconfigured
 from gateway.core.ids import IdSource
+from gateway.core.keys import Grant
 from gateway.operator.alerts import Alerting, start_alerting
 from gateway.operator.audit import AuditShipper
 from gateway.operator.auth import Gate
@@ -32,6 +33,7 @@ from gateway.operator.queries import TraceQueries
 from gateway.operator.routes import build_app
 from gateway.operator.shipper import Shipper
 from gateway.operator.store import TraceStore
+from gateway.plugin.keys import KeyStore
 from gateway.plugin.traces import TraceDriver
 
 log = logging.getLogger("weighbridge.operator")
@@ -61,6 +63,8 @@ class OperatorOptions:
         run_dir: Where workers leave their counts, and the operator its address; a folder of the data home.
         bodies_ttl_s: How long captured bodies are kept.
         alerts: What money should give notice of, if anything.
+        key_store: Makes what keeps virtual keys; ``None`` for the data home's own.
+        declared: Gives the virtual keys of the configuration as it is now; blocks.
     """
 
     host: str
@@ -71,6 +75,8 @@ class OperatorOptions:
     run_dir: Path
     bodies_ttl_s: int = 30 * 86_400
     alerts: Alerts | None = None
+    key_store: Callable[[], KeyStore] | None = None
+    declared: Callable[[], Sequence[Grant]] = tuple
 
 
 def open_driver(traces_url: str) -> TraceDriver:
@@ -113,7 +119,8 @@ async def run_operator(
     stopping = stop or asyncio.Event()
     clock = SystemClock()
     options.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    plane = Plane(options.run_dir, clock)
+    key_store = options.key_store() if options.key_store is not None else None
+    plane = Plane(options.run_dir, clock, key_store=key_store, declared=options.declared)
     store = TraceStore(make_driver(options.traces_url), body_ttl_s=options.bodies_ttl_s)
     shipper = Shipper(options.spool_dir, OnceOpen(plane), clock)
     plane.shipper = shipper
@@ -137,6 +144,7 @@ async def run_operator(
                 await _ship_the_rest(shipper)
     finally:
         shipper.close()
+        await plane.keys.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
                 await store.close()

@@ -39,6 +39,13 @@ NEEDED: Needed = {
     ("GET", "/api/spend/forecast"): "viewer",
     ("GET", "/api/alerts"): "viewer",
     ("GET", "/api/keys"): "key_admin",
+    ("POST", "/api/keys"): "key_admin",
+    ("GET", "/api/keys/{id}"): "key_admin",
+    ("PATCH", "/api/keys/{id}"): "key_admin",
+    ("DELETE", "/api/keys/{id}"): "key_admin",
+    ("POST", "/api/keys/{id}/revoke"): "key_admin",
+    ("POST", "/api/keys/{id}/rotate"): "key_admin",
+    ("GET", "/api/audit"): "operator",
     # What leaves in bulk, in whatever shape was asked for, and what is written.
     ("GET", "/api/export"): "operator",
     ("GET", "/api/sql"): "operator",

@@ -15,6 +15,7 @@ from gateway.operator.api import MAX_PAGE, Api, as_columns
 from gateway.operator.auth import Gate
 from gateway.operator.edge import guard, json_answer
 from gateway.operator.export import FORMATS
+from gateway.operator.key_routes import KeyApi, about_keys
 from gateway.operator.openapi import OBJECT, ROWS, Operation, Parameter
 from gateway.operator.plane import Plane
 from gateway.operator.queries import Row
@@ -119,7 +120,7 @@ def build_app(plane: Plane, gate: Gate) -> web.Application:
         gate: Who is let in.
     """
     feed = Feed(partial(_fetch, plane), plane.clock)
-    table = operations(Api(plane, feed), SpendApi(plane))
+    table = operations(Api(plane, feed), SpendApi(plane), KeyApi(plane))
     described = openapi.document(table)
     page = openapi.page(table)
 
@@ -149,9 +150,9 @@ def build_app(plane: Plane, gate: Gate) -> web.Application:
     return app
 
 
-def operations(api: Api, spend: SpendApi) -> tuple[Operation, ...]:
+def operations(api: Api, spend: SpendApi, keys: KeyApi) -> tuple[Operation, ...]:
     """Everything that the plane answers, but for its own description and the console."""
-    return (*_about_the_process(api), *_about_exchanges(api), *about_money(spend), *_about_sql(api), *_later(api))
+    return (*_about_the_process(api), *_about_exchanges(api), *about_money(spend), *_about_sql(api), *about_keys(keys))
 
 
 async def _fetch(plane: Plane, after: str | None) -> tuple[list[Row], str]:
@@ -268,11 +269,4 @@ def _about_sql(api: Api) -> tuple[Operation, ...]:
             body=_QUERY,
             answer=_SQL_ANSWER,
         ),
-    )
-
-
-def _later(api: Api) -> tuple[Operation, ...]:
-    return tuple(
-        Operation(path=f"/api/{name}", name=name, summary=summary, handle=api.later, available=False)
-        for name, summary in (("keys", "Virtual keys."),)
     )

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from gateway.app.operating import operator_address, operator_child
+from gateway.clients.key_file import KeyFile
 from gateway.config.environment import Options
 from gateway.config.load import load_settings
 from gateway.config.settings import Operator, Settings
@@ -44,9 +45,11 @@ def test_a_port_that_the_system_chose_is_what_the_operator_has_left_word_of(tmp_
 )
 def test_the_operator_is_told_where_traces_go(tmp_path: Path, stores: str, url: str) -> None:
     settings, operator = loaded(tmp_path, f"version: 1\nstores: {{traces: '{stores}'}}\n", CH="a/b")
-    child = operator_child(settings, operator)
+    child = operator_child(settings, operator, partial(load_settings, Options(), {}, tmp_path))
     assert child.name == "operator"
     options = cast("partial[int]", child.run).args[0]
     assert options.traces_url.startswith(url)
     assert "a%2Fb" not in repr(options)
+    assert isinstance(options.key_store(), KeyFile)
+    assert options.declared() == ()
     assert (settings.home / "run").is_dir()

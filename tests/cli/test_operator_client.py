@@ -52,9 +52,9 @@ def test_documents_come_and_go(plane: OperatorPlane) -> None:
 
 def test_a_refusal_carries_the_operators_words(plane: OperatorPlane) -> None:
     with pytest.raises(Refused) as caught:
-        OperatorClient(plane.address).get("/api/keys")
-    assert (caught.value.status, caught.value.code) == (501, "not_yet_available")
-    assert str(caught.value) == "/api/keys is not yet available."
+        OperatorClient(plane.address).get("/api/keys/nobody")
+    assert (caught.value.status, caught.value.code) == (404, "key_not_found")
+    assert str(caught.value) == "No key has this id."
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,42 @@
+"""The virtual keys of the configuration as it is now, for the operator, which is never reloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.app.reloading import stamps
+from gateway.config.load import LoadResult
+from gateway.config.settings import KeyEntry, Settings
+from gateway.core.keys import Grant
+
+_GRANTED = Grant.__struct_fields__
+
+
+class DeclaredNow:
+    """Gives the keys; what does not check leaves the last good ones. Blocks while the file is read anew.
+
+    Args:
+        settings: The configuration as it was at the start.
+        load: Loads it again.
+    """
+
+    def __init__(self, settings: Settings, load: Callable[[], LoadResult]) -> None:
+        self._load = load
+        self._file = settings.file
+        self._seen = stamps((settings.file,))
+        self._keys = granted(settings.keys)
+
+    def __call__(self) -> tuple[Grant, ...]:
+        """Give the keys."""
+        now = stamps((self._file,))
+        if now != self._seen:
+            self._seen = now
+            settings = self._load().settings
+            if settings is not None:
+                self._keys = granted(settings.keys)
+        return self._keys
+
+
+def granted(entries: tuple[KeyEntry, ...]) -> tuple[Grant, ...]:
+    """What declared keys may do, without their secrets."""
+    return tuple(Grant(**{name: getattr(entry, name) for name in _GRANTED}) for entry in entries)
