@@ -15,7 +15,15 @@ _COLUMNS = ("id", "status", "team", "name", "models", "budget", "created_at", "e
 _WORDS = ("team", "tenant", "name", "budget", "expires")
 _LISTS = {"model": "models", "endpoint": "endpoints", "may_tag": "may_tag", "policy": "policies"}
 _ONCE = "The key is shown this once. Keep it where secrets are kept; nobody can read it again.\n"
-_NOTHING = {"models": [], "endpoints": [], "may_tag": None, "policies": [], "tags": {}, "budget": None, "expires": None}
+_NOTHING: dict[str, Any] = {
+    "models": [],
+    "endpoints": [],
+    "may_tag": None,
+    "policies": [],
+    "tags": {},
+    "budget": None,
+    "expires": None,
+}
 
 
 def register(subparsers: output.Subparsers) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -71,14 +72,14 @@ def terms(wish: Wish, now_s: float) -> dict[str, Any]:
     _check_tags(given.get("tags", {}))
     fields: dict[str, Any] = {}
     for name, value in given.items():
-        fields[_OURS.get(name, name)] = tuple(value) if isinstance(value, list) else value
+        fields[_OURS.get(name, name)] = tuple(cast("list[str]", value)) if isinstance(value, list) else value
     if "policies" in fields:
         fields["strict"] = "strict" in fields.pop("policies")
     if fields.get("budget") is not None:
         fields["budget"] = _read("budget", parse_budget, fields["budget"])
     if "expires" in fields:
         written = fields.pop("expires")
-        fields["expires_s"] = written and _read("expires", lambda text: parse_expiry(text, now_s), written)
+        fields["expires_s"] = written and _read("expires", partial(parse_expiry, now_s=now_s), written)
     return fields
 
 

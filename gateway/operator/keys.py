@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.clients.clock import Clock
 from gateway.config.units import parse_duration
-from gateway.core.errors import ClientError, GatewayError, MalformedRequest, RouteNotFound, StoreUnavailable
+from gateway.core.errors import ClientError, GatewayError, KeyChanged, MalformedRequest, RouteNotFound, StoreUnavailable
 from gateway.core.key_token import ID_BYTES, PREFIX, SECRET_BYTES, make_id, make_token
 from gateway.core.keys import Grant, KeySecret, StoredKey, digest_secret
 from gateway.operator.audit import Actor, AuditLog
@@ -154,15 +154,15 @@ class KeyAdmin:
             before = await self._changeable(name, ended=action == "key.revoke")
             after = msgspec.structs.replace(before, revision=before.revision + 1, **fields(before))
             if msgspec.structs.replace(after, revision=before.revision) == before:
-                break
+                return shown(before, self._now_s())
             try:
                 await self._put(actor, action, before, after)
-            except GatewayError as error:
-                if left and error.status == 409:
-                    continue
-                raise
-            return shown(after, self._now_s())
-        return shown(before, self._now_s())
+            except KeyChanged:
+                if not left:
+                    raise
+            else:
+                return shown(after, self._now_s())
+        raise KeyNotFound("No key has this id.", param="id")
 
     async def _changeable(self, name: str, *, ended: bool = False) -> StoredKey:
         found = (await self._keys()).get(_id_in(name))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +45,7 @@ def test_nothing_of_a_secret_is_shown():
         ({"revoked_s": NOW_S, "disabled": True}, "revoked"),
     ],
 )
-def test_a_key_says_how_it_is(fields: dict[str, object], status: str):
+def test_a_key_says_how_it_is(fields: dict[str, Any], status: str):
     assert shown(minted(**fields)[0], NOW_S)["status"] == status
 
 
