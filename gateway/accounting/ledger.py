@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -23,8 +24,8 @@ from gateway.wire import passthrough
 from gateway.wire.bridge import CODECS
 
 # Operations whose answers have tokens worth estimating; a list of models has none.
-_WEIGHED = frozenset({"chat", "text_completion", "embeddings"})
-# Larger requests, with images mostly, are laid out on a thread: the loop has other calls.
+WEIGHED = frozenset({"chat", "text_completion", "embeddings"})
+# Larger requests, with images mostly, and answers are read on a thread: the loop has other calls.
 _AT_ONCE_BYTES = 65_536
 
 
@@ -34,13 +35,36 @@ class Ledger:
     Args:
         accounting: Does the counting and pricing.
         background: Remembers answers that are made without their client.
+
+    Attributes:
+        settle: Writes what a call used and cost into its record, and charges it; of an answer in parts, the last one's.
+        settle_ordinary: Charges what a call used that has no record to write it into; gives what it cost.
     """
 
-    __slots__ = ("_accounting", "_background")
+    __slots__ = ("_accounting", "_background", "settle", "settle_ordinary")
 
     def __init__(self, accounting: Accounting, background: Background | None = None) -> None:
         self._accounting = accounting
         self._background = background or Background()
+        self.show(None)
+
+    def show(self, to: Callable[[Call, AnswerFacts], None] | None) -> None:
+        """Show somebody what is settled from now on; to nobody takes no step more than if there were no such thing."""
+        self.settle: Callable[[Call, ExchangeRecord, AnswerFacts], None] = self._settle
+        self.settle_ordinary: Callable[[Call, Deployment, AnswerFacts, int], int | None] = self._settle_ordinary
+        if to is None:
+            return
+
+        def settle(call: Call, record: ExchangeRecord, facts: AnswerFacts) -> None:
+            self._settle(call, record, facts)
+            to(call, facts)
+
+        def settle_ordinary(call: Call, deployment: Deployment, facts: AnswerFacts, at_us: int) -> int | None:
+            cost = self._settle_ordinary(call, deployment, facts, at_us)
+            to(call, facts)
+            return cost
+
+        self.settle, self.settle_ordinary = settle, settle_ordinary
 
     def reserve(self, principal: Principal, request: Request, deployment: Deployment) -> Lease | None:
         """Hold what the call may need; ``None`` where there are no limits.
@@ -62,8 +86,7 @@ class Ledger:
                 lease.void()
             call.lease = self.reserve(principal, request, deployment)
 
-    def settle_ordinary(self, call: Call, deployment: Deployment, facts: AnswerFacts, at_us: int) -> int | None:
-        """Charge what a call used that has no record to write it into; gives what it cost."""
+    def _settle_ordinary(self, call: Call, deployment: Deployment, facts: AnswerFacts, at_us: int) -> int | None:
         lease, call.lease = call.lease, None
         usage, template = facts.usage, call.template
         if lease is not None:
@@ -74,8 +97,7 @@ class Ledger:
             deployment, usage, at_us, model=template.model_requested, served=facts.model_served
         )
 
-    def settle(self, call: Call, record: ExchangeRecord, facts: AnswerFacts) -> None:
-        """Write what a call used and cost into its record, and charge it; of an answer in parts, the last one's."""
+    def _settle(self, call: Call, record: ExchangeRecord, facts: AnswerFacts) -> None:
         if call.deployment is not None:
             self._accounting.settle(record, facts, call.deployment)
         lease, call.lease = call.lease, None
@@ -136,21 +158,17 @@ class Ledger:
                 return self._background.fetched(request.stored, facts.fetched)
             if self._background.began(call.answer):
                 return None
-        if request is None or attempt is None or attempt.status != 200 or request.operation not in _WEIGHED:
+        if request is None or attempt is None or attempt.status != 200 or request.operation not in WEIGHED:
             return None
-        reader = attempt.reader
-        document = None
-        if reader is None:
-            framed = passthrough.open_answer(attempt.headers, call.answer)
-            try:
-                document = orjson.loads(call.answer) if framed is None else framed[0]
-            except orjson.JSONDecodeError:
-                return None
         asked = request.document
         if call.part is not None:
             asked, text = call.part.document, call.part.text
+        elif len(call.answer) <= _AT_ONCE_BYTES:
+            text = _said(call, attempt)
         else:
-            text = call.dialect.answer_text(document, [] if reader is None else said_to_us(attempt, reader))
+            text = await asyncio.to_thread(_said, call, attempt)
+        if text is None:
+            return None
         if len(request.body) <= _AT_ONCE_BYTES:
             counted, model = _laid_out(call, request, asked, facts)
         else:
@@ -160,6 +178,18 @@ class Ledger:
         else:
             usage = await self._accounting.estimate(request, call.dialect.segments(asked), text)
         return usage if facts.begun is None else gone_on(facts.begun, usage)
+
+
+def _said(call: Call, attempt: AttemptView) -> str | None:
+    """Give the text of an answer, or of as much as came of it; ``None`` where it cannot be read."""
+    if attempt.reader is not None:
+        return call.dialect.answer_text(None, said_to_us(attempt, attempt.reader))
+    framed = passthrough.open_answer(attempt.headers, call.answer)
+    try:
+        document = orjson.loads(call.answer) if framed is None else framed[0]
+    except orjson.JSONDecodeError:
+        return None
+    return call.dialect.answer_text(document, [])
 
 
 def _laid_out(call: Call, request: Request, asked: Any, facts: AnswerFacts) -> tuple[Counted | None, str]:

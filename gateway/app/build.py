@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gateway.accounting.background import Background
+from gateway.accounting.comparing import Comparing
 from gateway.accounting.ledger import Ledger
 from gateway.accounting.limits import Limits
 from gateway.accounting.meter import Accounting
@@ -81,6 +82,7 @@ class Shared:
     probes: Probes = field(init=False)
     keyring: KeyRing = field(init=False)
     mirrors: Mirrors = field(init=False)
+    comparing: Comparing = field(init=False)
     _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
     _tokens: dict[Secret | EntraEntry, TokenSource] = field(default_factory=dict[Secret | EntraEntry, TokenSource])
     _signers: dict[tuple[Secret, str], SigningKeys] = field(default_factory=dict[tuple[Secret, str], SigningKeys])
@@ -90,6 +92,7 @@ class Shared:
         self.healths = Healths(lambda: self.clock.monotonic_ns() / 1e9)
         self.loads = LoadWatch(self.http, self.clock, self.healths.said)
         self.keyring = KeyRing(self.clock)
+        self.comparing = Comparing(self.clock.sleep, self.metrics.estimate_errors.add)
         self.probes = Probes(self.recorder, self.metrics, self.clock, self.ids)
         self.mirrors = Mirrors(self.recorder, self.metrics, self.clock, self.ids)
 
@@ -177,6 +180,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         endings=shared.endings,
         mirrors=shared.mirrors if settings.mirrors else None,
     )
+    shared.comparing.install(pipeline.ledger, settings.compare_estimates_s)
     guards.connect(InnerCalls(pipeline).ask)
     shared.probes.install(pipeline, settings)
     shared.mirrors.install(pipeline, settings)

@@ -175,7 +175,10 @@ class Worker:
     def _chores(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
         """Begin what goes on beside the calls, until the worker ends it."""
         keys = self.shared.keyring.run(self._renew)
-        work = (self.spool.run(), self._count(), self._watch(), self.shared.probes.run(), keys)
+        work = [self.spool.run(), self._count(), self._watch(), self.shared.probes.run(), keys]
+        if self.options.index == 0:
+            # One worker's calls are like the others', and what counts tokens takes memory.
+            work.append(self.shared.comparing.run())
         return [loop.create_task(each) for each in work] + start_hinting(self.settings.hints, self.shared)
 
     async def reload(self) -> None:

@@ -16,6 +16,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _reconcile(commands)
     _forecast(commands)
+    _estimates(commands)
 
 
 def _reconcile(commands: output.Subparsers) -> None:
@@ -77,6 +78,36 @@ def _forecast(commands: output.Subparsers) -> None:
     )
     add_options(parser)
     parser.set_defaults(func=asking(_later("gateway.cli.spend_forecast")))
+
+
+def _estimates(commands: output.Subparsers) -> None:
+    parser = commands.add_parser(
+        "estimates",
+        argument_default=argparse.SUPPRESS,
+        help="how far estimates of tokens were from what providers reported",
+        description="How far estimates of tokens were from what providers reported, on calls taken for comparison "
+        "(telemetry.compare_estimates).",
+        epilog="example:\n  weighbridge spend estimates",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_options(parser)
+    parser.set_defaults(func=asking(_show_estimates))
+
+
+def _show_estimates(args: argparse.Namespace, operator: OperatorClient) -> int:
+    rows = operator.get("/api/spend/estimates", {})["estimates"]
+    if args.json:
+        output.write_json(rows)
+    elif rows:
+        output.write(output.table(output.columns_of(rows), [_percents(row) for row in rows]))
+    else:
+        output.write("No call has been taken for comparison yet.\n")
+    return output.DONE
+
+
+def _percents(row: output.Row) -> output.Row:
+    shown = {name: row[name] for name in ("difference", "mean_error", "median_error_below", "p95_error_below")}
+    return {**row, **{name: "" if share is None else f"{share:.1%}" for name, share in shown.items()}}
 
 
 def _later(module: str) -> Callable[[argparse.Namespace, OperatorClient], int]:

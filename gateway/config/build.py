@@ -104,6 +104,7 @@ class Builder:
             prices=self._prices(),
             prometheus=spec.telemetry.prometheus,
             alerts=alerts_from(spec.alerts, self.references, self.document),
+            compare_estimates_s=spec.telemetry.compare_estimates_s,
             plugins=spec.plugins,
         )
         self.problems += self.references.problems

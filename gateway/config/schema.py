@@ -289,17 +289,20 @@ def _served(value: object) -> object:
     return value
 
 
+Delay = Annotated[
+    float, BeforeValidator(parse_duration), Field(ge=0), WithJsonSchema({"type": "string", "examples": ["0s", "15s"]})
+]
+
+
 class TelemetrySpec(Strict):
     """What is told to other systems."""
 
     otlp: NotYet = None
     prometheus: Annotated[bool, BeforeValidator(_served)] = True
     sample: Annotated[float, BeforeValidator(_everything), WithJsonSchema({"const": "100%"})] = 1.0
+    compare_estimates_s: Delay = Field(10.0, validation_alias="compare_estimates")
 
 
-Delay = Annotated[
-    float, BeforeValidator(parse_duration), Field(ge=0), WithJsonSchema({"type": "string", "examples": ["0s", "15s"]})
-]
 PluginName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
 
 

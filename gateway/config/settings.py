@@ -225,6 +225,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         hints: Where gateways tell one another which deployments they leave alone; ``None`` for nowhere.
         keys: The virtual keys that are declared; with ``identity`` ``open`` there are none and nobody is asked.
         key_store: Where all others are; ``None`` for the home.
+        compare_estimates_s: One call in this time is estimated although its usage was reported; 0 for none.
         names_key: Seals the names of answers that providers keep; without one, the home has its own.
         alerts: What money should give notice of, if anything.
         plugins: Names of the plugins whose code is loaded.
@@ -250,6 +251,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     policies: Policies
     prices: Prices
     prometheus: bool
+    compare_estimates_s: float = 0.0
     routes: dict[str, RoutePolicy] = {}
     mirrors: tuple[ModelEntry, ...] = ()
     hints: RedisStore | None = None

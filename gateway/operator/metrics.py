@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from gateway.operator.deployment_families import deployment_families
+from gateway.operator.estimate_families import estimate_families
 from gateway.operator.families import Family, LabelValues
 from gateway.recording import metrics as counted
 from gateway.recording.metrics import Number, Snapshot, read_snapshot
@@ -96,6 +97,7 @@ def worker_families(snapshots: Sequence[Snapshot], now_ms: int) -> list[Family]:
         *_times(snapshots),
         *_incidents(snapshots),
         *deployment_families(snapshots, fresh),
+        *estimate_families(snapshots),
         *_gauges(fresh),
         *_processes(snapshots, fresh),
     ]

@@ -38,6 +38,7 @@ NEEDED: Needed = {
     ("GET", "/api/spend"): "viewer",
     ("GET", "/api/spend/forecast"): "viewer",
     ("GET", "/api/alerts"): "viewer",
+    ("GET", "/api/spend/estimates"): "viewer",
     ("GET", "/api/keys"): "key_admin",
     ("POST", "/api/keys"): "key_admin",
     ("GET", "/api/keys/{id}"): "key_admin",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from gateway.core.limits import Period
 from gateway.operator import parameters
 from gateway.operator.alert_view import alerts_now
 from gateway.operator.edge import json_answer
+from gateway.operator.estimates import estimates_now
 from gateway.operator.forecasts import FORECAST_BY, PERIODS, Forecasts
 from gateway.operator.plane import Plane
 from gateway.operator.spend import SpendBook
@@ -61,6 +63,10 @@ class SpendApi:
     async def alerts(self, request: web.Request) -> web.StreamResponse:
         """Where the rules of alerts stand."""
         return json_answer({"alerts": alerts_now(self._plane.alerts)})
+
+    async def estimates(self, _request: web.Request) -> web.StreamResponse:
+        """How far estimates of tokens were from what providers reported."""
+        return json_answer({"estimates": await asyncio.to_thread(estimates_now, self._plane.run_dir)})
 
 
 def read_query(query: Query, now_us: int) -> SpendQuery:

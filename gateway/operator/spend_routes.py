@@ -64,6 +64,18 @@ _FORECASTS = {
 }
 _FORECAST_BY = Parameter(name="by", summary="One dimension.", schema={"enum": list(FORECAST_BY), "default": "team"})
 _PER = Parameter(name="per", summary="Which period.", schema={"enum": list(PERIODS), "default": "month"})
+_ESTIMATE = {
+    "type": "object",
+    "properties": {
+        **{key: {"type": "string"} for key in ("provider", "rules")},
+        "direction": {"enum": ["input", "output"]},
+        **{key: {"type": "integer"} for key in ("calls", "reported_tokens", "estimated_tokens")},
+        "difference": {**_PART, "description": "of all tokens; below 0 where too few were estimated"},
+        "mean_error": {**_PART, "description": "of a call, whichever way"},
+        "median_error_below": {**_PART, "description": "half of the calls were no farther off; null: above 100 %"},
+        "p95_error_below": _PART,
+    },
+}
 _BY = Parameter(
     name="by", summary=f"Up to four of {_NAMES}, separated by commas.", schema={"type": "string", "default": "team"}
 )
@@ -107,5 +119,12 @@ def about_money(api: SpendApi) -> tuple[Operation, ...]:
             summary="Where the rules of alerts stand, and what the last look at each saw.",
             handle=api.alerts,
             answer=_ALERTS,
+        ),
+        Operation(
+            path="/api/spend/estimates",
+            name="spend_estimates",
+            summary="How far estimates of tokens were from what providers reported, on calls taken for comparison.",
+            handle=api.estimates,
+            answer={"type": "object", "properties": {"estimates": {"type": "array", "items": _ESTIMATE}}},
         ),
     )

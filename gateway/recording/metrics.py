@@ -20,6 +20,7 @@ from gateway.core.mirror_told import MirrorCounts
 from gateway.core.probe_spend import ProbeSpend
 from gateway.core.queue_told import QueueCounts, queues_added_up
 from gateway.core.record import AttemptRecord, ExchangeRecord, GuardEvent
+from gateway.recording.estimate_errors import ErrorCounts, ErrorKey, EstimateErrors, errors_added_up
 from gateway.recording.process import cpu_seconds, resident_bytes
 from gateway.recording.tries import FIRST, OK, Tries, TryKey, added, outcome
 
@@ -68,6 +69,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
         deployments: How those fare whose health is watched, as this worker knows it.
         queues: What came of waiting in front of full deployments, by alias.
         load_reads: How often servers' own load was read, by provider and what came of it.
+        estimate_errors: How far estimates of tokens were from what was reported.
         hints: What came of telling other gateways and listening to them; ``None`` where there is no place for that.
     """
 
@@ -86,6 +88,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     deployments: list[DeploymentHealth] = []
     queues: list[QueueCounts] = []
     load_reads: list[tuple[tuple[str, str], int]] = []
+    estimate_errors: list[tuple[ErrorKey, ErrorCounts]] = []
     hints: HintCounts | None = None
     spool_dropped_lines: int = 0
     spool_dropped_bodies: int = 0
@@ -220,6 +223,7 @@ class Metrics:
         self.queues: list[QueueCounts] = []
         self.load_reads: dict[tuple[str, str], int] = {}
         self.hints: HintCounts | None = None
+        self.estimate_errors = EstimateErrors()
         self._tries = Tries(max_label_sets)
         self._probes: dict[str, ProbeSpend] = {}
         self._mirrors: dict[tuple[str, str], MirrorCounts] = {}
@@ -306,6 +310,7 @@ class Metrics:
         self._overhead.sum_ms = before.overhead_sum_ms
         self._guard_events = dict(before.guard_events)
         self._tries.counts = dict(before.tries)
+        self.estimate_errors.counts = errors_added_up([before.estimate_errors])
         self._probes = {each.alias: each for each in before.probes}
         self._mirrors = {(each.alias, each.to): each.resumed() for each in before.mirrors}
         self._config_reloads = dict(before.config_reloads)
@@ -340,6 +345,7 @@ class Metrics:
             deployments=self.deployments,
             queues=queues_added_up((before.queues, self.queues)),
             load_reads=list(added(before.load_reads, self.load_reads).items()),
+            estimate_errors=list(self.estimate_errors.counts.items()),
             hints=self.hints and hints_added_up((before.hints, self.hints)),
             spool_dropped_lines=before.spool_dropped_lines + self.spool_dropped_lines,
             spool_dropped_bodies=before.spool_dropped_bodies + self.spool_dropped_bodies,

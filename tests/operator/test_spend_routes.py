@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from gateway.operator.spend_query import COLUMNS
+from gateway.recording.metrics import Metrics
+from tests.support.clock import ManualClock
 from tests.support.operator_plane import OperatorPlane, exchange
 
 
@@ -14,3 +16,17 @@ def test_what_is_described_is_what_is_read(plane: OperatorPlane) -> None:
     _, answer = plane.get("/api/spend?team=described")
     assert line["properties"].keys() <= answer["rows"][0].keys()
     assert answer["rows"][0].keys() - answer["total"].keys() == {"team"}
+
+
+def test_estimates_are_answered_as_described(plane: OperatorPlane) -> None:
+    worker = Metrics(7, ManualClock().unix_ms)
+    worker.estimate_errors.add(("p", "openai", "input"), 104, 100)
+    worker.write_snapshot(plane.run_dir / "worker-7.metrics.json")
+    _, described = plane.get("/openapi.json")
+    operation = described["paths"]["/api/spend/estimates"]["get"]
+    line = operation["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["estimates"]["items"]
+    status, answer = plane.get("/api/spend/estimates")
+    assert status == 200
+    (row,) = [row for row in answer["estimates"] if row["provider"] == "p"]
+    assert row.keys() == line["properties"].keys()
+    assert row["mean_error"] == 0.04
