@@ -237,7 +237,7 @@ class Going:
             # Who is judged by other rules would have to be judged by them from the beginning.
             if course.guard is self.course.guard:
                 try:
-                    lease = self._rooms.ledger.ahead(course.principal, self._request, course.deployment)
+                    lease = self._rooms.ledger.ahead(self._call, course.principal, self._request, course.deployment)
                     return _Prepared(course, *self._written(course, seam, usage), lease)
                 except (UnsupportedField, RateLimited):
                     pass

@@ -22,10 +22,9 @@ from gateway.core.exchange import Request
 from gateway.core.ports import Reply
 from gateway.core.record import AttemptRecord
 from gateway.core.signal import Signal
-from gateway.core.usage import Usage
 from gateway.course import Course
 from gateway.moves import TOO_LONG, Rooms, left_s, let_go, move
-from gateway.purse import Lost, Purse
+from gateway.purse import Lost, Purse, charge_lost
 from gateway.sides import Seat, Side, Tried
 from gateway.trip import Trip
 
@@ -33,7 +32,6 @@ from gateway.trip import Trip
 OUTRUN = "outrun"
 # Asking twice for these is no more than work done twice.
 _ASKED_TWICE = frozenset({"chat", "text_completion", "embeddings"})
-_BYTES_A_TOKEN = 4
 
 
 def may_hedge(trip: Trip, request: Request) -> bool:
@@ -276,18 +274,18 @@ class Race:
         side.trip.outrun((attempt.ended_ns - attempt.sent_ns) / 1e9)
         let_go(call)
         tried = journal.tried(journal.record(call), call, code)
+        lost = None
         if tried is not None:
             self._tries.append(tried)
             if self._purse is not None:
-                self._purse.lost.append(Lost(tried, side.course.deployment, side.told(), side.held_tokens()))
+                lost = self._purse.lose(Lost(tried, side.course.deployment, side.told(), side.held_tokens()))
         lease, call.lease = call.lease, None
         purse, second = self._purse, self._second
         if purse is not None and side is self._first and second is not None and second.call.lease is not None:
             # What the second holds takes its place.
             lease, purse.lease = purse.lease, None
         if lease is not None:
-            tokens = len(side.request.body) // _BYTES_A_TOKEN
-            lease.settle(Usage(input_fresh_tokens=tokens, source="estimated"))
+            charge_lost(self._rooms, (side.request, side.course.deployment), lease, lost)
 
     def _fail(self, side: Side) -> None:
         """One has failed, and the other is at work on the call."""

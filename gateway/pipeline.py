@@ -96,7 +96,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     def _take(self, call: Call, request: Request, course: Course) -> None:
         call.deployment = course.deployment
         call.template = course.template
-        call.lease = self.ledger.reserve(course.principal, request, course.deployment)
+        call.lease = self.ledger.reserve(call, course.principal, request, course.deployment)
 
     async def admit(self, call: Call, request: Request, course: Course) -> tuple[Course, Any]:
         """Let guards look at a request; where a rule sends it elsewhere, by the rules that hold there, once."""

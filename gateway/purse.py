@@ -8,7 +8,7 @@ from gateway.core.call import Call
 from gateway.core.exchange import Deployment, Request
 from gateway.core.ports import Lease
 from gateway.core.record import AttemptRecord
-from gateway.core.usage import Usage
+from gateway.core.usage import Usage, total
 from gateway.moves import Rooms
 from gateway.routing.hedge_budget import Amount, HedgeBudget
 
@@ -25,12 +25,14 @@ class Lost(msgspec.Struct):
         deployment: Whose it was.
         told: What the provider had reported until then, if anything.
         tokens: As many as its text is likely to have that rules held back until then.
+        charged: Tokens and nano-dollars that limits were charged already, where it had a lease of its own.
     """
 
     tried: AttemptRecord
     deployment: Deployment
     told: Usage | None
     tokens: int = 0
+    charged: tuple[int, int] = (0, 0)
 
 
 class Purse:
@@ -76,8 +78,15 @@ class Purse:
             The call's own lease, for the parts that follow: nobody is asked beside them.
         """
         if usage is not None:
-            self._pay(usage)
+            tokens, nanousd = self._pay(usage)
+            if self._call.spent is not None:
+                self._call.spent.owe(_vain(tokens), nanousd)
         return self.lease
+
+    def lose(self, lost: Lost) -> Lost:
+        """Note what has to be paid for."""
+        self.lost.append(lost)
+        return lost
 
     def give_back(self) -> None:
         """Nothing was lost."""
@@ -85,20 +94,20 @@ class Purse:
         if taken is not None:
             self._budget.correct(taken, _NOTHING)
 
-    def settle(self, usage: Usage | None) -> None:
+    def settle(self, usage: Usage | None, nanousd: int | None = None) -> None:
         """End the call, and book what was used in vain: as its provider has told, else by what the answer used."""
-        if usage is not None:
-            self._pay(usage)
+        tokens, vain_nanousd = (0, 0) if usage is None else self._pay(usage)
         if self.lease is not None:
-            self.lease.settle(usage)
+            self.lease.settle(total(usage, _vain(tokens)), None if nanousd is None else nanousd + vain_nanousd)
 
     def void(self) -> None:
         """End a call that never reached a provider."""
         if self.lease is not None:
             self.lease.void()
 
-    def _pay(self, usage: Usage) -> None:
-        tokens, nanousd = 0, 0
+    def _pay(self, usage: Usage) -> tuple[int, int]:
+        """Book what was used in vain; gives the tokens and the money that no limit was charged for yet."""
+        tokens, nanousd, charged_tokens, charged_nanousd = 0, 0, 0, 0
         for each in self.lost:
             used = each.told or self._likely(usage, each.tokens)
             tried = each.tried
@@ -106,12 +115,15 @@ class Purse:
             tried.cost_nanousd = self._price(each.deployment, used)
             tokens += used.input_tokens + used.output_tokens
             nanousd += tried.cost_nanousd or 0
+            charged_tokens += each.charged[0]
+            charged_nanousd += each.charged[1]
         taken, self._taken = self._taken, None
         if taken is not None:
             self._budget.correct(taken, Amount(tokens, nanousd))
         deployment = self._call.deployment
         cost = None if deployment is None else self._price(deployment, usage)
         self._budget.earn(Amount(usage.input_tokens + usage.output_tokens, cost))
+        return tokens - charged_tokens, nanousd - charged_nanousd
 
     def _likely(self, usage: Usage, tokens: int) -> Usage:
         """What an answer used that was stopped: of a stream what was held back; a whole one may have been ready."""
@@ -128,3 +140,17 @@ class Purse:
         model = call.request.model if call.request is not None else ""
         at_us = self._rooms.journal.started_us(call.incoming.received_ns)
         return self._rooms.ledger.price(deployment, usage, at_us, model, "")
+
+
+def _vain(tokens: int) -> Usage | None:
+    return Usage(input_fresh_tokens=tokens, source="estimated") if tokens else None
+
+
+def charge_lost(rooms: Rooms, asked: tuple[Request, Deployment], lease: Lease, lost: Lost | None) -> None:
+    """End what was held for a try that is stopped: it has used its input; the rest is charged with the call."""
+    request, deployment = asked
+    usage = Usage(input_fresh_tokens=len(request.body) // _BYTES_A_TOKEN, source="estimated")
+    cost = rooms.ledger.price(deployment, usage, rooms.journal.started_us(rooms.journal.now_ns()), request.model, "")
+    lease.settle(usage, cost)
+    if lost is not None:
+        lost.charged = usage.input_tokens, cost or 0

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from gateway.core.call import Call
 from gateway.core.errors import (
     ConnectFailed,
     IdleTimeout,
 )
 from gateway.core.exchange import ContinueRule, Principal, Request, RoutePolicy
 from gateway.core.limits import LimitRule
+from gateway.wire import passthrough
 from tests.support.cut_streams import TARGETS, TOLD, documents, pieces, playing, read, text_of
 from tests.support.rooms import (
     DONE,
@@ -25,6 +27,7 @@ from tests.support.rooms import (
     stream,
     whole,
 )
+from tests.support.sinks import ListReply
 from tests.test_continuing import CUT, at, body_of, scripted
 from tests.test_travel import OTHER
 
@@ -240,11 +243,12 @@ def test_a_limit_that_is_full_at_the_next_provider_passes_it_over():
         busy = LimitRule(scope="provider", concurrency=1)
         rooms = scripted(stream(event("Once "), CUT), limits=(busy,), to=(PROVIDER, OTHER))
         asked = Request(dialect="openai_chat", operation="chat", route="/", upstream_path="/", model="m")
-        course = rooms.pipeline.ledger.reserve(Principal(), asked, OTHER)
-        assert course is not None
+        call = Call(chat(), ListReply(rooms.log), None, passthrough.DIALECT)
+        lease = rooms.pipeline.ledger.reserve(call, Principal(), asked, OTHER)
+        assert lease is not None
         reply = await rooms.serve(chat(stream=True))
         assert b'"error"' in reply.body
         assert len(rooms.wires) == 1
-        course.void()
+        lease.void()
 
     run(test)

@@ -76,7 +76,9 @@ def test_a_third_goes_on_and_all_are_on_the_record(winner: int):
         costs = [each.cost_nanousd or 0 for each in record.attempts]
         assert all(costs)
         assert record.cost_nanousd == sum(costs)
-        assert rooms.log.count(f"settle {record.input_tokens}+{record.output_tokens}") == 1
+        # Limits are charged for what was used in vain too.
+        charged = (record.input_tokens or 0) + (lost.input_tokens or 0)
+        assert rooms.log.count(f"settle {charged}+{record.output_tokens}") == 1
 
     run(test)
 

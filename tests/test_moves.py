@@ -23,7 +23,7 @@ def begun(rooms: Duel) -> tuple[Call, Request, Course]:
     call.dialect, call.request = _, request = select(call.incoming)
     course = rooms.pipeline.courses.find(call, request)
     call.deployment, call.template = course.deployment, course.template
-    call.lease = rooms.pipeline.ledger.reserve(course.principal, request, course.deployment)
+    call.lease = rooms.pipeline.ledger.reserve(call, course.principal, request, course.deployment)
     return call, request, course
 
 

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, timedelta, tzinfo
 
-from gateway.core.errors import Misconfigured
+from gateway.config.zones import zone_of
 from gateway.core.limits import Period
 
 _NS = 1_000_000_000
 _DAYS_A_WEEK = 7
-
-
-def zone_of(name: str) -> tzinfo:
-    """Give a time zone.
-
-    Raises:
-        Misconfigured: There is none of this name on this machine.
-    """
-    if name == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, KeyError) as error:
-        raise Misconfigured(f"There is no time zone '{name}' on this machine.") from error
 
 
 def bounds_ns(period: Period, unix_ns: int) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request
 from gateway.core.ports import AttemptView, StreamReader
 from gateway.core.ports import Lease as Held
 from gateway.core.record import ExchangeRecord
-from gateway.core.usage import Usage, total
+from gateway.core.usage import Usage
 from gateway.wire import passthrough
 from gateway.wire.bridge import CODECS
 
@@ -66,13 +66,18 @@ class Ledger:
 
         self.settle, self.settle_ordinary = settle, settle_ordinary
 
-    def reserve(self, principal: Principal, request: Request, deployment: Deployment) -> Lease | None:
+    def reserve(self, call: Call, principal: Principal, request: Request, deployment: Deployment) -> Lease | None:
         """Hold what the call may need; ``None`` where there are no limits.
 
         Raises:
             RateLimited: A limit has no room for it.
+            BudgetExceeded: A budget has none.
+            PermissionDenied: Nobody knows what it costs, and a budget demands that.
         """
-        return self._accounting.reserve(principal, request, deployment) if self._accounting.limited else None
+        if not self._accounting.limited:
+            return None
+        labels = call.labels
+        return self._accounting.reserve(principal, request, deployment, None if labels is None else labels.tags)
 
     def move(self, call: Call, principal: Principal, request: Request, deployment: Deployment) -> None:
         """Hold for another deployment what a call holds; what it failed to use at the one before is not charged.
@@ -84,38 +89,49 @@ class Ledger:
             lease, call.lease = call.lease, None
             if lease is not None:
                 lease.void()
-            call.lease = self.reserve(principal, request, deployment)
+            call.lease = self.reserve(call, principal, request, deployment)
 
     def _settle_ordinary(self, call: Call, deployment: Deployment, facts: AnswerFacts, at_us: int) -> int | None:
         lease, call.lease = call.lease, None
         usage, template = facts.usage, call.template
+        cost = None
+        if usage is not None and template is not None:
+            cost = self._accounting.cost_nanousd(
+                deployment, usage, at_us, model=template.model_requested, served=facts.model_served
+            )
         if lease is not None:
-            lease.settle(usage)
-        if usage is None or template is None:
-            return None
-        return self._accounting.cost_nanousd(
-            deployment, usage, at_us, model=template.model_requested, served=facts.model_served
-        )
+            lease.settle(usage, cost)
+            self._learn(call, usage)
+        return cost
 
     def _settle(self, call: Call, record: ExchangeRecord, facts: AnswerFacts) -> None:
         if call.deployment is not None:
             self._accounting.settle(record, facts, call.deployment)
         lease, call.lease = call.lease, None
-        if lease is not None:
-            lease.settle(facts.usage if call.spent is None else total(call.spent.owed, facts.usage))
+        if lease is None:
+            return
+        if call.spent is None:
+            lease.settle(facts.usage, record.cost_nanousd)
+            self._learn(call, facts.usage)
+        else:
+            lease.settle(*call.spent.due(facts.usage, record.cost_nanousd))
+
+    def _learn(self, call: Call, usage: Usage | None) -> None:
+        if usage is not None and call.request is not None and call.deployment is not None:
+            self._accounting.learn(call.request, call.deployment, usage)
 
     def weigh_part(self, call: Call, record: ExchangeRecord, facts: AnswerFacts) -> None:
         """Write what a part of an answer used and cost into the call's record; it is charged with the rest of it."""
         if call.deployment is not None:
             self._accounting.settle(record, facts, call.deployment)
 
-    def ahead(self, principal: Principal, request: Request, deployment: Deployment) -> Lease | None:
+    def ahead(self, call: Call, principal: Principal, request: Request, deployment: Deployment) -> Lease | None:
         """Hold what a call needs of the limits on the deployment that goes on with it; ``None`` where there are none.
 
         Raises:
             RateLimited: A limit has no room for it.
         """
-        return self.reserve(principal, request, deployment) if self._accounting.by_provider else None
+        return self.reserve(call, principal, request, deployment) if self._accounting.by_provider else None
 
     @staticmethod
     def change(call: Call, lease: Held | None) -> None:
@@ -123,8 +139,8 @@ class Ledger:
         if lease is not None:
             held, call.lease = call.lease, lease
             if held is not None and call.spent is not None:
-                held.settle(call.spent.owed)
-                call.spent.owed = None
+                held.settle(*call.spent.due(None, 0))
+                call.spent.owed, call.spent.owed_nanousd = None, 0
 
     def price(self, deployment: Deployment, usage: Usage, at_us: int, model: str, served: str) -> int | None:
         """Price a part of a call: see :meth:`gateway.accounting.prices.PriceBook.cost_nanousd`."""

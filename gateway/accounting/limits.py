@@ -41,11 +41,15 @@ class Falling(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         charges: The counters that it draws on.
+        tokens: One of them counts tokens.
+        money: One of them counts money.
         priced: It may pass only when somebody knows what it costs: the scope of the rule that says so, else empty.
         ends: Its stream ends when there is no more for it.
     """
 
     charges: tuple[Charge, ...]
+    tokens: bool = False
+    money: bool = False
     priced: str = ""
     ends: bool = False
 
@@ -109,8 +113,6 @@ class Limits:
     Attributes:
         any: There is a rule, or a key may have a budget.
         by_provider: Some rule depends on who serves a call.
-        count_tokens: Some rule is about tokens; without one, nobody need work out a reservation.
-        count_money: The same of money.
     """
 
     def __init__(
@@ -120,34 +122,24 @@ class Limits:
             _check(rule)
         self._rules = _named(rules)
         self.state = MemoryState(clock) if state is None else state
+        self.unix_us = clock.unix_us
         self._falling: dict[tuple[Names, Budget | None], Falling] = {}
         self.any = bool(rules) or budgets
         self.by_provider = any("provider" in {rule.scope, *rule.match} for rule in rules)
-        self.count_tokens = any(rule.tokens is not None for rule in rules)
-        self.count_money = budgets or any(rule.cost is not None or rule.budget is not None for rule in rules)
         self._by_tag = any("tag" in {rule.scope, *rule.match} for rule in rules)
 
-    def take(
-        self,
-        principal: Principal,
-        names: tuple[str, str],
-        amounts: tuple[int, int | None],
-        tags: Mapping[str, str] | None = None,
-    ) -> Lease:
+    def take(self, falling: Falling, amounts: tuple[int, int | None]) -> Lease:
         """Take one request, these tokens, this money and one seat from every limit that applies, or nothing at all.
 
         Args:
-            principal: Who is calling.
-            names: The model and the provider.
+            falling: Which these are.
             amounts: Tokens and nano-dollars to reserve; no number for money where nobody knows the price.
-            tags: What the call says of itself, beside the caller's own tags.
 
         Raises:
             RateLimited: At least one has no room; ``retry_after_s`` says when all of them would have.
             BudgetExceeded: The same, where it is one of money for which it takes longest.
             PermissionDenied: Nobody knows what the call costs, and a limit on money demands that.
         """
-        falling = self.falling(principal, names, tags)
         if not falling.charges:
             return _NOTHING_HELD
         asked = asked_of(falling, amounts)
@@ -157,7 +149,13 @@ class Limits:
         return Lease(answer, asked, ends=falling.ends)
 
     def falling(self, principal: Principal, names: tuple[str, str], tags: Mapping[str, str] | None = None) -> Falling:
-        """Find out what a call falls under."""
+        """Find out what a call falls under.
+
+        Args:
+            principal: Who is calling.
+            names: The model and the provider.
+            tags: What the call says of itself, beside the caller's own tags.
+        """
         shown = _tags(principal.tags, tags) if self._by_tag else ()
         key: tuple[Names, Budget | None] = (
             (principal.key_id, principal.team, principal.tenant, shown, *names),
@@ -180,10 +178,15 @@ class Limits:
                 priced = priced or rule.scope
             ends = ends or rule.on_exhausted == "end"
         if own is not None:
-            rule = LimitRule(scope="key", budget=own, on_exhausted="end")
-            charges += _charges(rule, "own", key)
-            ends = True
-        falling = Falling(tuple(charges), priced, ends)
+            charges += _charges(LimitRule(scope="key", budget=own), "own", key)
+        counted = {charge.quantity for charge in charges}
+        falling = Falling(
+            tuple(charges),
+            tokens=Quantity.TOKENS in counted,
+            money=Quantity.NANOUSD in counted,
+            priced=priced,
+            ends=ends,
+        )
         if short == names:
             if len(self._falling) >= _MEMO_SIZE:
                 del self._falling[next(iter(self._falling))]

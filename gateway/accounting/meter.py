@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from gateway.accounting.chat_tokens import Counted
-from gateway.accounting.limits import Lease, Limits
+from gateway.accounting.expected import Expected
+from gateway.accounting.limits import Falling, Lease, Limits
 from gateway.accounting.prices import PriceBook
 from gateway.clients.tokenizers import Tokenizers
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request
@@ -13,9 +14,6 @@ from gateway.core.record import AttemptRecord, ExchangeRecord
 from gateway.core.segments import Segment
 from gateway.core.usage import Usage
 
-# Reserved for an answer whose length the client left open.
-_USUAL_OUTPUT_TOKENS = 512
-_BYTES_A_TOKEN = 4
 # What chat formats put around each message, and before the answer.
 _MESSAGE_TOKENS = 4
 _PRIMING_TOKENS = 3
@@ -37,18 +35,29 @@ class Accounting:
         limited: There is a limit on somebody.
         by_provider: Some limit depends on who serves a call.
         cost_nanousd: Prices a call: see :meth:`gateway.accounting.prices.PriceBook.cost_nanousd`.
+        learn: Learns from a call what others will use: see :meth:`gateway.accounting.expected.Expected.learn`.
     """
 
-    __slots__ = ("_limits", "_tokenizers", "by_provider", "cost_nanousd", "limited")
+    __slots__ = ("_expected", "_limits", "_tokenizers", "by_provider", "cost_nanousd", "learn", "limited")
 
-    def __init__(self, prices: PriceBook, tokenizers: Tokenizers, limits: Limits) -> None:
+    def __init__(
+        self, prices: PriceBook, tokenizers: Tokenizers, limits: Limits, expected: Expected | None = None
+    ) -> None:
         self.cost_nanousd = prices.cost_nanousd
         self._tokenizers = tokenizers
         self._limits = limits
         self.limited = limits.any
         self.by_provider = limits.by_provider
+        self._expected = expected or Expected()
+        self.learn = self._expected.learn
 
-    def reserve(self, principal: Principal, request: Request, deployment: Deployment) -> Lease:
+    def reserve(
+        self,
+        principal: Principal,
+        request: Request,
+        deployment: Deployment,
+        tags: Mapping[str, str] | None = None,
+    ) -> Lease:
         """Take what the call may need from every limit that applies to it.
 
         Returns:
@@ -56,10 +65,24 @@ class Accounting:
 
         Raises:
             RateLimited: A limit has no room for it.
+            BudgetExceeded: A budget has none.
+            PermissionDenied: Nobody knows what it costs, and a budget demands that.
         """
         limits = self._limits
-        tokens = likely_tokens(request) if limits.count_tokens else 0
-        return limits.take(principal, (request.model, deployment.provider), (tokens, 0))
+        falling = limits.falling(principal, (request.model, deployment.provider), tags)
+        return limits.take(falling, self._likely(falling, request, deployment))
+
+    def _likely(self, falling: Falling, request: Request, deployment: Deployment) -> tuple[int, int | None]:
+        """Give the most tokens and money that a call is likely to use, as far as a limit asks."""
+        if not (falling.tokens or falling.money):
+            return 0, 0
+        usage = self._expected.usage(request, deployment)
+        if usage is None:
+            return 0, 0
+        tokens = usage.input_tokens + usage.output_tokens
+        if not falling.money:
+            return tokens, 0
+        return tokens, self.cost_nanousd(deployment, usage, self._limits.unix_us(), model=request.model, served="")
 
     def settle(
         self,
@@ -138,10 +161,3 @@ class Accounting:
             output_text_tokens=await self._tokenizers.count(model, answer_text),
             source="estimated",
         )
-
-
-def likely_tokens(request: Request) -> int:
-    """The most a call is likely to use: its body by size, and all the output it asks for."""
-    asked = request.max_output_tokens
-    output = _USUAL_OUTPUT_TOKENS if asked is None else max(asked, 0)
-    return len(request.body) // _BYTES_A_TOKEN + output * max(request.choices, 1)

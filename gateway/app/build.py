@@ -11,6 +11,7 @@ from gateway.accounting.background import Background
 from gateway.accounting.comparing import Comparing
 from gateway.accounting.ledger import Ledger
 from gateway.accounting.limits import Limits
+from gateway.accounting.memory_state import MemoryState
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
 from gateway.app.identity import build_identity
@@ -79,27 +80,30 @@ class Shared:
     background: Background = field(default_factory=Background)
     healths: Healths = field(init=False)
     loads: LoadWatch = field(init=False)
+    counters: MemoryState = field(init=False)
     probes: Probes = field(init=False)
     keyring: KeyRing = field(init=False)
     mirrors: Mirrors = field(init=False)
     comparing: Comparing = field(init=False)
-    _limits: tuple[tuple[LimitRule, ...], Limits] | None = None
+    _limits: tuple[tuple[tuple[LimitRule, ...], bool], Limits] | None = None
     _tokens: dict[Secret | EntraEntry, TokenSource] = field(default_factory=dict[Secret | EntraEntry, TokenSource])
     _signers: dict[tuple[Secret, str], SigningKeys] = field(default_factory=dict[tuple[Secret, str], SigningKeys])
     _prices: tuple[tuple[PriceRow, ...], PriceBook] | None = None
 
     def __post_init__(self) -> None:
         self.healths = Healths(lambda: self.clock.monotonic_ns() / 1e9)
+        self.counters = MemoryState(self.clock)
         self.loads = LoadWatch(self.http, self.clock, self.healths.said)
         self.keyring = KeyRing(self.clock)
         self.comparing = Comparing(self.clock.sleep, self.metrics.estimate_errors.add)
         self.probes = Probes(self.recorder, self.metrics, self.clock, self.ids)
         self.mirrors = Mirrors(self.recorder, self.metrics, self.clock, self.ids)
 
-    def limits_for(self, rules: tuple[LimitRule, ...]) -> Limits:
-        """The limits in force, with their counts, for as long as the rules stay the same."""
-        if self._limits is None or self._limits[0] != rules:
-            self._limits = rules, Limits(rules, self.clock)
+    def limits_for(self, settings: Settings) -> Limits:
+        """The limits in force. What was counted is kept, also where the rules change."""
+        rules, budgets = settings.limits, settings.identity != "open"
+        if self._limits is None or self._limits[0] != (rules, budgets):
+            self._limits = (rules, budgets), Limits(rules, self.clock, self.counters, budgets=budgets)
         return self._limits[1]
 
     def tokens_for(self, account: Secret | EntraEntry) -> TokenSource:
@@ -160,7 +164,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
             seals=_seals(settings, shared),
         ),
         ledger=Ledger(
-            Accounting(shared.prices_for(settings.prices.rows), shared.tokenizers, shared.limits_for(settings.limits)),
+            Accounting(shared.prices_for(settings.prices.rows), shared.tokenizers, shared.limits_for(settings)),
             shared.background,
         ),
         dispatcher=Dispatcher(

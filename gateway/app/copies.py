@@ -166,7 +166,7 @@ async def ask(rooms: Pipeline, copy: Copy, call: Call) -> None:
         course, document = await _admitted(rooms, copy, call)
         request = call.request or copy.request
         limited = msgspec.structs.replace(request, model=f"{copy.to.provider}/{copy.to.model}")
-        call.lease = rooms.ledger.reserve(_HOLDER, limited, copy.to)
+        call.lease = rooms.ledger.reserve(call, _HOLDER, limited, copy.to)
         attempt = rooms.send(call, request, course, document)
         await attempt
         await rooms.end(call, request, course, attempt)

@@ -23,7 +23,7 @@ from gateway.config.provider_spec import ProviderSpec
 from gateway.config.redis import RedisStore, redis_store
 from gateway.config.references import References, Secret, secret_fault
 from gateway.config.routes import mirror_entries, model_entries, route_policies
-from gateway.config.schema import CaptureSpec, FileSpec, LimitSpec, RateSpec
+from gateway.config.schema import CaptureSpec, FileSpec
 from gateway.config.server_load import load_source
 from gateway.config.settings import (
     Capture,
@@ -43,15 +43,12 @@ from gateway.config.settings import (
 )
 from gateway.config.shipped import shipped_policies_dir
 from gateway.config.source import Document, NodePath, Problem
-from gateway.config.units import period_s
-from gateway.core.limits import LimitRule
 from gateway.core.service_account import read_service_account
 from gateway.core.stored import KEY_BYTES
 
 T = TypeVar("T")
 
 _BEARER_VARIABLE = "WEIGHBRIDGE_OPERATOR_TOKEN"
-_SCOPES = ("key", "team", "tenant", "model", "provider")
 
 
 class Builder:
@@ -99,7 +96,7 @@ class Builder:
             mirrors=() if upstream is not None else mirror_entries(self.spec.models),
             identity=spec.identity.mode,
             keys=self._keys(),
-            limits=tuple(_limit(limit) for limit in spec.limits),
+            limits=tuple(limit.rule() for limit in spec.limits),
             policies=self._policies(),
             prices=self._prices(),
             prometheus=spec.telemetry.prometheus,
@@ -354,20 +351,5 @@ def _provider(
     )
 
 
-def _rate(spec: RateSpec | None) -> tuple[int, float] | None:
-    return None if spec is None else (spec.max, period_s(spec.per))
-
-
 def _capture(spec: CaptureSpec) -> Capture:
     return Capture(bodies=spec.bodies, max_body_bytes=spec.max_body_bytes, ttl_s=spec.ttl_s)
-
-
-def _limit(spec: LimitSpec) -> LimitRule:
-    globs: dict[str, tuple[str, ...]] = {scope: getattr(spec.match, scope) for scope in _SCOPES}
-    return LimitRule(
-        scope=spec.scope,
-        match={scope: values for scope, values in globs.items() if values},
-        requests=_rate(spec.requests),
-        tokens=_rate(spec.tokens),
-        concurrency=spec.concurrency,
-    )

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJso
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse
 from gateway.config.alerts import AlertsSpec
 from gateway.config.key_terms import parse_budget, parse_moment
+from gateway.config.limits import LimitSpec
 from gateway.config.provider_spec import ProviderSpec, Text
 from gateway.config.redis import parse_redis
 from gateway.config.references import SecretReference
@@ -169,55 +170,6 @@ class IdentitySpec(Strict):
     def _keys_and_mode_agree(self) -> IdentitySpec:
         if self.mode == "open" and self.keys:
             raise ValueError("keys are given but mode is open; set mode: keys")
-        return self
-
-
-Period = Annotated[Literal["second", "minute", "hour", "day"], _later(("month",), "per")]
-
-
-class RateSpec(Strict):
-    """At most so many in any such period."""
-
-    max: Annotated[int, Field(ge=1)]
-    per: Period
-
-
-def _one_or_more(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-Globs = Annotated[
-    Many[Text], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]), Field(min_length=1)
-]
-
-
-class LimitMatchSpec(Strict):
-    """Whom a limit is for: globs by scope name."""
-
-    key: Globs = ()
-    team: Globs = ()
-    tenant: Globs = ()
-    model: Globs = ()
-    provider: Globs = ()
-    tag: NotYet = None
-
-
-class LimitSpec(Strict):
-    """How much each key, team, tenant, model or provider may take."""
-
-    scope: Annotated[Literal["key", "team", "tenant", "model", "provider"], _later(("tag",), "scope")]
-    match: LimitMatchSpec
-    requests: RateSpec | None = None
-    tokens: RateSpec | None = None
-    concurrency: Annotated[int, Field(ge=1)] | None = None
-    budget: NotYet = None
-    cost: NotYet = None
-    on_unknown_price: NotYet = None
-
-    @model_validator(mode="after")
-    def _limits_something(self) -> LimitSpec:
-        if self.requests is None and self.tokens is None and self.concurrency is None:
-            raise ValueError("limits nothing; give requests, tokens or concurrency")
         return self
 
 

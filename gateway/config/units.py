@@ -16,7 +16,10 @@ _BYTE_UNITS = {"": 1, "B": 1, "kB": 10**3} | {
     for suffix, base in (("B", 1000), ("iB", 1024))
 }
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SECONDS_BY_NAME = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
+# Of any stretch of that length, not of the calendar: a month is thirty days.
+_SECONDS_BY_NAME = {
+    "second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 604_800.0, "month": 2_592_000.0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,5 +107,5 @@ def parse_percent(value: object) -> float:
 
 
 def period_s(name: str) -> float:
-    """Seconds in a named period: second, minute, hour or day."""
+    """Seconds in a named period: second, minute, hour, day, week or month."""
     return _SECONDS_BY_NAME[name]

@@ -347,10 +347,10 @@ class Judges(Protocol):
 
 
 class Lease(Protocol):
-    """What is held for a call: slots, and tokens that it may use."""
+    """What is held for a call: slots, tokens and money that it may use."""
 
-    def settle(self, usage: Usage | None) -> None:
-        """End the call: charge what was used, or what was reserved when nobody knows. Only the first call counts."""
+    def settle(self, usage: Usage | None, nanousd: int | None = None) -> None:
+        """End the call, once: charge what was used and cost, or what was reserved of what nobody knows."""
         ...
 
     def void(self) -> None:

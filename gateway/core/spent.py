@@ -19,11 +19,13 @@ class Spent(msgspec.Struct):
     Attributes:
         usage: Of all of them.
         owed: Of those that no limit was charged for yet.
+        owed_nanousd: What these cost; ``None`` as soon as one has no known price.
         cost_nanousd: Of all of them; ``None`` as soon as one has no known price.
     """
 
     usage: Usage | None = None
     owed: Usage | None = None
+    owed_nanousd: int | None = 0
     cost_nanousd: int | None = 0
     estimated: bool = False
     counts: dict[str, int] = {}
@@ -34,6 +36,7 @@ class Spent(msgspec.Struct):
         self.estimated = self.estimated or record.usage_source == "estimated"
         if record.input_tokens is not None:
             self.cost_nanousd = _sum(self.cost_nanousd, record.cost_nanousd)
+            self.owed_nanousd = _sum(self.owed_nanousd, record.cost_nanousd)
         for name in _COUNTS:
             value: int | None = getattr(record, name)
             if value is not None:
@@ -41,6 +44,14 @@ class Spent(msgspec.Struct):
                 setattr(record, name, None)
         record.cost_nanousd = None
         record.usage_source = "missing"
+
+    def owe(self, usage: Usage | None, nanousd: int) -> None:
+        """Add what was used beside those parts."""
+        self.owed, self.owed_nanousd = total(self.owed, usage), _sum(self.owed_nanousd, nanousd)
+
+    def due(self, usage: Usage | None, nanousd: int | None) -> tuple[Usage | None, int | None]:
+        """Give what limits are to be charged for: those parts, and a last one that used and cost this."""
+        return total(self.owed, usage), self.owed_nanousd if usage is None else _sum(self.owed_nanousd, nanousd)
 
     def give(self, record: ExchangeRecord) -> None:
         """Add what was taken to the record, which has the figures of the last part."""

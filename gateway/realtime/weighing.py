@@ -111,17 +111,17 @@ class Scales:
         usage = realtime_usage(response.get("usage")) if is_object(response) else None
         if usage is None and status in _FREE:
             usage = Usage()
-        self._add(usage, at_us, "")
+        cost = self._add(usage, at_us, "")
         call = self._call
         lease, call.lease = call.lease, None
         if lease is not None:
-            lease.settle(usage)
-        call.lease = self._ledger.reserve(self._principal, self._request, self._deployment)
+            lease.settle(usage, cost)
+        call.lease = self._ledger.reserve(call, self._principal, self._request, self._deployment)
 
-    def _add(self, usage: Usage | None, at_us: int, model: str) -> None:
+    def _add(self, usage: Usage | None, at_us: int, model: str) -> int | None:
         if usage is None:
             self._cost = None
-            return
+            return None
         total = self._usage or Usage()
         self._usage = Usage(
             **{
@@ -133,6 +133,7 @@ class Scales:
         deployment = msgspec.structs.replace(self._deployment, model=model, price=None) if model else self._deployment
         cost = self._ledger.price(deployment, usage, at_us, self._request.model, model or self.model_served)
         self._cost = None if cost is None or self._cost is None else self._cost + cost
+        return cost
 
     def _settings(self, session: Any) -> None:
         if not is_object(session):

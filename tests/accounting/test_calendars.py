@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.accounting.calendars import CalendarWindow, bounds_ns, zone_of
-from gateway.core.errors import Misconfigured
+from gateway.accounting.calendars import CalendarWindow, bounds_ns
 from gateway.core.limits import Calendar, Period
 
 NS = 1_000_000_000
@@ -59,16 +58,6 @@ def test_periods_follow_each_other_without_a_gap(calendar: Calendar, zone: str, 
     assert calendar != "week" or first.weekday() == 0
     assert calendar != "month" or first.day == 1
     assert (first - timedelta(seconds=1)).date() < first.date()
-
-
-@pytest.mark.parametrize("name", ["Europe/Berln", "", "../etc/passwd", "/etc/localtime", "Europe"])
-def test_a_place_that_is_none_is_refused(name: str):
-    with pytest.raises(Misconfigured, match="There is no time zone"):
-        zone_of(name)
-
-
-def test_utc_needs_no_files():
-    assert zone_of("UTC") is UTC
 
 
 def test_a_clock_that_is_set_back_does_not_bring_back_what_was_spent():

@@ -27,7 +27,8 @@ class Lease:
     def __init__(self) -> None:
         self.heard: list[object] = []
 
-    def settle(self, usage: Usage | None) -> None:
+    def settle(self, usage: Usage | None, nanousd: int | None = None) -> None:
+        del nanousd
         self.heard.append(usage)
 
     def void(self) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.accounting.limits import Limits
-from gateway.accounting.meter import Accounting, likely_tokens
+from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
 from gateway.clients.price_catalog import load_catalog
 from gateway.clients.tokenizers import Tokenizers
@@ -108,20 +108,6 @@ def test_an_embedding_s_estimate_has_no_messages_and_no_output(tokenizers: Token
 def test_a_request_without_text_cannot_be_estimated(tokenizers: Tokenizers):
     segments = [Segment(("input", 0), "", "leaf", "15339")]
     assert asyncio.run(accounting(tokenizers).estimate(CHAT, segments, "")) is None
-
-
-@pytest.mark.parametrize(
-    ("fields", "tokens"),
-    [
-        ({}, 100 + 512),
-        ({"max_output_tokens": 50}, 100 + 50),
-        ({"max_output_tokens": 50, "choices": 3}, 100 + 150),
-        ({"max_output_tokens": -5, "choices": 0}, 100),
-        ({"body": b""}, 512),
-    ],
-)
-def test_a_call_s_likely_tokens_come_from_its_size_and_what_it_asks_for(fields: dict, tokens: int):
-    assert likely_tokens(msgspec.structs.replace(CHAT, **fields)) == tokens
 
 
 def test_a_reservation_is_held_until_it_is_settled(tokenizers: Tokenizers):

@@ -13,7 +13,8 @@ from gateway.app.policies import load_guards
 from gateway.clients.clock import SystemClock
 from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
-from gateway.core.errors import AuthenticationFailed, ModelNotFound, StoreUnavailable
+from gateway.core.errors import AuthenticationFailed, ModelNotFound, RateLimited, StoreUnavailable
+from gateway.core.exchange import Principal
 from gateway.core.ids import IdSource
 from gateway.pipeline import Pipeline
 from gateway.recording.metrics import Metrics
@@ -166,14 +167,19 @@ def test_transparent_mode_passes_everything_with_the_callers_credential(tmp_path
     built(tmp_path, check, "", WEIGHBRIDGE_UPSTREAM="http://models.example/v1")
 
 
-def test_what_callers_have_taken_outlives_a_reload_with_the_same_limits(tmp_path: Path) -> None:
+def test_what_callers_have_taken_outlives_a_reload_and_a_change_of_the_limits(tmp_path: Path) -> None:
     async def run() -> None:
-        rules = good(load(tmp_path, KEYS, None, **SECRETS)).limits
-        other = good(load(tmp_path, KEYS.replace("max: 5", "max: 6"), None, **SECRETS)).limits
+        settings = good(load(tmp_path, KEYS, None, **SECRETS))
+        other = good(load(tmp_path, KEYS.replace("max: 5", "max: 6"), None, **SECRETS))
+        who, names = Principal(key_id="a", team="t"), ("m", "p")
         async with shared(tmp_path) as whole:
-            first = whole.limits_for(rules)
-            assert whole.limits_for(good(load(tmp_path, KEYS, None, **SECRETS)).limits) is first
-            assert whole.limits_for(other) is not first
+            first = whole.limits_for(settings)
+            assert whole.limits_for(good(load(tmp_path, KEYS, None, **SECRETS))) is first
+            for limits, times in ((first, 5), (whole.limits_for(other), 1)):
+                for _ in range(times):
+                    limits.take(limits.falling(who, names), (1, 1))
+                with pytest.raises(RateLimited):
+                    limits.take(limits.falling(who, names), (1, 1))
             prices = whole.prices_for(())
             assert whole.prices_for(()) is prices
 

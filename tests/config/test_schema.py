@@ -100,12 +100,6 @@ def test_units_are_read():
         ("identity: {mode: mesh}", "identity.mode: mode 'mesh' is not yet available"),
         ("identity: {keys: [{id: a, key: 'env:A'}]}", "identity: keys are given but mode is open; set mode: keys"),
         ("identity: {mode: keys, keys: [{id: a, key: wb-123}]}", "identity.keys[0].key: a secret is not written here"),
-        ("limits: [{scope: tag, concurrency: 1}]", "limits[0].scope: scope 'tag' is not yet available"),
-        ("limits: [{scope: team}]", "limits[0]: limits nothing; give requests, tokens or concurrency"),
-        ("limits: [{scope: team, requests: {max: 1, per: month}}]", "limits[0].requests.per: per 'month' is not yet"),
-        ("limits: [{scope: team, requests: {max: 0, per: day}}]", "limits[0].requests.max: should be greater than or"),
-        ("limits: [{scope: team, concurrency: 1, budget: {usd: 5}}]", "limits[0].budget: not yet available"),
-        ("limits: [{scope: key, concurrency: 1, match: {tag: x}}]", "limits[0].match.tag: not yet available"),
         ("cache: {exact: {ttl: 1h}}", "cache.exact: not yet available"),
         ("cache: {semantic: {enabled: true}}", "cache.semantic: not yet available"),
         ("cache: {semantic: {enabled: false, tresholt: 1}}", "cache.semantic.tresholt: unknown key"),
@@ -151,8 +145,3 @@ def test_the_version_is_required_and_known():
 )
 def test_what_works_is_taken(text: str):
     assert problems_of(text) == []
-
-
-def test_one_name_or_many_match_a_limit():
-    spec = spec_of("limits: [{scope: team, match: {team: a, model: [b, 'c-*']}, concurrency: 1}]")
-    assert (spec.limits[0].match.team, spec.limits[0].match.model) == (("a",), ("b", "c-*"))

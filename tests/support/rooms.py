@@ -15,6 +15,7 @@ from gateway.accounting.limits import Limits
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
 from gateway.clients.tokenizers import Tokenizers
+from gateway.core.call import Call
 from gateway.core.errors import GatewayError
 from gateway.core.exchange import Deployment, Incoming, Principal, Request, Timeouts
 from gateway.core.limits import LimitRule
@@ -74,10 +75,10 @@ class _Lease:
         self._inner = inner
         self._log = log
 
-    def settle(self, usage: Usage | None) -> None:
+    def settle(self, usage: Usage | None, nanousd: int | None = None) -> None:
         self._log.append("settle" if usage is None else f"settle {usage.input_tokens}+{usage.output_tokens}")
         if self._inner is not None:
-            self._inner.settle(usage)
+            self._inner.settle(usage, nanousd)
 
     def void(self) -> None:
         self._log.append("void")
@@ -90,8 +91,8 @@ class _LoggedLedger(Ledger):
 
     log: list[Any]
 
-    def reserve(self, principal: Principal, request: Request, deployment: Deployment) -> Any:
-        return _Lease(super().reserve(principal, request, deployment), self.log)
+    def reserve(self, call: Call, principal: Principal, request: Request, deployment: Deployment) -> Any:
+        return _Lease(super().reserve(call, principal, request, deployment), self.log)
 
 
 @functools.cache
