@@ -261,8 +261,11 @@ class Builder:
         return entries
 
     def _key_store(self) -> RedisStore | None:
-        url = self.spec.stores.keys
-        return redis_store(None if url == "home" else url, self.references, self.document, ("stores", "keys"))
+        stores = self.spec.stores
+        # What all gateways share is shared unless somebody says otherwise.
+        url = stores.keys or (stores.state if stores.state != "memory://" else "home")
+        path = ("stores", "state" if stores.keys is None else "keys")
+        return redis_store(None if url == "home" else url, self.references, self.document, path)
 
     def _policies(self) -> Policies:
         spec = self.spec.policies

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +94,31 @@ def test_whatever_is_sent_gives_a_principal_or_a_refusal(headers: dict[bytes, by
         return
     assert principal.key_id in {"k1", "k2"}
     assert principal.consumed <= set(headers)
+
+
+def steps_of(identity: KeyIdentity, secret: bytes) -> int:
+    """How many lines and calls the interpreter runs to find a caller."""
+    count = 0
+
+    def count_one(_frame: object, _event: str, _what: object) -> object:
+        nonlocal count
+        count += 1
+        return count_one
+
+    headers = {b"authorization": b"Bearer " + secret}
+    identity.identify(headers)
+    before = sys.gettrace()
+    sys.settrace(count_one)
+    try:
+        identity.identify(headers)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_ten_thousand_keys_are_looked_up_in_as_many_steps_as_one():
+    many = KeyIdentity.of(tuple(declared(str(number), b"wb-%d" % number) for number in range(10_000)), PROCESS_KEY)
+    one = KeyIdentity.of((declared("1", b"wb-1"),), PROCESS_KEY)
+    steps = {steps_of(many, b"wb-%d" % number) for number in (0, 1, 5_000, 9_999)} | {steps_of(one, b"wb-1")}
+    assert len(steps) == 1
+    assert steps.pop() > 5
