@@ -14,7 +14,7 @@ from gateway.accounting.limits import Limits
 from gateway.accounting.memory_state import MemoryState
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
-from gateway.app.identity import build_identity
+from gateway.app.identity import Issuers, build_identity
 from gateway.app.inner_calls import InnerCalls
 from gateway.app.keyring import KeyRing
 from gateway.app.mirrors import Mirrors
@@ -85,6 +85,7 @@ class Shared:
     keyring: KeyRing = field(init=False)
     mirrors: Mirrors = field(init=False)
     comparing: Comparing = field(init=False)
+    issuers: Issuers = field(init=False)
     _limits: tuple[tuple[tuple[LimitRule, ...], bool], Limits] | None = None
     _tokens: dict[Secret | EntraEntry, TokenSource] = field(default_factory=dict[Secret | EntraEntry, TokenSource])
     _signers: dict[tuple[Secret, str], SigningKeys] = field(default_factory=dict[tuple[Secret, str], SigningKeys])
@@ -96,12 +97,13 @@ class Shared:
         self.loads = LoadWatch(self.http, self.clock, self.healths.said)
         self.keyring = KeyRing(self.clock)
         self.comparing = Comparing(self.clock.sleep, self.metrics.estimate_errors.add)
+        self.issuers = Issuers(http=self.http, clock=self.clock)
         self.probes = Probes(self.recorder, self.metrics, self.clock, self.ids)
         self.mirrors = Mirrors(self.recorder, self.metrics, self.clock, self.ids)
 
     def limits_for(self, settings: Settings) -> Limits:
         """The limits in force. What was counted is kept, also where the rules change."""
-        rules, budgets = settings.limits, settings.identity != "open"
+        rules, budgets = settings.limits, bool(settings.modes)
         if self._limits is None or self._limits[0] != (rules, budgets):
             self._limits = (rules, budgets), Limits(rules, self.clock, self.counters, budgets=budgets)
         return self._limits[1]
@@ -123,6 +125,7 @@ class Shared:
         """Renew no more tokens and keys."""
         for source in (*self._tokens.values(), *self._signers.values()):
             await source.close()
+        await self.issuers.close()
 
     def prices_for(self, rows: tuple[PriceRow, ...]) -> PriceBook:
         """The price book in force."""
@@ -149,7 +152,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
     journal = Journal(shared.recorder, shared.metrics, shared.clock, shared.ids, capture, settings.config_hash)
     pipeline = Pipeline(
         courses=Courses(
-            identity=build_identity(settings, shared.keyring),
+            identity=build_identity(settings, shared.keyring, shared.issuers),
             router=router,
             provider_of={} if settings.transparent else listing,
             guards=guards,
@@ -306,5 +309,7 @@ def _seals(settings: Settings, shared: Shared) -> Seals | None:
 
 def renewed(pipeline: Pipeline, settings: Settings, shared: Shared) -> Pipeline:
     """Give the pipeline for when the keys have changed; what connections remember of their callers counts no more."""
-    courses = msgspec.structs.replace(pipeline.courses, identity=build_identity(settings, shared.keyring))
+    courses = msgspec.structs.replace(
+        pipeline.courses, identity=build_identity(settings, shared.keyring, shared.issuers)
+    )
     return msgspec.structs.replace(pipeline, courses=courses)

@@ -106,7 +106,7 @@ class Launch:
             lines.append(f"http://{import_module(_OPERATING).operator_address(settings, settings.operator)}")
         model = "gpt-4o-mini" if settings.transparent else "sim/echo"
         key = ' -H "Authorization: Bearer $OPENAI_API_KEY"' if settings.transparent else ""
-        if settings.identity == "keys":
+        if "keys" in settings.modes:
             key = ' -H "Authorization: Bearer $WEIGHBRIDGE_KEY"'
         data = f'{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}]}}'
         lines.append(f"curl {base}/chat/completions{key} -H \"Content-Type: application/json\" -d '{data}'")

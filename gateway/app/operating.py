@@ -17,7 +17,9 @@ from gateway.config.addresses import Address
 from gateway.config.load import LoadResult
 from gateway.config.settings import ChdbStore, ClickHouseStore, Operator, Settings
 from gateway.core.errors import Misconfigured
+from gateway.operator.auth import hold_token
 from gateway.operator.process import ADDRESS_FILE, OperatorOptions, run_operator
+from gateway.operator.roles import Visitor, roles_of
 
 log = logging.getLogger("weighbridge.launch")
 
@@ -64,6 +66,11 @@ def _operator_options(settings: Settings, operator: Operator, load: Callable[[],
         alerts=settings.alerts,
         key_store=partial(key_store, settings),
         declared=DeclaredNow(settings, load),
+        holders=tuple(
+            hold_token(person.token.reveal(), Visitor(name=person.name, roles=roles_of(person.roles)))
+            for person in operator.people
+        ),
+        visitors=operator.visitors,
     )
 
 

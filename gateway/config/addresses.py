@@ -27,7 +27,7 @@ class Address(msgspec.Struct, frozen=True):
     @property
     def is_loopback(self) -> bool:
         """Only this machine can reach it."""
-        return _is_loopback(self.host)
+        return is_loopback_name(self.host)
 
     @property
     def is_everywhere(self) -> bool:
@@ -95,7 +95,7 @@ def points_at(url: str, address: Address) -> bool:
     host = parts.hostname or ""
     if port != address.port:
         return False
-    return host == address.host or (_is_loopback(host) and (address.is_loopback or address.is_everywhere))
+    return host == address.host or (is_loopback_name(host) and (address.is_loopback or address.is_everywhere))
 
 
 class ClickHouseUrl(msgspec.Struct, frozen=True):
@@ -136,7 +136,8 @@ def _split(value: str) -> SplitResult | None:
     return parts if port is None or port > 0 else None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback_name(host: str) -> bool:
+    """Whether a host, as a URL names it, is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -43,6 +43,8 @@ from gateway.config.settings import (
 )
 from gateway.config.shipped import shipped_policies_dir
 from gateway.config.source import Document, NodePath, Problem
+from gateway.config.trust import token_trust
+from gateway.config.visitors import people_of, role_trust
 from gateway.core.service_account import read_service_account
 from gateway.core.stored import KEY_BYTES
 
@@ -94,7 +96,9 @@ class Builder:
             models=self._models(providers, upstream),
             routes={} if upstream is not None else route_policies(self.spec.models),
             mirrors=() if upstream is not None else mirror_entries(self.spec.models),
-            identity=spec.identity.mode,
+            modes=spec.identity.asked,
+            tokens=token_trust(spec.identity),
+            mesh=spec.identity.mesh(),
             keys=self._keys(),
             limits=tuple(limit.rule() for limit in spec.limits),
             policies=self._policies(),
@@ -143,17 +147,17 @@ class Builder:
     def _operator(self) -> Operator | None:
         if self.outside.options.no_operator:
             return None
-        address = self._override("operator", parse_address, self.spec.operator.address)
-        written, from_outside = self.spec.operator.token, self.outside.environ.get(_BEARER_VARIABLE)
+        spec = self.spec.operator
+        address = self._override("operator", parse_address, spec.address)
+        written, from_outside = spec.token, self.outside.environ.get(_BEARER_VARIABLE)
         token = self._operator_token(address, written, from_outside)
-        if not address.is_loopback and written is None and not from_outside:
+        people, visitors = people_of(spec, self.references, self.document), role_trust(spec)
+        if not (address.is_loopback or written or from_outside or people or visitors):
             override = self.outside.get("operator")
             message = f"{address} is no loopback address: set operator.token or {_BEARER_VARIABLE}"
-            if override is None:
-                self._problem(("operator", "address"), message)
-            else:
-                self.problems.append(Problem(override.source, 0, message))
-        return Operator(address=address, token=token)
+            where = self.document.problem(("operator", "address"), message)
+            self.problems.append(where if override is None else Problem(override.source, 0, message))
+        return Operator(address=address, token=token, people=people, visitors=visitors)
 
     def _operator_token(self, address: Address, written: str | None, from_outside: str | None) -> Secret | None:
         by_variable = f"env:{_BEARER_VARIABLE}"
@@ -201,9 +205,9 @@ class Builder:
             self.notices.append(
                 f"{override.source} is given: providers and models of {self.document.name} are not used"
             )
-        if self.spec.identity.mode == "keys":
-            message = f"mode keys cannot go with {override.source}: the client's credential is the provider's own"
-            self._problem(("identity", "mode"), message)
+        if asked := self.spec.identity.asked:
+            message = f"mode {asked[0]} cannot go with {override.source}: the client's credential is the provider's own"
+            self._problem(("identity", "modes" if self.spec.identity.modes else "mode"), message)
         return ProviderEntry(name="upstream", kind="openai", base_url=url, passes_credential=True)
 
     def _providers(self, listen: Address, upstream: ProviderEntry | None) -> dict[str, ProviderEntry]:

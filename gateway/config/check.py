@@ -154,10 +154,10 @@ def _leads_back(entry: ProviderEntry, listen: Listen) -> Iterator[tuple[str, ...
 def notices(settings: Settings) -> Iterator[str]:
     """What works, and may not be what was meant."""
     address = settings.listen.address
-    if settings.identity == "open" and not address.is_loopback and any(p.api_key for p in settings.providers.values()):
+    if not settings.modes and not address.is_loopback and any(p.api_key for p in settings.providers.values()):
         yield f"identity.mode is open and {address} is no loopback address: whoever reaches it uses your provider keys"
     asked = ("key", "team", "tenant")
-    if settings.identity == "open" and any(r.scope in asked or r.match.keys() & set(asked) for r in settings.limits):
+    if not settings.modes and any(r.scope in asked or r.match.keys() & set(asked) for r in settings.limits):
         yield "identity.mode is open: every caller has the same empty key, team and tenant in limits"
     for name in sorted({row.provider for row in settings.prices.rows} - settings.providers.keys()):
         yield f"prices for '{name}', which is no configured provider"

@@ -18,8 +18,10 @@ from gateway.config.provider_spec import ProviderSpec, Text
 from gateway.config.redis import parse_redis
 from gateway.config.references import SecretReference
 from gateway.config.routing import ModelSpec
+from gateway.config.trust import TrustSpec
 from gateway.config.units import parse_bytes, parse_duration, parse_percent
 from gateway.config.validation import Many, NotYet, Strict, not_yet
+from gateway.config.visitors import VisitorsSpec
 from gateway.core.limits import Budget
 
 _CACHE_OPTIONS = frozenset({"ttl", "threshold", "mode", "scope", "answer_guards"})
@@ -69,8 +71,8 @@ class ListenSpec(Strict):
     grpc: HostPort | None = None
 
 
-class OperatorSpec(Strict):
-    """The operator plane's socket. Without a token it may listen on loopback only."""
+class OperatorSpec(VisitorsSpec):
+    """The operator plane's socket. Where nobody needs a token it may listen on loopback only."""
 
     address: HostPort = Address("127.0.0.1", 8081)
     token: SecretReference | None = None
@@ -157,19 +159,15 @@ class KeySpec(Strict):
     expires_s: Moment | None = Field(None, validation_alias="expires")
 
 
-class IdentitySpec(Strict):
+class IdentitySpec(TrustSpec):
     """How callers are told apart."""
 
-    mode: Annotated[Literal["open", "keys"], _later(("jwt", "mesh"), "mode")] = "open"
     keys: Many[KeySpec] = ()
-    issuer: NotYet = None
-    audience: NotYet = None
-    claims: NotYet = None
 
     @model_validator(mode="after")
-    def _keys_and_mode_agree(self) -> IdentitySpec:
-        if self.mode == "open" and self.keys:
-            raise ValueError("keys are given but mode is open; set mode: keys")
+    def _keys_and_modes_agree(self) -> Self:
+        if "keys" not in self.asked and self.keys:
+            raise ValueError(f"keys are given but mode is {' and '.join(self.asked) or 'open'}; set mode: keys")
         return self
 
 

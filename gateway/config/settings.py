@@ -24,6 +24,7 @@ from gateway.core.losses import OnUnsupported
 from gateway.core.prices import PriceRow
 from gateway.core.route_rules import RouteWhen
 from gateway.core.server_load import LoadSource
+from gateway.core.trust import ClaimNames, MeshTrust, Mode, RoleTrust, TokenTrust
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,11 +44,21 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True):
     grpc: Address | None = None
 
 
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody with a token of their own on the operator plane, and what they may do."""
+
+    name: str
+    token: Secret
+    roles: tuple[str, ...]
+
+
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
-    """The operator plane's socket. ``token`` is there whenever the address can be reached from outside."""
+    """The operator plane's socket. Whenever the address can be reached from outside, somebody needs a token."""
 
     address: Address
     token: Secret | None = None
+    people: tuple[Person, ...] = ()
+    visitors: RoleTrust | None = None
 
 
 class ChdbStore(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,9 +234,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             serves them all.
         mirrors: Who gets copies of an alias' calls, where its route wants that.
         hints: Where gateways tell one another which deployments they leave alone; ``None`` for nowhere.
-        keys: The virtual keys that are declared; with ``identity`` ``open`` there are none and nobody is asked.
+        keys: The virtual keys that are declared.
         key_store: Where all others are; ``None`` for the home.
         compare_estimates_s: One call in this time is estimated although its usage was reported; 0 for none.
+        modes: The ways in which callers say who they are, in order; none where nobody is asked.
+        tokens: Whose tokens are believed, and which claims say what; ``None`` where tokens are not asked for.
+        mesh: Who may speak for certificates; ``None`` where nobody may.
         names_key: Seals the names of answers that providers keep; without one, the home has its own.
         alerts: What money should give notice of, if anything.
         plugins: Names of the plugins whose code is loaded.
@@ -245,7 +259,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     capture: Capture
     providers: dict[str, ProviderEntry]
     models: tuple[ModelEntry, ...]
-    identity: Literal["open", "keys"]
+    modes: tuple[Mode, ...]
     keys: tuple[KeyEntry, ...]
     limits: tuple[LimitRule, ...]
     policies: Policies
@@ -258,6 +272,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     key_store: RedisStore | None = None
     names_key: Secret | None = None
     alerts: Alerts | None = None
+    tokens: tuple[TokenTrust, ClaimNames] | None = None
+    mesh: MeshTrust | None = None
     plugins: tuple[str, ...] = ()
     config_hash: str = ""
 

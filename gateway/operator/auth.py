@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.core.errors import AuthenticationFailed, PermissionDenied
 from gateway.operator.roles import VIEWER, Visitor
+from gateway.operator.visitor_tokens import VisitorTokens
 
 # Open to anybody who holds the token's place in the network: a probe carries no credential, and learns one word.
 PROBES = frozenset({"/healthz", "/readyz"})
@@ -55,18 +56,24 @@ class Gate:
 
     Args:
         token: A bearer token that may do everything.
-        holders: Further tokens. Without any token, loopback alone is admitted, and may do everything.
+        holders: Further tokens.
+        tokens: Knows those of an identity provider. Without any of these, loopback alone is admitted, and may do
+            everything.
     """
 
-    def __init__(self, token: str | None = None, holders: tuple[TokenHolder, ...] = ()) -> None:
+    def __init__(
+        self, token: str | None = None, holders: tuple[TokenHolder, ...] = (), tokens: VisitorTokens | None = None
+    ) -> None:
         own = (hold_token(token, Visitor(name="token")),) if token else ()
         self._holders = own + holders
+        self._tokens = tokens
 
     def admit(self, caller: Caller) -> Visitor:
         """Let a call in.
 
         Raises:
             GatewayError: It is turned back, for this reason.
+            CallerPending: That cannot be told yet.
         """
         visitor = self._visitor(caller)
         if is_cross_site(caller):
@@ -74,7 +81,7 @@ class Gate:
         return visitor
 
     def _visitor(self, caller: Caller) -> Visitor:
-        if not self._holders:
+        if not self._holders and self._tokens is None:
             if not is_loopback_address(caller.peer):
                 raise PermissionDenied("Without a token the operator plane answers to this machine only.")
             if not all(is_loopback_host(host) for host in caller.hosts):
@@ -92,11 +99,13 @@ class Gate:
         if scheme.lower() != "bearer":
             return None
         digest = _digest(given.strip())
-        found = None
+        found: Visitor | None = None
         for holder in self._holders:
             # All are compared, so that the time taken tells nothing of which.
             if hmac.compare_digest(holder.digest, digest):
                 found = holder.visitor
+        if found is None and self._tokens is not None:
+            return self._tokens.visitor(given.strip())
         return found
 
 

@@ -13,9 +13,10 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway.core.errors import Bug, ClientError, GatewayError, MalformedRequest
+from gateway.core.caller import CallerPending
+from gateway.core.errors import Bug, ClientError, GatewayError, MalformedRequest, StoreUnavailable
 from gateway.operator.auth import Caller, Gate
-from gateway.operator.roles import NEEDED, Needed, check_role, welcome
+from gateway.operator.roles import NEEDED, Needed, Visitor, check_role, welcome
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
 _MESSAGES = {
@@ -67,7 +68,7 @@ def guard(gate: Gate, needed: Needed = NEEDED) -> Middleware:
     @web.middleware
     async def at_the_edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            _let_in(request, gate, needed)
+            await _let_in(request, gate, needed)
             response = await handler(request)
         except GatewayError as error:
             response = error_answer(error)
@@ -86,18 +87,29 @@ def guard(gate: Gate, needed: Needed = NEEDED) -> Middleware:
     return at_the_edge
 
 
-def _let_in(request: web.Request, gate: Gate, needed: Needed) -> None:
+async def _let_in(request: web.Request, gate: Gate, needed: Needed) -> None:
     """Find out who has come, and whether they may use this route.
 
     Raises:
         GatewayError: Nobody we know, or they may not.
     """
-    visitor = gate.admit(_caller(request))
+    visitor = await _visitor(gate, _caller(request))
     welcome(request, visitor)
     resource = request.match_info.route.resource
     # A path or a method that does not exist is told of by the handler.
     if resource is not None:
         check_role(visitor, needed, request.method, resource.canonical)
+
+
+async def _visitor(gate: Gate, caller: Caller) -> Visitor:
+    try:
+        return gate.admit(caller)
+    except CallerPending as pending:
+        await pending.wait()
+    try:
+        return gate.admit(caller)
+    except CallerPending:
+        raise StoreUnavailable("Visitors cannot be identified at the moment.", retry_after_s=2) from None
 
 
 async def _answer_for_a_bug(request: web.Request) -> None:

@@ -14,6 +14,7 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -25,14 +26,16 @@ from gateway.config.alerting import Alerts
 from gateway.core.errors import GatewayError, Misconfigured
 from gateway.core.ids import IdSource
 from gateway.core.keys import Grant
+from gateway.core.trust import RoleTrust
 from gateway.operator.alerts import Alerting, start_alerting
 from gateway.operator.audit import AuditShipper
-from gateway.operator.auth import Gate
+from gateway.operator.auth import Gate, TokenHolder
 from gateway.operator.plane import OpenStore, Plane
 from gateway.operator.queries import TraceQueries
 from gateway.operator.routes import build_app
 from gateway.operator.shipper import Shipper
 from gateway.operator.store import TraceStore
+from gateway.operator.visitor_tokens import visitor_tokens
 from gateway.plugin.keys import KeyStore
 from gateway.plugin.traces import TraceDriver
 
@@ -51,6 +54,7 @@ _DRAIN_S = 5.0
 # For answers under way when the plane closes; streams are told to end.
 _GOODBYE_S = 1.0
 _CLOSE_S = 2.0
+_RUNNER: dict[str, Any] = {"access_log": None, "shutdown_timeout": _GOODBYE_S}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,8 @@ class OperatorOptions:
         alerts: What money should give notice of, if anything.
         key_store: Makes what keeps virtual keys; ``None`` for the data home's own.
         declared: Gives the virtual keys of the configuration as it is now; blocks.
+        holders: Those with tokens of their own.
+        visitors: Whose tokens say who else may do what.
     """
 
     host: str
@@ -77,6 +83,8 @@ class OperatorOptions:
     alerts: Alerts | None = None
     key_store: Callable[[], KeyStore] | None = None
     declared: Callable[[], Sequence[Grant]] = tuple
+    holders: tuple[TokenHolder, ...] = field(default=(), repr=False)
+    visitors: RoleTrust | None = None
 
 
 def open_driver(traces_url: str) -> TraceDriver:
@@ -224,7 +232,14 @@ async def _ship_the_rest(shipper: Shipper) -> None:
 
 @contextlib.asynccontextmanager
 async def _serving(options: OperatorOptions, plane: Plane) -> AsyncGenerator[None, None]:
-    runner = web.AppRunner(build_app(plane, Gate(options.token)), access_log=None, shutdown_timeout=_GOODBYE_S)
+    async with visitor_tokens(options.visitors, plane.clock) as tokens:
+        gate = Gate(options.token, options.holders, tokens)
+        async with _listening(options, web.AppRunner(build_app(plane, gate), **_RUNNER)):
+            yield
+
+
+@contextlib.asynccontextmanager
+async def _listening(options: OperatorOptions, runner: web.AppRunner) -> AsyncGenerator[None, None]:
     await runner.setup()
     address_file = options.run_dir / ADDRESS_FILE
     try:

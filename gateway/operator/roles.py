@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.core.errors import PermissionDenied
+from gateway.operator.audit import Actor
 
 Role = Literal["viewer", "operator", "policy_editor", "mode_changer", "key_admin"]
 # As the configuration may write it: all of them.
@@ -97,6 +98,12 @@ def check_role(visitor: Visitor, needed: Needed, method: str, path: str) -> None
 def welcome(request: web.Request, visitor: Visitor) -> None:
     """Keep who has come with a request."""
     request[_VISITOR] = visitor
+
+
+def actor_of(request: web.Request) -> Actor:
+    """Say who makes a change, for the audit table: the visitor, as what the route asks for."""
+    visitor, resource = visitor_of(request), request.match_info.route.resource
+    return Actor(who=visitor.name, role=NEEDED.get((request.method, resource.canonical if resource else ""), ""))
 
 
 def visitor_of(request: web.Request) -> Visitor:

@@ -32,8 +32,16 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     )
 )
-# host and accept-encoding are set anew; the transport frames the body itself and knows its length.
-_NOT_FORWARDED = _HOP_BY_HOP | {b"accept-encoding", b"content-length", b"expect", b"host", b"http2-settings"}
+# host and accept-encoding are set anew; the transport frames the body itself and knows its length. Who called us by
+# which certificate is no provider's affair.
+_NOT_FORWARDED = _HOP_BY_HOP | {
+    b"accept-encoding",
+    b"content-length",
+    b"expect",
+    b"host",
+    b"http2-settings",
+    b"x-forwarded-client-cert",
+}
 # The caller's credentials in every form that a client of any provider sends.
 _CREDENTIALS = frozenset(
     (

@@ -12,6 +12,8 @@ from gateway.clients.key_file import KeyFile
 from gateway.config.environment import Options
 from gateway.config.load import load_settings
 from gateway.config.settings import Operator, Settings
+from gateway.operator.auth import Caller, Gate
+from gateway.operator.roles import Visitor
 
 
 def loaded(tmp_path: Path, text: str, **environ: str) -> tuple[Settings, Operator]:
@@ -53,3 +55,17 @@ def test_the_operator_is_told_where_traces_go(tmp_path: Path, stores: str, url: 
     assert isinstance(options.key_store(), KeyFile)
     assert options.declared() == ()
     assert (settings.home / "run").is_dir()
+
+
+def test_the_operator_is_told_who_may_do_what(tmp_path: Path) -> None:
+    text = (
+        "version: 1\noperator: {tokens: [{name: ann, token: 'env:A', roles: [viewer]}], "
+        "oidc: {issuer: 'https://login.example.com', audience: console}}\n"
+    )
+    settings, operator = loaded(tmp_path, text, A="a-token")
+    child = operator_child(settings, operator, partial(load_settings, Options(), {"A": "a-token"}, tmp_path))
+    options = cast("partial[int]", child.run).args[0]
+    visitor = Gate(options.token, options.holders).admit(Caller(path="/", peer="", authorization="Bearer a-token"))
+    assert visitor == Visitor(name="ann", roles=frozenset({"viewer"}))
+    assert options.visitors is not None
+    assert "a-token" not in repr(options)

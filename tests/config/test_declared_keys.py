@@ -53,4 +53,4 @@ def test_what_is_wrong_with_them_is_said_by_line(tmp_path: Path) -> None:
 
 def test_keys_may_all_be_elsewhere(tmp_path: Path) -> None:
     settings = good(load(tmp_path, "version: 1\nidentity: {mode: keys}\n", None))
-    assert (settings.identity, settings.keys, settings.key_store) == ("keys", (), None)
+    assert (settings.modes, settings.keys, settings.key_store) == (("keys",), (), None)

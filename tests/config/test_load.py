@@ -21,7 +21,7 @@ def test_without_anything_there_is_sim(tmp_path: Path):
     settings = good(result)
     assert list(settings.providers) == ["sim"]
     assert settings.models == (ModelEntry(alias="sim/*", provider="sim", model="{model}"),)
-    assert (settings.file, settings.transparent, settings.identity) == (None, False, "open")
+    assert (settings.file, settings.transparent, settings.modes) == (None, False, ())
     assert settings.traces == ChdbStore(path=tmp_path / ".weighbridge/traces")
     assert settings.spool.dir == tmp_path / ".weighbridge/spool"
     assert [name for name, _ in settings.policies.files] == ["shipped/baseline.yaml"]

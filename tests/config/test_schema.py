@@ -27,7 +27,7 @@ def test_the_defaults_are_those_of_the_documentation():
     assert spec.stores.state == "memory://"
     assert (spec.stores.spool.max_bytes, spec.stores.spool.fsync_s) == (4 << 30, 1.0)
     assert (spec.capture.bodies, spec.capture.max_body_bytes, spec.capture.ttl_s) == ("redacted", 65536, 2592000.0)
-    assert (spec.identity.mode, spec.limits, spec.policies.bundle) == ("open", (), ("baseline.yaml",))
+    assert (spec.identity.asked, spec.limits, spec.policies.bundle) == ((), (), ("baseline.yaml",))
     assert (spec.policies.dir, spec.policies.reload_s, spec.prices.source) == ("policies", 2.0, "genai-prices")
     assert spec.telemetry.prometheus is True
 
@@ -96,8 +96,6 @@ def test_units_are_read():
         ),
         ("models: [{alias: m, candidates: [{provider: a}], mirror: {to: x}}]", "models[0].mirror.to: should match"),
         ("models: [{alias: m, candidates: [{provider: a}], mirror: {}}]", "models[0].mirror.to: required"),
-        ("identity: {mode: jwt, issuer: x}", "identity.mode: mode 'jwt' is not yet available"),
-        ("identity: {mode: mesh}", "identity.mode: mode 'mesh' is not yet available"),
         ("identity: {keys: [{id: a, key: 'env:A'}]}", "identity: keys are given but mode is open; set mode: keys"),
         ("identity: {mode: keys, keys: [{id: a, key: wb-123}]}", "identity.keys[0].key: a secret is not written here"),
         ("cache: {exact: {ttl: 1h}}", "cache.exact: not yet available"),

@@ -47,6 +47,8 @@ SECRETS_IN_EXAMPLES = {
     "AWS_SECRET_ACCESS_KEY": "e",
     "GEMINI_API_KEY": "g",
     "SUPPORT_KEY": "b",
+    "GRAFANA_TOKEN": "i",
+    "ON_CALL_TOKEN": "j",
     "ALERT_SECRET": "c",
 }
 METRICS = {
