@@ -23,7 +23,7 @@ from gateway.config.provider_spec import ProviderSpec
 from gateway.config.redis import RedisStore, redis_store
 from gateway.config.references import References, Secret, secret_fault
 from gateway.config.routes import mirror_entries, model_entries, route_policies
-from gateway.config.schema import CaptureSpec, FileSpec
+from gateway.config.schema import CaptureSpec, FileSpec, SpoolSpec
 from gateway.config.server_load import load_source
 from gateway.config.settings import (
     Capture,
@@ -87,7 +87,7 @@ class Builder:
             drain_delay_s=spec.drain_delay_s,
             drain_timeout_s=spec.drain_timeout_s,
             traces=self._traces(),
-            spool=self._spool(),
+            spool=_spool(spec.stores.spool, self.outside.home, self.base),
             names_key=self._names_key(),
             key_store=self._key_store(),
             hints=redis_store(spec.stores.hints, self.references, self.document, ("stores", "hints")),
@@ -188,11 +188,6 @@ class Builder:
         if secret is not None and len(secret.reveal().encode()) < KEY_BYTES:
             self._problem(path, f"should be at least {KEY_BYTES} bytes")
         return secret
-
-    def _spool(self) -> Spool:
-        spec = self.spec.stores.spool
-        folder = self.outside.home / "spool" if spec.dir is None else self.base / spec.dir
-        return Spool(dir=folder, max_bytes=spec.max_bytes, fsync_s=spec.fsync_s)
 
     def _upstream(self) -> ProviderEntry | None:
         override = self.outside.get("upstream")
@@ -305,6 +300,11 @@ class Builder:
         rows, problems = load_prices(path, shown(path, self.outside.cwd))
         self.problems += problems
         return Prices(source=spec.source, rows=rows, path=path)
+
+
+def _spool(spec: SpoolSpec, home: Path, base: Path) -> Spool:
+    folder = home / "spool" if spec.dir is None else base / spec.dir
+    return Spool(dir=folder, max_bytes=spec.max_bytes, fsync_s=spec.fsync_s)
 
 
 def _worker_count(text: str) -> int:
