@@ -94,11 +94,13 @@ class Ledger:
     def _settle_ordinary(self, call: Call, deployment: Deployment, facts: AnswerFacts, at_us: int) -> int | None:
         lease, call.lease = call.lease, None
         usage, template = facts.usage, call.template
-        cost = None
-        if usage is not None and template is not None:
-            cost = self._accounting.cost_nanousd(
-                deployment, usage, at_us, model=template.model_requested, served=facts.model_served
-            )
+        if usage is None or template is None:
+            if lease is not None:
+                lease.settle(usage)
+            return None
+        cost = self._accounting.cost_nanousd(
+            deployment, usage, at_us, model=template.model_requested, served=facts.model_served
+        )
         if lease is not None:
             lease.settle(usage, cost)
             self._learn(call, usage)
