@@ -17,11 +17,13 @@ from gateway.accounting.ledger import Ledger
 from gateway.core.call import Call
 from gateway.core.codec import WireRequest
 from gateway.core.errors import (
+    BudgetExceeded,
     Bug,
     GatewayError,
     ProviderAnswered,
     ProviderError,
     RateLimited,
+    StoreUnavailable,
     StreamBroken,
     TotalTimeout,
     UnsupportedField,
@@ -176,7 +178,7 @@ class Going:
             facts.usage = call.crossing.usage
         facts.usage = await self._rooms.ledger.weigh(call, facts)
         over = call.reply.gone or self._left_s() <= 0
-        prepared = None if over else self._next(seam, facts.usage, again=again)
+        prepared = None if over else await self._next(seam, facts.usage, again=again)
         return None if prepared is None else self._start(seam, attempt, prepared, problem)
 
     async def outcome(self, leg: Leg) -> GatewayError | None:
@@ -228,7 +230,17 @@ class Going:
         record = self._rooms.journal.record(call)
         return await gate.may_be_sent(record, self.course.guard, call.dialect, asked, self._rooms.sessions)
 
-    def _next(self, seam: Seam, usage: Usage | None, *, again: bool) -> _Prepared | None:
+    async def _ahead(self, course: Course) -> Lease | None:
+        ledger, asked = self._rooms.ledger, (self._call, course.principal, self._request, course.deployment)
+        if not ledger.shared:
+            return ledger.ahead(*asked)
+        try:
+            return await ledger.ask_ahead(*asked)
+        except asyncio.CancelledError:
+            self.trip.leave()
+            raise
+
+    async def _next(self, seam: Seam, usage: Usage | None, *, again: bool) -> _Prepared | None:
         """Choose who goes on, and write what it is asked."""
         trip, call = self.trip, self._call
         while again or trip.carry_on():
@@ -236,11 +248,13 @@ class Going:
             course = self._rooms.courses.next(call, self._request, self.course, trip.place)
             # Who is judged by other rules would have to be judged by them from the beginning.
             if course.guard is self.course.guard:
+                lease = None
                 try:
-                    lease = self._rooms.ledger.ahead(self._call, course.principal, self._request, course.deployment)
+                    lease = await self._ahead(course)
                     return _Prepared(course, *self._written(course, seam, usage), lease)
-                except (UnsupportedField, RateLimited):
-                    pass
+                except (UnsupportedField, RateLimited, BudgetExceeded, StoreUnavailable):
+                    if lease is not None:
+                        lease.void()
             trip.pass_over()
         return None
 

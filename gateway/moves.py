@@ -72,6 +72,7 @@ async def move(
         return course, document
     call.deployment, call.template = going.deployment, going.template
     rooms.ledger.move(call, going.principal, request, going.deployment)
+    await rooms.ledger.hold(call, going.principal, request, going.deployment)
     rooms.journal.rerouted(rooms.journal.record(call), going.template)
     if going.guard is not course.guard and going.guard.request_active:
         return await rooms.admit(call, request, going)

@@ -60,6 +60,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         call = Call(incoming, reply, None, passthrough.DIALECT)
         try:
             request, course = self._begin(call)
+            if self.ledger.shared:
+                await self.ledger.hold(call, course.principal, request, course.deployment)
             if request.duplex:
                 return await seated(call, request, course, self)
             document = request.document
@@ -73,8 +75,6 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             if not self._end_ordinary(call, request, course, attempt):
                 await self.end(call, request, course, attempt)
         except GatewayError as error:
-            if call.request is None:
-                call.dialect = error_dialect(incoming.path)
             await _fail_through(self, call, error)
         except CallerPending as pending:
             await _once_known(self, call, pending)
@@ -94,8 +94,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         return request, course
 
     def _take(self, call: Call, request: Request, course: Course) -> None:
-        call.deployment = course.deployment
-        call.template = course.template
+        call.deployment, call.template = course.deployment, course.template
         call.lease = self.ledger.reserve(call, course.principal, request, course.deployment)
 
     async def admit(self, call: Call, request: Request, course: Course) -> tuple[Course, Any]:
@@ -106,6 +105,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             course = self.courses.reroute(call, course, admitted.route, request)
             self.ledger.release(call)
             self._take(call, request, course)
+            await self.ledger.hold(call, course.principal, request, course.deployment)
             self.journal.rerouted(record, course.template)
             kept = gate.rerouted(record)
             admitted = await gate.admit(record, course.guard, call.dialect, request, self.sessions)
@@ -335,6 +335,8 @@ async def _once_known(rooms: Pipeline, call: Call, pending: CallerPending) -> No
 
 async def _fail_through(rooms: Pipeline, call: Call, error: GatewayError) -> None:
     """End a call that failed; should its client leave meanwhile, without it."""
+    if call.request is None:
+        call.dialect = error_dialect(call.incoming.path)
     try:
         await rooms.fail(call, error)
     except asyncio.CancelledError:

@@ -39,13 +39,16 @@ class Ledger:
     Attributes:
         settle: Writes what a call used and cost into its record, and charges it; of an answer in parts, the last one's.
         settle_ordinary: Charges what a call used that has no record to write it into; gives what it cost.
+        shared: Limits are counted where gateways do that together: what :meth:`reserve` and :meth:`ahead` do at once is
+            waited for with :meth:`hold` and :meth:`ask_ahead` then.
     """
 
-    __slots__ = ("_accounting", "_background", "settle", "settle_ordinary")
+    __slots__ = ("_accounting", "_background", "settle", "settle_ordinary", "shared")
 
     def __init__(self, accounting: Accounting, background: Background | None = None) -> None:
         self._accounting = accounting
         self._background = background or Background()
+        self.shared = accounting.shared
         self.show(None)
 
     def show(self, to: Callable[[Call, AnswerFacts], None] | None) -> None:
@@ -78,6 +81,33 @@ class Ledger:
             return None
         labels = call.labels
         return self._accounting.reserve(principal, request, deployment, None if labels is None else labels.tags)
+
+    async def hold(self, call: Call, principal: Principal, request: Request, deployment: Deployment) -> None:
+        """Hold what the call may need and does not hold yet, where that is asked of a store.
+
+        Raises:
+            RateLimited: As of :meth:`reserve`.
+            BudgetExceeded: The same.
+            PermissionDenied: The same.
+            StoreUnavailable: Nobody answers there, and no call is to pass then.
+        """
+        if call.lease is None and self.shared:
+            tags = None if call.labels is None else call.labels.tags
+            call.lease = await self._accounting.ask(principal, request, deployment, tags)
+
+    async def ask_ahead(
+        self, call: Call, principal: Principal, request: Request, deployment: Deployment
+    ) -> Lease | None:
+        """As :meth:`ahead`, where that is asked of a store.
+
+        Raises:
+            RateLimited: A limit has no room for it.
+            StoreUnavailable: Nobody answers there, and no call is to pass then.
+        """
+        if not (self.shared and self._accounting.by_provider):
+            return None
+        tags = None if call.labels is None else call.labels.tags
+        return await self._accounting.ask(principal, request, deployment, tags)
 
     def move(self, call: Call, principal: Principal, request: Request, deployment: Deployment) -> None:
         """Hold for another deployment what a call holds; what it failed to use at the one before is not charged.

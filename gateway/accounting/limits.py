@@ -18,7 +18,7 @@ from gateway.accounting.memory_state import MemoryState
 from gateway.clients.clock import Clock
 from gateway.core.errors import BudgetExceeded, ClientError, Misconfigured, PermissionDenied, RateLimited
 from gateway.core.exchange import Principal
-from gateway.core.limit_state import Amounts, Charge, Holding, LimitState, Quantity, Refusal, Standing
+from gateway.core.limit_state import Amounts, Charge, Holding, LimitState, Quantity, Refusal, SharedLimitState, Standing
 from gateway.core.limits import MOST_NANOUSD, SCOPES, Budget, LimitRule, Period, period_of
 from gateway.core.usage import Usage
 
@@ -108,6 +108,7 @@ class Limits:
         rules: From the configuration.
         clock: Tells the time.
         state: Where they are counted; in memory by default.
+        shared: Where they are counted instead when gateways do that together.
         budgets: Keys may have budgets of their own.
 
     Attributes:
@@ -116,12 +117,19 @@ class Limits:
     """
 
     def __init__(
-        self, rules: tuple[LimitRule, ...], clock: Clock, state: LimitState | None = None, *, budgets: bool = False
+        self,
+        rules: tuple[LimitRule, ...],
+        clock: Clock,
+        state: LimitState | None = None,
+        *,
+        shared: SharedLimitState | None = None,
+        budgets: bool = False,
     ) -> None:
         for rule in rules:
             _check(rule)
         self._rules = _named(rules)
         self.state = MemoryState(clock) if state is None else state
+        self.shared = shared
         self.unix_us = clock.unix_us
         self._falling: dict[tuple[Names, Budget | None], Falling] = {}
         self.any = bool(rules) or budgets
@@ -144,6 +152,23 @@ class Limits:
             return _NOTHING_HELD
         asked = asked_of(falling, amounts)
         answer = self.state.take(falling.charges, asked)
+        if isinstance(answer, Refusal):
+            raise refused(answer)
+        return Lease(answer, asked, ends=falling.ends)
+
+    async def ask(self, falling: Falling, amounts: tuple[int, int | None]) -> Lease:
+        """As :meth:`take`, from the store that gateways share.
+
+        Raises:
+            RateLimited: As there.
+            BudgetExceeded: As there.
+            PermissionDenied: As there.
+            StoreUnavailable: The store is silent, and no call is to pass then.
+        """
+        if not falling.charges or self.shared is None:
+            return _NOTHING_HELD
+        asked = asked_of(falling, amounts)
+        answer = await self.shared.take(falling.charges, asked)
         if isinstance(answer, Refusal):
             raise refused(answer)
         return Lease(answer, asked, ends=falling.ends)

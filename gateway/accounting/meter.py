@@ -32,13 +32,14 @@ class Accounting:
         limits: What each caller may take.
 
     Attributes:
-        limited: There is a limit on somebody.
+        limited: There is a limit on somebody, and it is counted here.
+        shared: There is one, and it is counted where gateways do that together.
         by_provider: Some limit depends on who serves a call.
         cost_nanousd: Prices a call: see :meth:`gateway.accounting.prices.PriceBook.cost_nanousd`.
         learn: Learns from a call what others will use: see :meth:`gateway.accounting.expected.Expected.learn`.
     """
 
-    __slots__ = ("_expected", "_limits", "_tokenizers", "by_provider", "cost_nanousd", "learn", "limited")
+    __slots__ = ("_expected", "_limits", "_tokenizers", "by_provider", "cost_nanousd", "learn", "limited", "shared")
 
     def __init__(
         self, prices: PriceBook, tokenizers: Tokenizers, limits: Limits, expected: Expected | None = None
@@ -46,7 +47,8 @@ class Accounting:
         self.cost_nanousd = prices.cost_nanousd
         self._tokenizers = tokenizers
         self._limits = limits
-        self.limited = limits.any
+        self.limited = limits.any and limits.shared is None
+        self.shared = limits.any and limits.shared is not None
         self.by_provider = limits.by_provider
         self._expected = expected or Expected()
         self.learn = self._expected.learn
@@ -71,6 +73,20 @@ class Accounting:
         limits = self._limits
         falling = limits.falling(principal, (request.model, deployment.provider), tags)
         return limits.take(falling, self._likely(falling, request, deployment))
+
+    async def ask(
+        self, principal: Principal, request: Request, deployment: Deployment, tags: Mapping[str, str] | None = None
+    ) -> Lease:
+        """As :meth:`reserve`, where limits are counted together.
+
+        Raises:
+            RateLimited: As there.
+            BudgetExceeded: As there.
+            PermissionDenied: As there.
+            StoreUnavailable: Nobody answers there, and no call is to pass then.
+        """
+        falling = self._limits.falling(principal, (request.model, deployment.provider), tags)
+        return await self._limits.ask(falling, self._likely(falling, request, deployment))
 
     def _likely(self, falling: Falling, request: Request, deployment: Deployment) -> tuple[int, int | None]:
         """Give the most tokens and money that a call is likely to use, as far as a limit asks."""

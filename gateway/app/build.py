@@ -14,6 +14,7 @@ from gateway.accounting.limits import Limits
 from gateway.accounting.memory_state import MemoryState
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
+from gateway.app.counting import Counting
 from gateway.app.identity import Issuers, build_identity
 from gateway.app.inner_calls import InnerCalls
 from gateway.app.keyring import KeyRing
@@ -78,6 +79,7 @@ class Shared:
     rpc: TritonRpc = field(default_factory=TritonRpc)
     sessions: Sessions = field(default_factory=Sessions)
     background: Background = field(default_factory=Background)
+    counting: Counting | None = None
     healths: Healths = field(init=False)
     loads: LoadWatch = field(init=False)
     counters: MemoryState = field(init=False)
@@ -105,7 +107,9 @@ class Shared:
         """The limits in force. What was counted is kept, also where the rules change."""
         rules, budgets = settings.limits, bool(settings.modes)
         if self._limits is None or self._limits[0] != (rules, budgets):
-            self._limits = (rules, budgets), Limits(rules, self.clock, self.counters, budgets=budgets)
+            together = None if self.counting is None else self.counting.state
+            limits = Limits(rules, self.clock, self.counters, shared=together, budgets=budgets)
+            self._limits = (rules, budgets), limits
         return self._limits[1]
 
     def tokens_for(self, account: Secret | EntraEntry) -> TokenSource:
@@ -120,6 +124,11 @@ class Shared:
             keys = SigningKeys(read_account(account.reveal()), region, self.http, self.clock)
             self._signers[account, region] = keys
         return self._signers[account, region]
+
+    async def close_counting(self) -> None:
+        """Tell the store of limits the last of what was used."""
+        if self.counting is not None:
+            await self.counting.close()
 
     async def close_tokens(self) -> None:
         """Renew no more tokens and keys."""

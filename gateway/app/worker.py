@@ -23,6 +23,7 @@ import uvloop
 
 from gateway.accounting.prices import PriceBook
 from gateway.app.build import Shared, build_pipeline, renewed
+from gateway.app.counting import open_counting
 from gateway.app.hinting import start_hinting
 from gateway.app.names_key import names_key
 from gateway.app.plain_health import PlainHealth
@@ -109,8 +110,8 @@ class Worker:
         loop = asyncio.get_running_loop()
         # Texts that take long are looked at beside the loop, and it should have its turn at once.
         sys.setswitchinterval(SWITCH_S)
-        self.settings = settings = self.options.settings
-        clock = SystemClock()
+        clock, settings = SystemClock(), self.options.settings
+        self.settings = settings
         run_dir = settings.home / "run"
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._begin_counting(run_dir, clock)
@@ -133,6 +134,7 @@ class Worker:
             tokenizers=Tokenizers(),
             endings=set(),
             names_key=names_key(settings.home),
+            counting=await open_counting(settings, self.metrics, clock),
         )
         self._policy_path = report_path(run_dir, self.options.index)
         await self._load_models(self.options.policies)
@@ -142,8 +144,7 @@ class Worker:
         await self.shared.keyring.load()
         self._renew()
         write_report(self._policy_path, self._policy_report)
-        health = Health(lambda: self._report)
-        listen = settings.listen
+        health, listen = Health(lambda: self._report), settings.listen
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if listen.tls else None
         self._read_certificate()
         options = ListenerOptions(
@@ -174,11 +175,13 @@ class Worker:
 
     def _chores(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
         """Begin what goes on beside the calls, until the worker ends it."""
-        keys = self.shared.keyring.run(self._renew)
-        work = [self.spool.run(), self._count(), self._watch(), self.shared.probes.run(), keys]
+        work = [self.spool.run(), self._count(), self._watch(), self.shared.probes.run()]
+        work.append(self.shared.keyring.run(self._renew))
         if self.options.index == 0:
             # One worker's calls are like the others', and what counts tokens takes memory.
             work.append(self.shared.comparing.run())
+        if self.shared.counting is not None:
+            work.append(self.shared.counting.run())
         return [loop.create_task(each) for each in work] + start_hinting(self.settings.hints, self.shared)
 
     async def reload(self) -> None:
@@ -300,6 +303,7 @@ class Worker:
         )
         metrics.queues = self.shared.healths.queues()
         metrics.load_reads = self.shared.loads.reads
+        metrics.state = self.shared.counting and self.shared.counting.told()
         metrics.spool_dropped_lines = self.spool.dropped_lines
         metrics.spool_dropped_bodies = self.spool.dropped_bodies
         metrics.write_snapshot(self._snapshot_path)
@@ -323,6 +327,7 @@ class Worker:
             chore.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await chore
+        await self.shared.close_counting()
         await self._retiring.close()
         await self._policies.engine.close()
         await self._policies.door.models.close()

@@ -213,6 +213,8 @@ class RedisLink:
             )
         if self._timer is not None:
             self._timer.cancel()
+        # That is nothing to tell anybody.
+        self._reason = self._reason or "stopped"
         self._close("stopped")
 
     async def _connect(self) -> None:

@@ -20,7 +20,7 @@ from gateway.config.environment import OPENAI_URL, SIM, Outside, providers_from,
 from gateway.config.natives import AZURE_VERSION, NATIVES, azure_url, vertex_url
 from gateway.config.prices import load_prices
 from gateway.config.provider_spec import ProviderSpec
-from gateway.config.redis import RedisStore, redis_store
+from gateway.config.redis import RedisStore, redis_store, shared_counting
 from gateway.config.references import References, Secret, secret_fault
 from gateway.config.routes import mirror_entries, model_entries, route_policies
 from gateway.config.schema import CaptureSpec, FileSpec, SpoolSpec
@@ -90,6 +90,7 @@ class Builder:
             spool=_spool(spec.stores.spool, self.outside.home, self.base),
             names_key=self._names_key(),
             key_store=self._key_store(),
+            state=shared_counting(spec.stores, self.references, self.document),
             hints=redis_store(spec.stores.hints, self.references, self.document, ("stores", "hints")),
             capture=_capture(spec.capture),
             providers=providers,

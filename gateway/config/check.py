@@ -131,11 +131,11 @@ def check_settings(settings: Settings, document: Document, outside: Outside) -> 
         if missing and is_rpc(entry.base_url):
             message = f"gRPC needs packages that are not installed: pip install 'weighbridge[triton]' ({missing[0]})"
             yield document.problem(("providers", name, "base_url"), message)
-    if settings.workers > 1 and settings.limits:
+    if settings.workers > 1 and settings.limits and settings.state is None:
         override = outside.get("workers")
         message = (
-            "more than one worker cannot count limits together in memory://; set workers: 1 or remove limits "
-            "(a shared stores.state, redis://, is not yet available)"
+            "more than one worker cannot count limits together in memory://; set stores: {state: redis://host:6379/0}, "
+            "or workers: 1, or remove limits"
         )
         if override is None:
             yield document.problem(("workers",), message)

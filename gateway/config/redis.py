@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -25,6 +26,38 @@ class RedisStore(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     password: Secret | None = None
     tls: bool = False
+
+
+class SharedCounting(msgspec.Struct, frozen=True, kw_only=True):
+    """Where limits are counted together, and what holds while nobody answers there.
+
+    Attributes:
+        timeout_s: How long a call waits for an answer.
+        on_error: ``local``: each worker counts its share for itself; ``allow`` and ``deny`` decide for all calls.
+    """
+
+    redis: RedisStore
+    timeout_s: float = 0.05
+    on_error: Literal["local", "allow", "deny"] = "local"
+
+
+class Counted(Protocol):
+    """What people write of it."""
+
+    @property
+    def state(self) -> str:
+        """Where: a URL."""
+        ...
+
+    @property
+    def state_timeout_s(self) -> float | None:
+        """How long a call waits."""
+        ...
+
+    @property
+    def on_store_error(self) -> Literal["local", "allow", "deny"] | None:
+        """What holds meanwhile."""
+        ...
 
 
 class RedisUrl(msgspec.Struct, frozen=True):
@@ -58,3 +91,14 @@ def redis_store(url: str | None, references: References, document: Document, pat
     parts = parse_redis(url)
     password = references.resolve(parts.password, document, path)
     return RedisStore(address=parts.address, database=parts.database, user=parts.user, password=password, tls=parts.tls)
+
+
+def shared_counting(stores: Counted, references: References, document: Document) -> SharedCounting | None:
+    """Give where limits are counted together; ``None`` where they are counted in memory."""
+    url = None if stores.state == "memory://" else stores.state
+    redis = redis_store(url, references, document, ("stores", "state"))
+    if redis is None:
+        return None
+    return SharedCounting(
+        redis=redis, timeout_s=stores.state_timeout_s or 0.05, on_error=stores.on_store_error or "local"
+    )

@@ -79,10 +79,10 @@ class OperatorSpec(VisitorsSpec):
 
 
 def _state(url: str) -> str:
-    if url.startswith("redis://"):
-        raise not_yet("redis://")
-    if url != "memory://":
-        raise ValueError("should be memory://")
+    if url.startswith(("redis://", "rediss://")):
+        parse_redis(url)
+    elif url != "memory://":
+        raise ValueError("should be memory:// or redis://host:port/0")
     return url
 
 
@@ -117,11 +117,19 @@ class StoresSpec(Strict):
     """Where state, hints, keys, traces and the spool are, and what seals the names of answers that providers keep."""
 
     state: Annotated[str, AfterValidator(_state)] = "memory://"
+    state_timeout_s: Seconds | None = Field(None, validation_alias="state_timeout")
+    on_store_error: Literal["local", "allow", "deny"] | None = None
     hints: Annotated[str, AfterValidator(_hints)] | None = None
     keys: Annotated[str, AfterValidator(_key_store)] | None = None
     traces: Annotated[str, AfterValidator(_traces)] | None = None
     spool: SpoolSpec
     names_key: SecretReference | None = None
+
+    @model_validator(mode="after")
+    def _has_a_store_to_fail(self) -> StoresSpec:
+        if self.state == "memory://" and (self.state_timeout_s is not None or self.on_store_error is not None):
+            raise ValueError("state_timeout and on_store_error are for a state: redis://…")
+        return self
 
 
 class CaptureSpec(Strict):

@@ -15,7 +15,7 @@ import orjson
 
 from gateway.config.addresses import Address
 from gateway.config.alerting import Alerts
-from gateway.config.redis import RedisStore
+from gateway.config.redis import RedisStore, SharedCounting
 from gateway.config.references import Secret
 from gateway.core.chat_template import TemplateSource
 from gateway.core.exchange import RoutePolicy, Timeouts
@@ -240,6 +240,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         modes: The ways in which callers say who they are, in order; none where nobody is asked.
         tokens: Whose tokens are believed, and which claims say what; ``None`` where tokens are not asked for.
         mesh: Who may speak for certificates; ``None`` where nobody may.
+        state: Where limits are counted by all workers together; ``None`` for in this process.
         names_key: Seals the names of answers that providers keep; without one, the home has its own.
         alerts: What money should give notice of, if anything.
         plugins: Names of the plugins whose code is loaded.
@@ -270,6 +271,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mirrors: tuple[ModelEntry, ...] = ()
     hints: RedisStore | None = None
     key_store: RedisStore | None = None
+    state: SharedCounting | None = None
     names_key: Secret | None = None
     alerts: Alerts | None = None
     tokens: tuple[TokenTrust, ClaimNames] | None = None

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from gateway.core.deployment_health import DeploymentHealth, added_up
 from gateway.core.hint import hints_added_up
 from gateway.core.queue_told import queues_added_up
+from gateway.core.state_counts import states_added_up
 from gateway.operator.families import Family, LabelValues
 from gateway.operator.mirror_families import mirror_families
 from gateway.recording.metrics import Snapshot
 
 
 def deployment_families(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Family]:
-    """Tries, health, load, queues, hints, probes and mirrors.
+    """Tries, health, load, queues, hints, shared limits, probes and mirrors.
 
     Args:
         snapshots: Of all workers that ever were.
@@ -23,6 +24,7 @@ def deployment_families(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]
         *_fares(snapshots, fresh),
         *_queues(snapshots, fresh),
         *_hints(snapshots, fresh),
+        *_state(snapshots, fresh),
         *_probes(snapshots),
         *mirror_families(snapshots, fresh),
     ]
@@ -122,6 +124,30 @@ def _hints(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Fam
         for event in ("told", "believed", "failed"):
             exchanged.add(getattr(ever, event), event)
     return [connected, exchanged]
+
+
+def _state(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]) -> list[Family]:
+    connected = Family("weighbridge_state_connected", "gauge", "1 while the store of limits answers every worker.")
+    workers = Family("weighbridge_state_workers", "gauge", "Workers of all gateways that count in the store of limits.")
+    waiting = Family(
+        "weighbridge_state_settlements", "gauge", "Settlements that the store of limits has not taken yet."
+    )
+    events = Family(
+        "weighbridge_state_total",
+        "counter",
+        "Calls counted in the store of limits or decided without it, late answers, settlements given up, all lost.",
+        ("event",),
+    )
+    now = states_added_up(one.state for one in fresh)
+    if now is not None:
+        connected.add(int(now.connected))
+        workers.add(now.workers)
+        waiting.add(now.waiting)
+    ever = states_added_up(one.state for one in snapshots)
+    if ever is not None:
+        for event in ("asked", "late", "without", "dropped", "emptied"):
+            events.add(getattr(ever, event), event)
+    return [connected, workers, waiting, events]
 
 
 def _probes(snapshots: Sequence[Snapshot]) -> list[Family]:

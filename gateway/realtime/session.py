@@ -235,7 +235,7 @@ class Session:
         self._show(left)
         self._client.told |= message.opcode == websocket.CLOSE
         if event is not None:
-            self._scales.take(event, self._journal.started_us(self._journal.now_ns()))
+            await self._scales.weigh(event, self._journal.started_us(self._journal.now_ns()))
             await self._judge.reflect(event)
             if self._leaving and not self._scales.active:
                 self._end(Ending(websocket.GOING_AWAY))

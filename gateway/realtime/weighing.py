@@ -79,6 +79,15 @@ class Scales:
         elif kind in _SESSION:
             self._settings(event.get("session"))
 
+    async def weigh(self, event: Any, at_us: int) -> None:
+        """As :meth:`take`; where limits are counted in a store, hold there what the next answer may need.
+
+        Raises:
+            RateLimited: A limit has no room for another answer.
+        """
+        self.take(event, at_us)
+        await self._ledger.hold(self._call, self._principal, self._request, self._deployment)
+
     def close(self, record: ExchangeRecord) -> None:
         """Write the sums into the session's record; an answer that was cut leaves its cost unknown."""
         record.responses = self.responses

@@ -20,6 +20,7 @@ from gateway.core.mirror_told import MirrorCounts
 from gateway.core.probe_spend import ProbeSpend
 from gateway.core.queue_told import QueueCounts, queues_added_up
 from gateway.core.record import AttemptRecord, ExchangeRecord, GuardEvent
+from gateway.core.state_counts import StateCounts
 from gateway.recording.estimate_errors import ErrorCounts, ErrorKey, EstimateErrors, errors_added_up
 from gateway.recording.process import cpu_seconds, resident_bytes
 from gateway.recording.tries import FIRST, OK, Tries, TryKey, added, outcome
@@ -71,6 +72,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
         load_reads: How often servers' own load was read, by provider and what came of it.
         estimate_errors: How far estimates of tokens were from what was reported.
         hints: What came of telling other gateways and listening to them; ``None`` where there is no place for that.
+        state: What came of counting limits together; ``None`` where that is not done.
     """
 
     v: int = VERSION
@@ -90,6 +92,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     load_reads: list[tuple[tuple[str, str], int]] = []
     estimate_errors: list[tuple[ErrorKey, ErrorCounts]] = []
     hints: HintCounts | None = None
+    state: StateCounts | None = None
     spool_dropped_lines: int = 0
     spool_dropped_bodies: int = 0
     config_reloads: dict[str, int] = {}
@@ -211,19 +214,16 @@ class Metrics:
     """
 
     def __init__(self, index: int, unix_ms: Callable[[], int], max_label_sets: int = MAX_LABEL_SETS) -> None:
-        self.in_flight = 0
-        self.client_connections = 0
-        self.tasks = 0
+        self.in_flight = self.client_connections = self.tasks = 0
         self.upstream_connections: dict[str, int] = {}
-        self.spool_dropped_lines = 0
-        self.spool_dropped_bodies = 0
-        self.config_hash = ""
-        self.policy_revision = ""
+        self.spool_dropped_lines = self.spool_dropped_bodies = 0
+        self.config_hash = self.policy_revision = ""
         self.deployments: list[DeploymentHealth] = []
         self.queues: list[QueueCounts] = []
         self.load_reads: dict[tuple[str, str], int] = {}
         self.hints: HintCounts | None = None
         self.estimate_errors = EstimateErrors()
+        self.state: StateCounts | None = None
         self._tries = Tries(max_label_sets)
         self._probes: dict[str, ProbeSpend] = {}
         self._mirrors: dict[tuple[str, str], MirrorCounts] = {}
@@ -315,6 +315,7 @@ class Metrics:
         self._mirrors = {(each.alias, each.to): each.resumed() for each in before.mirrors}
         self._config_reloads = dict(before.config_reloads)
         self._before = before
+        self.state = before.state
         for each in before.queues:
             # Who waited there has gone.
             each.waiting = 0
@@ -347,6 +348,7 @@ class Metrics:
             load_reads=list(added(before.load_reads, self.load_reads).items()),
             estimate_errors=list(self.estimate_errors.counts.items()),
             hints=self.hints and hints_added_up((before.hints, self.hints)),
+            state=self.state,
             spool_dropped_lines=before.spool_dropped_lines + self.spool_dropped_lines,
             spool_dropped_bodies=before.spool_dropped_bodies + self.spool_dropped_bodies,
             config_reloads=self._config_reloads,

@@ -15,8 +15,8 @@ PROVIDERS = """\
     models:
 """
 CANNOT_COUNT = (
-    "more than one worker cannot count limits together in memory://; set workers: 1 or remove limits "
-    "(a shared stores.state, redis://, is not yet available)"
+    "more than one worker cannot count limits together in memory://; set stores: {state: redis://host:6379/0}, "
+    "or workers: 1, or remove limits"
 )
 
 

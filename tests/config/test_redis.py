@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.addresses import Address
-from gateway.config.redis import RedisStore, parse_redis
+from gateway.config.redis import RedisStore, SharedCounting, parse_redis
 from tests.config.test_build import good, load
 from tests.config.test_check import wrong
 
@@ -58,3 +58,12 @@ def test_what_is_none_is_refused_without_being_quoted(tmp_path: Path, url: str) 
 
 def test_without_it_nothing_is_told(tmp_path: Path) -> None:
     assert good(load(tmp_path, "version: 1\n")).hints is None
+
+
+def test_limits_are_counted_there_where_the_file_says_so(tmp_path: Path) -> None:
+    assert good(load(tmp_path, "version: 1\n")).state is None
+    redis = RedisStore(address=Address("r", 6379))
+    text = "version: 1\nworkers: 3\nlimits: [{scope: key, concurrency: 1}]\nstores: {state: 'redis://r'%s}\n"
+    assert good(load(tmp_path, text % "")).state == SharedCounting(redis=redis, timeout_s=0.05, on_error="local")
+    told = good(load(tmp_path, text % ", state_timeout: 20ms, on_store_error: deny")).state
+    assert told == SharedCounting(redis=redis, timeout_s=0.02, on_error="deny")

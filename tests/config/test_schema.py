@@ -40,7 +40,15 @@ def test_units_are_read():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("stores: {state: 'redis://host:6379/0'}", "stores.state: redis:// is not yet available"),
+        ("stores: {state: 'file://x'}", "stores.state: should be memory:// or redis://host:port/0"),
+        ("stores: {state: 'redis://us:hunter2@r'}", "stores.state: should be redis://host:port/0 or rediss://"),
+        ("stores: {on_store_error: deny}", "stores: state_timeout and on_store_error are for a state: redis://"),
+        ("stores: {state_timeout: 1s}", "stores: state_timeout and on_store_error are for a state: redis://"),
+        (
+            "stores: {state: 'redis://r', on_store_error: x}",
+            "stores.on_store_error: should be 'local', 'allow' or 'deny'",
+        ),
+        ("stores: {state: 'redis://r', state_timeout: 0s}", "stores.state_timeout: should be greater than 0"),
         ("stores: {state: 'memory'}", "stores.state: should be memory://"),
         ("stores: {traces: 'sqlite://x'}", "stores.traces: should be chdb://PATH or clickhouse://user:env:VARIABLE@"),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.core.record import AttemptRecord
+from gateway.core.state_counts import StateCounts
 from gateway.operator.deployment_families import deployment_families
 from gateway.recording.metrics import Metrics, Snapshot, read_snapshot
 from gateway.recording.tries import PROBE
@@ -20,6 +21,17 @@ def test_names_are_there_from_the_start_and_only_once():
 def samples(snapshots: list[Snapshot], name: str) -> dict[tuple[str, ...], float]:
     (family,) = [each for each in deployment_families(snapshots, []) if each.name == name]
     return {labels: value for _, labels, value in family.samples}
+
+
+def test_limits_counted_together_are_told_of_where_that_is_done():
+    counts = StateCounts(connected=True, asked=3, late=1, without=2, dropped=4, emptied=5, waiting=6, workers=7)
+    snapshot = Snapshot(state=counts)
+    assert samples([Snapshot()], "weighbridge_state_total") == {}
+    told = {("asked",): 3, ("late",): 1, ("without",): 2, ("dropped",): 4, ("emptied",): 5}
+    assert samples([snapshot], "weighbridge_state_total") == told
+    now = {each.name: [value for _, _, value in each.samples] for each in deployment_families([], [snapshot])}
+    gauges = ("connected", "workers", "settlements")
+    assert [now[f"weighbridge_state_{name}"] for name in gauges] == [[1], [7], [6]]
 
 
 def test_probes_are_tries_of_their_own_and_what_they_cost_outlives_a_worker(tmp_path: Path) -> None:
