@@ -82,13 +82,13 @@ class RedisLine(asyncio.Protocol):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def ask(self, commands: bytes, *answered: Answered) -> None:
-        """Send commands; each answer goes to one of those given."""
+    def ask(self, text: bytes, answered: Answered) -> None:
+        """Send a command; its answer goes to the one given."""
         if self._transport is not None:
-            self._waiting += answered
-            self._transport.write(commands)
+            self._waiting.append(answered)
+            self._transport.write(text)
 
-    async def answer(self, commands: bytes) -> Answer:
+    async def answer(self, text: bytes) -> Answer:
         """Send one command and wait for what comes back.
 
         Raises:
@@ -110,7 +110,7 @@ class RedisLine(asyncio.Protocol):
                 lost(reason)
 
         self._lost = gone
-        self.ask(commands, answered)
+        self.ask(text, answered)
         try:
             return await told
         finally:
