@@ -2,7 +2,8 @@
 
 One call at a time, so much time after the one before: the cost does not grow with the traffic. Nothing is asked of the
 others, whether they are taken or not: while one is wanted, the ledger settles by another function. Counting begins when
-the answer is on its way to the client.
+the answer is on its way to the client. One worker of several does it: its calls are like the others', and what counts
+tokens takes memory.
 """
 
 from __future__ import annotations

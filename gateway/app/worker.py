@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import gc
 import logging
 import os
@@ -14,31 +13,30 @@ import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import uvloop
 
-from gateway.accounting.prices import PriceBook
 from gateway.app.build import Shared, build_pipeline, renewed
 from gateway.app.counting import open_counting
 from gateway.app.hinting import start_hinting
 from gateway.app.names_key import names_key
 from gateway.app.plain_health import PlainHealth
 from gateway.app.policies import InForce
-from gateway.app.reloading import last_reload, prepare, report_of, sharing_the_interpreter, stamps
+from gateway.app.reloading import last_reload, prepare, report_of, stamps
 from gateway.app.retiring import Retiring
+from gateway.app.warming import warm_up
 from gateway.clients.clock import SystemClock
 from gateway.clients.http import HttpClient
 from gateway.clients.tokenizers import Tokenizers
 from gateway.clients.triton_front import TritonFront
 from gateway.config.addresses import is_rpc
 from gateway.config.load import LoadResult
+from gateway.config.price_leaps import confirmed_file
 from gateway.config.settings import Settings
 from gateway.core.ids import IdSource
-from gateway.listener.door import MODULE as COLD_SIDE
 from gateway.listener.health import Health
 from gateway.listener.rpc_front import RpcFront
 from gateway.listener.server import ListenerOptions, Server
@@ -177,11 +175,7 @@ class Worker:
         """Begin what goes on beside the calls, until the worker ends it."""
         work = [self.spool.run(), self._count(), self._watch(), self.shared.probes.run()]
         work.append(self.shared.keyring.run(self._renew))
-        if self.options.index == 0:
-            # One worker's calls are like the others', and what counts tokens takes memory.
-            work.append(self.shared.comparing.run())
-        if self.shared.counting is not None:
-            work.append(self.shared.counting.run())
+        work += [self.shared.comparing.run()] if self.options.index == 0 else []
         return [loop.create_task(each) for each in work] + start_hinting(self.settings.hints, self.shared)
 
     async def reload(self) -> None:
@@ -260,7 +254,7 @@ class Worker:
     def _warm(self) -> None:
         """Load what calls will need, beside the loop: it is ready without that, and no call should wait for it."""
         prices = self.shared.prices_for(self.settings.prices.rows)
-        self._warming = asyncio.get_running_loop().run_in_executor(None, warm_up, prices)
+        self._warming = asyncio.get_running_loop().run_in_executor(None, warm_up, prices, self.settings)
 
     def _stamps(self) -> dict[Path, tuple[int, int]]:
         settings = self.settings
@@ -271,6 +265,7 @@ class Worker:
                 *(entry.template_file for entry in settings.providers.values()),
                 settings.file,
                 settings.prices.path,
+                confirmed_file(settings.home),
             )
         )
 
@@ -384,13 +379,3 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-
-
-def warm_up(prices: PriceBook) -> None:
-    """Load the public price list and the cold side, and give back what loading took beside what they are."""
-    with sharing_the_interpreter():
-        prices.warm()
-        import_module(COLD_SIDE)
-    with contextlib.suppress(AttributeError):
-        # C libraries other than glibc have no such call and need none.
-        ctypes.CDLL(None).malloc_trim(0)

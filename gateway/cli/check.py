@@ -11,6 +11,7 @@ from gateway.cli import output
 from gateway.clients.chdb import NO_ENGINE, has_engine
 from gateway.config.environment import Options
 from gateway.config.load import load_settings
+from gateway.config.price_leaps import confirm_prices
 from gateway.config.settings import ChdbStore
 
 
@@ -26,19 +27,24 @@ def register(subparsers: output.Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-c", "--config", metavar="FILE", help="the configuration file; default: ./weighbridge.yaml")
+    parser.add_argument(
+        "--confirm-prices", action="store_true", help="prices that leap are meant: let a running gateway take them"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document: ok, problems, notices")
     parser.set_defaults(func=check)
 
 
 def check(args: argparse.Namespace) -> int:
     """Check, and say what was found."""
-    result = load_settings(Options(config=args.config), os.environ, Path.cwd())
+    result = load_settings(Options(config=args.config, confirm_prices=args.confirm_prices), os.environ, Path.cwd())
     problems, revision, left_out = result.problems, "", ()
     try:
         policies = load_policies(result.policies, result.settings, result.plugins)
         revision, left_out = policies.bundle.revision, policies.notices
     except PolicyFault as fault:
         problems = (*problems, *fault.problems)
+    if args.confirm_prices and result.settings is not None and not problems:
+        confirm_prices(result.settings.home, result.settings.prices.rows)
     config_hash = result.settings.config_hash if result.settings else ""
     notices = [*result.notices, *left_out]
     if result.settings is not None and isinstance(result.settings.traces, ChdbStore) and not has_engine():

@@ -18,6 +18,7 @@ from gateway.config.declared_keys import key_entries
 from gateway.config.entra import entra_entry
 from gateway.config.environment import OPENAI_URL, SIM, Outside, providers_from, shown
 from gateway.config.natives import AZURE_VERSION, NATIVES, azure_url, vertex_url
+from gateway.config.price_leaps import KnownPrices, known_prices
 from gateway.config.prices import load_prices
 from gateway.config.provider_spec import ProviderSpec
 from gateway.config.redis import RedisStore, redis_store, shared_counting
@@ -298,7 +299,8 @@ class Builder:
         path = self._path(("prices", "overrides"), spec.overrides)
         if not path.is_file():
             return Prices(source=spec.source, path=path)
-        rows, problems = load_prices(path, shown(path, self.outside.cwd))
+        known = KnownPrices() if self.outside.options.confirm_prices else known_prices(self.outside.home)
+        rows, problems = load_prices(path, shown(path, self.outside.cwd), known)
         self.problems += problems
         return Prices(source=spec.source, rows=rows, path=path)
 

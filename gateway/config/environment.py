@@ -41,6 +41,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     no_operator: bool = False
     workers: str | None = None
     upstream: str | None = None
+    confirm_prices: bool = False
 
 
 def shown(path: Path, cwd: Path) -> str:

@@ -9,10 +9,12 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from gateway.config.price_leaps import KnownPrices
 from gateway.config.source import Document, Problem, read_yaml
 from gateway.config.validation import Many, NotYet, Strict, validated
 from gateway.core.prices import PriceRow
 
+_NOTHING_KNOWN = KnownPrices()
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 
 
@@ -63,20 +65,25 @@ _BUCKETS = (
 )  # fmt: skip
 
 
-def load_prices(path: Path, name: str) -> tuple[tuple[PriceRow, ...], tuple[Problem, ...]]:
+def load_prices(
+    path: Path, name: str, known: KnownPrices = _NOTHING_KNOWN
+) -> tuple[tuple[PriceRow, ...], tuple[Problem, ...]]:
     """Read a price list.
 
     Args:
         path: The file.
         name: The file as messages name it.
+        known: What was in force before.
 
     Returns:
         The rows that could be read, in the file's order, and everything that is wrong.
     """
-    return parse_prices(read_yaml(path, name))
+    return parse_prices(read_yaml(path, name), known)
 
 
-def parse_prices(document: Document) -> tuple[tuple[PriceRow, ...], tuple[Problem, ...]]:
+def parse_prices(
+    document: Document, known: KnownPrices = _NOTHING_KNOWN
+) -> tuple[tuple[PriceRow, ...], tuple[Problem, ...]]:
     """Read a price list from a document; as :func:`load_prices`."""
     if document.problems and document.data is None:
         return (), document.problems
@@ -97,6 +104,7 @@ def parse_prices(document: Document) -> tuple[tuple[PriceRow, ...], tuple[Proble
             problems.append(checked.document.problem(path, f"has no price; give one of {', '.join(_BUCKETS)}"))
         seen[key] = line
         rows.append(_row(spec))
+    problems += [checked.document.problem(("rows", index), leap) for index, leap in known.leaps(rows)]
     shown = (Problem(p.file, p.line, p.message.removeprefix("rows")) for p in problems)
     return tuple(rows), tuple(sorted(shown, key=lambda p: p.line))
 

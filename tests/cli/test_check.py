@@ -8,6 +8,8 @@ import pytest
 
 from gateway.app import models
 from gateway.cli.main import main
+from gateway.config.price_leaps import accept_prices
+from gateway.core.prices import PriceRow
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "config"
 DIGEST = re.compile(r"\b[0-9a-f]{12}\b")
@@ -79,3 +81,22 @@ def test_no_golden_file_shows_a_secret():
     for case in CASES:
         text = (GOLDEN / case / "expected.txt").read_text(encoding="utf-8")
         assert not [secret for secret in ("letmein", "sk-proj-written-here", *ENVIRON.values()) if secret in text]
+
+
+def test_a_price_that_leaps_is_refused_until_it_is_confirmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEIGHBRIDGE_HOME", str(tmp_path / "home"))
+    (tmp_path / "weighbridge.yaml").write_text("version: 1\nprices: {overrides: prices.yaml}\n")
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("- {provider: p, model: m, input: 60}\n")
+    (tmp_path / "home").mkdir()
+    accept_prices(tmp_path / "home", (PriceRow(provider="p", model="m", input_usd_mtok=0.6),))
+    assert main(["check"]) == 1
+    assert "prices.yaml:1: " in (said := capsys.readouterr().out)
+    assert "input goes from 0.6 to 60" in said
+    assert main(["check", "--confirm-prices"]) == 0
+    assert main(["check"]) == 0
+    prices.write_text("- {provider: p, model: m, input: 61}\n")
+    assert main(["check"]) == 1

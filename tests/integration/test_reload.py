@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import textwrap
 import threading
 from pathlib import Path
 
 import pytest
 
-from tests.support.gateway_run import Answer, Gateway, ask, running, until
+from gateway.config.price_leaps import known_prices
+from tests.support.gateway_run import Answer, Gateway, ask, environment, running, until
 
 pytestmark = pytest.mark.integration
 
@@ -131,6 +134,26 @@ def test_what_does_not_check_leaves_the_last_good_one_running(tmp_path: Path, na
         record = gateway.record_of(gateway.chat().id)
         assert record["config_hash"] == first["config_hash"] == before["config_hash"]
         assert record["policy_revision"] == first["policy_revision"]
+
+
+def test_prices_that_leap_are_refused_and_taken_once_they_are_confirmed(tmp_path: Path) -> None:
+    policy(tmp_path, "osprey")
+    prices, home = tmp_path / "prices.yaml", tmp_path / "home"
+    write(prices, "- {provider: p, model: m, input: 0.6}\n")
+    with running(tmp_path, config=CONFIG + "    prices: {overrides: prices.yaml}\n") as gateway:
+        until(lambda: known_prices(home).accepted)
+        before = report(gateway)["config_hash"]
+        write(prices, "- {provider: p, model: m, input: 60}\n")
+        until(lambda: reloads(gateway, "rejected"))
+        told = report(gateway)
+        assert told["config_hash"] == before
+        assert "prices.yaml:1: " in (said := " ".join(told["last_reload"]["problems"]))
+        assert "input goes from 0.6 to 60" in said
+        check = [sys.executable, "-m", "gateway", "check", "--confirm-prices"]
+        subprocess.run(check, cwd=tmp_path, env=environment(home), check=True, capture_output=True)
+        until(lambda: reloads(gateway, "applied"))
+        assert report(gateway)["config_hash"] != before
+        until(lambda: known_prices(home).accepted[0].input_usd_mtok == 60)
 
 
 def test_the_configuration_on_records_changes_when_one_is_applied(tmp_path: Path) -> None:

@@ -1,0 +1,26 @@
+"""Loads what calls will need, beside the loop."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from importlib import import_module
+
+from gateway.accounting.prices import PriceBook
+from gateway.app.reloading import sharing_the_interpreter
+from gateway.config.price_leaps import accept_prices
+from gateway.config.settings import Settings
+from gateway.listener.door import MODULE as COLD_SIDE
+
+
+def warm_up(prices: PriceBook, settings: Settings | None = None) -> None:
+    """Load the public price list and the cold side, and give back what loading took beside what they are."""
+    with sharing_the_interpreter():
+        prices.warm()
+        import_module(COLD_SIDE)
+    if settings is not None:
+        with contextlib.suppress(OSError):
+            accept_prices(settings.home, settings.prices.rows)
+    with contextlib.suppress(AttributeError):
+        # C libraries other than glibc have no such call and need none.
+        ctypes.CDLL(None).malloc_trim(0)
