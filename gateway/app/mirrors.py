@@ -139,7 +139,10 @@ class Mirrors:
         """Decide whether a call that has its answer is one to be copied: see :class:`gateway.moves.Copier`."""
         plan, attempt, trip = None if course.fork is None else course.fork.plan, call.attempt, call.trip
         line = None if plan is None else self._lines.get(plan.alias)
-        if line is None or plan is None or plan.mirror is None or line.pipeline is not rooms or trip is None:
+        if line is None or plan is None or plan.mirror is None or trip is None:
+            return
+        if rooms.journal is not line.pipeline.journal:
+            # Of the configuration before; a pipeline whose keys alone are others has the same journal.
             return
         if course.principal.inner or attempt is None or attempt.status != 200:
             return

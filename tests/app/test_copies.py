@@ -11,7 +11,7 @@ import pytest
 
 from gateway.config.settings import Settings
 from gateway.core.chat import ChatAnswer, Choice, Text, ToolCall
-from gateway.core.exchange import MirrorRule
+from gateway.core.exchange import MirrorRule, RoutePolicy
 from gateway.core.limits import LimitRule
 from gateway.core.ports import AnswerSink
 from gateway.core.usage import Usage
@@ -240,6 +240,25 @@ def test_what_a_copy_says_taints_nobody_s_session(settings: Settings):
         taints = rooms.pipeline.sessions.taints
         assert not taints.tainted("", "s-1")
         assert not taints.tainted("", "")
+
+    run(test)
+
+
+def test_a_fallback_s_answer_is_copied_too(settings: Settings):
+    async def test() -> None:
+        other = msgspec.structs.replace(PROVIDER, provider="r", base_url="http://r.example/v1")
+        rooms = Mirrored(settings, policy=RoutePolicy(retries=1), candidates=(PROVIDER, other))
+        drive, reply = await rooms.begun(chat("hello"))
+        whole(b'{"error": {}}', 503)(rooms.wires[0].sink)
+        await settled(lambda: len(rooms.wires) == 2)
+        said("hi there", streams=False)(rooms.wires[1].sink)
+        await drive.wait()
+        await settled(lambda: len(rooms.wires) == 3)
+        whole(answer("hi you", usage=USAGE))(rooms.wires[2].sink)
+        await rooms.quiet()
+        assert (reply.status, rooms.hosts) == (200, ["p", "r", "q"])
+        assert (rooms.compared.real_deployment, rooms.compared.same_text) == ("r/m", False)
+        assert orjson.loads(reply.body)["choices"][0]["message"]["content"] == "hi there"
 
     run(test)
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from copy import copy
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import msgspec
-import orjson
 import pytest
 
 from gateway.app.mirrors import can_be_copied
 from gateway.config.settings import Settings
 from gateway.core.errors import ConnectFailed
 from gateway.core.exchange import Incoming, MirrorRule, Principal
+from gateway.identity.open import OpenIdentity
 from gateway.wire.select import select
 from tests.support.duel import settled
 from tests.support.incoming import json_incoming
-from tests.support.mirrored import ALL, GOOD, MIRROR, Mirrored
-from tests.support.rooms import DONE, EVENTS, PROVIDER, USAGE, Script, answer, chat, event, failing, rule, run, whole
+from tests.support.mirrored import GOOD, MIRROR, Mirrored
+from tests.support.rooms import DONE, EVENTS, USAGE, Script, answer, chat, event, failing, rule, run, whole
 from tests.support.settings import good, load
 
 TWO_AT_MOST = MirrorRule(sample=1.0, concurrency=1, queue=1)
@@ -78,11 +79,11 @@ def test_a_streamed_call_is_copied_when_its_last_byte_has_gone(settings: Setting
         shown = reply.body
         await settled(lambda: len(rooms.wires) == 2)
         assert rooms.sent(1)["stream"] is True
-        copy = rooms.wires[1].sink
-        copy.on_head(200, dict(EVENTS))
+        other = rooms.wires[1].sink
+        other.on_head(200, dict(EVENTS))
         for piece in (event("hi "), event("there"), event(), event(usage=USAGE), DONE):
-            copy.on_data(piece)
-        copy.on_end()
+            other.on_data(piece)
+        other.on_end()
         await rooms.quiet()
         assert (rooms.compared.same_text, rooms.compared.chars, reply.body) == (True, 8, shown)
         assert rooms.copy.stream
@@ -314,8 +315,8 @@ def test_a_shutdown_takes_no_more_and_ends_those_on_their_way(settings: Settings
         await rooms.mirrors.close()
         assert rooms.mirrors.under_way == 0
         assert rooms.log.count("cancel") == 1
-        (copy,) = rooms.copies
-        assert (copy.status, copy.error_code, outcomes(rooms)) == (503, "draining", {"stopped": 3})
+        (ended,) = rooms.copies
+        assert (ended.status, ended.error_code, outcomes(rooms)) == (503, "draining", {"stopped": 3})
 
     run(test)
 
@@ -330,7 +331,7 @@ def test_a_copy_is_ended_before_its_first_step(settings: Settings):
         await asyncio.sleep(0)
         await rooms.mirrors.close()
         assert rooms.mirrors.under_way == 0
-        assert all(copy.error_code == "draining" for copy in rooms.copies)
+        assert all(each.error_code == "draining" for each in rooms.copies)
         assert sum(outcomes(rooms).values()) == 1
 
     run(test)
@@ -344,8 +345,8 @@ def test_a_reload_ends_the_copies_of_the_configuration_before_it(settings: Setti
             await asyncio.sleep(0)
         late, _ = await rooms.begun(chat("late"))
         await settled(lambda: rooms.hosts.count("q") == 1)
-        old = rooms.pipeline
-        rooms.pipeline = msgspec.structs.replace(old)
+        old = rooms.pipeline.journal
+        rooms.pipeline = msgspec.structs.replace(rooms.pipeline, journal=copy(old))
         rooms.install()
         await settled(lambda: rooms.counts.stopped == 2)
         await rooms.quiet()
@@ -361,6 +362,17 @@ def test_a_reload_ends_the_copies_of_the_configuration_before_it(settings: Setti
     run(test)
 
 
+def test_calls_are_copied_when_callers_have_other_keys(settings: Settings):
+    async def test() -> None:
+        rooms = Mirrored(settings)
+        courses = msgspec.structs.replace(rooms.pipeline.courses, identity=OpenIdentity())
+        rooms.pipeline = msgspec.structs.replace(rooms.pipeline, courses=courses)
+        await rooms.copied(chat("hello"))
+        assert outcomes(rooms) == {"answered": 1}
+
+    run(test)
+
+
 def test_who_is_asked_no_more_has_no_copies_after_a_reload(settings: Settings):
     async def test() -> None:
         rooms = Mirrored(settings)
@@ -368,25 +380,5 @@ def test_who_is_asked_no_more_has_no_copies_after_a_reload(settings: Settings):
         await rooms.called(chat("hello"))
         await rooms.quiet()
         assert rooms.hosts == ["p"]
-
-    run(test)
-
-
-def test_a_fallback_s_answer_is_copied_too(settings: Settings):
-    async def test() -> None:
-        other = msgspec.structs.replace(PROVIDER, provider="r", base_url="http://r.example/v1")
-        policy = msgspec.structs.replace(Mirrored(settings)._policy, retries=1)
-        rooms = Mirrored(settings, policy=policy, candidates=(PROVIDER, other), rule=ALL)
-        drive, reply = await rooms.begun(chat("hello"))
-        whole(b'{"error": {}}', 503)(rooms.wires[0].sink)
-        await settled(lambda: len(rooms.wires) == 2)
-        GOOD(rooms.wires[1].sink)
-        await drive.wait()
-        await settled(lambda: len(rooms.wires) == 3)
-        whole(answer("hi you", usage=USAGE))(rooms.wires[2].sink)
-        await rooms.quiet()
-        assert (reply.status, rooms.hosts) == (200, ["p", "r", "q"])
-        assert (rooms.compared.real_deployment, rooms.compared.same_text) == ("r/m", False)
-        assert orjson.loads(reply.body)["choices"][0]["message"]["content"] == "hi there"
 
     run(test)
