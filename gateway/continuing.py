@@ -297,10 +297,11 @@ class Going:
         gate.follow(call, leg.stop)
         self.trip.resume()
         try:
+            consumed = course.principal.consumed
             if body is None:
-                rooms.dispatcher.start_crossing(leg, course.deployment, continuation, call)
+                rooms.dispatcher.start_crossing(leg, course.deployment, continuation, call, consumed)
             else:
-                sink, consumed = LegSink(leg, continuation, call.dialect), course.principal.consumed
+                sink = LegSink(leg, continuation, call.dialect)
                 rooms.dispatcher.start(sink, course.deployment, self._request, body, call.incoming, consumed)
         except GatewayError:
             self.trip.leave()

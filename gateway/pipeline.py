@@ -128,7 +128,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             if crossing is None:
                 self.dispatcher.start(attempt, deployment, request, body, call.incoming, course.principal.consumed)
             else:
-                self.dispatcher.start_crossing(attempt, deployment, crossing, call)
+                self.dispatcher.start_crossing(attempt, deployment, crossing, call, course.principal.consumed)
         except GatewayError:
             call.attempt = None
             raise

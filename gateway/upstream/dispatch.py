@@ -20,6 +20,7 @@ from gateway.upstream.tokens import AwaitedCall, Tokens
 from gateway.wire import azure, openai_realtime
 from gateway.wire.bridge import Crossing
 from gateway.wire.headers import crossed_request_headers, forward_request_headers
+from gateway.wire.own_keys import query_kept, reveals, shown, target_kept
 from gateway.wire.patch import dump
 from gateway.wire.request_target import with_model
 from gateway.wire.triton.rpc_paths import rpc_headers
@@ -133,7 +134,8 @@ class Dispatcher:
             attempt.running = target.local.send(request.upstream_path, body, attempt)
             return
         if target.server:
-            attempt.running = self._called(target, _path(request, deployment), body, incoming, attempt)
+            headers = rpc_headers(incoming.headers, consumed, deployment.credential or b"")
+            attempt.running = self._called(target, _path(request, deployment), body, headers, attempt)
             return
         memo = incoming.memo.get(_MEMO)
         # Requests with one head go the same way mostly, to one deployment: the head for it is encoded once.
@@ -141,12 +143,7 @@ class Dispatcher:
         if memo is not None and memo[0] is target and memo[1] is consumed and memo[3] == request.upstream_path:
             head = memo[2]
         else:
-            headers = forward_request_headers(
-                incoming.headers, drop=consumed, host=target.origin.host_header, credential=deployment.credential
-            )
-            head = b"%b %b%b HTTP/1.1\r\n%b" % (
-                incoming.method.encode("ascii"), target.prefix, _path(request, deployment).encode("latin-1"), headers,
-            )  # fmt: skip
+            head = _head(target, request, incoming, consumed)
             incoming.memo[_MEMO] = (target, consumed, head, request.upstream_path)
         if not body and incoming.method in _NO_BODY:
             wire = head + b"\r\n"
@@ -157,7 +154,9 @@ class Dispatcher:
         else:
             attempt.running = self._authorized(target, target.tokens, wire, attempt)
 
-    def start_crossing(self, attempt: Attempt, deployment: Deployment, crossing: Crossing, call: Call) -> None:
+    def start_crossing(
+        self, attempt: Attempt, deployment: Deployment, crossing: Crossing, call: Call, consumed: frozenset[bytes]
+    ) -> None:
         """Send a request to a provider that speaks another dialect than the client.
 
         Args:
@@ -165,6 +164,7 @@ class Dispatcher:
             deployment: Where to.
             crossing: The request as the provider takes it.
             call: The exchange.
+            consumed: Headers that carried the caller's credential for us.
         """
         target = self._targets.get(id(deployment))
         if target is None or target.deployment is not deployment:
@@ -175,10 +175,12 @@ class Dispatcher:
             attempt.running = target.local.send(asked.path, body, sink)
             return
         if target.server:
-            attempt.running = self._called(target, asked.path, body, call.incoming, sink)
+            sent = rpc_headers(call.incoming.headers, consumed, deployment.credential or b"")
+            attempt.running = self._called(target, asked.path, body, sent, sink)
             return
         headers = crossed_request_headers(
             call.incoming.headers,
+            drop=consumed,
             asked=asked.headers,
             host=target.origin.host_header,
             credential=deployment.credential or b"",
@@ -212,20 +214,22 @@ class Dispatcher:
             host=target.origin.host_header,
             credential=deployment.credential,
         )
-        path = openai_realtime.provider_target(request, deployment, incoming.query)
-        protocols = incoming.headers.get(_PROTOCOLS)
-        if protocols is not None:
+        passes, secrets = deployment.credential is None, shown(incoming.headers, consumed)
+        query = incoming.query if passes else query_kept(incoming.query, secrets)
+        path = openai_realtime.provider_target(request, deployment, query)
+        offered = openai_realtime.protocols_of(incoming.headers)
+        protocols = b", ".join([each for each in offered if passes or not reveals(each, secrets)])
+        if protocols:
             headers += b"%b: %b\r\n" % (_PROTOCOLS, protocols)
         head = b"GET %b%b HTTP/1.1\r\n%b" % (target.prefix, path.encode("latin-1"), headers)
         if target.tokens is not None:
             head += target.tokens.header(head + b"\r\n") or await _token(target.tokens)
         return await open_line(target.origin, head, deployment.timeouts, self._http.context)
 
-    def _called(self, target: Target, path: str, body: bytes, incoming: Incoming, sink: AnswerSink) -> Running:
+    def _called(self, target: Target, path: str, body: bytes, headers: Headers, sink: AnswerSink) -> Running:
         """Send a request by gRPC."""
         if self._rpc is None:
             raise Misconfigured("gRPC is not set up")
-        headers = rpc_headers(incoming.headers, target.deployment.credential or b"")
         return self._rpc.send(target.server, path, body, headers, sink, target.deployment.timeouts)
 
     def _authorized(self, target: Target, tokens: Tokens, wire: bytes, sink: AnswerSink) -> Running:
@@ -265,10 +269,25 @@ async def _token(tokens: Tokens) -> bytes:
         waiting.cancel()
 
 
-def _path(request: Request, deployment: Deployment) -> str:
+def _head(target: Target, request: Request, incoming: Incoming, consumed: frozenset[bytes]) -> bytes:
+    """Encode the head of a request, but for its length."""
+    deployment = target.deployment
+    headers = forward_request_headers(
+        incoming.headers, drop=consumed, host=target.origin.host_header, credential=deployment.credential
+    )
+    path = _path(request, deployment, shown(incoming.headers, consumed))
+    return b"%b %b%b HTTP/1.1\r\n%b" % (
+        incoming.method.encode("ascii"), target.prefix, path.encode("latin-1"), headers,
+    )  # fmt: skip
+
+
+def _path(request: Request, deployment: Deployment, secrets: tuple[bytes, ...] = ()) -> str:
+    path = request.upstream_path
+    if deployment.credential is not None and "?" in path:
+        path = target_kept(path, secrets)
     if not request.model_in_path:
-        return _at(request.upstream_path, deployment, deployment.model or request.model)
-    return with_model(request.upstream_path, deployment.model or request.model)
+        return _at(path, deployment, deployment.model or request.model)
+    return with_model(path, deployment.model or request.model)
 
 
 def _at(path: str, deployment: Deployment, model: str) -> str:

@@ -10,6 +10,7 @@ import re
 
 from gateway.core.errors import InvalidAnswer, MalformedRequest
 from gateway.core.exchange import Headers, Labels
+from gateway.wire.own_keys import kept, shown
 
 MAX_SESSION_CHARS = 128
 MAX_TAGS = 16
@@ -73,7 +74,7 @@ def forward_request_headers(
         drop: Further names that stay here, lower-case: what carried the caller's credential for us.
         host: Authority of the provider.
         credential: Encoded lines that authenticate us, each ending in CRLF; they take the place of every credential
-            of the caller's. ``None`` passes the caller's own on.
+            of the caller's, and of every header that repeats it. ``None`` passes the caller's own on.
 
     Returns:
         Encoded lines, each ending in CRLF, without length and without the blank line.
@@ -85,6 +86,8 @@ def forward_request_headers(
     if drop:
         stays |= drop
     lines = _lines(headers, stays)
+    if credential is not None:
+        lines = kept(lines, shown(headers, drop))
     lines.append(b"accept-encoding: identity")
     lines.append(b"host: " + host)
     block = _block(lines)
@@ -93,13 +96,16 @@ def forward_request_headers(
     return block if credential is None else block + credential
 
 
-def crossed_request_headers(headers: Headers, *, asked: Headers, host: bytes, credential: bytes) -> bytes:
+def crossed_request_headers(
+    headers: Headers, *, drop: frozenset[bytes], asked: Headers, host: bytes, credential: bytes
+) -> bytes:
     """Build the header block for a provider that speaks another dialect than the client.
 
     What the client's dialect says in headers means nothing there, so little goes on: who asks, and the trace.
 
     Args:
         headers: As the client sent them.
+        drop: What carried the caller's credential for us.
         asked: What the provider's dialect asks for.
         host: Authority of the provider.
         credential: Encoded lines that authenticate us, each ending in CRLF.
@@ -108,6 +114,7 @@ def crossed_request_headers(headers: Headers, *, asked: Headers, host: bytes, cr
         MalformedRequest: A header would break out of its line.
     """
     lines = [b"%b: %b" % (name, headers[name]) for name in _CROSS_TO_PROVIDER if name in headers]
+    lines = kept(lines, shown(headers, drop))
     lines += [b"%b: %b" % item for item in asked.items()]
     lines += (b"content-type: application/json", b"accept-encoding: identity", b"host: " + host)
     block = _block(lines)

@@ -166,9 +166,17 @@ CARRIED: list[tuple[str, dict[str, str]]] = [
         },
     ),
     ("?key={key}", {}),
+    # In two places at once, and where nobody looks for it.
+    ("?key={key}", {"authorization": "Bearer {key}"}),
+    ("?api_key={key}&x=1", {"x-api-key": "{key}", "authorization": "Bearer {key}", "x-more": "Token {key}"}),
+    (
+        "?%6bey={key}",
+        {"api-key": "{key}", "referer": "https://x/?key={key}", "user-agent": "a/{key}", "baggage": "k={key}"},
+    ),
 ]
 PROVIDERS = """
 version: 1
+workers: 1
 identity: {{mode: keys}}
 policies: {{bundle: []}}
 capture: {{bodies: redacted}}
@@ -178,12 +186,16 @@ providers:
   claude: {{kind: anthropic, base_url: "{url}", api_key: env:OURS}}
   gem: {{kind: gemini, base_url: "{url}", api_key: env:OURS}}
   azure: {{kind: azure, base_url: "{url}", api_key: env:OURS}}
+  bed: {{kind: bedrock, region: eu-west-1, base_url: "{url}", api_key: env:OURS}}
+  tri: {{kind: triton, base_url: "{url}"}}
 models:
   - {{alias: openai, candidates: [{{provider: openai, model: m}}]}}
   - {{alias: none, candidates: [{{provider: none, model: m}}]}}
   - {{alias: claude, candidates: [{{provider: claude, model: m}}]}}
   - {{alias: gem, candidates: [{{provider: gem, model: m}}]}}
   - {{alias: azure, candidates: [{{provider: azure, model: m}}]}}
+  - {{alias: bed, candidates: [{{provider: bed, model: m}}]}}
+  - {{alias: tri, candidates: [{{provider: tri, model: m}}]}}
 """
 
 
@@ -206,7 +218,7 @@ def test_a_key_goes_to_no_provider_and_into_no_file_wherever_it_is_carried(tmp_p
             until(lambda: gateway.ask("GET", "/v1/models", None, {"x-api-key": key})[0] == 200)
             for query, headers in CARRIED:
                 written = {name: value.format(key=key) for name, value in headers.items()}
-                for model in ("openai", "none", "claude", "gem", "azure"):
+                for model in ("openai", "none", "claude", "gem", "azure", "bed", "tri"):
                     calls: list[tuple[str, Any]] = [(f"/v1beta/models/{model}:generateContent", {"contents": []})]
                     if not query:
                         chat = {**CHAT, "model": model}
@@ -216,7 +228,7 @@ def test_a_key_goes_to_no_provider_and_into_no_file_wherever_it_is_carried(tmp_p
                         status, _, said = gateway.post(path + query.format(key=key), body, written)
                         assert secret not in said
                         assert status in (400, 401, 404, 502), (path, said)
-        assert len(seen) > 50
+        assert len(seen) > 150
         assert not [raw for raw in seen if secret in raw]
         for path in tmp_path.rglob("*"):
             assert not path.is_file() or secret not in path.read_bytes(), path

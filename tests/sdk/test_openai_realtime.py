@@ -172,6 +172,50 @@ def test_a_browser_says_who_it_is_in_a_subprotocol(gateway, provider) -> None:
     assert KEY not in str(provider.requests[-1].headers)
 
 
+@pytest.mark.parametrize("ends", ["revoked", "expired"])
+def test_a_session_ends_when_its_key_does(gateway, ends) -> None:
+    asked = {"team": "voice", **({"expires": "3s"} if ends == "expired" else {})}
+    _, made = gateway.operator("POST", "/api/keys", asked)
+
+    def opened() -> ClientConnection | None:
+        try:
+            return dial(gateway, key=made["key"])
+        except InvalidStatus:
+            return None
+
+    with until(opened) as socket, dial(gateway) as other:
+        assert orjson.loads(socket.recv())["type"] == "session.created"
+        if ends == "revoked":
+            assert gateway.operator("DELETE", f"/api/keys/{made['id']}")[0] == 200
+        said = orjson.loads(socket.recv(timeout=20))
+        assert (said["type"], said["error"]["code"]) == ("error", "invalid_api_key")
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=20)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+        # Whose key is still good goes on.
+        assert orjson.loads(other.recv(timeout=20))["type"] == "session.created"
+        assert other.ping().wait(20)
+    assert made["key"] not in gateway.stderr
+
+
+def test_a_key_that_is_repeated_stays_here_wherever_it_is(gateway, provider) -> None:
+    secret = f"openai-insecure-api-key.{KEY}"
+    again = [f"OpenAI-Insecure-Api-Key.{KEY}", KEY, "realtime"]
+    for query, options in (
+        (f"model=talk&key={KEY}&x=1", {"subprotocols": again}),
+        (f"model=talk&api_key={KEY}", {"subprotocols": [secret, *again]}),
+        (f"model=talk&api-key={KEY}", {"subprotocols": again}),
+    ):
+        headers = {"x-goog-api-key": KEY, "x-more": f"Token {KEY}"}
+        url = f"ws://127.0.0.1:{gateway.port}/v1/realtime?{query}"
+        with connect(url, additional_headers=headers, legacy=True, ping_interval=None, **options) as socket:
+            assert orjson.loads(socket.recv())["type"] == "session.created"
+        asked = provider.requests[-1]
+        assert KEY not in f"{asked.path} {asked.headers}"
+        assert asked.headers["sec-websocket-protocol"] == "realtime"
+
+
 @pytest.mark.parametrize(
     ("query", "key", "status", "code"),
     [

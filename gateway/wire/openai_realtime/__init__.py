@@ -8,6 +8,6 @@ One event is one text message. Client events are judged as requests are, one by 
 from __future__ import annotations
 
 from gateway.wire.openai_realtime.dialect import DIALECT
-from gateway.wire.openai_realtime.request import is_path, provider_target, wants_socket
+from gateway.wire.openai_realtime.request import is_path, protocols_of, provider_target, wants_socket
 
-__all__ = ["DIALECT", "is_path", "provider_target", "wants_socket"]
+__all__ = ["DIALECT", "is_path", "protocols_of", "provider_target", "wants_socket"]

@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.core.errors import NotAvailable
 from gateway.core.exchange import Headers
+from gateway.wire.own_keys import reveals, shown
 from gateway.wire.triton.rpc_infer import HEAD_LENGTH
 
 _PATH = re.compile(
@@ -44,9 +45,10 @@ def read_target(path: str) -> RpcTarget:
     return RpcTarget(found["method"] or "", unquote(found["model"]), found["version"] or "")
 
 
-def rpc_headers(headers: Headers, credential: bytes) -> Headers:
-    """Return what of a client's headers, and which of ours, go with a call."""
-    kept = {name: headers[name] for name in _KEPT if name in headers}
+def rpc_headers(headers: Headers, consumed: frozenset[bytes], credential: bytes) -> Headers:
+    """Return what of a client's headers, and which of ours, go with a call; none reveals the caller's key."""
+    secrets = shown(headers, consumed)
+    kept = {name: headers[name] for name in _KEPT if name in headers and not reveals(headers[name], secrets)}
     for line in credential.split(b"\r\n"):
         name, _, value = line.partition(b": ")
         if value:

@@ -28,8 +28,10 @@ def test_paths_of_none(path: str) -> None:
 
 def test_only_what_means_something_goes_along() -> None:
     headers = {b"traceparent": b"t", b"cookie": b"c", b"authorization": b"client", b"host": b"h"}
-    assert rpc_headers(headers, b"authorization: Bearer k\r\n") == {
+    assert rpc_headers(headers, frozenset(), b"authorization: Bearer k\r\n") == {
         b"traceparent": b"t",
         b"authorization": b"Bearer k",
     }
-    assert rpc_headers({b"inference-header-content-length": b"5"}, b"") == {b"inference-header-content-length": b"5"}
+    assert rpc_headers({b"inference-header-content-length": b"5"}, frozenset(), b"") == {
+        b"inference-header-content-length": b"5"
+    }
