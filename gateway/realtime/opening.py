@@ -9,6 +9,7 @@ from gateway.core.ports import Switching
 from gateway.course import Course
 from gateway.realtime.ending import CLIENT_GONE, Leg
 from gateway.realtime.judging import check_ready
+from gateway.realtime.key_watch import KeyWatch
 from gateway.realtime.rooms import Rooms
 from gateway.realtime.session import Session
 from gateway.wire import websocket
@@ -55,4 +56,10 @@ async def converse(call: Call, request: Request, course: Course, rooms: Rooms) -
         headers += b"sec-websocket-protocol: %b\r\n" % protocol
     accept = websocket.accepted(call.incoming.headers[b"sec-websocket-key"])
     client = reply.switch(b"sec-websocket-accept: %b\r\n%b" % (accept, headers))
-    await Session(call, request, course, rooms, leg).run(client, provider)
+    session = Session(call, request, course, rooms, leg)
+    watch = KeyWatch(rooms.courses.identity, call.incoming, session.stop)
+    watch.start(course.principal)
+    try:
+        await session.run(client, provider)
+    finally:
+        watch.stop()

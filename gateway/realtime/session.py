@@ -16,6 +16,7 @@ import orjson
 
 from gateway.core.call import Call
 from gateway.core.errors import (
+    AuthenticationFailed,
     Blocked,
     ClientGone,
     GatewayError,
@@ -191,7 +192,7 @@ class Session:
             broken = MalformedRequest if side is self._client else InvalidAnswer
             self._end(Ending(fault.code, broken(fault.reason)))
         except GatewayError as error:
-            self._end(self._stopped(error))
+            self.stop(error)
         if side.closed and other.closed:
             self._end(Ending(websocket.NORMAL))
 
@@ -300,14 +301,14 @@ class Session:
             self._leg.shown(len(data))
             self._client.line.write(data)
 
-    def _stopped(self, error: GatewayError) -> Ending:
-        """How a session ends that a rule, a limit or a provider has stopped."""
+    def stop(self, error: GatewayError) -> None:
+        """End: a rule, a limit or a provider has stopped the session, or its key is no longer good."""
         code = websocket.FAULT
-        if isinstance(error, Blocked):
+        if isinstance(error, (Blocked, AuthenticationFailed)):
             code = websocket.POLICY
         elif isinstance(error, RateLimited):
             code = websocket.TRY_AGAIN
-        return Ending(code, error, self._error(error, None))
+        self._end(Ending(code, error, self._error(error, None)))
 
     def _error(self, error: GatewayError, event: Any) -> bytes:
         return websocket.frame(websocket.TEXT, error_event(error, self._record.id, event))
