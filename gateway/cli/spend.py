@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.cli import output, spend_commands
-from gateway.cli.operator_client import OperatorClient, add_options, asking
+from gateway.cli.operator_client import OperatorClient, Refused, add_options, asking
 from gateway.cli.spend_csv import money, written
 
 ONLY = ("key", "team", "tenant", "model", "alias", "provider", "deployment", "prompt", "prompt_version", "tag")
@@ -26,6 +26,14 @@ _TOKENS = (
     "audio_output_tokens",
 )
 _COUNTS = ("calls", *_TOKENS, *_MONEY, "unknown_cost_calls", "share")
+_ENERGIES = (
+    "estimated_kwh_low",
+    "estimated_kwh_high",
+    "estimated_gco2e_low",
+    "estimated_gco2e_high",
+    "unknown_energy_calls",
+)
+_PACKAGE_MISSING = "package_missing"
 # Shown to people only where there is something of the kind.
 _SELDOM = frozenset({*_TOKENS, "untold_nanousd"} - {"input_tokens", "output_tokens"})
 
@@ -58,6 +66,14 @@ def register(subparsers: output.Subparsers) -> None:
         default=[],
         help=f"only calls of one of {','.join(ONLY[:-1])}, or with tag=KEY=VALUE; several of one name: any of them",
     )
+    parser.add_argument(
+        "--energy",
+        action="store_true",
+        help="estimate kWh and gCO2e, too; needs the package ecologits where the operator runs",
+    )
+    parser.add_argument(
+        "--energy-zone", metavar="COUNTRY", help="whose electricity, such as FRA; default: where the provider's is from"
+    )
     parser.add_argument("--csv", action="store_true", help="write comma-separated values, money in whole digits")
     add_options(parser)
     parser.set_defaults(func=asking(_spend))
@@ -80,7 +96,15 @@ def _spend(args: argparse.Namespace, operator: OperatorClient) -> int:
             return output.USAGE
         only.setdefault(name, []).append(value)
     asked = {"by": args.by, "since": args.since, "until": args.until, "zone": args.zone, **only}
-    answer = operator.get("/api/spend", asked)
+    if args.energy or args.energy_zone:
+        asked |= {"energy": str(args.energy).lower(), "energy_zone": args.energy_zone}
+    try:
+        answer = operator.get("/api/spend", asked)
+    except Refused as error:
+        if error.code != _PACKAGE_MISSING:
+            raise
+        output.complain(str(error))
+        return output.USAGE
     _write(args, answer)
     for note in answer["notes"]:
         output.complain(note)
@@ -95,10 +119,11 @@ def _write(args: argparse.Namespace, answer: dict[str, Any]) -> None:
         output.write_json(rows)
         return
     dimensions = [name for name in output.columns_of(rows) if name not in total]
+    energies = _ENERGIES if args.energy else ()
     if args.csv:
-        output.write(written([*dimensions, *_COUNTS, "estimated_share"], rows))
+        output.write(written([*dimensions, *_COUNTS, "estimated_share", *energies], rows))
     elif rows:
-        columns = [*dimensions, *_shown(rows)]
+        columns = [*dimensions, *_shown(rows), *energies]
         whole = {**dict.fromkeys(dimensions, ""), **total}
         if dimensions:
             whole[dimensions[0]] = "total"

@@ -8,7 +8,7 @@
     │                            · RouteNotFound 404 · StoredNotFound 404 · PreviousNotFound 400
     │                            · MethodNotAllowed 405 · RequestTimeout 408 · KeyChanged 409 · RequestTooLarge 413
     │                            · HeadersTooLarge 431 · RateLimited 429 · BudgetExceeded 429 · Blocked 400
-    │                            · ClientGone 499
+    │                            · ClientGone 499 · PackageMissing 400
     ├── ProviderError            blame=provider: ConnectFailed · ConnectTimeout · FirstTokenTimeout · IdleTimeout
     │                            · TotalTimeout · Overloaded · InvalidAnswer · StreamBroken · StreamFailed
     │                            · ProviderAnswered
@@ -70,6 +70,12 @@ class UnsupportedField(ClientError):
     """A field that the chosen provider cannot carry."""
 
     code = "unsupported_field"
+
+
+class PackageMissing(ClientError):
+    """What is asked for needs a package that is no part of the product, and is not there."""
+
+    code = "package_missing"
 
 
 class ThreadUnsupported(ClientError):

@@ -70,9 +70,9 @@ class SpendBook:
             notes=notes,
         )
 
-    async def raw(self, query: SpendQuery, most: int) -> list[Row]:
+    async def raw(self, query: SpendQuery, most: int, *, thin: bool = False) -> list[Row]:
         """Sums as the store gives them: the dimensions as ``d0`` …, for whoever reckons with them."""
-        statement = build(query, most)
+        statement = build(query, most, thin=thin)
         return await self._rows(statement.sql, statement.params)
 
     async def _rows(self, sql: str, params: Mapping[str, str]) -> list[Row]:

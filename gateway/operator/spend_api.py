@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from multidict import MultiMapping
 
+from gateway.clients.energy import Ecologits, EnergySource
 from gateway.core.errors import MalformedRequest
 from gateway.core.limits import Period
 from gateway.operator import parameters
@@ -19,6 +20,7 @@ from gateway.operator.estimates import estimates_now
 from gateway.operator.forecasts import FORECAST_BY, PERIODS, Forecasts
 from gateway.operator.plane import Plane
 from gateway.operator.spend import SpendBook
+from gateway.operator.spend_energy import with_energy
 from gateway.operator.spend_query import COLUMNS, MOST_VALUES, SpendQuery, check_dimensions
 
 Query = MultiMapping[str]
@@ -43,9 +45,23 @@ class SpendApi:
         store = self._plane.store
         # A roll-up and the one by tags are filled one after the other.
         await store.traces.landed()
-        spent = await SpendBook(store.traces.driver).spent(query, now_us // 1_000_000)
+        book = SpendBook(store.traces.driver)
+        energy = await self._energy(request.query)
+        spent = await book.spent(query, now_us // 1_000_000)
+        if energy is not None:
+            spent = await with_energy(book, query, spent, energy)
         asked = {"since": _iso(query.since_s), "until": _iso(query.until_s), "zone": query.zone}
         return json_answer(asked | msgspec.structs.asdict(spent))
+
+    async def _energy(self, query: Query) -> EnergySource | None:
+        (wanted,) = parameters.choices(query, "energy", "false", ("true", "false"), most=1)
+        zone = parameters.text(query, "energy_zone")
+        if wanted == "false":
+            if zone:
+                raise MalformedRequest("'energy_zone' is for energy=true.", param="energy_zone")
+            return None
+        # The first import takes a second.
+        return await asyncio.to_thread(Ecologits, zone)
 
     async def forecast(self, request: web.Request) -> web.StreamResponse:
         """What the period will have cost at its end."""

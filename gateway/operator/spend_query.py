@@ -7,8 +7,9 @@ the sums of merged ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -231,6 +232,12 @@ def told(name: str, value: object, zone: tzinfo) -> object:
     if name == "hour" and isinstance(value, int):
         return datetime.fromtimestamp(value, zone).isoformat(timespec="minutes")
     return value
+
+
+def told_in(query: SpendQuery, row: Mapping[str, object]) -> tuple[object, ...]:
+    """The values of a row's dimensions, in order, as they are shown."""
+    zone = ZoneInfo(query.zone)
+    return tuple(told(name, row[f"d{number}"], zone) for number, name in enumerate(query.by))
 
 
 def _tag_key(name: str) -> str:

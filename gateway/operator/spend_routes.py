@@ -10,6 +10,7 @@ from gateway.operator.spend_query import ANY_TAG, COLUMNS, TIMES
 _NAMES = ", ".join((*COLUMNS, ANY_TAG, "tag:KEY", *TIMES))
 _MONEY = {"type": ["integer", "null"], "description": "billionths of a US dollar; null: unknown"}
 _PART = {"type": ["number", "null"]}
+_ENERGIES = ("kwh_low", "kwh_high", "gco2e_low", "gco2e_high")
 _LINE = {
     "type": "object",
     "description": "Beside these, one column a dimension.",
@@ -20,6 +21,8 @@ _LINE = {
         **{f"{key}_nanousd": {"type": "integer"} for key in ("reported", "estimated", "untold")},
         "share": _PART,
         "estimated_share": _PART,
+        **{f"estimated_{key}": {**_PART, "description": "with energy=true; null: unknown"} for key in _ENERGIES},
+        "unknown_energy_calls": {"type": "integer", "description": "with energy=true: calls in none of the estimates"},
     },
 }
 _SPEND = {
@@ -93,6 +96,15 @@ ONLY = tuple(
 )
 _TAG = Parameter(name="tag", summary="Only calls with this tag, key=value; may be given several times.", schema=_LIST)
 
+_ENERGY = Parameter(
+    name="energy",
+    summary="Estimate energy, too; needs the package ecologits, which is no part of the product.",
+    schema={"enum": ["true", "false"], "default": "false"},
+)
+_ENERGY_ZONE = Parameter(
+    name="energy_zone", summary="Whose electricity it is (ISO 3166-1 alpha-3: FRA); by default the provider's."
+)
+
 
 def about_money(api: SpendApi) -> tuple[Operation, ...]:
     """What the plane answers about money."""
@@ -102,7 +114,7 @@ def about_money(api: SpendApi) -> tuple[Operation, ...]:
             name="spend",
             summary="What was used and what it cost, dearest first, by time where it is by time.",
             handle=api.spend,
-            parameters=(_BY, _SINCE, _UNTIL, _ZONE, *ONLY, _TAG),
+            parameters=(_BY, _SINCE, _UNTIL, _ZONE, *ONLY, _TAG, _ENERGY, _ENERGY_ZONE),
             answer=_SPEND,
         ),
         Operation(

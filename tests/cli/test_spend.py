@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import orjson
 import pytest
 
 from tests.cli.conftest import Weighbridge
+from tests.support.ecologits_like import write_package
 from tests.support.operator_plane import OperatorPlane, exchange
 
+FIGURES = ("kwh_low", "kwh_high", "gco2e_low", "gco2e_high")
 PEOPLE = """\
 team     calls  input_tokens  output_tokens      cost_usd  reported_usd  estimated_usd  unknown_cost_calls  share
 support      2           200             40  $2.500000001  $2.000000001          $0.50                   0      1
@@ -92,6 +96,32 @@ def test_spreadsheets_get_every_digit_and_no_formula(weighbridge: Weighbridge, s
     assert told == {"prod": ["1", "2.000000001"], "'=1+1": ["1", "0.50"], "": ["1", ""]}
 
 
+def test_energy_is_a_range_where_somebody_estimates_it(
+    weighbridge: Weighbridge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(write_package(tmp_path / "packages")))
+    plane = OperatorPlane(tmp_path)
+    try:
+        plane.record(
+            exchange(team="known", model_served="gpt-4o-mini", output_tokens=1023),
+            exchange(team="own", provider="vllm-a", model_served="gpt-4o-mini"),
+        )
+        asked = ("spend", "--energy", "--operator", plane.address)
+        done = weighbridge(*asked, "--energy-zone", "FRA", "--csv")
+        lines = [line.split(",") for line in done.stdout.decode().splitlines()]
+        assert lines[0][-5:] == [*(f"estimated_{name}" for name in FIGURES), "unknown_energy_calls"]
+        told = {line[0]: [float(value or "nan") for value in line[-5:]] for line in lines[1:]}
+        assert told["known"] == pytest.approx([0.99951, 1.99902, 49.9756, 99.9512, 0], rel=1e-4)
+        assert told["own"] == pytest.approx([math.nan] * 4 + [1], nan_ok=True)
+        assert b"are estimates by ecologits 0.11.like" in done.stderr
+        done = weighbridge(*asked)
+        assert b"estimated_kwh_low" in done.stdout.splitlines()[0]
+        done = weighbridge(*asked, "--energy-zone", "QQQ")
+        assert (done.returncode, b"such as FRA" in done.stderr) == (1, True)
+    finally:
+        assert plane.stop() == 0
+
+
 def test_only_what_was_asked_for(weighbridge: Weighbridge, spent: OperatorPlane) -> None:
     def calls(*words: str) -> int:
         done = weighbridge("spend", "--json", "--operator", spent.address, *words)
@@ -126,6 +156,8 @@ def test_nothing_is_said_to_be_nothing(weighbridge: Weighbridge, plane: Operator
         (["--only", "colour=red"], 2, b"--only takes NAME=VALUE"),
         (["--only", "team"], 2, b"--only takes NAME=VALUE"),
         (["--only", "tag=env"], 1, b"'tag' must be key=value"),
+        (["--energy"], 2, b"not installed where the operator runs: pip install ecologits"),
+        (["--energy-zone", "FRA"], 1, b"'energy_zone' is for energy=true"),
         (["--csv"], 2, b"two forms of one answer"),
         (["--operator", "127.0.0.1:1"], 3, b"127.0.0.1:1"),
     ],

@@ -32,6 +32,7 @@ LEAVES = [each for each in CLASSES if each not in ROOTS]
 # code, status, blame, retryable: what records, routers and clients rely on.
 TABLE = {
     "MalformedRequest": ("invalid_request", 400, "client", False),
+    "PackageMissing": ("package_missing", 400, "client", False),
     "UnsupportedField": ("unsupported_field", 400, "client", False),
     "ThreadUnsupported": ("thread_unsupported_request", 400, "client", False),
     "AuthenticationFailed": ("invalid_api_key", 401, "client", False),

@@ -11,7 +11,7 @@ def test_what_is_described_is_what_is_read(plane: OperatorPlane) -> None:
     _, described = plane.get("/openapi.json")
     operation = described["paths"]["/api/spend"]["get"]
     named = {one["name"] for one in operation["parameters"]}
-    assert named == {"by", "since", "until", "zone", "tag", *COLUMNS}
+    assert named == {"by", "since", "until", "zone", "tag", "energy", "energy_zone", *COLUMNS}
     line = operation["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["total"]
     _, answer = plane.get("/api/spend?team=described")
     assert line["properties"].keys() <= answer["rows"][0].keys()
