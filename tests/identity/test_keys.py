@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -100,7 +101,7 @@ def steps_of(identity: KeyIdentity, secret: bytes) -> int:
     """How many lines and calls the interpreter runs to find a caller."""
     count = 0
 
-    def count_one(_frame: object, _event: str, _what: object) -> object:
+    def count_one(_frame: object, _event: str, _what: object) -> Any:
         nonlocal count
         count += 1
         return count_one

@@ -73,8 +73,8 @@ def test_who_calls_is_on_the_record_and_what_they_showed_is_nowhere(tmp_path: Pa
         assert answer.status == 200, answer.body
         record = gateway.record_of(answer.id)
         assert (record["key_id"], record["team"], record["tags"]) == ("ann", "support", {"env": "prod"})
-        certificate = "Hash=1;URI=spiffe://acme.example/ns/blue/sa/chat"
-        answer = ask(gateway.port, CHAT, chat("m"), **{"x-forwarded-client-cert": certificate})
+        certificate: dict[str, Any] = {"x-forwarded-client-cert": "Hash=1;URI=spiffe://acme.example/ns/blue/sa/chat"}
+        answer = ask(gateway.port, CHAT, chat("m"), **certificate)
         assert answer.status == 200, answer.body
         record = gateway.record_of(answer.id)
         assert (record["team"], record["tenant"]) == ("blue", "acme.example")
@@ -110,14 +110,15 @@ def test_what_is_not_believed_is_a_401_in_the_clients_own_words(tmp_path: Path, 
         shapes = set[bytes]()
         for wrong, secret in bad.items():
             shown = f"Bearer {secret.decode()}" if header == "authorization" else secret.decode()
-            answer = ask(gateway.port, path, document, **{header: shown})
+            shows: dict[str, Any] = {header: shown}
+            answer = ask(gateway.port, path, document, **shows)
             assert answer.status == 401, (wrong, answer.body)
             said: Any = answer.json()
             for step in where:
                 said = said[step]
             assert said in SAID
             shapes.add(answer.body.replace(answer.id.encode(), b""))
-        forged = {"x-forwarded-client-cert": "Hash=1;URI=https://acme.example"}
+        forged: dict[str, Any] = {"x-forwarded-client-cert": "Hash=1;URI=https://acme.example"}
         assert ask(gateway.port, path, document, **forged).status == 401
         assert len(shapes) == 1
         assert not [asked for asked in server.asked if asked.method == "POST"]

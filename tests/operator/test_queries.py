@@ -66,11 +66,6 @@ def test_a_copy_is_found_with_the_call_that_it_is_of_and_apart_from_what_clients
         copied = await queries.exchange(copy.id)
         assert copied is not None
         assert [each["kind"] for each in copied["attempts"]] == ["mirror"]
-        spent = await queries.spend(["tag"], since_s=3600)
-        assert {row["tag"]: row["cost_nanousd"] for row in spent} == {"": 1500, "weighbridge=mirror": 900}
-        assert {row["team"]: row["cost_nanousd"] for row in await queries.spend(["team"], since_s=3600)} == {
-            "support": 1500, "": 900,
-        }  # fmt: skip
         # How long clients waited says nothing of it.
         rows = (
             await queries.sql("SELECT deployment, sum(calls) AS calls FROM latency_by_minute GROUP BY deployment")

@@ -206,3 +206,18 @@ def test_rows_of_any_dimensions_add_up_to_the_whole_to_the_nano_dollar() -> None
                 assert (row["cost_nanousd"] is None) == (row["unknown_cost_calls"] == row["calls"]), by
 
     with_spend("chdb", records, scenario)
+
+
+def test_what_copies_of_calls_cost_is_told_apart_and_nobodys() -> None:
+    async def scenario(ask) -> None:
+        by_tag = await ask("tag:weighbridge")
+        assert sorted(row["cost_nanousd"] for row in by_tag.rows if row["tag:weighbridge"] == "mirror") == [900]
+        by_team = await ask("team")
+        assert {row["team"]: row["cost_nanousd"] for row in by_team.rows} == {"support": 1500, "": 900}
+
+    copied = {"tags": {"weighbridge": "mirror"}, "attempts": [AttemptRecord(kind="mirror", status=200)]}
+    with_spend(
+        "chdb",
+        [call(team="support", cost_nanousd=1500), call(team="", key_id="", tenant="", cost_nanousd=900, **copied)],
+        scenario,
+    )
