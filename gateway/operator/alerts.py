@@ -64,6 +64,8 @@ class Alerting:
         self.standings = kept.standings
         self.readings: dict[str, Reading] = {}
         self.looks: dict[str, int] = {"good": 0, "failed": 0}
+        # Why the last look was in vain; empty when it was not.
+        self._blind = ""
         webhook = alerts.webhook
         self.outbox = webhook and Outbox(
             webhook.url,
@@ -94,8 +96,14 @@ class Alerting:
                 reading = await self._reading(rule, now_s)
             except GatewayError as error:
                 self.looks["failed"] += 1
-                log.warning("alert %s could not be looked at: %s", rule.id, error.public_message)
+                if self._blind != error.public_message:
+                    # Said once for all rules and looks: what stands in the way is seldom one rule's.
+                    self._blind = error.public_message
+                    log.warning("alerts cannot be looked at: %s", error.public_message)
                 continue
+            if self._blind:
+                self._blind = ""
+                log.info("alerts are looked at again")
             self.looks["good"] += 1
             self.readings[rule.id] = reading
             before = self.standings.get(rule.id, Standing())

@@ -214,6 +214,21 @@ def test_a_store_that_is_away_neither_fires_nor_resolves(tmp_path: Path) -> None
     staged(tmp_path, scenario)
 
 
+def test_a_store_that_is_away_is_said_once_for_all_rules(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(scene: Scene) -> None:
+        alerting = scene.alerting(BURN, UNKNOWN, GUESSED)
+        open_store, scene.plane.open_store = scene.plane.open_store, None
+        with caplog.at_level("INFO", "weighbridge.alerts"):
+            for away in (None, None, open_store, open_store, None):
+                scene.plane.open_store = away
+                await alerting.look()
+        said = "alerts cannot be looked at: The trace store is not open yet."
+        assert caplog.messages == [said, "alerts are looked at again", said]
+        assert alerting.looks == {"good": 6, "failed": 9}
+
+    staged(tmp_path, scenario)
+
+
 def test_a_rule_that_is_gone_is_over(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         await scene.spend(200)
