@@ -8,12 +8,13 @@ from gateway.app.reloading import stamps
 from gateway.config.load import LoadResult
 from gateway.config.settings import KeyEntry, Settings
 from gateway.core.keys import Grant
+from gateway.core.limits import LimitRule
 
 _GRANTED = Grant.__struct_fields__
 
 
 class DeclaredNow:
-    """Gives the keys; what does not check leaves the last good ones. Blocks while the file is read anew.
+    """Gives the keys and the limits; what does not check leaves the last good ones. Blocks while the file is read anew.
 
     Args:
         settings: The configuration as it was at the start.
@@ -25,16 +26,26 @@ class DeclaredNow:
         self._file = settings.file
         self._seen = stamps((settings.file,))
         self._keys = granted(settings.keys)
+        self._limits = settings.limits
 
     def __call__(self) -> tuple[Grant, ...]:
         """Give the keys."""
+        self._look()
+        return self._keys
+
+    def limits(self) -> tuple[LimitRule, ...]:
+        """Give the limits."""
+        self._look()
+        return self._limits
+
+    def _look(self) -> None:
         now = stamps((self._file,))
         if now != self._seen:
             self._seen = now
             settings = self._load().settings
             if settings is not None:
                 self._keys = granted(settings.keys)
-        return self._keys
+                self._limits = settings.limits
 
 
 def granted(entries: tuple[KeyEntry, ...]) -> tuple[Grant, ...]:

@@ -55,6 +55,7 @@ def _run_operator(options: OperatorOptions, lifeline_fd: int, ready_fd: int) -> 
 
 
 def _operator_options(settings: Settings, operator: Operator, load: Callable[[], LoadResult]) -> OperatorOptions:
+    declared = DeclaredNow(settings, load)
     return OperatorOptions(
         host=operator.address.host,
         port=operator.address.port,
@@ -65,7 +66,8 @@ def _operator_options(settings: Settings, operator: Operator, load: Callable[[],
         bodies_ttl_s=int(settings.capture.ttl_s),
         alerts=settings.alerts,
         key_store=partial(key_store, settings),
-        declared=DeclaredNow(settings, load),
+        declared=declared,
+        limits=declared.limits,
         holders=tuple(
             hold_token(person.token.reveal(), Visitor(name=person.name, roles=roles_of(person.roles)))
             for person in operator.people

@@ -10,6 +10,7 @@ from gateway.clients.clock import Clock
 from gateway.clients.key_file import KeyFile
 from gateway.core.errors import StoreUnavailable
 from gateway.core.keys import Grant
+from gateway.core.limits import LimitRule
 from gateway.operator.alert_view import AlertView
 from gateway.operator.audit import AuditLog
 from gateway.operator.keys import KeyAdmin
@@ -38,6 +39,7 @@ class Plane:
         alerts: ``None`` where the configuration has none.
         key_store: Where virtual keys are; ``None`` for the data home.
         declared: Gives the virtual keys of the configuration.
+        limits: Gives its limits.
         audit: Where changes are written down.
         keys: What can be done with virtual keys.
     """
@@ -50,6 +52,7 @@ class Plane:
     alerts: AlertView | None = None
     key_store: KeyStore | None = None
     declared: Callable[[], Sequence[Grant]] = tuple
+    limits: Callable[[], Sequence[LimitRule]] = tuple
     audit: AuditLog = field(init=False)
     keys: KeyAdmin = field(init=False)
 

@@ -26,6 +26,7 @@ from gateway.config.alerting import Alerts
 from gateway.core.errors import GatewayError, Misconfigured
 from gateway.core.ids import IdSource
 from gateway.core.keys import Grant
+from gateway.core.limits import LimitRule
 from gateway.core.trust import RoleTrust
 from gateway.operator.alerts import Alerting, start_alerting
 from gateway.operator.audit import AuditShipper
@@ -69,6 +70,7 @@ class OperatorOptions:
         alerts: What money should give notice of, if anything.
         key_store: Makes what keeps virtual keys; ``None`` for the data home's own.
         declared: Gives the virtual keys of the configuration as it is now; blocks.
+        limits: Gives its limits, likewise.
         holders: Those with tokens of their own.
         visitors: Whose tokens say who else may do what.
     """
@@ -83,6 +85,7 @@ class OperatorOptions:
     alerts: Alerts | None = None
     key_store: Callable[[], KeyStore] | None = None
     declared: Callable[[], Sequence[Grant]] = tuple
+    limits: Callable[[], Sequence[LimitRule]] = tuple
     holders: tuple[TokenHolder, ...] = field(default=(), repr=False)
     visitors: RoleTrust | None = None
 
@@ -128,7 +131,7 @@ async def run_operator(
     clock = SystemClock()
     options.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     key_store = options.key_store() if options.key_store is not None else None
-    plane = Plane(options.run_dir, clock, key_store=key_store, declared=options.declared)
+    plane = Plane(options.run_dir, clock, key_store=key_store, declared=options.declared, limits=options.limits)
     store = TraceStore(make_driver(options.traces_url), body_ttl_s=options.bodies_ttl_s)
     shipper = Shipper(options.spool_dir, OnceOpen(plane), clock)
     plane.shipper = shipper

@@ -71,7 +71,8 @@ class SpendApi:
         (chosen,) = parameters.choices(asked, "per", "month", tuple(PERIODS), most=1)
         (by,) = parameters.choices(asked, "by", "team", FORECAST_BY, most=1)
         rules = self._plane.alerts.rules if self._plane.alerts is not None else ()
-        forecasts = Forecasts(SpendBook(self._plane.store.traces.driver), rules)
+        limits = await asyncio.to_thread(self._plane.limits)
+        forecasts = Forecasts(SpendBook(self._plane.store.traces.driver), rules, limits)
         return json_answer(
             await forecasts.look(query, by, Period(calendar=PERIODS[chosen], zone=query.zone), now_us // 1_000_000)
         )

@@ -22,5 +22,9 @@ def test_the_operator_sees_the_keys_of_the_file_as_it_is_now_and_no_secret(tmp_p
     assert environ["KEY"] not in repr(declared())
     (tmp_path / "weighbridge.yaml").write_text("version: 1\nidentity: {mode: nonsense}\n")
     assert [key.id for key in declared()] == ["one"]
-    load(tmp_path, TEXT.format("another"), None, **environ)
+    assert declared.limits() == ()
+    limits = "    limits: [{{scope: team, match: {{}}, budget: {{usd: 5, per: month}}}}]\n"
+    load(tmp_path, (TEXT + limits).format("another"), None, **environ)
     assert [key.id for key in declared()] == ["another"]
+    (limit,) = declared.limits()
+    assert (limit.scope, limit.budget and limit.budget.nanousd) == ("team", 5 * 10**9)

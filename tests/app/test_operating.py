@@ -54,6 +54,7 @@ def test_the_operator_is_told_where_traces_go(tmp_path: Path, stores: str, url: 
     assert "a%2Fb" not in repr(options)
     assert isinstance(options.key_store(), KeyFile)
     assert options.declared() == ()
+    assert options.limits() == ()
     assert (settings.home / "run").is_dir()
 
 

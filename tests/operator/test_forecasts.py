@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gateway.core.alerts import AlertRule, Burn
-from gateway.core.limits import Period
+from gateway.core.limits import Budget, LimitRule, Period, Scope
 from gateway.operator.forecasts import Forecasts
 from gateway.operator.spend import SpendBook
 from gateway.operator.spend_query import SpendQuery
@@ -37,5 +37,42 @@ def test_a_month_goes_on_as_its_weeks_did() -> None:
         assert (new["spent_nanousd"], new["forecast_nanousd"], new["outlook"]) == (700, None, "no budget")
         assert new["history_days"] == 6
         assert not any("FINAL" in str(value) for value in answer.values())
+
+    with_driver("chdb", scenario)
+
+
+def limit(usd_nano: int, per: Period = MONTH, scope: Scope = "team", **match: tuple[str, ...]) -> LimitRule:
+    return LimitRule(scope=scope, match=match, budget=Budget(nanousd=usd_nano, per=per))
+
+
+def test_budgets_are_those_of_limits_too_where_they_hold_for_all_that_one_calls() -> None:
+    limits = [
+        limit(900),
+        limit(800, team=("re*", "x")),
+        limit(10, Period(calendar="month", zone="Asia/Tokyo")),
+        limit(11, Period(calendar="day")),
+        limit(12, team=("red",), model=("gpt-*",)),
+        limit(13, scope="key"),
+        limit(14, scope="provider"),
+        LimitRule(scope="team", requests=(1, MONTH)),
+    ]
+    rules = [AlertRule(id="b", match={"team": ("blue",)}, what=BUDGET), AlertRule(id="c", match={}, what=BUDGET)]
+
+    async def scenario(driver: TraceDriver) -> None:
+        store = TraceStore(driver)
+        await store.start()
+        given = [record(started_us=(NOW - 60) * 10**6, team=team, cost_nanousd=100) for team in ("red", "blue", "")]
+        await store.insert(lines(*given), "a")
+        forecasts = Forecasts(SpendBook(driver), rules, limits)
+
+        async def budgets(by: str, **only: tuple[str, ...]) -> dict[str, int | None]:
+            query = SpendQuery(since_s=0, until_s=0, only=only)
+            rows = (await forecasts.look(query, by, MONTH, NOW))["rows"]
+            return {next(iter(row.values())): row["budget_nanousd"] for row in rows}
+
+        assert await budgets("team") == {"red": 800, "blue": 900, "": None}
+        assert await budgets("team", team=("red",)) == {"red": 800}
+        assert await budgets("team", team=("red",), provider=("openai",)) in ({"red": None}, {})
+        assert set((await budgets("provider")).values()) == {None}
 
     with_driver("chdb", scenario)
