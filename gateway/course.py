@@ -23,15 +23,19 @@ from gateway.recording.ordinary import Ordinary
 from gateway.roads import Roads
 from gateway.routing.chooser import Chooser
 from gateway.routing.table import Router
-from gateway.upstream.catalog import described_by
+from gateway.upstream.catalog import GEMINI, PROVIDER, described_by, listing_of
 from gateway.wire import openai_responses, triton
 from gateway.wire.bridge import Bridge, Crossing, Spare, bridge_to
 from gateway.wire.headers import read_labels
 
-# Clients choose model names and paths: what is remembered of them is bounded.
+# Clients choose model names and paths: what is remembered of them is bounded. Callers they do not choose, so each whose
+# calls are remembered makes room for a few more; and no number of callers for more than the most.
 MAX_COURSES = 4096
+EACH_CALLER = 4
+MOST_COURSES = 65_536
 MAX_NAME_CHARS = 512
 _CALLER = "caller"
+_LISTING = (PROVIDER, GEMINI)
 # Whose answers providers keep.
 _KEEPS = openai_responses.DIALECT.name
 
@@ -93,6 +97,31 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
         return crossing
 
 
+class Known(dict[Key, Course]):
+    """Courses by all that they depend on; the oldest goes when there is no room."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        # How many each caller has.
+        self._held: dict[int, int] = {}
+
+    def keep(self, key: Key, course: Course) -> None:
+        """Remember one that is not known."""
+        held = self._held
+        while len(self) >= min(MAX_COURSES + EACH_CALLER * len(held), MOST_COURSES):
+            self._forget(next(iter(self)))
+        self[key] = course
+        held[key[0]] = held.get(key[0], 0) + 1
+
+    def _forget(self, key: Key) -> None:
+        del self[key]
+        left = self._held.pop(key[0]) - 1
+        if left:
+            self._held[key[0]] = left
+
+
 class Courses(msgspec.Struct, frozen=True, kw_only=True):
     """Finds the course of a call. Belongs to one pipeline, so that nothing outlives a reload."""
 
@@ -106,7 +135,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
     roads: Roads
     # Seals the names of answers that providers keep; ``None`` where the one provider itself knows who is calling.
     seals: Seals | None = None
-    known: dict[Key, Course] = msgspec.field(default_factory=dict[Key, Course])
+    known: Known = msgspec.field(default_factory=Known)
 
     def find(self, call: Call, request: Request) -> Course:
         """Identify the caller, note what its headers say of the call, and find where the call goes.
@@ -197,8 +226,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
 
     def _make(self, key: Key, principal: Principal, request: Request) -> Course:
         permit_operation(principal, request.operation, request.route)
-        permit_model(principal, request.model)
-        plan = self._plan(request)
+        plan = self._permitted(principal, request)
         # What we say of a model ourselves says nothing of how its deployments fare.
         ours = request.describes and bridge_to(request.dialect, plan.candidates[0]) is not None
         if plan.policy is not None and not request.bound and not ours:
@@ -207,10 +235,15 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         else:
             course = self._to(principal, request, plan, _keeping(request, plan))
         if len(request.model) + len(request.route) <= MAX_NAME_CHARS:
-            if len(self.known) >= MAX_COURSES:
-                del self.known[next(iter(self.known))]
-            self.known[key] = course
+            self.known.keep(key, course)
         return course
+
+    def _permitted(self, principal: Principal, request: Request) -> RoutePlan:
+        by = request.provider or self.provider_of.get(request.dialect, "")
+        if principal.models and not request.model and by in _LISTING:
+            return listing_of(self._plan(request), principal.models)
+        permit_model(principal, request.model)
+        return self._plan(request)
 
     def _plan(self, request: Request) -> RoutePlan:
         try:

@@ -13,7 +13,7 @@ from gateway.core.caller import CallerPending
 from gateway.core.errors import AuthenticationFailed
 from gateway.core.exchange import Headers, Incoming, Principal, Request
 from gateway.core.stored import Seals
-from gateway.course import MAX_COURSES
+from gateway.course import EACH_CALLER, MAX_COURSES, MOST_COURSES, Known
 from gateway.routing.table import RouteEntry, Router
 from gateway.wire import openai_chat
 from tests.support.incoming import incoming, json_incoming
@@ -66,7 +66,7 @@ class Watched(Keys):
 
 def with_courses(rooms: Rooms, **changes: object) -> Rooms:
     """The same rooms after a reload."""
-    courses = msgspec.structs.replace(rooms.pipeline.courses, known={}, **changes)
+    courses = msgspec.structs.replace(rooms.pipeline.courses, known=Known(), **changes)
     rooms.pipeline = msgspec.structs.replace(rooms.pipeline, courses=courses)
     return rooms
 
@@ -161,7 +161,55 @@ def test_names_that_clients_invent_do_not_fill_the_memory():
             call = Call(chat(), ListReply(), None, openai_chat.DIALECT)
             found = courses.find(call, msgspec.structs.replace(request, model=model))
             assert found.template.model_requested == model[:256]
-            assert len(courses.known) <= MAX_COURSES
+            assert len(courses.known) <= MAX_COURSES + EACH_CALLER
+
+    run(test)
+
+
+def test_ten_thousand_keys_are_each_looked_at_once():
+    class Many:
+        def __init__(self) -> None:
+            self.callers = [Principal(key_id=f"k{number}", team="t") for number in range(10_000)]
+
+        def identify(self, headers: Headers, peer: str = "") -> Principal:
+            return self.callers[int(headers[b"authorization"])]
+
+    async def test() -> None:
+        many = Many()
+        courses = with_courses(Rooms(None), identity=many).pipeline.courses
+        request = Request(
+            dialect="openai_chat", operation="chat", route="/v1/chat/completions", upstream_path="/x", model="m"
+        )
+
+        def found() -> list[int]:
+            seen: list[int] = []
+            for number in range(len(many.callers)):
+                asked = incoming(headers={b"authorization": b"%d" % number})
+                asked.memo = {}
+                seen.append(id(courses.find(Call(asked, ListReply(), None, openai_chat.DIALECT), request)))
+            return seen
+
+        once = found()
+        assert len(set(once)) == len(courses.known) == 10_000
+        assert found() == once
+
+    run(test)
+
+
+def test_callers_make_room_and_what_they_leave_is_free_again():
+    async def test() -> None:
+        rooms = Rooms(None)
+        courses = rooms.pipeline.courses
+        request = Request(dialect="openai_chat", operation="chat", route="/r", upstream_path="/x", model="m")
+        some = courses.find(Call(chat(), ListReply(), None, openai_chat.DIALECT), request)
+        known = Known()
+        for caller in range(MOST_COURSES + 100):
+            known.keep((caller, "", "", "", "", ""), some)
+        assert len(known) == MOST_COURSES
+        # One caller with names without end drives the others out, and the room that they made goes with them.
+        for name in range(MOST_COURSES + 100):
+            known.keep((-1, "", str(name), "", "", ""), some)
+        assert len(known) == MAX_COURSES + EACH_CALLER
 
     run(test)
 

@@ -24,7 +24,7 @@ from gateway.core.errors import Draining, TotalTimeout
 from gateway.core.exchange import Deployment, MirrorRule, Request
 from gateway.core.mirror_told import LIKENESSES, MirrorCounts
 from gateway.core.record import ExchangeRecord
-from gateway.course import Course
+from gateway.course import Course, Known
 from gateway.guards.sessions import Sessions
 from gateway.hedging import can_be_asked_twice
 from gateway.listener.drive import Carried
@@ -70,7 +70,7 @@ class Line:
     def rooms(self, held: Held) -> Pipeline:
         """Give the pipeline for one copy: the same, with a record of its own."""
         pipeline, journal = self.pipeline, self._journal(held)
-        courses = msgspec.structs.replace(pipeline.courses, journal=journal, known={})
+        courses = msgspec.structs.replace(pipeline.courses, journal=journal, known=Known())
         return msgspec.structs.replace(pipeline, courses=courses, journal=journal, sessions=self._sessions)
 
     def close(self) -> None:

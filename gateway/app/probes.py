@@ -21,6 +21,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.exchange import Deployment, Incoming, Principal, ProbeRule, RoutePolicy, Timeouts
 from gateway.core.record import ExchangeRecord
 from gateway.core.usage import Usage
+from gateway.course import Known
 from gateway.pipeline import Pipeline
 from gateway.recording import tries
 from gateway.recording.journal import Capture, Filing, Journal
@@ -254,7 +255,7 @@ class Probes:
         journal = Journal(
             filed, filed, self._clock, self._new_id, Capture(bodies="none"), self._config_hash
         )  # fmt: skip
-        ways = msgspec.structs.replace(courses, router=router, journal=journal, known={})
+        ways = msgspec.structs.replace(courses, router=router, journal=journal, known=Known())
         return msgspec.structs.replace(pipeline, courses=ways, journal=journal)
 
 
