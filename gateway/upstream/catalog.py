@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
+import msgspec
 import orjson
 
 from gateway import __version__
 from gateway.core.errors import GatewayError, ModelNotFound
-from gateway.core.exchange import Deployment
+from gateway.core.exchange import Deployment, RoutePlan
 from gateway.core.ports import AnswerSink
 from gateway.wire import capabilities, triton
 from gateway.wire.gemini import listed_models
@@ -24,6 +26,16 @@ DESCRIBED = "described"
 _CAPABILITIES = "/capabilities"
 _SERVER = ("/v2", "/v2/repository/index")
 _EXTENSIONS = ("binary_tensor_data", "generate", "model_configuration", "model_repository", "statistics")
+
+
+class Listing(Deployment, frozen=True, kw_only=True):
+    """Our list of models, for callers who may use some of them only.
+
+    Attributes:
+        only: Globs of their names.
+    """
+
+    only: tuple[str, ...]
 
 
 class CatalogCall:
@@ -55,6 +67,11 @@ class CatalogProvider:
         self._names = list(names)
         self._gemini = gemini
         self._loop = asyncio.get_running_loop()
+
+    def of(self, only: tuple[str, ...]) -> CatalogProvider:
+        """Make one that lists no other models than those that these globs fit."""
+        fits = [name for name in self._names if name in only or any(fnmatchcase(name, each) for each in only)]
+        return CatalogProvider(tuple(fits), gemini=self._gemini)
 
     def send(self, path: str, body: bytes, sink: AnswerSink) -> CatalogCall:
         """Answer."""
@@ -111,6 +128,13 @@ class DescribedModel:
 def described_by(name: str) -> Deployment:
     """Give who answers questions about a model that no server for tensors has."""
     return Deployment(provider=PROVIDER, kind=DESCRIBED, model=name, base_url="", credential=b"")
+
+
+def listing_of(plan: RoutePlan, only: tuple[str, ...]) -> RoutePlan:
+    """Give who answers where a caller may use some models only."""
+    every = plan.candidates[0]
+    fields = {name: getattr(every, name) for name in Deployment.__struct_fields__}
+    return msgspec.structs.replace(plan, candidates=(Listing(**fields, only=only),))
 
 
 def _say(sink: AnswerSink, status: int, body: bytes) -> None:

@@ -14,7 +14,7 @@ from gateway.core.errors import Misconfigured, NotAvailable
 from gateway.core.exchange import Deployment, Headers, Incoming, Request, Timeouts
 from gateway.core.ports import AnswerSink
 from gateway.upstream.attempt import Attempt, Running
-from gateway.upstream.catalog import DESCRIBED, DescribedModel
+from gateway.upstream.catalog import DESCRIBED, CatalogProvider, DescribedModel, Listing
 from gateway.upstream.crossing import CrossingSink
 from gateway.upstream.tokens import AwaitedCall, Tokens
 from gateway.wire import azure, openai_realtime
@@ -252,6 +252,8 @@ class Dispatcher:
         local, tokens = self._local.get(deployment.kind), self._tokens.get(deployment.provider)
         if deployment.kind == DESCRIBED:
             local = DescribedModel(deployment.model)
+        elif isinstance(deployment, Listing) and isinstance(local, CatalogProvider):
+            local = local.of(deployment.only)
         target = self._targets[id(deployment)] = Target(deployment, local, tokens)
         return target
 

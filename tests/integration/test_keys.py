@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
+import orjson
 import pytest
 
 from tests.support.gateway_process import GatewayProcess
@@ -88,7 +89,7 @@ def test_keys_made_at_home_before_the_gateway_runs_are_known_when_it_does(tmp_pa
     (tmp_path / "weighbridge.yaml").write_text(CONFIG.format(workers=1, keys="home"))
     with started(tmp_path, config=CONFIG.format(workers=1, keys="home"), operator=False) as gateway:
         key = gateway.cli("keys", "create", "--team", "a", "--may-tag", "env", "--endpoint", "chat", "--json").json
-        until(lambda: status_of(gateway, key["key"]) == 200)
+        until(lambda: status_of(gateway, key["key"]) == 200 or None)
         assert status_of(gateway, key["key"], **{"x-weighbridge-tags": "env=prod"}) == 200
         assert status_of(gateway, key["key"], **{"x-weighbridge-tags": "team=x"}) == 403
         bearer = {"authorization": f"Bearer {key['key']}"}
@@ -114,6 +115,31 @@ def test_two_gateways_share_their_keys_in_redis(tmp_path: Path) -> None:
             redis.stop()
             assert one.operator("POST", "/api/keys", {"team": "a"})[0] == 503
             assert status_of(other, again["key"]) == 200
+
+
+def test_a_key_with_a_list_of_models_is_shown_these_and_no_others(tmp_path: Path) -> None:
+    models = "".join(
+        f"  - {{alias: {alias}, candidates: [{{provider: sim, model: echo}}]}}\n" for alias in ("e1", "x", "e2")
+    )
+    config = f"{CONFIG.format(workers=1, keys='home')}models:\n{models}"
+    with started(tmp_path, config=config) as gateway:
+        some, every = made(gateway, models=["e*"])["key"], made(gateway)["key"]
+
+        def listed(key: str, path: str) -> list[str]:
+            until(lambda: gateway.ask("GET", path, None, {"x-goog-api-key": key})[0] == 200 or None)
+            answer = gateway.ask("GET", path, None, {"x-goog-api-key": key})
+            assert answer[0] == 200, answer
+            document = orjson.loads(answer[2])
+            assert "data" in document or "models" in document, document
+            return [each.get("id") or each["displayName"] for each in document.get("data", document.get("models"))]
+
+        for path in ("/v1/models", "/v1beta/models"):
+            assert listed(every, path) == ["e1", "x", "e2", "sim/echo", "sim/lorem", "sim/embed"]
+            assert listed(some, path) == ["e1", "e2"]
+            assert listed(every, path) == ["e1", "x", "e2", "sim/echo", "sim/lorem", "sim/embed"]
+        for model, status in (("e1", 200), ("x", 403)):
+            assert gateway.ask("GET", f"/v1/models/{model}", None, {"x-api-key": some})[0] == status
+        assert gateway.ask("GET", "/v1/capabilities", None, {"x-api-key": some})[0] == 200
 
 
 WRONG = (
@@ -215,7 +241,7 @@ def test_a_key_goes_to_no_provider_and_into_no_file_wherever_it_is_carried(tmp_p
         with started(tmp_path, config=config, env={"OURS": "our-own-key"}) as gateway:
             key = made(gateway)["key"]
             secret = key.rpartition("-")[2].encode()
-            until(lambda: gateway.ask("GET", "/v1/models", None, {"x-api-key": key})[0] == 200)
+            until(lambda: gateway.ask("GET", "/v1/models", None, {"x-api-key": key})[0] == 200 or None)
             for query, headers in CARRIED:
                 written = {name: value.format(key=key) for name, value in headers.items()}
                 for model in ("openai", "none", "claude", "gem", "azure", "bed", "tri"):

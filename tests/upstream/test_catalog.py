@@ -7,7 +7,8 @@ import orjson
 import pytest
 
 from gateway.core.errors import NotAvailable
-from gateway.upstream.catalog import CatalogProvider, DescribedModel, described_by
+from gateway.core.exchange import Deployment, RoutePlan
+from gateway.upstream.catalog import CatalogProvider, DescribedModel, Listing, described_by, listing_of
 from tests.support.sinks import KeepingSink
 
 NAMES = ("small", "meta-llama/x", "sim/echo")
@@ -44,6 +45,27 @@ def test_an_unknown_name_is_a_404_in_openai_s_shape_and_long_names_are_not_repea
     assert sink.document["error"]["code"] == "model_not_found"
     assert "'nothing'" in sink.document["error"]["message"]
     assert len(ask("/models/" + "x" * 5000).body) < 500
+
+
+@pytest.mark.parametrize("gemini", [False, True])
+def test_who_may_use_some_models_is_shown_no_others(gemini: bool):
+    async def main(path: str) -> KeepingSink:
+        sink = KeepingSink()
+        CatalogProvider(NAMES, gemini=gemini).of(("meta-llama/*", "small")).send(path, b"", sink)
+        await asyncio.wait_for(sink.done.wait(), 20)
+        return sink
+
+    listed: Any = asyncio.run(main("/models")).document
+    names = [each["displayName"] for each in listed["models"]] if gemini else [each["id"] for each in listed["data"]]
+    assert names == ["small", "meta-llama/x"]
+    assert asyncio.run(main("/models/sim/echo")).status == 404
+
+
+def test_a_listing_goes_where_the_whole_one_would():
+    every = Deployment(provider="weighbridge", kind="catalog", model="", base_url="", credential=b"")
+    (made,) = listing_of(RoutePlan(alias="", candidates=(every,)), ("a*",)).candidates
+    assert isinstance(made, Listing)
+    assert (made.kind, made.provider, made.only) == (every.kind, every.provider, ("a*",))
 
 
 def test_an_empty_table_is_an_empty_list():
