@@ -29,7 +29,7 @@ from gateway.core.errors import (
     UnsupportedField,
 )
 from gateway.core.exchange import Request
-from gateway.core.ports import Lease
+from gateway.core.limit_state import Lease
 from gateway.core.resumable import Resumable
 from gateway.core.spent import Spent
 from gateway.core.usage import Usage, total

@@ -286,9 +286,10 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
     def _head(self, call: Call) -> bytes:
         """The head of a stream, when its first event is in."""
-        headers = b"" if call.attempt is None else answer_headers(call.attempt.headers)
+        attempt, lease = call.attempt, call.lease
+        told = {} if attempt is None else attempt.headers if lease is None else self.ledger.tell(call, attempt, lease)
         overhead_ms = self.journal.overhead_ms(call)
-        return headers + self.head.lines(self.journal.record(call), overhead_ms, attempts=_number(call))
+        return answer_headers(told) + self.head.lines(self.journal.record(call), overhead_ms, attempts=_number(call))
 
 
 def _number(call: Call) -> int:

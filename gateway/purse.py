@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.core.call import Call
 from gateway.core.exchange import Deployment, Request
-from gateway.core.ports import Lease
+from gateway.core.limit_state import Lease, Standing
 from gateway.core.record import AttemptRecord
 from gateway.core.usage import Usage, total
 from gateway.moves import Rooms
@@ -104,6 +104,10 @@ class Purse:
         """End a call that never reached a provider."""
         if self.lease is not None:
             self.lease.void()
+
+    def standings(self) -> tuple[Standing, ...]:
+        """How the limits stand that the call falls under."""
+        return () if self.lease is None else self.lease.standings()
 
     def _pay(self, usage: Usage) -> tuple[int, int]:
         """Book what was used in vain; gives the tokens and the money that no limit was charged for yet."""

@@ -182,7 +182,52 @@ def test_a_limit_turns_a_call_back_and_says_when_to_come_again():
         reply = await rooms.serve(chat())
         assert reply.status == 429
         assert 60 <= int(reply.header("retry-after") or 0) <= 66
+        assert reply.header("x-ratelimit-limit-requests") == "1"
+        assert reply.header("x-ratelimit-remaining-requests") == "0"
+        assert str(reply.header("x-ratelimit-reset-requests")).startswith("1m")
         assert [record.error_code for record in rooms.records] == ["", "rate_limited"]
+
+    run(test)
+
+
+PROVIDERS_OWN = JSON | {b"x-ratelimit-remaining-requests": b"7", b"x-ratelimit-remaining-tokens": b"8"}
+
+
+@pytest.mark.parametrize("usage", [USAGE, None])
+def test_of_what_a_limit_counts_the_client_is_told_ours_and_of_all_else_the_providers(usage: object):
+    async def test() -> None:
+        more: dict[str, object] = {} if usage is None else {"usage": usage}
+        limits = (
+            LimitRule(scope="provider", requests=(10, 60)),
+            # The tighter of the two, by what is left of it.
+            LimitRule(scope="model", requests=(4, 60)),
+        )
+        rooms = Rooms(whole(answer(**more), headers=PROVIDERS_OWN), limits=limits)
+        replies = [await rooms.serve(chat()) for _ in range(2)]
+        assert [each.header("x-ratelimit-remaining-requests") for each in replies] == ["3", "2"]
+        for each in replies:
+            assert each.headers.count(b"x-ratelimit-remaining-requests") == 1
+            assert each.header("x-ratelimit-limit-requests") == "4"
+            assert each.header("x-ratelimit-remaining-tokens") == "8"
+            assert each.header("x-ratelimit-limit-tokens") is None
+        free = Rooms(whole(answer(**more), headers=PROVIDERS_OWN))
+        reply = await free.serve(chat())
+        assert reply.header("x-ratelimit-remaining-requests") == "7"
+        assert reply.header("x-ratelimit-limit-requests") is None
+
+    run(test)
+
+
+def test_the_head_of_a_stream_tells_how_limits_stand():
+    async def test() -> None:
+        rooms = Rooms(stream(event("hi"), DONE), limits=(LimitRule(scope="provider", tokens=(10_000, 60)),))
+        reply = await rooms.serve(chat(stream=True, max_tokens=100))
+        assert reply.status == 200
+        assert reply.header("x-ratelimit-limit-tokens") == "10000"
+        left = int(reply.header("x-ratelimit-remaining-tokens") or 0)
+        # What it asks for is reserved: its answer's hundred tokens, and its own.
+        assert 9_000 < left < 9_900
+        assert reply.header("x-ratelimit-limit-requests") is None
 
     run(test)
 

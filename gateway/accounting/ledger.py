@@ -15,13 +15,14 @@ from gateway.accounting.limits import Lease
 from gateway.accounting.meter import Accounting
 from gateway.core.call import Call
 from gateway.core.errors import MalformedRequest
-from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request
+from gateway.core.exchange import AnswerFacts, Deployment, Headers, Principal, Request
+from gateway.core.limit_state import Lease as Held
 from gateway.core.ports import AttemptView, StreamReader
-from gateway.core.ports import Lease as Held
 from gateway.core.record import ExchangeRecord
 from gateway.core.usage import Usage
 from gateway.wire import passthrough
 from gateway.wire.bridge import CODECS
+from gateway.wire.limit_head import limit_headers
 
 # Operations whose answers have tokens worth estimating; a list of models has none.
 WEIGHED = frozenset({"chat", "text_completion", "embeddings"})
@@ -132,6 +133,8 @@ class Ledger:
             deployment, usage, at_us, model=template.model_requested, served=facts.model_served
         )
         if lease is not None:
+            if call.attempt is not None:
+                self.tell(call, call.attempt, lease)
             lease.settle(usage, cost)
             self._learn(call, usage)
         return cost
@@ -142,11 +145,20 @@ class Ledger:
         lease, call.lease = call.lease, None
         if lease is None:
             return
+        if call.attempt is not None and not call.reply.started:
+            self.tell(call, call.attempt, lease)
         if call.spent is None:
             lease.settle(facts.usage, record.cost_nanousd)
             self._learn(call, facts.usage)
         else:
             lease.settle(*call.spent.due(facts.usage, record.cost_nanousd))
+
+    def tell(self, call: Call, attempt: AttemptView, lease: Held) -> Headers:
+        """Put how the limits stand into an answer's headers: ours in the place of the provider's of that name."""
+        ours = limit_headers(call.dialect.name, lease.standings(), self._accounting.unix_us())
+        if ours:
+            attempt.headers, attempt.block = {**attempt.headers, **ours}, None
+        return attempt.headers
 
     def _learn(self, call: Call, usage: Usage | None) -> None:
         if usage is not None and call.request is not None and call.deployment is not None:

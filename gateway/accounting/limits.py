@@ -18,7 +18,17 @@ from gateway.accounting.memory_state import MemoryState
 from gateway.clients.clock import Clock
 from gateway.core.errors import BudgetExceeded, ClientError, Misconfigured, PermissionDenied, RateLimited
 from gateway.core.exchange import Principal
-from gateway.core.limit_state import Amounts, Charge, Holding, LimitState, Quantity, Refusal, SharedLimitState, Standing
+from gateway.core.limit_state import (
+    Allowance,
+    Amounts,
+    Charge,
+    Holding,
+    LimitState,
+    Quantity,
+    Refusal,
+    SharedLimitState,
+    Standing,
+)
 from gateway.core.limits import MOST_NANOUSD, SCOPES, Budget, LimitRule, Period, period_of
 from gateway.core.usage import Usage
 
@@ -153,7 +163,7 @@ class Limits:
         asked = asked_of(falling, amounts)
         answer = self.state.take(falling.charges, asked)
         if isinstance(answer, Refusal):
-            raise refused(answer)
+            raise refused(answer, self.unix_us())
         return Lease(answer, asked, ends=falling.ends)
 
     async def ask(self, falling: Falling, amounts: tuple[int, int | None]) -> Lease:
@@ -170,7 +180,7 @@ class Limits:
         asked = asked_of(falling, amounts)
         answer = await self.shared.take(falling.charges, asked)
         if isinstance(answer, Refusal):
-            raise refused(answer)
+            raise refused(answer, self.unix_us())
         return Lease(answer, asked, ends=falling.ends)
 
     def falling(self, principal: Principal, names: tuple[str, str], tags: Mapping[str, str] | None = None) -> Falling:
@@ -235,11 +245,13 @@ def asked_of(falling: Falling, amounts: tuple[int, int | None]) -> Amounts:
     return 1, tokens, nanousd
 
 
-def refused(refusal: Refusal) -> ClientError:
-    """Give the error that tells a client of a limit without room."""
+def refused(refusal: Refusal, at_us: int) -> ClientError:
+    """Give the error that tells a client of a limit without room, and how all of its limits stand."""
     charge = refusal.charge
     kind = BudgetExceeded if charge.quantity is Quantity.NANOUSD else RateLimited
-    return kind(_shown(charge), retry_after_s=refusal.retry_after_s)
+    error = kind(_shown(charge), retry_after_s=refusal.retry_after_s)
+    error.allowance = Allowance(refusal.standings, at_us)
+    return error
 
 
 def _check(rule: LimitRule) -> None:

@@ -36,10 +36,21 @@ class Accounting:
         shared: There is one, and it is counted where gateways do that together.
         by_provider: Some limit depends on who serves a call.
         cost_nanousd: Prices a call: see :meth:`gateway.accounting.prices.PriceBook.cost_nanousd`.
+        unix_us: Tells the time of day.
         learn: Learns from a call what others will use: see :meth:`gateway.accounting.expected.Expected.learn`.
     """
 
-    __slots__ = ("_expected", "_limits", "_tokenizers", "by_provider", "cost_nanousd", "learn", "limited", "shared")
+    __slots__ = (
+        "_expected",
+        "_limits",
+        "_tokenizers",
+        "by_provider",
+        "cost_nanousd",
+        "learn",
+        "limited",
+        "shared",
+        "unix_us",
+    )
 
     def __init__(
         self, prices: PriceBook, tokenizers: Tokenizers, limits: Limits, expected: Expected | None = None
@@ -50,6 +61,7 @@ class Accounting:
         self.limited = limits.any and limits.shared is None
         self.shared = limits.any and limits.shared is not None
         self.by_provider = limits.by_provider
+        self.unix_us = limits.unix_us
         self._expected = expected or Expected()
         self.learn = self._expected.learn
 

@@ -131,16 +131,23 @@ def check_settings(settings: Settings, document: Document, outside: Outside) -> 
         if missing and is_rpc(entry.base_url):
             message = f"gRPC needs packages that are not installed: pip install 'weighbridge[triton]' ({missing[0]})"
             yield document.problem(("providers", name, "base_url"), message)
-    if settings.workers > 1 and settings.limits and settings.state is None:
-        override = outside.get("workers")
-        message = (
-            "more than one worker cannot count limits together in memory://; set stores: {state: redis://host:6379/0}, "
-            "or workers: 1, or remove limits"
-        )
-        if override is None:
-            yield document.problem(("workers",), message)
-        else:
-            yield Problem(override.source, 0, message)
+    yield from _check_counting(settings, document, outside)
+
+
+def _check_counting(settings: Settings, document: Document, outside: Outside) -> Iterator[Problem]:
+    """Check that workers who count apart have nothing to count together: neither limits nor keys' own budgets."""
+    what = "limits" if settings.limits else "the budgets of keys" if any(k.budget for k in settings.keys) else ""
+    if settings.workers == 1 or not what or settings.state is not None:
+        return
+    override = outside.get("workers")
+    message = (
+        f"more than one worker cannot count {what} together in memory://; set stores: {{state: redis://host:6379/0}}, "
+        f"or workers: 1, or remove {what}"
+    )
+    if override is None:
+        yield document.problem(("workers",), message)
+    else:
+        yield Problem(override.source, 0, message)
 
 
 def _leads_back(entry: ProviderEntry, listen: Listen) -> Iterator[tuple[str, ...]]:

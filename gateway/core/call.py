@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.core.exchange import Deployment, Incoming, Labels, Request
+from gateway.core.limit_state import Lease
 from gateway.core.ports import (
     AttemptView,
     ClauseHolder,
     CrossingView,
     Dialect,
     Judges,
-    Lease,
     Reply,
     StreamVerdicts,
 )

@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from gateway.core.limit_state import Allowance
+
 Blame = Literal["client", "provider", "gateway"]
 
 
@@ -60,6 +62,8 @@ class ClientError(GatewayError):
     status = 400
     blame = "client"
     kind = "invalid_request_error"
+    # Of who asked, where limits of ours have refused it.
+    allowance: Allowance | None = None
 
 
 class MalformedRequest(ClientError):

@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from gateway.core.limits import LimitRule, Period
+from gateway.core.usage import Usage
 
 
 class Quantity(IntEnum):
@@ -61,6 +62,29 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     charge: Charge
     retry_after_s: float
     standings: tuple[Standing, ...] = ()
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """How the limits stand that a call falls under, and when that was so, in microseconds since 1970."""
+
+    standings: tuple[Standing, ...]
+    at_us: int
+
+
+class Lease(Protocol):
+    """What is held for a call: slots, tokens and money that it may use."""
+
+    def settle(self, usage: Usage | None, nanousd: int | None = None) -> None:
+        """End the call, once: charge what was used and cost, or what was reserved of what nobody knows."""
+        ...
+
+    def void(self) -> None:
+        """End a call that never reached a provider: no tokens were used."""
+        ...
+
+    def standings(self) -> tuple[Standing, ...]:
+        """How the limits stand that the call falls under; nothing when it holds nothing any more."""
+        ...
 
 
 class Holding(Protocol):

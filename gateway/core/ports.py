@@ -346,18 +346,6 @@ class Judges(Protocol):
         ...
 
 
-class Lease(Protocol):
-    """What is held for a call: slots, tokens and money that it may use."""
-
-    def settle(self, usage: Usage | None, nanousd: int | None = None) -> None:
-        """End the call, once: charge what was used and cost, or what was reserved of what nobody knows."""
-        ...
-
-    def void(self) -> None:
-        """End a call that never reached a provider: no tokens were used."""
-        ...
-
-
 class Identity(Protocol):
     """Finds out who is calling."""
 
@@ -385,6 +373,8 @@ class AttemptView(Protocol):
 
     status: int
     headers: Headers
+    # The same as the client's, encoded, where that was known without asking.
+    block: bytes | None
     reader: StreamReader | None
     sent_ns: int
     answered_ns: int

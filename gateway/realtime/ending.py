@@ -41,13 +41,14 @@ class Leg:
         now_ns: Monotonic clock.
     """
 
-    __slots__ = ("_now_ns", "answered_ns", "ended_ns", "first_ns", "headers", "out_bytes", "reader", "received",
-                 "sent_ns", "status")  # fmt: skip
+    __slots__ = ("_now_ns", "answered_ns", "block", "ended_ns", "first_ns", "headers", "out_bytes", "reader",
+                 "received", "sent_ns", "status")  # fmt: skip
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
         self._now_ns = now_ns
         self.status = 0
         self.headers: Headers = {}
+        self.block: bytes | None = None
         self.reader: StreamReader | None = None
         # Nothing is kept of a session.
         self.received: list[bytes] = []

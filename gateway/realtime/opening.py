@@ -41,7 +41,9 @@ async def converse(call: Call, request: Request, course: Course, rooms: Rooms) -
         raise ClientGone(CLIENT_GONE)
     record = rooms.journal.record(call)
     provider = answered.line
-    headers = answer_headers({n: v for n, v in answered.headers.items() if not n.startswith(b"sec-websocket-")})
+    if call.lease is not None:
+        rooms.ledger.tell(call, leg, call.lease)
+    headers = answer_headers({n: v for n, v in leg.headers.items() if not n.startswith(b"sec-websocket-")})
     headers += rooms.head.lines(record, rooms.journal.overhead_ms(call), attempts=1)
     if provider is None:
         leg.end()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.core.errors import GatewayError, NotAvailable
+from gateway.core.errors import ClientError, GatewayError, NotAvailable
 from gateway.core.exchange import Headers
 from gateway.core.ports import Dialect
 from gateway.wire.bedrock_converse.errors import ERROR_TYPE, error_type
+from gateway.wire.limit_head import limit_headers
 
 _AMAZONS = "bedrock_"
 _AGAIN = b"x-should-retry"
@@ -19,6 +20,8 @@ def error_headers(dialect: Dialect, error: GatewayError) -> Headers:
     if isinstance(error, NotAvailable):
         # Its status is one after which clients ask again; it would be the same.
         headers[_AGAIN] = b"false"
+    if isinstance(error, ClientError) and error.allowance is not None:
+        headers |= limit_headers(dialect.name, error.allowance.standings, error.allowance.at_us)
     return headers
 
 

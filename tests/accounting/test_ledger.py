@@ -15,6 +15,7 @@ from gateway.accounting.prices import PriceBook
 from gateway.clients.tokenizers import Tokenizers
 from gateway.core.call import Call
 from gateway.core.exchange import AnswerFacts
+from gateway.core.limit_state import Standing
 from gateway.core.record import ExchangeRecord
 from gateway.core.usage import Usage
 from gateway.wire import openai_chat
@@ -33,6 +34,9 @@ class Lease:
 
     def void(self) -> None:
         self.heard.append("void")
+
+    def standings(self) -> tuple[Standing, ...]:
+        return ()
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,25 @@ def test_a_certificate_and_a_key_that_cannot_serve_are_found_before_anything_sta
     ]
 
 
+@pytest.mark.parametrize(("budget", "state", "wrongs"), [(True, False, 1), (False, False, 0), (True, True, 0)])
+def test_many_workers_count_budgets_of_keys_together_or_not_at_all(
+    tmp_path: Path, budget: bool, state: bool, wrongs: int
+):
+    text = (
+        "version: 1\nworkers: 2\nidentity: {mode: keys, keys: [{id: a, key: env:K"
+        + (", budget: 5usd/month" if budget else "")
+        + "}]}\n"
+        + ("stores: {state: 'redis://127.0.0.1:1/0'}\n" if state else "")
+    )
+    loaded = load(tmp_path, text, K="wb-1")
+    if wrongs:
+        assert wrong(loaded) == [
+            f"weighbridge.yaml:2: workers: {CANNOT_COUNT.replace('limits', 'the budgets of keys')}"
+        ]
+    else:
+        assert good(loaded).workers == 2
+
+
 def test_many_workers_may_share_a_memory_that_counts_nothing(tmp_path: Path):
     assert good(load(tmp_path, "version: 1\nworkers: 4")).workers == 4
     text = "version: 1\nlimits: [{scope: model, concurrency: 1}]"

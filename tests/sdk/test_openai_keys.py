@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
+import anthropic
 import openai
 import pytest
 
@@ -73,12 +76,23 @@ def test_key_for_some_models_may_not_use_others(gateway, connect):
 
 def test_limit_is_a_rate_limit_error_with_a_time_to_wait(gateway, connect):
     client = connect(gateway, LIMITED)
-    for _ in range(2):
-        client.chat.completions.create(model="sim/echo", messages=HELLO)
+    for left in (1, 0):
+        raw = client.chat.completions.with_raw_response.create(model="sim/echo", messages=HELLO)
+        assert raw.headers["x-ratelimit-limit-requests"] == "2"
+        assert raw.headers["x-ratelimit-remaining-requests"] == str(left)
+        assert re.fullmatch(r"(59m[\d.]+s|1h\dm[\d.]+s)", raw.headers["x-ratelimit-reset-requests"])
+        assert "x-ratelimit-limit-tokens" not in raw.headers
     with pytest.raises(openai.RateLimitError) as caught:
         client.chat.completions.create(model="sim/echo", messages=HELLO)
     assert caught.value.code == "rate_limited"
     # An hour is counted in slots: the last one may have to pass whole.
     assert 1 <= int(caught.value.response.headers["retry-after"]) <= 3960
+    assert caught.value.response.headers["x-ratelimit-remaining-requests"] == "0"
+    claude = anthropic.Anthropic(base_url=gateway.base_url.removesuffix("/v1"), api_key=LIMITED, max_retries=0)
+    with claude, pytest.raises(anthropic.RateLimitError) as refused:
+        claude.messages.create(model="sim/echo", max_tokens=9, messages=[{"role": "user", "content": "hello"}])
+    told = refused.value.response.headers
+    assert (told["anthropic-ratelimit-requests-limit"], told["anthropic-ratelimit-requests-remaining"]) == ("2", "0")
+    assert datetime.fromisoformat(told["anthropic-ratelimit-requests-reset"]) > datetime.now(UTC)
     record = gateway.exchange(caught.value.response.headers["x-weighbridge-id"])
     assert (record["status"], record["error_code"], record["team"]) == (429, "rate_limited", "limited")

@@ -18,6 +18,7 @@ from gateway.clients.tokenizers import Tokenizers
 from gateway.core.call import Call
 from gateway.core.errors import GatewayError
 from gateway.core.exchange import Deployment, Incoming, Principal, Request, Timeouts
+from gateway.core.limit_state import Standing
 from gateway.core.limits import LimitRule
 from gateway.core.ports import AnswerSink
 from gateway.core.prices import PriceRow
@@ -84,6 +85,9 @@ class _Lease:
         self._log.append("void")
         if self._inner is not None:
             self._inner.void()
+
+    def standings(self) -> tuple[Standing, ...]:
+        return () if self._inner is None else self._inner.standings()
 
 
 class _LoggedLedger(Ledger):
