@@ -96,6 +96,13 @@ class Expected:
         tokens = ceil(len(request.body) * (_USUAL_DENSITY if density is None else density) / 1000)
         return Usage(input_fresh_tokens=tokens, output_text_tokens=output, source="estimated")
 
+    def guesses(self, request: Request, deployment: Deployment) -> bool:
+        """Whether the length of an answer is neither asked for nor known from others of its model."""
+        if request.duplex or request.max_output_tokens is not None:
+            return request.duplex
+        known = self._models.get(_name(request, deployment))
+        return known is None or known[1].most() is None
+
     def learn(self, request: Request, deployment: Deployment, usage: Usage) -> None:
         """Take in what a call has used, as its provider reported it."""
         if usage.source != "reported" or not request.body or request.operation not in _WRITES:

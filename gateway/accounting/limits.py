@@ -51,15 +51,15 @@ class Falling(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         charges: The counters that it draws on.
-        tokens: One of them counts tokens.
-        money: One of them counts money.
+        tokens: The smallest limit of those that count tokens; 0 where none does.
+        money: The same of money, in nano-dollars.
         priced: It may pass only when somebody knows what it costs: the scope of the rule that says so, else empty.
         ends: Its stream ends when there is no more for it.
     """
 
     charges: tuple[Charge, ...]
-    tokens: bool = False
-    money: bool = False
+    tokens: int = 0
+    money: int = 0
     priced: str = ""
     ends: bool = False
 
@@ -214,11 +214,10 @@ class Limits:
             ends = ends or rule.on_exhausted == "end"
         if own is not None:
             charges += _charges(LimitRule(scope="key", budget=own), "own", key)
-        counted = {charge.quantity for charge in charges}
         falling = Falling(
             tuple(charges),
-            tokens=Quantity.TOKENS in counted,
-            money=Quantity.NANOUSD in counted,
+            tokens=min((charge.limit for charge in charges if charge.quantity is Quantity.TOKENS), default=0),
+            money=min((charge.limit for charge in charges if charge.quantity is Quantity.NANOUSD), default=0),
             priced=priced,
             ends=ends,
         )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.accounting.chat_tokens import Counted
 from gateway.accounting.expected import Expected
@@ -14,6 +17,8 @@ from gateway.core.record import AttemptRecord, ExchangeRecord
 from gateway.core.segments import Segment
 from gateway.core.usage import Usage
 
+# How many answers of unknown length a limit leaves room for at once, at least.
+_GUESSES: Final = 10
 # What chat formats put around each message, and before the answer.
 _MESSAGE_TOKENS = 4
 _PRIMING_TOKENS = 3
@@ -107,10 +112,22 @@ class Accounting:
         usage = self._expected.usage(request, deployment)
         if usage is None:
             return 0, 0
-        tokens = usage.input_tokens + usage.output_tokens
+        guessed = self._expected.guesses(request, deployment)
+        output = usage.output_tokens
+        if guessed and falling.tokens:
+            # Of a small limit, a mere guess keeps nobody else from the rest.
+            output = min(output, max(falling.tokens // _GUESSES, 1))
+        tokens = usage.input_tokens + output
         if not falling.money:
             return tokens, 0
-        return tokens, self.cost_nanousd(deployment, usage, self._limits.unix_us(), model=request.model, served="")
+        at_us = self._limits.unix_us()
+        cost = self.cost_nanousd(deployment, usage, at_us, model=request.model, served="")
+        if guessed and cost is not None and cost > falling.money // _GUESSES:
+            asked = self.cost_nanousd(
+                deployment, replace(usage, output_text_tokens=0), at_us, model=request.model, served=""
+            )
+            cost = min(cost, (asked or 0) + falling.money // _GUESSES)
+        return tokens, cost
 
     def settle(
         self,

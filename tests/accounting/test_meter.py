@@ -12,7 +12,7 @@ from gateway.clients.price_catalog import load_catalog
 from gateway.clients.tokenizers import Tokenizers
 from gateway.core.errors import RateLimited
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request
-from gateway.core.limits import LimitRule
+from gateway.core.limits import Budget, LimitRule, Period
 from gateway.core.record import AttemptRecord, ExchangeRecord
 from gateway.core.segments import Segment
 from gateway.core.usage import Usage
@@ -112,9 +112,32 @@ def test_a_request_without_text_cannot_be_estimated(tokenizers: Tokenizers):
 
 def test_a_reservation_is_held_until_it_is_settled(tokenizers: Tokenizers):
     books = accounting(tokenizers, LimitRule(scope="provider", match={"provider": ("openai",)}, tokens=(700, 60)))
-    lease = books.reserve(Principal(), CHAT, OPENAI)
+    asked = msgspec.structs.replace(CHAT, max_output_tokens=512)
+    lease = books.reserve(Principal(), asked, OPENAI)
     with pytest.raises(RateLimited):
-        books.reserve(Principal(), CHAT, OPENAI)
-    books.reserve(Principal(), CHAT, OWN)
+        books.reserve(Principal(), asked, OPENAI)
+    books.reserve(Principal(), asked, OWN)
     lease.settle(Usage(input_fresh_tokens=10, output_text_tokens=10))
-    books.reserve(Principal(), CHAT, OPENAI)
+    books.reserve(Principal(), asked, OPENAI)
+
+
+def test_an_answer_of_unknown_length_leaves_room_in_a_small_limit(tokenizers: Tokenizers):
+    rule = LimitRule(
+        scope="team", tokens=(2000, 60.0), budget=Budget(nanousd=400_000, per=Period(calendar="month")), concurrency=90
+    )
+    anyone = Principal(key_id="k", team="t")
+    weighed = accounting(tokenizers, rule)
+    held = [weighed.reserve(anyone, CHAT, OPENAI) for _ in range(6)]
+    # 100 tokens asked, and 200 guessed of an answer instead of 512.
+    assert [(lease.tokens, lease.nanousd) for lease in held] == [(300, 100 * 150 + 40_000)] * 6
+    with pytest.raises(RateLimited):
+        weighed.reserve(anyone, CHAT, OPENAI)
+    # What a client asks for is no guess.
+    asked = msgspec.structs.replace(CHAT, max_output_tokens=512)
+    assert accounting(tokenizers, rule).reserve(anyone, asked, OPENAI).tokens == 612
+
+
+def test_of_a_large_limit_a_guess_is_taken_whole(tokenizers: Tokenizers):
+    rule = LimitRule(scope="team", tokens=(20_000, 60.0), budget=Budget(nanousd=10**9, per=Period(calendar="month")))
+    lease = accounting(tokenizers, rule).reserve(Principal(key_id="k", team="t"), CHAT, OPENAI)
+    assert (lease.tokens, lease.nanousd) == (612, 100 * 150 + 512 * 600)
