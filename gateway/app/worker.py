@@ -176,6 +176,7 @@ class Worker:
         work = [self.spool.run(), self._count(), self._watch(), self.shared.probes.run()]
         work.append(self.shared.keyring.run(self._renew))
         work += [self.shared.comparing.run()] if self.options.index == 0 else []
+        work += [self.shared.counting.run()] if self.shared.counting is not None else []
         return [loop.create_task(each) for each in work] + start_hinting(self.settings.hints, self.shared)
 
     async def reload(self) -> None:
