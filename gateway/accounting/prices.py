@@ -7,10 +7,10 @@ from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
-from gateway.accounting.rates import Rate, Schedule, Tariff
+from gateway.accounting.rates import Bands, Rate, Schedule, Tariff
 from gateway.clients.price_catalog import ListedPrice, PriceCatalog, load_catalog
 from gateway.core.exchange import Deployment
-from gateway.core.prices import PriceRow
+from gateway.core.prices import ContextTier, PriceRow, TokenPrices
 from gateway.core.usage import Price, Usage, cost_nanousd
 
 # No model is called that; matching time grows with the name.
@@ -28,10 +28,13 @@ _LISTED_UNITS = {
     "input_audio_mtok": ("audio_input", 1),
     "output_audio_mtok": ("audio_output", 1),
     "input_image_mtok": ("image_input", 1),
+    "output_image_mtok": ("image_output", 1),
     "requests_kcount": ("per_call", 1000),
 }
+_LISTED_TOOLS = {"web_searches_kcount": ("web_search", 1000)}
 _ROW_BUCKETS = (
     "input", "output", "cached_input", "cache_write", "cache_write_1h", "audio_input", "audio_output", "image_input",
+    "image_output",
 )  # fmt: skip
 _FREE = Schedule((Tariff(((-1, Rate(dict.fromkeys(_ROW_BUCKETS, Decimal(0)))),)),))
 
@@ -78,12 +81,17 @@ class PriceBook:
             served: The name the provider says it served; more exact than the one asked for.
 
         Returns:
-            Nano-dollars, or ``None`` when the model, or any bucket in use, has no known price.
+            Nano-dollars, or ``None`` when the model, the tier it was served in, or anything that was used has no
+            known price.
         """
         if deployment.price is not None:
             return cost_nanousd(usage, deployment.price)
         schedule = self._schedule(deployment, model, served)
-        rate = schedule.flat or schedule.rate(usage.input_tokens, at_us)
+        rate = schedule.flat
+        if usage.apart is not None:
+            rate = schedule.rate(usage.input_tokens, at_us, usage.apart.service_tier)
+        elif rate is None and schedule.known:
+            rate = schedule.rate(usage.input_tokens, at_us)
         return None if rate is None else rate.cost_nanousd(usage)
 
     def price(
@@ -150,18 +158,34 @@ def _rank(row: PriceRow) -> tuple[bool, int, str]:
 
 
 def _row_tariff(row: PriceRow) -> Tariff:
-    dollars = {"per_call": _decimal(row.per_call_usd)}
-    for bucket in _ROW_BUCKETS:
-        each: float | None = getattr(row, f"{bucket}_usd_mtok")
-        if each is not None:
-            dollars[bucket] = _decimal(each)
+    per_call = {"per_call": _decimal(row.per_call_usd)}
+    tools = {tool: _decimal(fee) for tool, fee in row.tool_call_usd}
     from_us = None if row.valid_from is None else _midnight_us(row.valid_from)
-    return Tariff(((-1, Rate(dollars)),), from_us)
+    tiers = {tier.name: _row_bands(tier, tier.tiers, per_call, tools) for tier in row.service_tiers}
+    return Tariff(_row_bands(row, row.tiers, per_call, tools), from_us, tiers=tiers)
+
+
+def _row_bands(
+    base: TokenPrices, above: tuple[ContextTier, ...], per_call: dict[str, Decimal], tools: dict[str, Decimal]
+) -> Bands:
+    plain = per_call | _row_dollars(base)
+    # What a band does not name costs what it costs below it.
+    bands: list[tuple[int, Rate | None]] = [(-1, Rate(plain, tools))]
+    for tier in sorted(above, key=lambda each: each.above):
+        plain = plain | _row_dollars(tier)
+        bands.append((tier.above, Rate(plain, tools)))
+    return tuple(bands)
+
+
+def _row_dollars(prices: TokenPrices) -> dict[str, Decimal]:
+    given = ((bucket, getattr(prices, f"{bucket}_usd_mtok")) for bucket in _ROW_BUCKETS)
+    return {bucket: _decimal(each) for bucket, each in given if each is not None}
 
 
 def _tariff(listed: ListedPrice) -> Tariff:
     from_us = None if listed.from_date is None else _midnight_us(listed.from_date)
     known = {unit: steps for unit, steps in listed.usd.items() if unit in _LISTED_UNITS}
+    fees = {unit: steps for unit, steps in listed.usd.items() if unit in _LISTED_TOOLS}
     if not known:
         # Sold by the hour or the character: a call without tokens is not free, it is unknown.
         return Tariff(((-1, None),), from_us, listed.daily)
@@ -171,7 +195,8 @@ def _tariff(listed: ListedPrice) -> Tariff:
         for unit, steps in known.items():
             name, divisor = _LISTED_UNITS[unit]
             dollars[name] = [price for above, price in steps if above <= limit][-1] / divisor
-        bands.append((limit, Rate(dollars)))
+        tools = {name: fees[unit][0][1] / divisor for unit, (name, divisor) in _LISTED_TOOLS.items() if unit in fees}
+        bands.append((limit, Rate(dollars, tools)))
     return Tariff(tuple(bands), from_us, listed.daily)
 
 

@@ -8,15 +8,17 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import cast
 
-from gateway.core.usage import Price, Usage
+from gateway.core.usage import Apart, Price, Usage
 
 # Dollars for a million tokens to nano-dollars for one.
 _NANO_A_TOKEN = 1000
 _NANO_A_DOLLAR = 1_000_000_000
 _DAY_S = 86_400
 
+_ANY_TOOL = "*"
 # Dollars by name; the names are fields of PriceRow without "_usd_mtok", and "per_call" in dollars a call.
 Dollars = Mapping[str, Decimal]
+_NO_TOOLS: Dollars = {}
 
 
 class Rate:
@@ -24,12 +26,16 @@ class Rate:
 
     A bucket without a price takes its parent's where it shares it: cache read, cache write and image that of input,
     reasoning that of output. Audio does not, since it never costs what text costs,
-    nor what is written to a cache for an hour.
+    nor what is written to a cache for an hour, nor images that come out.
+
+    Args:
+        dollars: Prices by bucket.
+        tools: Dollars for each use of the provider's own tools, by tool; ``*`` for any other.
     """
 
-    __slots__ = ("_denominator", "_each", "_per_call", "_plain")
+    __slots__ = ("_denominator", "_each", "_image_output", "_per_call", "_plain", "_tools")
 
-    def __init__(self, dollars: Dollars) -> None:
+    def __init__(self, dollars: Dollars, tools: Dollars = _NO_TOOLS) -> None:
         exact = {name: Fraction(price) * _NANO_A_TOKEN for name, price in dollars.items() if name != "per_call"}
         per_call = Fraction(dollars.get("per_call", Decimal(0))) * _NANO_A_DOLLAR
         plain_in, plain_out = exact.get("input"), exact.get("output")
@@ -44,9 +50,13 @@ class Rate:
             exact.get("image_input", plain_in),
             exact.get("cache_write_1h"),
         )
-        self._denominator = math.lcm(per_call.denominator, *(price.denominator for price in each if price is not None))
+        image, fees = exact.get("image_output"), {name: Fraction(fee) * _NANO_A_DOLLAR for name, fee in tools.items()}
+        known = [price for price in (per_call, image, *fees.values(), *each) if price is not None]
+        self._denominator = math.lcm(*(price.denominator for price in known))
         self._each = tuple(None if price is None else int(price * self._denominator) for price in each)
         self._per_call = int(per_call * self._denominator)
+        self._image_output = None if image is None else int(image * self._denominator)
+        self._tools = {name: int(fee * self._denominator) for name, fee in fees.items()}
         text = self._each[:4]
         self._plain = None if None in text else cast("tuple[int, int, int, int]", text)
 
@@ -60,11 +70,12 @@ class Rate:
             or usage.audio_input_tokens
             or usage.audio_output_tokens
             or usage.image_input_tokens
+            or usage.apart is not None
         ):
             # Text alone: nearly every call.
             total += usage.input_fresh_tokens * plain[0] + usage.output_text_tokens * plain[1]
             total += usage.reasoning_tokens * plain[2] + usage.cache_read_tokens * plain[3]
-            return self._rounded(total)
+            return total if self._denominator == 1 else self._rounded(total)
         counts = (
             usage.input_fresh_tokens,
             usage.output_text_tokens,
@@ -81,7 +92,26 @@ class Rate:
                 if each is None:
                     return None
                 total += tokens * each
+        if usage.apart is not None:
+            more = self._apart(usage.apart)
+            if more is None:
+                return None
+            total += more
         return self._rounded(total)
+
+    def _apart(self, apart: Apart) -> int | None:
+        """Price what few calls have, as a numerator; which tier they were served in has chosen the rate."""
+        total = 0
+        if apart.image_output_tokens:
+            if self._image_output is None:
+                return None
+            total = apart.image_output_tokens * self._image_output
+        for tool, calls in apart.tool_calls:
+            fee = self._tools.get(tool, self._tools.get(_ANY_TOOL))
+            if fee is None:
+                return None
+            total += calls * fee
+        return total
 
     def _rounded(self, total: int) -> int:
         whole, rest = divmod(total, self._denominator)
@@ -106,6 +136,10 @@ class Rate:
         )
 
 
+Bands = tuple[tuple[int, Rate | None], ...]
+_NO_TIERS: Mapping[str, Bands] = {}
+
+
 class Tariff:
     """Prices under one condition, by size of input.
 
@@ -114,17 +148,20 @@ class Tariff:
             what it costs is not known.
         from_us: Microseconds since 1970 from which they hold; ``None`` for always.
         daily: Seconds of the day (UTC), from and until, between which they hold; may span midnight.
+        tiers: Bands of service tiers that are not the standard one, by their names.
     """
 
-    __slots__ = ("_daily", "_from_us", "bands")
+    __slots__ = ("_daily", "_from_us", "bands", "tiers")
 
     def __init__(
         self,
-        bands: tuple[tuple[int, Rate | None], ...],
+        bands: Bands,
         from_us: int | None = None,
         daily: tuple[int, int] | None = None,
+        tiers: Mapping[str, Bands] = _NO_TIERS,
     ) -> None:
         self.bands = bands
+        self.tiers = tiers
         self._from_us = from_us
         self._daily = daily
 
@@ -152,10 +189,11 @@ class Schedule:
         fallback: Holds when none of them does.
 
     Attributes:
-        flat: The one rate there is, when it holds for every call.
+        known: Some price is known.
+        flat: The one rate there is, when it holds for every call of the standard tier.
     """
 
-    __slots__ = ("_fallback", "_tariffs", "flat")
+    __slots__ = ("_fallback", "_tariffs", "flat", "known")
 
     def __init__(self, tariffs: tuple[Tariff, ...], fallback: Tariff | None = None) -> None:
         # What stands before a tariff that always holds is never reached.
@@ -167,21 +205,31 @@ class Schedule:
                 break
         self._tariffs = tuple(reached)
         self._fallback = fallback
+        self.known = bool(tariffs) or fallback is not None
         first = self._tariffs[0] if self._tariffs else fallback
         simple = first is not None and len(first.bands) == 1 and (first is fallback or first.constant)
         self.flat = first.bands[0][1] if first is not None and simple else None
 
-    def rate(self, input_tokens: int, at_us: int) -> Rate | None:
-        """Find the rate for a call of this size at this moment, or ``None`` when none holds."""
+    def rate(self, input_tokens: int, at_us: int, tier: str = "") -> Rate | None:
+        """Find the rate for a call of this size at this moment, or ``None`` when none holds.
+
+        Args:
+            input_tokens: All that went in: it decides the rate of the whole call.
+            at_us: When, in microseconds since 1970.
+            tier: In which service tier; empty for the standard one.
+        """
         for tariff in self._tariffs:
             if tariff.holds(at_us):
-                return _band(tariff, input_tokens)
-        return None if self._fallback is None else _band(self._fallback, input_tokens)
+                return _band(tariff, input_tokens, tier)
+        return None if self._fallback is None else _band(self._fallback, input_tokens, tier)
 
 
-def _band(tariff: Tariff, input_tokens: int) -> Rate | None:
-    chosen = tariff.bands[0][1]
-    for above, rate in tariff.bands[1:]:
+def _band(tariff: Tariff, input_tokens: int, tier: str) -> Rate | None:
+    bands = tariff.tiers.get(tier) if tier else tariff.bands
+    if bands is None:
+        return None
+    chosen = bands[0][1]
+    for above, rate in bands[1:]:
         if input_tokens <= above:
             break
         chosen = rate

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.core.prices import PriceRow
+from gateway.core.prices import PriceRow, TokenPrices
 
 MOST_TIMES = 10
 CONFIRM = "if that is meant: weighbridge check --confirm-prices"
 _ACCEPTED, _CONFIRMED = "prices-accepted.json", "prices-confirmed.json"
-_WHO = frozenset(("provider", "model", "valid_from"))
-_BUCKETS = tuple(name for name in PriceRow.__struct_fields__ if name not in _WHO)
+_BUCKETS = TokenPrices.__struct_fields__
 
 Rows = tuple[PriceRow, ...]
 _decoder = msgspec.json.Decoder(Rows)
@@ -80,16 +79,34 @@ def _day(row: PriceRow) -> date:
 
 def _leap(before: PriceRow, row: PriceRow) -> str:
     """Say which price leaps, if one does; one that is not given any more makes a cost unknown, which is seen."""
-    for bucket in _BUCKETS:
-        old, new = getattr(before, bucket), getattr(row, bucket)
-        if old is None or new is None or old == new:
+    was = _all(before)
+    for key, new in _all(row).items():
+        old = was.get(key)
+        if old is None or old == new:
             continue
         low, high = sorted((old, new))
         if low == 0 or high > low * MOST_TIMES:
-            key = bucket.removesuffix("_usd_mtok").removesuffix("_usd")
             how = "to nothing" if new == 0 else "from nothing" if old == 0 else f"by more than {MOST_TIMES} times"
             return f"{key} goes from {old:g} to {new:g}, {how}; {CONFIRM}"
     return ""
+
+
+def _all(row: PriceRow) -> dict[str, float]:
+    """Every price of a row, as the file calls it."""
+    prices = {**_tokens(row, ""), "per_call": row.per_call_usd}
+    prices |= {f"tool_call.{tool}": fee for tool, fee in row.tool_call_usd}
+    for long in row.tiers:
+        prices |= _tokens(long, f"above {long.above}: ")
+    for tier in row.service_tiers:
+        prices |= _tokens(tier, f"service_tiers.{tier.name}.")
+        for long in tier.tiers:
+            prices |= _tokens(long, f"service_tiers.{tier.name} above {long.above}: ")
+    return prices
+
+
+def _tokens(prices: TokenPrices, before: str) -> dict[str, float]:
+    given = ((bucket.removesuffix("_usd_mtok"), getattr(prices, bucket)) for bucket in _BUCKETS)
+    return {before + key: price for key, price in given if price is not None}
 
 
 def _read(path: Path) -> Rows | None:

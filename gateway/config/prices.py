@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from gateway.config.price_leaps import KnownPrices
 from gateway.config.source import Document, Problem, read_yaml
-from gateway.config.validation import Many, NotYet, Strict, validated
-from gateway.core.prices import PriceRow
+from gateway.config.validation import Many, Strict, validated
+from gateway.core.prices import ContextTier, PriceRow, ServiceTier, TokenPrices
 
 _NOTHING_KNOWN = KnownPrices()
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
@@ -32,13 +32,12 @@ def _day(value: object) -> date:
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
+TierName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
 
 
-class PriceSpec(Strict):
-    """One row: what a model costs from a day on."""
+class TokenPricesSpec(Strict):
+    """What tokens cost."""
 
-    provider: Text
-    model: Text
     input: Usd | None = None
     output: Usd | None = None
     cached_input: Usd | None = None
@@ -47,10 +46,31 @@ class PriceSpec(Strict):
     audio_input: Usd | None = None
     audio_output: Usd | None = None
     image_input: Usd | None = None
+    image_output: Usd | None = None
+
+
+class ContextTierSpec(TokenPricesSpec):
+    """What they cost in calls with more input than so many tokens."""
+
+    above: Annotated[int, Field(ge=1)]
+
+
+class ServiceTierSpec(TokenPricesSpec):
+    """What they cost in calls that were served in one tier."""
+
+    tiers: Many[ContextTierSpec] = ()
+
+
+class PriceSpec(TokenPricesSpec):
+    """One row: what a model costs from a day on."""
+
+    provider: Text
+    model: Text
     per_call: Usd | None = None
+    tool_call: Usd | dict[Text, Usd] | None = None
+    tiers: Many[ContextTierSpec] = ()
+    service_tiers: dict[TierName, ServiceTierSpec] = {}
     since: Day | None = Field(None, validation_alias="from")
-    tool_call: NotYet = None
-    image_output: NotYet = None
 
 
 class PriceListSpec(Strict):
@@ -61,7 +81,7 @@ class PriceListSpec(Strict):
 
 _BUCKETS = (
     "input", "output", "cached_input", "cache_write", "cache_write_1h", "audio_input", "audio_output", "image_input",
-    "per_call",
+    "image_output", "per_call", "tool_call", "service_tiers",
 )  # fmt: skip
 
 
@@ -115,17 +135,27 @@ def _under_key(document: Document) -> Document:
 
 
 def _row(spec: PriceSpec) -> PriceRow:
+    fees = (
+        spec.tool_call if isinstance(spec.tool_call, dict) else {} if spec.tool_call is None else {"*": spec.tool_call}
+    )
     return PriceRow(
+        **_tokens(spec),
         provider=spec.provider,
         model=spec.model,
-        input_usd_mtok=spec.input,
-        output_usd_mtok=spec.output,
-        cached_input_usd_mtok=spec.cached_input,
-        cache_write_usd_mtok=spec.cache_write,
-        cache_write_1h_usd_mtok=spec.cache_write_1h,
-        audio_input_usd_mtok=spec.audio_input,
-        audio_output_usd_mtok=spec.audio_output,
-        image_input_usd_mtok=spec.image_input,
         per_call_usd=spec.per_call or 0.0,
+        tool_call_usd=tuple(fees.items()),
+        tiers=_tiers(spec.tiers),
+        service_tiers=tuple(
+            ServiceTier(**_tokens(tier), name=name, tiers=_tiers(tier.tiers))
+            for name, tier in spec.service_tiers.items()
+        ),
         valid_from=spec.since,
     )
+
+
+def _tiers(specs: tuple[ContextTierSpec, ...]) -> tuple[ContextTier, ...]:
+    return tuple(ContextTier(**_tokens(spec), above=spec.above) for spec in specs)
+
+
+def _tokens(spec: TokenPricesSpec) -> dict[str, float | None]:
+    return {name: getattr(spec, name.removesuffix("_usd_mtok")) for name in TokenPrices.__struct_fields__}

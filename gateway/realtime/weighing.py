@@ -10,7 +10,7 @@ from gateway.accounting.ledger import Ledger
 from gateway.core.call import Call
 from gateway.core.exchange import Deployment, Principal, Request
 from gateway.core.record import ExchangeRecord
-from gateway.core.usage import Usage
+from gateway.core.usage import Usage, total
 from gateway.wire.openai_realtime.events import kind_of
 from gateway.wire.openai_realtime.usage import realtime_usage
 from gateway.wire.shapes import is_object, is_text
@@ -131,14 +131,7 @@ class Scales:
         if usage is None:
             self._cost = None
             return None
-        total = self._usage or Usage()
-        self._usage = Usage(
-            **{
-                name: getattr(total, name) + getattr(usage, name)
-                for name in Usage.__struct_fields__
-                if name != "source"
-            }
-        )
+        self._usage = total(self._usage, usage)
         deployment = msgspec.structs.replace(self._deployment, model=model, price=None) if model else self._deployment
         cost = self._ledger.price(deployment, usage, at_us, self._request.model, model or self.model_served)
         self._cost = None if cost is None or self._cost is None else self._cost + cost

@@ -64,6 +64,7 @@ def is_ordinary(usage: Usage) -> bool:
         or usage.audio_input_tokens
         or usage.audio_output_tokens
         or usage.image_input_tokens
+        or usage.apart is not None
         or usage.source != "reported"
     )
 

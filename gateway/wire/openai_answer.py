@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.core.exchange import AnswerFacts
 from gateway.core.segments import Path
+from gateway.core.usage import set_apart
 from gateway.wire.openai_usage import openai_usage
 from gateway.wire.shapes import is_array, is_object, is_text
 
@@ -21,7 +22,7 @@ def read_answer(document: Any) -> AnswerFacts:
     return AnswerFacts(
         model_served=model if is_text(model) else "",
         finish_reason=joined_reasons(reasons),
-        usage=openai_usage(document.get("usage")),
+        usage=set_apart(openai_usage(document.get("usage")), document.get("service_tier")),
     )
 
 

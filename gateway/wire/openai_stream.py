@@ -18,6 +18,7 @@ import orjson
 from gateway.core.errors import Blocked, GatewayError, InvalidAnswer, StreamBroken
 from gateway.core.exchange import AnswerFacts, Request
 from gateway.core.ports import StreamMark
+from gateway.core.usage import set_apart
 from gateway.wire.openai_answer import joined_reasons, says
 from gateway.wire.openai_failures import provider_failure
 from gateway.wire.openai_usage import openai_usage
@@ -198,7 +199,7 @@ class EventReader:
         if not facts.model_served and is_text(model := document.get("model")):
             facts.model_served = model
         if (usage := document.get("usage")) is not None:
-            facts.usage = openai_usage(usage) or facts.usage
+            facts.usage = set_apart(openai_usage(usage), document.get("service_tier")) or facts.usage
         choices = document.get("choices")
         for choice in choices if is_array(choices) else ():
             if not is_object(choice):

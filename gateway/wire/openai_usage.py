@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.core.usage import Usage
+from gateway.core.usage import Apart, Usage
 from gateway.wire.shapes import is_integer, is_object
 
 _NONE: dict[str, Any] = {}
@@ -33,7 +33,7 @@ def openai_usage(raw: Any) -> Usage | None:
     of_output = _details(raw, "completion_tokens_details", "output_tokens_details")
 
     left = total_in or 0
-    cache_read = cache_write = audio_in = image_in = reasoning = audio_out = 0
+    cache_read = cache_write = audio_in = image_in = reasoning = audio_out = image_out = 0
     if of_input:
         left -= (cache_write := min(_count(of_input, "cache_write_tokens") or 0, left))
         left -= (audio_in := min(_count(of_input, "audio_tokens") or 0, left))
@@ -48,6 +48,7 @@ def openai_usage(raw: Any) -> Usage | None:
     if of_output:
         text -= (reasoning := min(_count(of_output, "reasoning_tokens") or 0, text))
         text -= (audio_out := min(_count(of_output, "audio_tokens") or 0, text))
+        text -= (image_out := min(_count(of_output, "image_tokens") or 0, text))
     return Usage(
         input_fresh_tokens=left,
         cache_read_tokens=cache_read,
@@ -57,6 +58,7 @@ def openai_usage(raw: Any) -> Usage | None:
         output_text_tokens=text,
         reasoning_tokens=reasoning,
         audio_output_tokens=audio_out,
+        apart=Apart(image_output_tokens=image_out) if image_out else None,
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from gateway.core.exchange import AnswerFacts
-from gateway.core.usage import Usage
+from gateway.core.usage import Usage, set_apart
 from gateway.wire.openai_answer import read_answer
 from gateway.wire.openai_usage import openai_usage
 
@@ -29,6 +29,7 @@ class _Input(msgspec.Struct, gc=False):
 class _Output(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class _Usage(msgspec.Struct, gc=False):
@@ -43,6 +44,7 @@ class _Answer(msgspec.Struct):
     usage: _Usage
     model: str = ""
     choices: list[_Choice] = []
+    service_tier: str | None = None
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
@@ -66,26 +68,27 @@ def skim(body: bytes) -> AnswerFacts:
         reason = choices[0].finish_reason or ""
     else:
         reason = ",".join(dict.fromkeys(choice.finish_reason for choice in choices if choice.finish_reason))
-    return AnswerFacts(model_served=answer.model, finish_reason=reason, usage=_usage(usage))
+    return AnswerFacts(model_served=answer.model, finish_reason=reason, usage=_usage(usage, answer.service_tier))
 
 
-def _usage(usage: _Usage) -> Usage | None:
+def _usage(usage: _Usage, tier: str | None) -> Usage | None:
     fresh, text = usage.prompt_tokens, usage.completion_tokens
     into, out = usage.prompt_tokens_details, usage.completion_tokens_details
     cached = usage.prompt_cache_hit_tokens or 0
     reasoning = 0
     if into is not None:
         if into.cache_write_tokens or into.audio_tokens or into.image_tokens:
-            return openai_usage(msgspec.to_builtins(usage))
+            return set_apart(openai_usage(msgspec.to_builtins(usage)), tier)
         if into.cached_tokens is not None:
             cached = into.cached_tokens
     if out is not None:
-        if out.audio_tokens:
-            return openai_usage(msgspec.to_builtins(usage))
+        if out.audio_tokens or out.image_tokens:
+            return set_apart(openai_usage(msgspec.to_builtins(usage)), tier)
         reasoning = out.reasoning_tokens or 0
     if 0 <= cached <= fresh and 0 <= reasoning <= text:
-        return Usage(fresh - cached, cached, 0, text - reasoning, reasoning)
-    return openai_usage(msgspec.to_builtins(usage))
+        told = Usage(fresh - cached, cached, 0, text - reasoning, reasoning)
+        return told if tier is None or tier == "default" else set_apart(told, tier)
+    return set_apart(openai_usage(msgspec.to_builtins(usage)), tier)
 
 
 def _tolerant(body: bytes) -> AnswerFacts:

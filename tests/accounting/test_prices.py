@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from gateway.accounting.prices import PriceBook
 from gateway.clients.price_catalog import ListedPrice, load_catalog
 from gateway.core.exchange import Deployment
-from gateway.core.prices import PriceRow
-from gateway.core.usage import Price, Usage
+from gateway.core.prices import ContextTier, PriceRow, ServiceTier
+from gateway.core.usage import Price, Usage, set_apart
 
 CATALOG = load_catalog()
 # By name, as the product takes it: a type checker needs minutes for so large a literal.
@@ -232,3 +232,28 @@ def test_context_windows_are_those_of_the_public_list():
     assert known.context_window(msgspec.structs.replace(at_openai, model="")) == 0
     assert known.context_window(msgspec.structs.replace(at_openai, model="no-such-model")) == 0
     assert known.context_window(msgspec.structs.replace(at_openai, kind="sim")) == 0
+
+
+def test_a_long_input_takes_the_whole_call_to_the_price_of_its_tier():
+    tier = ContextTier(above=200, input_usd_mtok=4.0)
+    prices = book(PriceRow(provider="p", model="m", input_usd_mtok=2.0, output_usd_mtok=8.0, tiers=(tier,)))
+    for tokens, dollars in ((200, 2), (201, 4)):
+        usage = Usage(input_fresh_tokens=tokens, output_text_tokens=10)
+        assert prices.cost_nanousd(deployment("p"), usage, AT_US, model="m") == tokens * dollars * 1000 + 10 * 8000
+
+
+def test_a_service_tier_costs_what_its_row_says_else_nobody_knows():
+    flex = ServiceTier(name="flex", input_usd_mtok=1.0, tiers=(ContextTier(above=5, input_usd_mtok=3.0),))
+    prices = book(PriceRow(provider="openai", model="gpt-4o", input_usd_mtok=2.0, service_tiers=(flex,)))
+
+    def cost(book_: PriceBook, tier: str, tokens: int = 5) -> int | None:
+        usage = set_apart(Usage(input_fresh_tokens=tokens), tier)
+        assert usage is not None
+        return book_.cost_nanousd(deployment(), usage, AT_US, model="gpt-4o")
+
+    assert cost(prices, "default") == 10_000
+    assert cost(prices, "flex") == 5000
+    assert cost(prices, "flex", 6) == 18_000
+    assert cost(prices, "priority") is None
+    assert cost(book(), "flex") is None
+    assert cost(book(), "default") == 12_500

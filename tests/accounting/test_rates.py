@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.accounting.rates import Rate, Schedule, Tariff
-from gateway.core.usage import Usage, cost_nanousd
+from gateway.core.usage import Apart, Usage, cost_nanousd
 
 BUCKETS = {
     "input": "input_fresh_tokens",
@@ -116,3 +117,35 @@ def test_what_a_cache_keeps_for_an_hour_has_a_price_of_its_own_or_none():
     assert Rate(dollars).cost_nanousd(usage) is None
     assert Rate({**dollars, "cache_write_1h": Decimal(2)}).cost_nanousd(usage) == 2 * 1250 + 3 * 2000
     assert Rate({**dollars, "cache_write_1h": Decimal(2)}).price().cache_write_1h_nanousd == 2000
+
+
+aparts = st.builds(
+    Apart,
+    image_output_tokens=counts,
+    tool_calls=st.lists(st.tuples(st.sampled_from(["web_search", "file_search"]), st.integers(1, 99))).map(tuple),
+)
+tools = st.fixed_dictionaries({"web_search": prices, "*": prices})
+
+
+@given(st.fixed_dictionaries(dict.fromkeys((*BUCKETS, "image_output"), prices)), tools, usages, aparts)
+def test_what_is_apart_is_added_once(dollars: dict[str, Decimal], fees: dict[str, Decimal], usage: Usage, apart: Apart):
+    expected = sum((dollars[name] * getattr(usage, BUCKETS[name]) / 1_000_000 for name in BUCKETS), Decimal(0))
+    expected += dollars["image_output"] * apart.image_output_tokens / 1_000_000
+    expected += sum((calls * fees.get(tool, fees["*"]) for tool, calls in apart.tool_calls), Decimal(0))
+    cost = Rate(dollars, fees).cost_nanousd(msgspec.structs.replace(usage, apart=apart))
+    assert type(cost) is int
+    assert cost == to_nano(expected)
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(BUCKETS, prices)), usages, st.sampled_from(list(BUCKETS.values())), counts)
+def test_more_of_anything_never_costs_less(dollars: dict[str, Decimal], usage: Usage, bucket: str, more: int):
+    rate = Rate(dollars)
+    dearer = msgspec.structs.replace(usage, **{bucket: getattr(usage, bucket) + more})
+    assert (rate.cost_nanousd(dearer) or 0) >= (rate.cost_nanousd(usage) or 0)
+
+
+def test_what_is_apart_and_has_no_price_makes_the_cost_unknown():
+    rate = Rate({"input": Decimal(1), "output": Decimal(2)}, {"web_search": Decimal("0.01")})
+    assert rate.cost_nanousd(Usage(apart=Apart(tool_calls=(("web_search", 3),)))) == 30_000_000
+    assert rate.cost_nanousd(Usage(apart=Apart(tool_calls=(("file_search", 1),)))) is None
+    assert rate.cost_nanousd(Usage(apart=Apart(image_output_tokens=1))) is None

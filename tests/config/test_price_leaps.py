@@ -9,7 +9,7 @@ import pytest
 from gateway.config.price_leaps import KnownPrices, Rows, accept_prices, confirm_prices, known_prices
 from gateway.config.prices import parse_prices
 from gateway.config.source import load_yaml
-from gateway.core.prices import PriceRow
+from gateway.core.prices import ContextTier, PriceRow, ServiceTier
 
 
 def row(**changes: object) -> PriceRow:
@@ -43,8 +43,19 @@ def test_what_leaps_is_named(before: float, price: float, said: str):
 
 def test_every_price_counts_that_of_a_call_too():
     for name in PriceRow.__struct_fields__:
-        if name.endswith(("_usd_mtok", "_usd")):
+        if name.endswith("_usd_mtok") or name == "per_call_usd":
             assert len(leaps((row(**{name: 1.0}),), row(**{name: 11.0}))) == 1, name
+
+
+def test_prices_of_tools_and_tiers_count_too():
+    def tiers(dollars: float) -> dict[str, object]:
+        long = (ContextTier(above=200, input_usd_mtok=dollars),)
+        return {"tiers": long, "service_tiers": (ServiceTier(name="flex", output_usd_mtok=1.0, tiers=long),)}
+
+    assert list(leaps((row(**tiers(1.0)),), row(**tiers(2.0)))) == []
+    assert "above 200: input goes from 1 to 11" in leaps((row(**tiers(1.0)),), row(**tiers(11.0)))[0][1]
+    tools = (row(tool_call_usd=(("web_search", 0.01),)),)
+    assert "tool_call.web_search" in leaps(tools, row(tool_call_usd=(("web_search", 0.5),)))[0][1]
 
 
 def test_a_row_is_compared_with_the_one_that_held_on_its_day():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.config.prices import load_prices, parse_prices
 from gateway.config.source import load_yaml
-from gateway.core.prices import PriceRow
+from gateway.core.prices import ContextTier, PriceRow, ServiceTier
 
 
 def parse(text: str) -> tuple[tuple[PriceRow, ...], list[str]]:
@@ -45,6 +45,21 @@ def test_a_row_keeps_every_bucket_apart():
     )
 
 
+def test_tools_and_tiers_are_read():
+    (row, any_tool), problems = parse(
+        "- {provider: p, model: m, input: 1, image_output: 30, tool_call: {web_search: 0.01},"
+        " tiers: [{above: 200000, input: 2}], service_tiers: {flex: {input: 0.5, tiers: [{above: 9, input: 3}]}}}\n"
+        "- {provider: p, model: n, tool_call: 0.02}\n"
+    )
+    assert problems == []
+    assert row.image_output_usd_mtok == 30
+    assert row.tool_call_usd == (("web_search", 0.01),)
+    assert row.tiers == (ContextTier(above=200_000, input_usd_mtok=2.0),)
+    flex = ServiceTier(name="flex", input_usd_mtok=0.5, tiers=(ContextTier(above=9, input_usd_mtok=3.0),))
+    assert row.service_tiers == (flex,)
+    assert any_tool.tool_call_usd == (("*", 0.02),)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -56,7 +71,7 @@ def test_a_row_keeps_every_bucket_apart():
         ("- {provider: p, model: m, input: true}", "prices.yaml:1: [0].input: should be a number"),
         ("- {provider: p, model: m, input: 1, from: 2026-02-30}", "prices.yaml:1: [0].from: should be a day such as"),
         ("- {provider: p, model: m, input: 1, from: 20260101}", "prices.yaml:1: [0].from: should be a day such as"),
-        ("- {provider: p, model: m, input: 1, tool_call: 1}", "prices.yaml:1: [0].tool_call: not yet available"),
+        ("- {provider: p, model: m, input: 1, tool_call: {web_search: -1}}", "prices.yaml:1: [0].tool_call"),
         ("- {provider: p, model: m}", "prices.yaml:1: [0]: has no price; give one of input, output"),
         (
             "- {provider: p, model: m, input: 1}\n- {provider: p, model: m, input: 2}",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.core.usage import Price, Usage, cost_nanousd
 
-BUCKETS = [name for name in Usage.__struct_fields__ if name != "source"]
+BUCKETS = [name for name in Usage.__struct_fields__ if name.endswith("_tokens")]
 COUNTS = st.integers(0, 1_000_000)
 USAGES = st.builds(Usage, **dict.fromkeys(BUCKETS, COUNTS))
 EACH = st.integers(0, 200_000).map(lambda number: number / 4)

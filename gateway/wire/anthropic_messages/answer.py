@@ -81,12 +81,19 @@ def read_answer(document: Any) -> AnswerFacts:
     )
 
 
+_USUAL = (None, "standard")
+
+
 class _Details(msgspec.Struct, gc=False):
     thinking_tokens: int = 0
 
 
 class _Kept(msgspec.Struct, gc=False):
     ephemeral_1h_input_tokens: int | None = None
+
+
+class _Served(msgspec.Struct, gc=False):
+    web_search_requests: int | None = None
 
 
 class _Usage(msgspec.Struct, gc=False):
@@ -96,6 +103,8 @@ class _Usage(msgspec.Struct, gc=False):
     cache_read_input_tokens: int | None = None
     output_tokens_details: _Details | None = None
     cache_creation: _Kept | None = None
+    server_tool_use: _Served | None = None
+    service_tier: str | None = None
 
 
 class _Message(msgspec.Struct):
@@ -115,6 +124,8 @@ def skim(body: bytes) -> AnswerFacts:
         return _tolerant(body)
     usage = message.usage
     if usage.cache_creation is not None and usage.cache_creation.ephemeral_1h_input_tokens:
+        return _tolerant(body)
+    if usage.server_tool_use is not None or usage.service_tier not in _USUAL:
         return _tolerant(body)
     read, wrote = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
     thought = usage.output_tokens_details.thinking_tokens if usage.output_tokens_details is not None else 0

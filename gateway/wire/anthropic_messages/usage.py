@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.core.usage import Usage
+from gateway.core.usage import Usage, set_apart
 from gateway.wire.shapes import is_integer, is_object
 
 
@@ -24,7 +24,9 @@ def read_usage(raw: Any) -> Usage | None:
     written = _count(raw, "cache_creation_input_tokens") or 0
     kept = raw.get("cache_creation")
     for_an_hour = min(_count(kept, "ephemeral_1h_input_tokens") or 0, written) if is_object(kept) else 0
-    return Usage(
+    served = raw.get("server_tool_use")
+    searches = (_count(served, "web_search_requests") or 0) if is_object(served) else 0
+    counted = Usage(
         input_fresh_tokens=fresh or 0,
         cache_read_tokens=_count(raw, "cache_read_input_tokens") or 0,
         cache_write_tokens=written - for_an_hour,
@@ -32,6 +34,7 @@ def read_usage(raw: Any) -> Usage | None:
         output_text_tokens=text - thought,
         reasoning_tokens=thought,
     )
+    return set_apart(counted, raw.get("service_tier"), (("web_search", searches),) if searches else ())
 
 
 def merged(known: dict[str, Any], more: Any) -> dict[str, Any]:

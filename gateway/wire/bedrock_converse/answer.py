@@ -89,7 +89,7 @@ def read_answer(document: Any) -> AnswerFacts:
     return AnswerFacts(
         model_served=routed_model(document.get("trace")),
         finish_reason=reason if is_text(reason) else "",
-        usage=read_usage(document.get("usage")),
+        usage=read_usage(document.get("usage"), document.get("serviceTier")),
     )
 
 

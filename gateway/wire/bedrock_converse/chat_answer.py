@@ -53,7 +53,7 @@ def read_answer(document: Any) -> ChatAnswer:
         id="",
         model=routed_model(document.get("trace")),
         choices=(choice,),
-        usage=read_usage(document.get("usage")),
+        usage=read_usage(document.get("usage"), document.get("serviceTier")),
         service_tier=text_of(tier, "type") if is_object(tier) else "",
     )
 

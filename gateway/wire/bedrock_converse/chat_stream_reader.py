@@ -95,7 +95,7 @@ class ConverseEventReader:
             out.append(Began(id="", model=model))
 
     def _last(self, document: dict[str, Any], out: list[ChatEvent]) -> None:
-        self._usage = read_usage(document.get("usage"))
+        self._usage = read_usage(document.get("usage"), document.get("serviceTier"))
         self._begin(out, routed_model(document.get("trace")))
         if self._finish is not None:
             self._end(out)

@@ -83,7 +83,7 @@ class EventReader(BlockReader):
                 self.facts.finish_reason = reason
                 self._stopped = True
         elif name == METADATA:
-            self.facts.usage = read_usage(document.get("usage")) or self.facts.usage
+            self.facts.usage = read_usage(document.get("usage"), document.get("serviceTier")) or self.facts.usage
             self.facts.model_served = routed_model(document.get("trace")) or self.facts.model_served
 
     def note(self, name: str, document: dict[str, Any]) -> None:

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.core.usage import Usage
+from gateway.core.usage import Usage, set_apart
 from gateway.wire.shapes import is_integer, is_object
 
 
-def read_usage(raw: Any) -> Usage | None:
-    """Convert a ``usage`` object; ``None`` when it is none or has neither total."""
+def read_usage(raw: Any, tier: Any = None) -> Usage | None:
+    """Convert a ``usage`` object and the ``serviceTier`` beside it; ``None`` when it is none or has neither total."""
     if not is_object(raw):
         return None
     fresh, out = _count(raw, "inputTokens"), _count(raw, "outputTokens")
     if fresh is None and out is None:
         return None
-    return Usage(
+    counted = Usage(
         input_fresh_tokens=fresh or 0,
         cache_read_tokens=_count(raw, "cacheReadInputTokens") or 0,
         cache_write_tokens=_count(raw, "cacheWriteInputTokens") or 0,
         output_text_tokens=out or 0,
     )
+    return set_apart(counted, tier.get("type") if is_object(tier) else "")
 
 
 def write_usage(usage: Usage | None) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.core.usage import Usage
+from gateway.core.usage import Apart, Usage, set_apart
 from gateway.wire.gemini.spelling import listed, read
-from gateway.wire.shapes import is_integer, is_object
+from gateway.wire.shapes import is_integer, is_object, is_text
 
 _TOTALS = ("promptTokenCount", "candidatesTokenCount", "responseTokenCount", "totalTokenCount")
 
@@ -37,20 +37,29 @@ def gemini_usage(raw: Any) -> Usage | None:
     # Live answers and some older ones use the other name.
     written = (_count(raw, "responseTokenCount") or 0) if written is None else written
     spoken = min(_modality(raw, "candidatesTokensDetails", "AUDIO"), written)
-    return Usage(
+    drawn = min(_modality(raw, "candidatesTokensDetails", "IMAGE"), written - spoken)
+    counted = Usage(
         input_fresh_tokens=left + tools,
         cache_read_tokens=cached,
         audio_input_tokens=audio,
         image_input_tokens=image,
-        output_text_tokens=written - spoken,
+        output_text_tokens=written - spoken - drawn,
         reasoning_tokens=_count(raw, "thoughtsTokenCount") or 0,
         audio_output_tokens=spoken,
+        apart=Apart(image_output_tokens=drawn) if drawn else None,
     )
+    return set_apart(counted, _tier(raw))
+
+
+def _tier(raw: dict[str, Any]) -> str:
+    """Where a call was served: Vertex says ``ON_DEMAND_FLEX``, others ``flex``."""
+    named = read(raw, "serviceTier") or read(raw, "trafficType")
+    return named.lower().removeprefix("on_demand_") if is_text(named) else ""
 
 
 def as_metadata(usage: Usage) -> dict[str, Any]:
     """Write buckets as Google does."""
-    prompt, written = usage.input_tokens, usage.output_text_tokens + usage.audio_output_tokens
+    prompt, written = usage.input_tokens, usage.output_tokens - usage.reasoning_tokens
     shown: dict[str, Any] = {
         "promptTokenCount": prompt,
         "candidatesTokenCount": written,

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.core.chat import ChatAnswer, Choice, Media, Part, Reasoning, Refusal, Text, ToolCall
 from gateway.core.errors import InvalidAnswer, MalformedRequest
+from gateway.core.usage import set_apart
 from gateway.wire.openai_chat.chat_pieces import (
     made_id,
     read_citations,
@@ -32,7 +33,7 @@ def read_answer(document: Any) -> ChatAnswer:
         id=_text(document, "id"),
         model=_text(document, "model"),
         choices=tuple(_choice(choice, at) for at, choice in enumerate(choices)),
-        usage=openai_usage(document.get("usage")),
+        usage=set_apart(openai_usage(document.get("usage")), document.get("service_tier")),
         created_s=created if is_integer(created) else 0,
         service_tier=_text(document, "service_tier"),
         fingerprint=_text(document, "system_fingerprint"),

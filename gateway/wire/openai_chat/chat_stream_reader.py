@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.core.chat_events import Argued, Began, Called, ChatEvent, Ended, Finished, Refused, Said, Thought
 from gateway.core.errors import InvalidAnswer, StreamBroken, StreamFailed
-from gateway.core.usage import Usage
+from gateway.core.usage import Usage, set_apart
 from gateway.wire.openai_chat.chat_pieces import read_citations, read_finish, read_logprobs
 from gateway.wire.openai_chat.request import DIALECT_NAME
 from gateway.wire.openai_failures import provider_failure
@@ -153,7 +153,7 @@ class ChatEventReader:
         if not self._began:
             self._begin(document, out)
         if (usage := document.get("usage")) is not None:
-            self._usage = openai_usage(usage) or self._usage
+            self._usage = set_apart(openai_usage(usage), document.get("service_tier")) or self._usage
         choices = document.get("choices")
         if is_array(choices):
             for choice in choices:

@@ -14,6 +14,7 @@ import orjson
 
 from gateway.core.exchange import AnswerFacts
 from gateway.core.segments import Path, Segment
+from gateway.core.usage import set_apart
 from gateway.wire.grammar import Found, Rule, constant, each, fields, figures, leaves, nothing, text
 from gateway.wire.openai_responses.items import NUMBER, item_of, name_results
 from gateway.wire.openai_responses.request import ASKED
@@ -46,6 +47,13 @@ OF_RESPONSE: dict[str, Rule] = {
 }
 _ANSWER = fields(OF_RESPONSE)
 _COUNTED = frozenset({"text", "reasoning", "refusal", "tool_name", "tool_argument"})
+# Items that stand for uses of tools which are billed beside the tokens, and what prices call these tools.
+_BILLED = {
+    "web_search_call": "web_search",
+    "file_search_call": "file_search",
+    "code_interpreter_call": "code_interpreter",
+    "image_generation_call": "image_generation",
+}
 _ENDED = ("completed", "incomplete", "failed", "cancelled")
 
 
@@ -53,11 +61,19 @@ class _Incomplete(msgspec.Struct):
     reason: str | None = None
 
 
+class _Item(msgspec.Struct, gc=False):
+    type: str = ""
+    container_id: str | None = None
+    action: Any = None
+
+
 class _Answer(msgspec.Struct):
     usage: Any = None
     model: str = ""
     status: str = ""
     incomplete_details: _Incomplete | None = None
+    output: list[_Item] = []
+    service_tier: str | None = None
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
@@ -89,7 +105,9 @@ def read_answer(document: Any) -> AnswerFacts:
         return AnswerFacts()
     model, status, details = document.get("model"), document.get("status"), document.get("incomplete_details")
     reason = details.get("reason") if is_object(details) else None
-    return _facts(model, status, reason, document.get("usage"))
+    facts = _facts(model, status, reason, document.get("usage"))
+    facts.usage = set_apart(facts.usage, document.get("service_tier"), _billed(document.get("output")))
+    return facts
 
 
 def skim(body: bytes) -> AnswerFacts:
@@ -102,7 +120,34 @@ def skim(body: bytes) -> AnswerFacts:
         except orjson.JSONDecodeError:
             return AnswerFacts()
     details = answer.incomplete_details
-    return _facts(answer.model, answer.status, details.reason if details is not None else None, answer.usage)
+    facts = _facts(answer.model, answer.status, details.reason if details is not None else None, answer.usage)
+    if any(item.type in _BILLED for item in answer.output):
+        calls = _billed([msgspec.to_builtins(item) for item in answer.output])
+    else:
+        calls = ()
+    facts.usage = set_apart(facts.usage, answer.service_tier, calls)
+    return facts
+
+
+def _billed(output: Any) -> tuple[tuple[str, int], ...]:
+    """Count what is billed by the piece: searches, containers in which code ran, images."""
+    counts: dict[str, int] = {}
+    containers: set[str] = set()
+    for item in output if is_array(output) else ():
+        kind = item.get("type") if is_object(item) else None
+        tool = _BILLED.get(kind) if is_text(kind) else None
+        if tool is None:
+            continue
+        action, container = item.get("action"), item.get("container_id")
+        if tool == "web_search" and is_object(action) and action.get("type", "search") != "search":
+            # Opening a page that was found, or looking for words on it, is not billed.
+            continue
+        if tool == "code_interpreter" and is_text(container):
+            if container in containers:
+                continue
+            containers.add(container)
+        counts[tool] = counts.get(tool, 0) + 1
+    return tuple(counts.items())
 
 
 def unweighed(facts: AnswerFacts) -> AnswerFacts:

@@ -8,13 +8,13 @@ from gateway.core.chat import ChatAnswer, ChatRequest, Choice, Part, Refusal, Te
 from gateway.core.errors import InvalidAnswer
 from gateway.core.losses import Losses
 from gateway.core.usage import Usage
+from gateway.wire.openai_responses.answer import read_answer as read_facts
 from gateway.wire.openai_responses.chat_items import Items
 from gateway.wire.openai_responses.chat_pieces import read_finish, read_logprobs, text_of, write_finish, write_usage
 from gateway.wire.openai_responses.chat_request_writer import write_choice, write_format, write_thinking, write_tools
 from gateway.wire.openai_responses.chat_turns import read_model_item
 from gateway.wire.openai_responses.errors import failure_of
 from gateway.wire.openai_responses.request import DIALECT_NAME
-from gateway.wire.openai_usage import openai_usage
 from gateway.wire.shapes import is_array, is_object
 
 
@@ -42,7 +42,7 @@ def read_answer(document: Any) -> ChatAnswer:
         id=text_of(document, "id"),
         model=text_of(document, "model"),
         choices=(choice,),
-        usage=openai_usage(document.get("usage")),
+        usage=read_facts(document).usage,
         created_s=created_s(document),
         service_tier=text_of(document, "service_tier"),
     )

@@ -8,13 +8,13 @@ from typing import Any
 from gateway.core.chat import Opaque
 from gateway.core.chat_events import Argued, Began, Called, ChatEvent, Ended, Finished, Foreign, Refused, Said, Thought
 from gateway.core.errors import InvalidAnswer, StreamBroken
+from gateway.wire.openai_responses.answer import read_answer
 from gateway.wire.openai_responses.chat_answer import created_s
 from gateway.wire.openai_responses.chat_pieces import read_citations, read_finish, read_logprobs, text_of
 from gateway.wire.openai_responses.errors import failure_of
 from gateway.wire.openai_responses.request import DIALECT_NAME
 from gateway.wire.openai_responses.stream import ENDS, HEAD, MAX_EVENT_BYTES
 from gateway.wire.openai_stream import load_object
-from gateway.wire.openai_usage import openai_usage
 from gateway.wire.shapes import is_integer, is_object, is_text
 from gateway.wire.sse import EventSplitter, parse_event
 
@@ -86,7 +86,7 @@ class ResponseEventReader:
         self._begin(response, out)
         if kind in ENDS:
             finish = read_finish(response, called=bool(self._calls), refused=self._refused)
-            out += (Finished(choice=0, finish=finish), Ended(usage=openai_usage(response.get("usage"))))
+            out += (Finished(choice=0, finish=finish), Ended(usage=read_answer(response).usage))
             self._done = True
 
     def _begin(self, response: dict[str, Any], out: list[ChatEvent]) -> None:

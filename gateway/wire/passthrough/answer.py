@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core.exchange import AnswerFacts
+from gateway.core.usage import set_apart
 from gateway.wire.openai_usage import openai_usage
 from gateway.wire.shapes import is_array, is_object, is_text
 
@@ -22,7 +23,7 @@ def read_answer(document: Any) -> AnswerFacts:
         facts.model_served = model
     facts.finish_reason = _finish_reason(document)
     if document.get("type") not in _OTHER_USAGE:
-        facts.usage = openai_usage(document.get("usage"))
+        facts.usage = set_apart(openai_usage(document.get("usage")), document.get("service_tier"))
     return facts
 
 
