@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import orjson
 import pytest
@@ -194,9 +196,9 @@ PROVIDERS_OWN = JSON | {b"x-ratelimit-remaining-requests": b"7", b"x-ratelimit-r
 
 
 @pytest.mark.parametrize("usage", [USAGE, None])
-def test_of_what_a_limit_counts_the_client_is_told_ours_and_of_all_else_the_providers(usage: object):
+def test_of_what_a_limit_counts_the_client_is_told_ours_and_of_all_else_the_providers(usage: Any):
     async def test() -> None:
-        more: dict[str, object] = {} if usage is None else {"usage": usage}
+        more: dict[str, Any] = {} if usage is None else {"usage": usage}
         limits = (
             LimitRule(scope="provider", requests=(10, 60)),
             # The tighter of the two, by what is left of it.
