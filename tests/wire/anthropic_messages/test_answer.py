@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.exchange import AnswerFacts
-from gateway.core.usage import Usage
+from gateway.core.usage import Usage, set_apart
 from gateway.wire.anthropic_messages.answer import answer_segments, read_answer, skim, written_text
 from tests.support.message_streams import SEAL
 
@@ -49,7 +49,9 @@ def test_every_text() -> None:
 
 
 def test_facts() -> None:
-    facts = AnswerFacts(model_served="m-1", finish_reason="tool_use", usage=Usage(10, 7, 5, 25, 15))
+    facts = AnswerFacts(
+        model_served="m-1", finish_reason="tool_use", usage=set_apart(Usage(10, 7, 5, 25, 15), "", (("web_search", 1),))
+    )
     assert read_answer(ANSWER) == facts
     assert skim(orjson.dumps(ANSWER)) == facts
 
