@@ -18,6 +18,7 @@ from gateway.core.errors import Blocked, GatewayError
 from gateway.core.exchange import Deployment, Incoming, Labels, Principal, Request
 from gateway.core.ports import Dialect
 from gateway.core.record import ExchangeRecord
+from gateway.core.recorded import COPIES, COPY_TAGS
 from gateway.core.verdict import Masked
 from gateway.course import Course
 from gateway.guards import gate
@@ -27,10 +28,7 @@ from gateway.recording.likeness import Given, compared, given_by
 from gateway.recording.metrics import CELL_SIZE, Cell, Overhead
 from gateway.recording.tries import MIRROR as KIND
 
-TAGS = {"weighbridge": "mirror"}
-# Copies have allowances of their own: callers without a key have the empty name, and it is theirs.
-_NOBODY = "weighbridge/mirror"
-_HOLDER = Principal(key_id=_NOBODY, team=_NOBODY, tenant=_NOBODY)
+_HOLDER = Principal(key_id=COPIES, team=COPIES, tenant=COPIES)
 # An answer that is larger is read on a thread: the loop has other calls.
 _AT_ONCE_BYTES = 65_536
 # Of the client's own repeats; a copy is none.
@@ -138,7 +136,7 @@ def call_of(copy: Copy, now_ns: int) -> Call:
         tenant="",
         split="",
         arm="",
-        tags=TAGS,
+        tags=COPY_TAGS,
         provider=copy.to.provider,
         deployment=f"{copy.to.provider}/{copy.to.model or copy.request.model}",
     )

@@ -16,6 +16,7 @@ from gateway.clients.clock import Clock
 from gateway.config.settings import KeyEntry
 from gateway.core.errors import GatewayError
 from gateway.core.keys import PEPPER_BYTES, DeclaredKey, Grant, digest_secret
+from gateway.core.limits import Budget
 from gateway.identity.key_table import KeyTable
 from gateway.identity.keys import KeyIdentity
 from gateway.plugin.keys import KeyStore
@@ -62,6 +63,11 @@ class KeyRing:
             self._entries = entries
             self._declare()
         return KeyIdentity(self._table)
+
+    def budgets(self) -> dict[str, Budget]:
+        """Budgets that keys have of their own, by the keys' names."""
+        grants = [holder.grant for _, holder in self._table.holders.values()]
+        return {grant.id: grant.budget for grant in grants if grant.budget is not None}
 
     async def load(self) -> None:
         """Read the store for the first time, if it can be read soon."""

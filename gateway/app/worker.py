@@ -25,6 +25,7 @@ from gateway.app.hinting import start_hinting
 from gateway.app.names_key import names_key
 from gateway.app.plain_health import PlainHealth
 from gateway.app.policies import InForce
+from gateway.app.rebuilding import begin_rebuilding
 from gateway.app.reloading import last_reload, prepare, report_of, stamps
 from gateway.app.retiring import Retiring
 from gateway.app.warming import warm_up
@@ -174,7 +175,7 @@ class Worker:
     def _chores(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
         """Begin what goes on beside the calls, until the worker ends it."""
         work = [self.spool.run(), self._count(), self._watch(), self.shared.probes.run()]
-        work.append(self.shared.keyring.run(self._renew))
+        work += [self.shared.keyring.run(self._renew), self._rebuilding.run()]
         work += [self.shared.comparing.run()] if self.options.index == 0 else []
         work += [self.shared.counting.run()] if self.shared.counting is not None else []
         return [loop.create_task(each) for each in work] + start_hinting(self.settings.hints, self.shared)
@@ -212,6 +213,7 @@ class Worker:
 
     async def _listen(self, health: Health) -> None:
         """Accept connections; also from clients that speak gRPC, where the configuration says so."""
+        self._rebuilding = await begin_rebuilding(self.shared, lambda: self.settings)
         await self.server.start(self.options.sockets)
         address = self.options.rpc_address
         self._rpc_front: TritonFront | None = None

@@ -22,6 +22,7 @@ from gateway.operator.metrics import CONTENT_TYPE, is_fresh, operator_families, 
 from gateway.operator.plane import Plane
 from gateway.operator.policies import policies_in_force
 from gateway.operator.queries import Filters, Row
+from gateway.operator.recorded import recorded_families
 from gateway.operator.store import Feedback
 from gateway.operator.tail import Feed, events
 
@@ -208,7 +209,8 @@ class Api:
     def _exposition(self) -> str:
         plane = self._plane
         workers = worker_families(read_workers(plane.run_dir), plane.clock.unix_ms())
-        return render([*workers, *operator_families(plane.shipper, plane.health), *alert_families(plane.alerts)])
+        own = [*operator_families(plane.shipper, plane.health), *recorded_families(plane.recorded)]
+        return render([*workers, *own, *alert_families(plane.alerts)])
 
     def _status(self) -> str:
         return "ok" if self._plane.health.up else "degraded"

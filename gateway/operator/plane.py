@@ -16,6 +16,7 @@ from gateway.operator.audit import AuditLog
 from gateway.operator.keys import KeyAdmin
 from gateway.operator.metrics import ShipperView, StoreHealth
 from gateway.operator.queries import TraceQueries
+from gateway.operator.recorded import RecordedUse
 from gateway.operator.store import TraceStore
 from gateway.plugin.keys import KeyStore
 
@@ -37,6 +38,7 @@ class Plane:
         open_store: ``None`` until the store is open.
         shipper: ``None`` until there is one.
         alerts: ``None`` where the configuration has none.
+        recorded: ``None`` until there is one.
         key_store: Where virtual keys are; ``None`` for the data home.
         declared: Gives the virtual keys of the configuration.
         limits: Gives its limits.
@@ -50,6 +52,7 @@ class Plane:
     open_store: OpenStore | None = None
     shipper: ShipperView | None = None
     alerts: AlertView | None = None
+    recorded: RecordedUse | None = None
     key_store: KeyStore | None = None
     declared: Callable[[], Sequence[Grant]] = tuple
     limits: Callable[[], Sequence[LimitRule]] = tuple

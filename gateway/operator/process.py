@@ -33,6 +33,7 @@ from gateway.operator.audit import AuditShipper
 from gateway.operator.auth import Gate, TokenHolder
 from gateway.operator.plane import OpenStore, Plane
 from gateway.operator.queries import TraceQueries
+from gateway.operator.recorded import RecordedUse
 from gateway.operator.routes import build_app
 from gateway.operator.shipper import Shipper
 from gateway.operator.store import TraceStore
@@ -135,6 +136,7 @@ async def run_operator(
     store = TraceStore(make_driver(options.traces_url), body_ttl_s=options.bodies_ttl_s)
     shipper = Shipper(options.spool_dir, OnceOpen(plane), clock)
     plane.shipper = shipper
+    plane.recorded = RecordedUse(options.run_dir, shipper, OnceOpen(plane), clock)
     alerting = options.alerts and Alerting(options.alerts, plane, IdSource(os.urandom))
     plane.alerts = alerting
     try:
@@ -145,6 +147,7 @@ async def run_operator(
                     tasks = [
                         group.create_task(keep_open(plane, store, tried), name="store"),
                         group.create_task(shipper.run(), name="shipper"),
+                        group.create_task(plane.recorded.run(), name="recorded"),
                         group.create_task(AuditShipper(plane.audit, OnceOpen(plane)).run(clock), name="audit"),
                         *(start_alerting(alerting, group) if alerting is not None else ()),
                     ]
@@ -170,6 +173,10 @@ class OnceOpen:
 
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
+
+    def driver(self) -> TraceDriver:
+        """Give the store's driver; see ``recorded.OpenTraces``."""
+        return self._plane.store.traces.driver
 
     async def insert(self, lines: bytes, token: str) -> None:
         """Insert whole lines, once a token; see ``TraceStore.insert``."""

@@ -11,7 +11,7 @@ import asyncio
 import fcntl
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -147,6 +147,10 @@ class Shipper:
             segments = {name: size for name, size in segments.items() if await self._ship_slice(name, size)}
         return self.shipped_lines - before
 
+    async def has_shipped(self, noted: Mapping[str, int]) -> bool:
+        """Whether all of some segments, up to where each went, is in the store."""
+        return await self._blocking(self._all_shipped, noted)
+
     def close(self) -> None:
         """Leave the spool to whoever comes next. Nothing may be under way."""
         self._disk.shutdown(wait=True)
@@ -188,6 +192,13 @@ class Shipper:
                 shipped += count
         self.shipped_lines += shipped
         return sorted(poison, key=lambda item: item[0].start)
+
+    def _all_shipped(self, noted: Mapping[str, int]) -> bool:
+        if not self._book.spool_id:
+            return False
+        return all(
+            self._book.load(name).committed >= size or not (self._dir / name).exists() for name, size in noted.items()
+        )
 
     def _begin(self) -> bool:
         fresh = not self._book.spool_id

@@ -28,6 +28,7 @@ from gateway.core.verdict import DetectorSpec
 from gateway.operator.alert_view import alert_families
 from gateway.operator.metrics import StoreHealth, operator_families, worker_families
 from gateway.operator.readonly_sql import ReadonlySql
+from gateway.operator.recorded import recorded_families
 from gateway.operator.schema import migrate, shipped_migrations
 from gateway.plugin import About
 from gateway.plugin.loader import load_plugins
@@ -52,7 +53,13 @@ SECRETS_IN_EXAMPLES = {
     "ALERT_SECRET": "c",
 }
 METRICS = {
-    family.name for family in (*worker_families([], 0), *operator_families(None, StoreHealth()), *alert_families(None))
+    family.name
+    for family in (
+        *worker_families([], 0),
+        *operator_families(None, StoreHealth()),
+        *recorded_families(None),
+        *alert_families(None),
+    )
 }
 CONFIGURATION = "docs/configuration.md"
 

@@ -1,0 +1,147 @@
+"""Counts again, when a worker begins, what the limits in its memory had counted before.
+
+What lies in the spool is counted first, then what the trace store has beyond that: it answers once all that lay in the
+spool is in it, so that each call counts once, whichever part of it was shipped when. No call waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from gateway.accounting.limits import Limits
+from gateway.accounting.rebuilding import Restorer, edges_of, periods_of
+from gateway.app.build import Shared
+from gateway.clients.clock import Clock
+from gateway.config.settings import Settings
+from gateway.core.limits import Budget
+from gateway.core.recorded import RECORDED_FILE, WANTED_FILE, Recorded, Tally, Used, Wanted
+from gateway.recording.leftover import note, read_left
+
+log = logging.getLogger("weighbridge.limits")
+# A worker that begins does not wait longer for what lies in the spool; the rest of that is counted beside calls.
+FIRST_S = 3.0
+EVERY_S = 0.25
+# After so long without an answer the log says so.
+_PATIENCE_S = 15.0
+_AT_ONCE = 200
+
+Budgets = Callable[[], Mapping[str, Budget]]
+
+
+class Rebuilding:
+    """One worker's start.
+
+    Args:
+        settings: With the limits, and where the spool is.
+        limits: Gives those in force.
+        budgets: Gives those that keys have of their own.
+        clock: Tells the time.
+    """
+
+    def __init__(self, settings: Settings, limits: Callable[[], Limits], budgets: Budgets, clock: Clock) -> None:
+        self._spool = settings.spool.dir
+        self._run = settings.home / "run"
+        self._stored = settings.operator is not None
+        self._limits = limits
+        self._budgets = budgets
+        self._clock = clock
+        # What gateways count together, their store remembers.
+        periods = periods_of(settings.limits, budgets().values()) if settings.state is None else ()
+        self._edges = edges_of(periods, clock.unix_us())
+        self.needed = len(self._edges) > 1
+        tags = any("tag" in {rule.scope, *rule.match} for rule in settings.limits)
+        self._wanted = Wanted(
+            asked=os.urandom(8).hex(),
+            edges=self._edges,
+            tags=tags,
+            segments=note(self._spool) if self.needed else {},
+        )
+        self._spooled = Tally(self._edges, tags=tags)
+        self._reading: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Count what lies in the spool, and leave the question for the store."""
+        if not self.needed:
+            return
+        await asyncio.to_thread(self._leave_question)
+        self._reading = asyncio.get_running_loop().create_task(self._count_spooled())
+        await asyncio.wait({self._reading}, timeout=FIRST_S)
+
+    async def run(self) -> None:
+        """Wait for what the store has, and count it, once."""
+        if self._reading is None:
+            return
+        try:
+            await self._reading
+            if self._stored:
+                await self._count_stored()
+        finally:
+            self._reading.cancel()
+
+    async def _count_spooled(self) -> None:
+        await asyncio.to_thread(self._read)
+        await self._restore(self._spooled.all())
+        if self._spooled.cut:
+            log.warning("limits: the spool has more callers and models than can be counted again; some are left out")
+
+    async def _count_stored(self) -> None:
+        began_ns, told = self._clock.monotonic_ns(), False
+        while (recorded := await asyncio.to_thread(self._answer)) is None:
+            if not told and self._clock.monotonic_ns() - began_ns > _PATIENCE_S * 1e9:
+                told = True
+                log.warning("limits: the trace store has not said yet what was used before; calls go on without that")
+            await self._clock.sleep(EVERY_S)
+        stored = Tally(self._edges, tags=self._wanted.tags)
+        for used in recorded.used:
+            stored.add(used)
+        await self._restore(stored.beyond(self._spooled))
+        if recorded.cut:
+            log.warning("limits: the store has more callers and models than can be counted again; the dearest are")
+        log.info("limits: what was used before is counted, %d groups of it", len(stored))
+        self._spooled = Tally(self._edges, tags=False)
+
+    async def _restore(self, used: Iterable[Used]) -> None:
+        restorer = Restorer(self._limits(), self._edges, self._budgets(), self._clock.unix_us())
+        for number, each in enumerate(used):
+            restorer.restore(each)
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                # Calls have their turn.
+                await asyncio.sleep(0)
+
+    def _read(self) -> None:
+        for line in read_left(self._spool, self._wanted.segments):
+            self._spooled.add_line(line)
+
+    def _leave_question(self) -> None:
+        path = self._run / WANTED_FILE
+        (self._run / RECORDED_FILE).unlink(missing_ok=True)
+        if not self._stored:
+            path.unlink(missing_ok=True)
+            return
+        draft = Path(f"{path}.new")
+        draft.write_bytes(msgspec.json.encode(self._wanted))
+        draft.replace(path)
+
+    def _answer(self) -> Recorded | None:
+        path = self._run / RECORDED_FILE
+        try:
+            recorded = msgspec.json.decode(path.read_bytes(), type=Recorded)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+        if recorded.asked != self._wanted.asked:
+            return None
+        path.unlink(missing_ok=True)
+        return recorded
+
+
+async def begin_rebuilding(shared: Shared, settings: Callable[[], Settings]) -> Rebuilding:
+    """Begin, with what outlives a reload and the settings in force."""
+    rebuilding = Rebuilding(settings(), lambda: shared.limits_for(settings()), shared.keyring.budgets, shared.clock)
+    await rebuilding.begin()
+    return rebuilding
