@@ -27,6 +27,7 @@ from gateway.course import Course, Courses
 from gateway.guards import gate
 from gateway.guards.plan import GuardPlan
 from gateway.guards.sessions import Sessions
+from gateway.metered import LimitReached, metered
 from gateway.moves import Copier, checked, let_go
 from gateway.realtime.seat import seated
 from gateway.recording.journal import Journal
@@ -123,7 +124,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             gate.watch(call, guard, restores=dialect is not passthrough.DIALECT)
         self.courses.prepare(request, course, screened=call.screen is not None)
         opaque = dialect is passthrough.DIALECT and not guard.response_active
-        call.attempt = attempt = Attempt(call, self._head, self.journal.now_ns, opaque=opaque, gather=guard.gathers)
+        made = Attempt if call.lease is None else metered(self.ledger, call.lease, request, deployment)
+        call.attempt = attempt = made(call, self._head, self.journal.now_ns, opaque=opaque, gather=guard.gathers)
         try:
             if crossing is None:
                 self.dispatcher.start(attempt, deployment, request, body, call.incoming, course.principal.consumed)
@@ -313,13 +315,13 @@ def _shown_status(attempt: AttemptView) -> int:
 
 def _begun(call: Call, attempt: AttemptView, error: GatewayError) -> bool:
     """Whether a stream that failed is one to its client: of what was held back whole, nothing is."""
-    return call.reply.started or (bool(error.released) and not attempt.held)
+    return call.reply.started or ((bool(error.released) or isinstance(error, LimitReached)) and not attempt.held)
 
 
 def _ending(call: Call, reader: StreamReader, error: GatewayError, exchange_id: str) -> bytes:
     """The events that end a stream which failed."""
-    if isinstance(error, Blocked):
-        return call.dialect.stream_block(reader)
+    if isinstance(error, Blocked | LimitReached):
+        return call.dialect.stream_block(reader) if isinstance(error, Blocked) else call.dialect.stream_limit(reader)
     error.event_number = openai_responses.next_event(reader)
     return call.dialect.stream_error(error, exchange_id)
 
@@ -384,9 +386,7 @@ async def _observe(
 
 async def _tail(call: Call, reader: StreamReader | None) -> bytes:
     """What is left of a stream when the provider has said all; a clause that nobody has judged yet is waited for."""
-    if reader is None:
-        return b""
-    return reader.finish() if call.clauses is None else await call.clauses.finish(reader)
+    return b"" if reader is None else reader.finish() if call.clauses is None else await call.clauses.finish(reader)
 
 
 def _note_failure(record: ExchangeRecord, attempt: AttemptView | None, error: GatewayError) -> None:

@@ -13,6 +13,7 @@ from gateway.accounting.background import Background
 from gateway.accounting.chat_tokens import Counted, is_legacy, to_count, vendor_of
 from gateway.accounting.limits import Lease
 from gateway.accounting.meter import Accounting
+from gateway.accounting.stream_meter import StreamMeter
 from gateway.core.call import Call
 from gateway.core.errors import MalformedRequest
 from gateway.core.exchange import AnswerFacts, Deployment, Headers, Principal, Request
@@ -121,6 +122,16 @@ class Ledger:
             if lease is not None:
                 lease.void()
             call.lease = self.reserve(call, principal, request, deployment)
+
+    def watch(self, held: Held, request: Request, deployment: Deployment) -> StreamMeter | None:
+        """Say how a stream's output is counted as it comes; ``None`` where nothing depends on it."""
+        # The lease of a call that two are asked for holds the call's own.
+        lease = getattr(held, "lease", held)
+        if not isinstance(lease, Lease):
+            return None
+        if lease.meter is None:
+            lease.meter = self._accounting.watch(lease, request, deployment)
+        return lease.meter
 
     def _settle_ordinary(self, call: Call, deployment: Deployment, facts: AnswerFacts, at_us: int) -> int | None:
         lease, call.lease = call.lease, None

@@ -7,7 +7,7 @@ Where they are counted is another's: see :mod:`gateway.core.limit_state`. Everyt
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Final, Self
@@ -15,6 +15,7 @@ from typing import Final, Self
 import msgspec
 
 from gateway.accounting.memory_state import MemoryState
+from gateway.accounting.stream_meter import StreamMeter
 from gateway.clients.clock import Clock
 from gateway.core.errors import BudgetExceeded, ClientError, Misconfigured, PermissionDenied, RateLimited
 from gateway.core.exchange import Principal
@@ -64,15 +65,27 @@ class Falling(msgspec.Struct, frozen=True, gc=False):
     ends: bool = False
 
 
+_UNDER_NONE: Final = Falling(())
+
+
 class Lease:
     """What one call holds. Settled exactly once, whatever is called how often; leaving the ``with`` block settles."""
 
-    __slots__ = ("_holding", "ends", "nanousd", "tokens")
+    __slots__ = ("_holding", "falling", "meter", "nanousd", "tokens")
 
-    def __init__(self, holding: Holding | None, amounts: Amounts = (0, 0, 0), *, ends: bool = False) -> None:
+    def __init__(self, holding: Holding | None, amounts: Amounts = (0, 0, 0), falling: Falling = _UNDER_NONE) -> None:
         self._holding = holding
         _, self.tokens, self.nanousd = amounts
-        self.ends = ends
+        self.falling = falling
+        # Holds more while a stream goes on; the same for all the parts of an answer.
+        self.meter: StreamMeter | None = None
+
+    def extend(self, tokens: int, nanousd: int, then: Callable[[bool], None]) -> None:
+        """Hold more; ``then`` is told whether there was so much, at once or when a store has answered."""
+        if self._holding is None:
+            then(self._holding is not None)
+        else:
+            self._holding.extend(tokens, nanousd, then)
 
     def settle(self, usage: Usage | None, nanousd: int | None = None) -> None:
         """End the call: give its seats back and count what it used.
@@ -164,7 +177,7 @@ class Limits:
         answer = self.state.take(falling.charges, asked)
         if isinstance(answer, Refusal):
             raise refused(answer, self.unix_us())
-        return Lease(answer, asked, ends=falling.ends)
+        return Lease(answer, asked, falling)
 
     async def ask(self, falling: Falling, amounts: tuple[int, int | None]) -> Lease:
         """As :meth:`take`, from the store that gateways share.
@@ -181,7 +194,7 @@ class Limits:
         answer = await self.shared.take(falling.charges, asked)
         if isinstance(answer, Refusal):
             raise refused(answer, self.unix_us())
-        return Lease(answer, asked, ends=falling.ends)
+        return Lease(answer, asked, falling)
 
     def falling(self, principal: Principal, names: tuple[str, str], tags: Mapping[str, str] | None = None) -> Falling:
         """Find out what a call falls under.

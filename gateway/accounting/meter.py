@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from gateway.accounting.chat_tokens import Counted
 from gateway.accounting.expected import Expected
 from gateway.accounting.limits import Falling, Lease, Limits
 from gateway.accounting.prices import PriceBook
+from gateway.accounting.stream_meter import StreamMeter
 from gateway.clients.tokenizers import Tokenizers
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request
+from gateway.core.limit_state import Quantity
 from gateway.core.record import AttemptRecord, ExchangeRecord
 from gateway.core.segments import Segment
 from gateway.core.usage import Usage
@@ -128,6 +131,42 @@ class Accounting:
             )
             cost = min(cost, (asked or 0) + falling.money // _GUESSES)
         return tokens, cost
+
+    def watch(self, lease: Lease, request: Request, deployment: Deployment) -> StreamMeter | None:
+        """Say how a stream's output is counted as it comes.
+
+        Returns:
+            ``None`` where nothing depends on it: no limit of tokens or money, or a client that set a length, all of
+            which is held.
+        """
+        falling = lease.falling
+        usage = self._expected.usage(request, deployment) if falling.tokens or falling.money else None
+        if usage is None:
+            return None
+        cost, rate = self._output_price(request, deployment, usage) if falling.money else (0, 0)
+        if not (falling.tokens or rate):
+            return None
+        reserved, held = usage.output_tokens, usage.output_tokens
+        for charge in falling.charges:
+            # A reservation larger than the whole limit was cut to it.
+            if charge.quantity is Quantity.TOKENS:
+                held = min(held, charge.limit - usage.input_tokens)
+            elif charge.quantity is Quantity.NANOUSD and rate:
+                held = min(held, (charge.limit - cost) // rate)
+        if held == reserved and request.max_output_tokens is not None:
+            return None
+        return StreamMeter(lease.extend, max(0, held), rate, ends=falling.ends)
+
+    def _output_price(self, request: Request, deployment: Deployment, usage: Usage) -> tuple[int, int]:
+        """Give what a call's input costs, and a token of its output, in nano-dollars; nothing where nobody knows."""
+        priced: list[int] = []
+        for output in (0, 1000):
+            more = msgspec.structs.replace(usage, output_text_tokens=output)
+            cost = self.cost_nanousd(deployment, more, self._limits.unix_us(), model=request.model, served="")
+            if cost is None:
+                return 0, 0
+            priced.append(cost)
+        return priced[0], -((priced[0] - priced[1]) // 1000)
 
     def settle(
         self,

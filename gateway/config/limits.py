@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from gateway.config.provider_spec import Text
 from gateway.config.units import period_s
-from gateway.config.validation import Many, NotYet, Strict
+from gateway.config.validation import Many, Strict
 from gateway.config.zones import zone_of
 from gateway.core.limits import MOST_NANOUSD, SCOPES, Budget, LimitRule, Period, Rate, Scope
 
@@ -133,7 +133,7 @@ class LimitSpec(Strict):
     budget: MoneySpec | None = None
     concurrency: Annotated[int, Field(ge=1)] | None = None
     on_unknown_price: Literal["allow", "deny"] | None = None
-    on_exhausted: NotYet = None
+    on_exhausted: Literal["end", "finish"] | None = None
 
     @model_validator(mode="after")
     def _limits_something(self) -> Self:
@@ -142,6 +142,8 @@ class LimitSpec(Strict):
             raise ValueError("limits nothing; give requests, tokens, cost, budget or concurrency")
         if self.on_unknown_price is not None and not money:
             raise ValueError("on_unknown_price is for limits of money; give cost or budget")
+        if self.on_exhausted is not None and not money and self.tokens is None:
+            raise ValueError("on_exhausted is for limits of tokens or money; give tokens, cost or budget")
         return self
 
     def rule(self) -> LimitRule:
@@ -157,4 +159,5 @@ class LimitSpec(Strict):
             budget=None if budget is None else Budget(nanousd=budget.usd, per=budget.period(calendar=True)),
             concurrency=self.concurrency,
             on_unknown_price=self.on_unknown_price or "allow",
+            on_exhausted=self.on_exhausted or "finish",
         )

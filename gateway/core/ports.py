@@ -256,6 +256,10 @@ class Dialect(Protocol):
         """Events that end a stream a guard has stopped, end marker included."""
         ...
 
+    def stream_limit(self, reader: StreamReader) -> bytes:
+        """Events that end a stream as one that has reached the length it may have, end marker included."""
+        ...
+
 
 class StreamVerdicts(TextScreen, Protocol):
     """A :class:`TextScreen` that tells what it has done so far."""

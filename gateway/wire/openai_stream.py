@@ -336,20 +336,20 @@ def envelope_of(document: dict[str, Any]) -> dict[str, Any]:
     return {name: document[name] for name in ENVELOPE if name in document}
 
 
-def ending(reader: Any, choice: dict[str, Any]) -> bytes:
-    """Write the events that end a stream a guard has stopped.
+def ending(reader: Any, choice: dict[str, Any], reason: str = "content_filter") -> bytes:
+    """Write the events that end a stream which we stop.
 
     Args:
         reader: The stream's reader.
         choice: What an empty choice looks like in this dialect, index and finish reason left out.
+        reason: Why: a guard has stopped it, or ``length``.
     """
     envelope: dict[str, Any] = {}
     indexes = [0]
     if isinstance(reader, EventReader):
         envelope, indexes = envelope_of(reader.envelope), reader.open_choices()
     last = [
-        write_event({**envelope, "choices": [{"index": index, **choice, "finish_reason": "content_filter"}]})
-        for index in indexes
+        write_event({**envelope, "choices": [{"index": index, **choice, "finish_reason": reason}]}) for index in indexes
     ]
     return b"".join((*last, DONE))
 

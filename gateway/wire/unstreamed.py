@@ -56,3 +56,7 @@ class Unstreamed:
     def stream_block(self, reader: StreamReader) -> bytes:
         """Give nothing: there are no streams."""
         return b""
+
+    def stream_limit(self, reader: StreamReader) -> bytes:
+        """Give nothing: there are no streams."""
+        return b""

@@ -89,7 +89,8 @@ def test_what_is_written_is_the_rule_that_holds(limit: str, expected: LimitRule)
         ("scope: team, budget: {usd: 5, eur: 5, per: month}", "limits[0].budget.eur: unknown key"),
         ("scope: key, concurrency: 1, match: {tag: x}", "limits[0].match.tag: should be of the form name=value"),
         ("scope: key, concurrency: 1, on_unknown_price: deny", "limits[0]: on_unknown_price is for limits of money"),
-        ("scope: key, tokens: {max: 1, per: day}, on_exhausted: end", "limits[0].on_exhausted: not yet available"),
+        ("scope: key, concurrency: 1, on_exhausted: end", "limits[0]: on_exhausted is for limits of tokens or money"),
+        ("scope: key, tokens: {max: 1, per: day}, on_exhausted: stop", "limits[0].on_exhausted: should be 'end' or"),
     ],
 )
 def test_nonsense_is_refused_by_name(limit: str, problem: str):

@@ -76,6 +76,10 @@ class _Lease:
         self._inner = inner
         self._log = log
 
+    @property
+    def lease(self) -> Any:
+        return self._inner
+
     def settle(self, usage: Usage | None, nanousd: int | None = None) -> None:
         self._log.append("settle" if usage is None else f"settle {usage.input_tokens}+{usage.output_tokens}")
         if self._inner is not None:

@@ -76,5 +76,9 @@ class AnthropicMessages:
         """End every open block, then the message with ``refusal``."""
         return stream.ending(reader)
 
+    def stream_limit(self, reader: StreamReader) -> bytes:
+        """End every open block, then the message with ``max_tokens``."""
+        return stream.ending(reader, "max_tokens")
+
 
 DIALECT = AnthropicMessages()

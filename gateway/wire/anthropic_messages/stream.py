@@ -167,8 +167,8 @@ def block_index(document: dict[str, Any]) -> int:
     return index
 
 
-def ending(reader: Any) -> bytes:
-    """Write the events that end a stream a guard has stopped: as a refusal."""
+def ending(reader: Any, reason: str = "refusal") -> bytes:
+    """Write the events that end a stream which we stop; one that a guard has stopped ends as a refusal."""
     out: list[bytes] = []
     told: list[int] = []
     model, used, begun = "", 0, False
@@ -189,6 +189,6 @@ def ending(reader: Any) -> bytes:
         }
         out.append(event("message_start", message=message))
     out += [event("content_block_stop", index=index) for index in told]
-    last = {"stop_reason": "refusal", "stop_sequence": None}
+    last = {"stop_reason": reason, "stop_sequence": None}
     out.append(event("message_delta", delta=last, usage={"output_tokens": used}))
     return b"".join((*out, MESSAGE_STOP))

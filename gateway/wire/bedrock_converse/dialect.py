@@ -77,5 +77,9 @@ class BedrockConverse:
         """End every open block, then the message as one that a guardrail has stopped."""
         return stream.ending(reader)
 
+    def stream_limit(self, reader: StreamReader) -> bytes:
+        """End every open block, then the message with ``max_tokens``."""
+        return stream.ending(reader, "max_tokens")
+
 
 DIALECT = BedrockConverse()

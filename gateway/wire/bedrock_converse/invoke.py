@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gateway.core.errors import Blocked, GatewayError, MalformedRequest
+from gateway.core.errors import Blocked, BudgetExceeded, GatewayError, MalformedRequest
 from gateway.core.exchange import AnswerFacts, Incoming, Request
 from gateway.core.ports import Dialect, StreamReader, TextScreen
 from gateway.core.segments import Path, Segment
@@ -136,12 +136,21 @@ class BedrockInvoke:
 
     def stream_block(self, reader: StreamReader) -> bytes:
         """End the stream as the dialect of the bodies does, or, where nobody knows how, with an exception."""
-        known = self._parses and (reader.known if isinstance(reader, FramedReader) else True)
-        if not known:
+        if not self._knows(reader):
             rule: str = getattr(getattr(reader, "inner", None), "rule", "") or "unnamed"
             return errors.error_frame(Blocked(rule), "")
         inner = reader.inner if isinstance(reader, FramedReader) else reader
         return framed(self.inner.stream_block(inner), self._packing)
+
+    def stream_limit(self, reader: StreamReader) -> bytes:
+        """The same for a stream that has reached its length."""
+        if not self._knows(reader):
+            return errors.error_frame(BudgetExceeded("A limit or budget is used up."), "")
+        inner = reader.inner if isinstance(reader, FramedReader) else reader
+        return framed(self.inner.stream_limit(inner), self._packing)
+
+    def _knows(self, reader: StreamReader) -> bool:
+        return self._parses and (reader.known if isinstance(reader, FramedReader) else True)
 
     def _of(self, kept: list[bytes]) -> Dialect:
         """The dialect of a stream that was kept."""

@@ -144,8 +144,8 @@ class PassReader(EventReader):
         return raw
 
 
-def ending(reader: StreamReader) -> bytes:
-    """Write the events that end a stream a guard has stopped."""
+def ending(reader: StreamReader, reason: str = "guardrail_intervened") -> bytes:
+    """Write the events that end a stream which we stop."""
     blocks: list[int] = []
     begun = False
     usage = reader.facts.usage
@@ -153,7 +153,7 @@ def ending(reader: StreamReader) -> bytes:
         begun, blocks = reader.begun, reader.open_blocks()
     out = [] if begun else [event(START, {"role": "assistant"})]
     out += [block_stop(index) for index in blocks]
-    out.append(event(STOP, {"stopReason": "guardrail_intervened"}))
+    out.append(event(STOP, {"stopReason": reason}))
     if usage is not None:
         out.append(event(METADATA, {"usage": write_usage(usage)}))
     return b"".join(out)

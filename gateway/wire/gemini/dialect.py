@@ -91,6 +91,10 @@ class Gemini:
         """End every open candidate with ``SAFETY``."""
         return stream.ending(reader)
 
+    def stream_limit(self, reader: StreamReader) -> bytes:
+        """End every open candidate with ``MAX_TOKENS``."""
+        return stream.ending(reader, "MAX_TOKENS")
+
 
 DIALECT = Gemini()
 ARRAY = Gemini(array=True)

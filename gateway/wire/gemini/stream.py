@@ -297,13 +297,13 @@ def envelope_of(document: dict[str, Any]) -> dict[str, Any]:
     return {name: document[name] for name in ENVELOPE if name in document}
 
 
-def ending(reader: StreamReader) -> bytes:
-    """Write what ends a stream that a guard has stopped."""
+def ending(reader: StreamReader, reason: str = "SAFETY") -> bytes:
+    """Write what ends a stream which we stop."""
     inner = reader.inner if isinstance(reader, ArrayReader) else reader
     envelope: dict[str, Any] = {}
     indexes = [0]
     if isinstance(inner, EventReader):
         envelope, indexes = envelope_of(inner.envelope), inner.open_candidates()
-    ends = [{"finishReason": "SAFETY", "index": index} for index in indexes]
+    ends = [{"finishReason": reason, "index": index} for index in indexes]
     last = write_event({"candidates": ends, **envelope}) if ends else b""
     return reader.members(last) + reader.closing() if isinstance(reader, ArrayReader) else last

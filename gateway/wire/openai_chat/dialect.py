@@ -75,5 +75,9 @@ class OpenAIChat:
         """End every open choice with ``content_filter``, then ``[DONE]``."""
         return openai_stream.ending(reader, {"delta": {}, "logprobs": None})
 
+    def stream_limit(self, reader: StreamReader) -> bytes:
+        """End every open choice with ``length``, then ``[DONE]``."""
+        return openai_stream.ending(reader, {"delta": {}, "logprobs": None}, "length")
+
 
 DIALECT = OpenAIChat()

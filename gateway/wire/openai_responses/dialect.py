@@ -87,7 +87,11 @@ class OpenAIResponses:
 
     def stream_block(self, reader: StreamReader) -> bytes:
         """End what was said so far, and the answer as incomplete."""
-        return ending.blocked(reader)
+        return ending.ending(reader)
+
+    def stream_limit(self, reader: StreamReader) -> bytes:
+        """End what was said so far, and the answer as incomplete for its length."""
+        return ending.ending(reader, "max_output_tokens")
 
 
 class StoredResponses(OpenAIResponses):

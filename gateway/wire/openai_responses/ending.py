@@ -1,4 +1,4 @@
-"""The events that end a stream a guard has stopped: what was said so far is done, and the answer is incomplete."""
+"""The events that end a stream which we stop: what was said so far is done, and the answer is incomplete."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _PARTS = {
 _SHOWN = frozenset(("message", "reasoning"))
 
 
-def blocked(reader: StreamReader) -> bytes:
-    """Write the end of a stream that a rule has stopped.
+def ending(reader: StreamReader, reason: str = "content_filter") -> bytes:
+    """Write the end of a stream that a rule has stopped, or that has reached its length.
 
     A call of a tool that is not whole is left out: nobody is to run half of it.
     """
@@ -35,11 +35,11 @@ def blocked(reader: StreamReader) -> bytes:
         output = _output(script, reader, events)
     elif isinstance(reader, ResponseReader):
         response = reader.response
-        output = assemble(reader.kept)["output"]
+        output = [_undone(item) for item in assemble(reader.kept)["output"]]
     ended = {
         **response,
         "status": "incomplete",
-        "incomplete_details": {"reason": "content_filter"},
+        "incomplete_details": {"reason": reason},
         "output": output,
     }
     events.append(script.event("response.incomplete", response=ended))
@@ -49,6 +49,10 @@ def blocked(reader: StreamReader) -> bytes:
 def next_event(reader: StreamReader) -> int:
     """The number of the event that would come next; 0 in streams of other dialects, which have none."""
     return reader.next_event if isinstance(reader, ResponseReader) else 0
+
+
+def _undone(item: dict[str, Any]) -> dict[str, Any]:
+    return {**item, "status": "incomplete"} if item.get("status") == "in_progress" else item
 
 
 def _output(script: Script, reader: ScreenedReader, events: list[bytes]) -> list[dict[str, Any]]:

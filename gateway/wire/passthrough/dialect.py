@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from gateway.core.errors import Blocked, GatewayError
+from gateway.core.errors import Blocked, BudgetExceeded, GatewayError
 from gateway.core.exchange import AnswerFacts, Incoming, Request
 from gateway.core.ports import Dialect, StreamReader, TextScreen
 from gateway.core.segments import Path, Segment
@@ -86,6 +86,10 @@ class PassThrough:
         """Give the error event of a blocked call: no other end is known to every client."""
         rule = reader.rule if isinstance(reader, ScreenedReader) and reader.rule else UNNAMED_RULE
         return error_event(Blocked(rule), "")
+
+    def stream_limit(self, reader: StreamReader) -> bytes:
+        """Give the error event of a used-up budget, for the same reason."""
+        return error_event(BudgetExceeded("A limit or budget is used up."), "")
 
 
 DIALECT: Dialect = PassThrough()

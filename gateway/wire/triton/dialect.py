@@ -82,5 +82,9 @@ class Triton:
         """An error event: the dialect has no other way to end a stream before its time."""
         return b'data: {"error":"Blocked by a policy rule."}\n\n'
 
+    def stream_limit(self, reader: StreamReader) -> bytes:
+        """An error event, for the same reason."""
+        return b'data: {"error":"A limit or budget is used up."}\n\n'
+
 
 DIALECT = Triton()

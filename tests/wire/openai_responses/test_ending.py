@@ -5,7 +5,7 @@ from typing import Any
 from gateway.core.errors import Blocked
 from gateway.wire.openai_chat import DIALECT as CHAT
 from gateway.wire.openai_responses import DIALECT
-from gateway.wire.openai_responses.ending import blocked, next_event
+from gateway.wire.openai_responses.ending import ending, next_event
 from tests.support.response_streams import by_three, call, documents, message, numbers, reasoning, response, streamed
 from tests.support.streams import ToyScreen, relay, stream_request
 
@@ -15,7 +15,7 @@ def stopped(*items: Any, word: str = "STOP") -> list[dict[str, Any]]:
         DIALECT, stream_request(DIALECT), ToyScreen(stop_word=word), streamed(response(*items), by_three).events
     )
     assert isinstance(outcome.error, Blocked)
-    data = outcome.client + blocked(outcome.reader)
+    data = outcome.client + ending(outcome.reader)
     assert numbers(data) == list(range(len(numbers(data))))
     return documents(data)
 
@@ -57,11 +57,11 @@ def test_what_a_reader_was_made_to_forget_is_not_in_the_end() -> None:
     reader = DIALECT.stream_reader(stream_request(DIALECT), ToyScreen())
     out = b"".join(map(reader.feed, data.events[:at]))
     mark = reader.mark()
-    expected = blocked(reader)
+    expected = ending(reader)
     for raw in data.events[at:-1]:
         reader.feed(raw)
     reader.rewind(mark)
-    assert (blocked(reader), reader.mark()) == (expected, mark)
+    assert (ending(reader), reader.mark()) == (expected, mark)
     assert numbers(out + expected) == list(range(len(numbers(out + expected))))
     reader.feed(data.events[-1])
     reader.rewind(mark)
@@ -73,7 +73,7 @@ def test_a_stream_that_passed_ends_with_what_had_passed() -> None:
     reader = DIALECT.stream_reader(stream_request(DIALECT), None)
     for raw in data.events[:5]:
         reader.feed(raw)
-    [event] = documents(blocked(reader))
+    [event] = documents(ending(reader))
     assert event["sequence_number"] == 5
     assert event["response"]["output"][0]["content"][0]["text"] == "hel"
 
@@ -86,5 +86,5 @@ def test_half_a_call_is_left_out() -> None:
 
 def test_a_stream_of_which_nothing_was_shown() -> None:
     reader = DIALECT.stream_reader(stream_request(DIALECT), None)
-    assert [each["type"] for each in documents(blocked(reader))] == ["response.incomplete"]
+    assert [each["type"] for each in documents(ending(reader))] == ["response.incomplete"]
     assert next_event(CHAT.stream_reader(stream_request(CHAT), None)) == 0
