@@ -234,10 +234,10 @@ def test_who_gets_copies_is_a_provider_that_there_is(tmp_path: Path):
     version: 1
     models:
       - {alias: a, candidates: [{provider: sim}], mirror: {to: sin/echo}}
-      - {alias: "b-*", candidates: [{provider: sim}], mirror: {to: "sim/{moddel}"}}
+      - {alias: "b-*", candidates: [{provider: sim}], mirror: {to: "sim/{models}"}}
       - {alias: "c-*", candidates: [{provider: sim}], mirror: {to: "sim/{model}"}}
     """
     assert wrong(load(tmp_path, text)) == [
         "weighbridge.yaml:3: models[0].mirror.to: no provider is named 'sin'; did you mean 'sim'?",
-        "weighbridge.yaml:4: models[1].mirror.to: '{moddel}' stands for nothing in 'b-*'; did you mean '{model}'?",
+        "weighbridge.yaml:4: models[1].mirror.to: '{models}' stands for nothing in 'b-*'; did you mean '{model}'?",
     ]
