@@ -15,6 +15,9 @@ _SEATS, _REQUESTS, _TOKENS, _NANOUSD = Quantity.SEATS, Quantity.REQUESTS, Quanti
 # A counter over so long a time is not forgotten before that is over, however many others there are.
 _LASTING_S = 3600.0
 _REST = "*"
+_QUANTITIES = len(Quantity)
+# More than the whole of a limit.
+_NONE_YET = 2.0
 
 Counter = Window | CalendarWindow | Seats
 # A counter, what it counts, when and how much of it was taken.
@@ -164,19 +167,20 @@ class MemoryState:
     def standings(self, taken: Iterable[Taken]) -> tuple[Standing, ...]:
         """How counters stand: of each quantity, the one with the least left."""
         now_ns, wall_ns = self.now()
-        least: dict[Quantity, tuple[float, Charge, Window | CalendarWindow]] = {}
-        for counter, charge, _, _ in taken:
-            share = 1 - counter.total / charge.limit
-            if charge.quantity not in least or share < least[charge.quantity][0]:
-                least[charge.quantity] = share, charge, counter
-        return tuple(
-            Standing(
-                charge=charge,
-                left=max(0, charge.limit - counter.total),
-                reset_s=counter.reset_ns(wall_ns if counter.wall else now_ns) / 1e9,
-            )
-            for _, charge, counter in least.values()
-        )
+        shares = [_NONE_YET] * _QUANTITIES
+        least: list[Taken | None] = [None] * _QUANTITIES
+        for entry in taken:
+            charge = entry[1]
+            share = 1 - entry[0].total / charge.limit
+            if share < shares[charge.quantity]:
+                shares[charge.quantity], least[charge.quantity] = share, entry
+        standings: list[Standing] = []
+        for entry in least:
+            if entry is not None:
+                counter, charge, _, _ = entry
+                left, reset_ns = charge.limit - counter.total, counter.reset_ns(wall_ns if counter.wall else now_ns)
+                standings.append(Standing(charge=charge, left=max(0, left), reset_s=reset_ns / 1e9))
+        return tuple(standings)
 
     def _counter(self, charge: Charge, now_ns: int, wall_ns: int) -> Counter:
         name = charge.name

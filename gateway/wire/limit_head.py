@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import ceil
 from typing import Final
 
 from gateway.core.exchange import Headers
-from gateway.core.limit_state import Quantity, Standing
+from gateway.core.limit_state import Standing
 
-# Nobody has names for money.
-_NAMES: Final = {Quantity.REQUESTS: b"requests", Quantity.TOKENS: b"tokens"}
+# By quantity. Nobody has names for money.
+_NAMES: Final = (b"requests", b"tokens")
+_NAMED: Final = len(_NAMES)
 _ANTHROPICS: Final = "anthropic_"
 
 
@@ -24,15 +26,16 @@ def limit_headers(dialect: str, standings: tuple[Standing, ...], at_us: int) -> 
     """
     headers: Headers = {}
     for standing in standings:
-        what = _NAMES.get(standing.charge.quantity)
-        if what is None:
+        quantity = standing.charge.quantity
+        if quantity >= _NAMED:
             continue
+        what = _NAMES[quantity]
         limit, left = b"%d" % standing.charge.limit, b"%d" % standing.left
         if dialect.startswith(_ANTHROPICS):
             start = b"anthropic-ratelimit-" + what
             headers[start + b"-limit"] = limit
             headers[start + b"-remaining"] = left
-            headers[start + b"-reset"] = _moment(at_us / 1e6 + standing.reset_s)
+            headers[start + b"-reset"] = _moment(ceil(at_us / 1e6 + standing.reset_s))
         else:
             headers[b"x-ratelimit-limit-" + what] = limit
             headers[b"x-ratelimit-remaining-" + what] = left
@@ -42,7 +45,12 @@ def limit_headers(dialect: str, standings: tuple[Standing, ...], at_us: int) -> 
 
 def duration(seconds: float) -> bytes:
     """Write a time as OpenAI does: ``12ms``, ``1.5s``, ``6m0s``, ``24h0m0s``. Never shorter than it is."""
-    ms = max(0, ceil(seconds * 1000))
+    return _written(max(0, ceil(seconds * 1000)))
+
+
+# What a call has just taken is there again after the whole window: the same time for each call.
+@lru_cache(1024)
+def _written(ms: int) -> bytes:
     if 0 < ms < 1000:
         return b"%dms" % ms
     minutes, ms = divmod(ms, 60_000)
@@ -53,6 +61,7 @@ def duration(seconds: float) -> bytes:
     return b"%dm%b" % (minutes, rest) if minutes else rest
 
 
-def _moment(unix_s: float) -> bytes:
-    """Write a moment as Anthropic does (RFC 3339), in whole seconds. Never sooner than it is."""
-    return datetime.fromtimestamp(ceil(unix_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+@lru_cache(1024)
+def _moment(unix_s: int) -> bytes:
+    """Write a moment as Anthropic does (RFC 3339), in whole seconds."""
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
