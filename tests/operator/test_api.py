@@ -56,7 +56,7 @@ def test_an_exchange_is_there_with_all_that_hangs_on_it(plane: OperatorPlane) ->
         ("/api/export?format=xlsx", 400, "invalid_request"),
         ("/api/sql", 400, "invalid_request"),
         ("/api/sql?query=DROP+TABLE+exchanges", 400, "store_rejected"),
-        ("/api/keys", 501, "not_yet_available"),
+        ("/api/keys/nobody", 404, "key_not_found"),
         ("/api/nothing", 404, "not_found"),
     ],
 )
