@@ -17,7 +17,7 @@ from gateway.core.chat import (
     ToolCall,
 )
 from gateway.core.errors import InvalidAnswer
-from gateway.core.usage import Usage
+from gateway.core.usage import Apart, Usage
 from gateway.wire.anthropic_messages.chat_answer import explanation, message_id, read_answer, write_answer
 from gateway.wire.block_calls import call_id
 from tests.wire.anthropic_messages.test_answer import ANSWER
@@ -38,7 +38,7 @@ def test_what_is_read_of_a_message() -> None:
     assert (answer.id, answer.model, answer.service_tier) == ("msg_1", "m-1", "standard")
     assert (choice.finish, choice.stop_sequence) == ("stop_sequence", "E")
     assert [type(part) for part in choice.parts] == [Reasoning, Text, ToolCall]
-    assert answer.usage == Usage(10, 7, 5, 25, 15)
+    assert answer.usage == Usage(10, 7, 5, 25, 15, apart=Apart(tool_calls=(("web_search", 1),)))
 
 
 def test_the_words_of_a_refusal() -> None:
