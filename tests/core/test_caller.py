@@ -12,7 +12,10 @@ def test_it_says_what_to_wait_for_and_is_no_failure() -> None:
     async def wait() -> None:
         waited.append("fetched")
 
+    async def heed() -> None:
+        await pending.wait()
+
     pending = CallerPending(wait)
-    asyncio.run(pending.wait())
+    asyncio.run(heed())
     assert waited == ["fetched"]
     assert not isinstance(pending, GatewayError)

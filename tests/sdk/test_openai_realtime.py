@@ -202,11 +202,12 @@ def test_a_session_ends_when_its_key_does(gateway, ends) -> None:
 def test_a_key_that_is_repeated_stays_here_wherever_it_is(gateway, provider) -> None:
     secret = f"openai-insecure-api-key.{KEY}"
     again = [f"OpenAI-Insecure-Api-Key.{KEY}", KEY, "realtime"]
-    for query, options in (
-        (f"model=talk&key={KEY}&x=1", {"subprotocols": again}),
-        (f"model=talk&api_key={KEY}", {"subprotocols": [secret, *again]}),
-        (f"model=talk&api-key={KEY}", {"subprotocols": again}),
+    for query, spoken in (
+        (f"model=talk&key={KEY}&x=1", again),
+        (f"model=talk&api_key={KEY}", [secret, *again]),
+        (f"model=talk&api-key={KEY}", again),
     ):
+        options: Any = {"subprotocols": spoken}
         headers = {"x-goog-api-key": KEY, "x-more": f"Token {KEY}"}
         url = f"ws://127.0.0.1:{gateway.port}/v1/realtime?{query}"
         with connect(url, additional_headers=headers, legacy=True, ping_interval=None, **options) as socket:
