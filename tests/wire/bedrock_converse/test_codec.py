@@ -10,6 +10,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from hypothesis import given
+from msgspec.structs import replace
 
 from gateway.core.chat_events import ChatEvent
 from gateway.core.codec import ChatCodec
@@ -84,7 +85,9 @@ def test_an_answer_comes_out_as_it_went_in(name: str) -> None:
     written = CODEC.write_answer(answer, ASKED)
     assert written["output"] == ANSWERS[name]["output"]
     assert written["stopReason"] == ANSWERS[name]["stopReason"].replace("guardrail_intervened", "content_filtered")
-    assert CODEC.read_usage(written["usage"]) == answer.usage
+    assert answer.usage is not None
+    # What service the call got stands beside its usage.
+    assert CODEC.read_usage(written["usage"]) == replace(answer.usage, apart=None)
 
 
 @pytest.mark.parametrize("name", sorted(ANSWERS.keys() - BROKEN))
