@@ -5,7 +5,7 @@ import pytest
 from gateway.core.chat import Opaque
 from gateway.core.chat_events import Argued, Began, Called, Ended, Finished, Foreign, Refused, Said, Thought
 from gateway.core.errors import GatewayError, InvalidAnswer, StreamBroken, StreamFailed
-from gateway.core.usage import Usage
+from gateway.core.usage import Apart, Usage
 from gateway.wire.openai_responses.chat_stream_reader import ResponseEventReader
 from tests.support.response_streams import Stream, call, event, message, reasoning, response, streamed
 
@@ -25,7 +25,7 @@ def test_events_of_an_answer() -> None:
         Called(choice=0, call=0, id="call_0", name="f"),
         Argued(choice=0, call=0, arguments="{}"),
         Finished(choice=0, finish="tool_calls"),
-        Ended(usage=Usage(300, 600, 100, 180, 120)),
+        Ended(usage=Usage(300, 600, 100, 180, 120, apart=Apart(tool_calls=(("web_search", 1),)))),
     ]
     assert reader.feed(b"data: {}\n\n") == []
 
