@@ -147,6 +147,10 @@ class Accounting:
         if not (falling.tokens or rate):
             return None
         reserved, held = usage.output_tokens, usage.output_tokens
+        if self._expected.guesses(request, deployment):
+            # Of a small limit, less was held than was guessed.
+            held = min(held, lease.tokens - usage.input_tokens) if falling.tokens else held
+            held = min(held, (lease.nanousd - cost) // rate) if rate else held
         for charge in falling.charges:
             # A reservation larger than the whole limit was cut to it.
             if charge.quantity is Quantity.TOKENS:

@@ -94,7 +94,13 @@ def test_show_for_people_has_every_column_and_money_in_dollars(weighbridge: Weig
     done = weighbridge("traces", "show", priced.id, "--operator", plane.address)
     lines = dict(re.split(r" +", line, maxsplit=1) for line in done.stdout.decode().split("\n\n")[0].splitlines())
     _, columns = plane.get(f"/api/exchanges/{priced.id}")
-    names = {name.replace("_nanousd", "_usd") for name in columns} - {"attempts", "guard_events", "bodies", "feedback"}
+    names = {name.replace("_nanousd", "_usd") for name in columns} - {
+        "attempts",
+        "guard_events",
+        "bodies",
+        "feedback",
+        "mirrors",
+    }
     assert set(lines) == names
     assert lines["cost_usd"] == "$0.0000315"
     assert lines["model_served"] == "m\\x1b[2J"
