@@ -135,14 +135,14 @@ def test_calls_beside_a_long_stream_are_admitted_by_what_it_really_holds() -> No
         for word in WORDS[:900]:
             sink.on_data(word)
         # Its first reservation alone would leave room for two calls more.
-        await rooms.begin(chat(), other).wait()
+        await rooms.begin(chat(max_tokens=700), other).wait()
         assert other.status == 429
         for piece in (event(usage=USAGE), DONE):
             sink.on_data(piece)
         sink.on_end()
         await long.wait()
         # What was held in steps is free again.
-        after = rooms.begin(chat(), ListReply())
+        after = rooms.begin(chat(max_tokens=700), ListReply())
         whole(answer(usage=USAGE))(rooms.wires[1].sink)
         await after.wait()
         assert [record.status for record in rooms.records] == [429, 200, 200]
