@@ -94,7 +94,10 @@ def test_a_command_line_is_one_the_program_takes(line: str) -> None:
 def test_a_serve_line_starts_something(line: str, tmp_path: Path) -> None:
     asked = vars(parsed(line))
     assert not any(asked[later] for later in ("intercept", "only_models", "ext_proc"))
-    options = Options(**{name: asked[name] for name in Options.__struct_fields__ if name in asked})
+    given = {name: asked[name] for name in Options.__struct_fields__ if name in asked}
+    # What only `check` is asked for.
+    assert set(Options.__struct_fields__) - given.keys() == {"confirm_prices"}
+    options = Options(**given)
     result = load_settings(options, {}, tmp_path)
     assert [str(problem) for problem in result.problems] == []
 

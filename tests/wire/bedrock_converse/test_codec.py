@@ -88,6 +88,7 @@ def test_an_answer_comes_out_as_it_went_in(name: str) -> None:
     assert answer.usage is not None
     # What service the call got stands beside its usage.
     assert CODEC.read_usage(written["usage"]) == replace(answer.usage, apart=None)
+    assert (answer.usage.apart is not None) == (name == "routed")
 
 
 @pytest.mark.parametrize("name", sorted(ANSWERS.keys() - BROKEN))
