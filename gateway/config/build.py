@@ -13,6 +13,7 @@ import msgspec
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse, points_at
 from gateway.config.alerts import alerts_from
 from gateway.config.aws import MODELS, Amazon, find_amazon
+from gateway.config.caching import cache_rules
 from gateway.config.chat_template import load_template
 from gateway.config.declared_keys import key_entries
 from gateway.config.entra import entra_entry
@@ -106,6 +107,7 @@ class Builder:
             policies=self._policies(),
             prices=self._prices(),
             prometheus=spec.telemetry.prometheus,
+            cache=cache_rules(spec.cache, spec.models),
             alerts=alerts_from(spec.alerts, self.references, self.document),
             compare_estimates_s=spec.telemetry.compare_estimates_s,
             plugins=spec.plugins,

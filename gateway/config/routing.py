@@ -202,6 +202,7 @@ class ModelSpec(Strict):
     ] = Field(None, validation_alias="continue")
     hedge: HedgeSpec | None = None
     mirror: MirrorSpec | None = None
+    cache: bool = True
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -6,12 +6,13 @@ their unit in their name; their alias is the key in the file.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse
 from gateway.config.alerts import AlertsSpec
+from gateway.config.caching import CacheSpec
 from gateway.config.key_terms import parse_budget, parse_moment
 from gateway.config.limits import LimitSpec
 from gateway.config.provider_spec import ProviderSpec, Text
@@ -23,8 +24,6 @@ from gateway.config.units import parse_bytes, parse_duration, parse_percent
 from gateway.config.validation import Many, NotYet, Strict, not_yet
 from gateway.config.visitors import VisitorsSpec
 from gateway.core.limits import Budget
-
-_CACHE_OPTIONS = frozenset({"ttl", "threshold", "mode", "scope", "answer_guards"})
 
 _TEXT = {"type": "string"}
 Bytes = Annotated[
@@ -177,26 +176,6 @@ class IdentitySpec(TrustSpec):
         if "keys" not in self.asked and self.keys:
             raise ValueError(f"keys are given but mode is {' and '.join(self.asked) or 'open'}; set mode: keys")
         return self
-
-
-def _off(value: object) -> object:
-    if isinstance(value, dict) and cast("dict[str, Any]", value).get("enabled") is False:
-        # Its other options wait for it to be switched on; anything else is a slip.
-        return {key: option for key, option in cast("dict[str, Any]", value).items() if key not in _CACHE_OPTIONS}
-    raise not_yet()
-
-
-class OffSpec(Strict):
-    """A feature that is not built: it can only be switched off."""
-
-    enabled: Literal[False]
-
-
-class CacheSpec(Strict):
-    """Answers used again."""
-
-    exact: Annotated[OffSpec, BeforeValidator(_off)] | None = None
-    semantic: Annotated[OffSpec, BeforeValidator(_off)] | None = None
 
 
 class ModelRunnerSpec(Strict):

@@ -17,6 +17,7 @@ from gateway.config.addresses import Address
 from gateway.config.alerting import Alerts
 from gateway.config.redis import RedisStore, SharedCounting
 from gateway.config.references import Secret
+from gateway.core.cache_rules import CacheRules
 from gateway.core.chat_template import TemplateSource
 from gateway.core.exchange import RoutePolicy, Timeouts
 from gateway.core.limits import Budget, LimitRule
@@ -243,6 +244,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         state: Where limits are counted by all workers together; ``None`` for in this process.
         names_key: Seals the names of answers that providers keep; without one, the home has its own.
         alerts: What money should give notice of, if anything.
+        cache: Which answers are given again; ``None`` for none.
         plugins: Names of the plugins whose code is loaded.
         config_hash: Digest of all the above without secrets and without the place it lies in, 12 hexadecimal digits.
     """
@@ -274,6 +276,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     state: SharedCounting | None = None
     names_key: Secret | None = None
     alerts: Alerts | None = None
+    cache: CacheRules | None = None
     tokens: tuple[TokenTrust, ClaimNames] | None = None
     mesh: MeshTrust | None = None
     plugins: tuple[str, ...] = ()
