@@ -18,10 +18,10 @@ resolve() { # NAME OPTIONS…
 }
 
 overrides=requirements/overrides.txt
-resolve dev --extra embedded --extra models --extra ocr --group dev
+resolve dev --extra embedded --extra cache --extra models --extra ocr --group dev
 # Training reads corpora with pyarrow, which the product does without.
 overrides=$(mktemp) && grep -v ^pyarrow requirements/overrides.txt >"$overrides"
 resolve train --extra models --group train -c requirements/dev.lock
 rm "$overrides" && overrides=requirements/overrides.txt
-resolve embedded --extra embedded --extra models -c requirements/dev.lock
+resolve embedded --extra embedded --extra cache --extra models -c requirements/dev.lock
 resolve runtime -c requirements/dev.lock
