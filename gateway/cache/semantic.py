@@ -1,0 +1,246 @@
+"""Answers to questions that are like one before.
+
+A question has neighbours only among those whose fingerprint it shares. Of these the nearest are weighed: what a fact in
+both questions decides must agree, the verifier says how likely it is that the old answer serves, and the promise of the
+partition whether that is likely enough. Only then is it served. What was not served, and what was served and asked for
+all the same, is compared with the answer that came: that is how the promise learns.
+
+A call pays for being looked up only where there may be something to find: a fingerprint under which nothing is known to
+be kept is looked up beside the call, as everything is where nothing may be served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import msgspec
+
+from gateway.cache.agreement import Agreement
+from gateway.cache.embedding import Embedding
+from gateway.cache.fingerprint import Asked, asked_by
+from gateway.cache.said import said_in
+from gateway.core.cache_rules import SemanticRule
+from gateway.core.cached import AnswerStore, CachedAnswer
+from gateway.core.chat import ChatRequest
+
+# So many of the nearest are weighed.
+NEIGHBOURS = 4
+# A call that waits for a neighbour goes on without one after this time.
+LOOK_S = 0.25
+# Fingerprints under which this process knows something to be kept; 100 bytes each.
+KNOWN = 16_384
+
+# What came of the best neighbour: it serves, a fact differs, or it is not likely enough that it serves.
+Says = Literal["hit", "guards", "promise"]
+
+
+class Verdict(Protocol):
+    """How two questions compare."""
+
+    @property
+    def chance(self) -> float:
+        """That an answer to one serves the other, 0 to 1."""
+        ...
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The answer guards that say it does not."""
+        ...
+
+
+class Judge(Protocol):
+    """Compares questions by their facts; ``judging`` implements it."""
+
+    def read(self, text: str, language: str) -> bytes:
+        """Find the facts of a question, encoded."""
+        ...
+
+    def compare(self, new: bytes, old: bytes, cosine: float) -> Verdict | None:
+        """Compare two questions; ``None`` where the old one's facts cannot be read."""
+        ...
+
+
+class Promising(Protocol):
+    """Keeps the share of wrong answers below what was promised; ``promise`` implements it."""
+
+    def allows(self, partition: str, chance: float) -> bool:
+        """Whether an answer may be served that serves with this chance."""
+        ...
+
+    def note(self, partition: str, chance: float, *, right: bool) -> None:
+        """Learn whether an answer served, or would have."""
+        ...
+
+
+class Question(msgspec.Struct, kw_only=True):
+    """A question on its way.
+
+    Attributes:
+        partition: Whose it is.
+        facts: What decides it, encoded.
+        vector: Its embedding; empty until it is known, and where it cannot be.
+        looked: Neighbours were looked for.
+    """
+
+    asked: Asked
+    partition: str
+    revision: str
+    facts: bytes = b""
+    vector: bytes = b""
+    looked: bool = False
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """The best neighbour of a question.
+
+    Attributes:
+        answer: To the question before.
+        similarity: Of the two questions, as a cosine.
+        chance: That the answer serves.
+        failed: Answer guards that say it does not.
+        says: Whether it serves, and if not, why.
+    """
+
+    answer: CachedAnswer
+    similarity: float
+    chance: float
+    failed: tuple[str, ...]
+    says: Says
+
+
+class Semantic:
+    """Finds answers to questions that are alike, and learns which of them serve.
+
+    Args:
+        rule: When.
+        store: Where answers are.
+        embedding: Embeds questions, and answers to compare them.
+        judge: Compares questions.
+        promise: Keeps the promise.
+        agreement: Compares answers.
+        now_s: Unix time.
+
+    Attributes:
+        counts: What came of questions: ``hit``, ``guards``, ``promise``, ``none``, ``late``, ``unfit``, ``unembedded``,
+            and of comparisons ``right``, ``wrong``, ``untold``.
+        learnt: Told of each comparison: partition, chance, whether it was right.
+    """
+
+    def __init__(
+        self,
+        rule: SemanticRule,
+        store: AnswerStore,
+        embedding: Embedding,
+        judge: Judge,
+        promise: Promising,
+        agreement: Agreement,
+        now_s: Callable[[], float],
+    ) -> None:
+        self.rule = rule
+        self._store = store
+        self._embedding = embedding
+        self._judge = judge
+        self._promise = promise
+        self._agreement = agreement
+        self._now_s = now_s
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+        self.counts: Counter[str] = Counter()
+        self.learnt: Callable[[str, float, bool], None] | None = None
+
+    def question(self, chat: ChatRequest, partition: str, revision: str) -> Question | None:
+        """Take a request as a question; ``None`` where it is none that another's answer could do for."""
+        asked = asked_by(chat, partition, revision)
+        if asked is None:
+            self.counts["unfit"] += 1
+            return None
+        return Question(asked=asked, partition=partition, revision=revision)
+
+    def goes_first(self, question: Question) -> bool:
+        """Whether a question is to be looked up before anybody is asked: something may be there that may be served."""
+        return (
+            self.rule.mode == "enforce"
+            and question.asked.fingerprint in self._known
+            and self._promise.allows(question.partition, 1.0)
+        )
+
+    async def look(self, question: Question, *, urgent: bool) -> Found | None:
+        """Find the best neighbour of a question.
+
+        Args:
+            question: Learns its facts and its embedding.
+            urgent: Its call waits, and not for long.
+        """
+        question.looked = True
+        try:
+            async with asyncio.timeout(LOOK_S if urgent else None):
+                found = await self._best(question, urgent=urgent)
+        except TimeoutError:
+            self.counts["late"] += 1
+            return None
+        self.counts[found.says if found else "none"] += 1
+        return found
+
+    async def describe(self, question: Question) -> bool:
+        """Learn facts and embedding of a question that is to be stored; false where it has no embedding."""
+        question.facts = question.facts or self._judge.read(question.asked.text, question.asked.language)
+        question.vector = question.vector or await self._embedding.vector(question.asked.text)
+        if not question.vector:
+            self.counts["unembedded"] += 1
+        return bool(question.vector)
+
+    def kept(self, question: Question) -> None:
+        """Note that there is something under a question's fingerprint now."""
+        self._know(question.asked.fingerprint)
+
+    async def learn(self, found: Found, came: CachedAnswer) -> bool | None:
+        """Compare the answer that a neighbour has with the one that came; whether it served.
+
+        One that a guard has turned back teaches nothing: it is never served.
+        """
+        if found.says == "guards":
+            return None
+        right = await self._agreement.same(said_in(found.answer), said_in(came))
+        self.counts["untold" if right is None else "right" if right else "wrong"] += 1
+        if right is not None:
+            self._promise.note(found.answer.partition, found.chance, right=right)
+            if self.learnt is not None:
+                self.learnt(found.answer.partition, found.chance, right)
+        return right
+
+    async def _best(self, question: Question, *, urgent: bool) -> Found | None:
+        asked = question.asked
+        question.vector = question.vector or await self._embedding.vector(asked.text, urgent=urgent)
+        if not question.vector:
+            self.counts["unembedded"] += 1
+            return None
+        question.facts = question.facts or self._judge.read(asked.text, asked.language)
+        near = await self._store.near(question.partition, asked.fingerprint, question.vector, NEIGHBOURS)
+        if near:
+            self._know(asked.fingerprint)
+        weighed = [found for answer, cosine in near if (found := self._weigh(question, answer, cosine)) is not None]
+        return max(weighed, key=lambda found: (not found.failed, found.chance), default=None)
+
+    def _weigh(self, question: Question, answer: CachedAnswer, cosine: float) -> Found | None:
+        """Weigh a neighbour; ``None`` where it is none: too far, too old, or somebody else's after all."""
+        same = (answer.partition, answer.fingerprint, answer.policy_revision) == (
+            question.partition,
+            question.asked.fingerprint,
+            question.revision,
+        )
+        if not same or cosine < self.rule.threshold or self._now_s() - answer.stored_s >= self.rule.ttl_s:
+            return None
+        verdict = self._judge.compare(question.facts, answer.question, cosine)
+        if verdict is None:
+            return None
+        allowed = not verdict.failed and self._promise.allows(question.partition, verdict.chance)
+        says: Says = "guards" if verdict.failed else "hit" if allowed else "promise"
+        return Found(answer=answer, similarity=cosine, chance=verdict.chance, failed=tuple(verdict.failed), says=says)
+
+    def _know(self, fingerprint: bytes) -> None:
+        self._known[fingerprint] = None
+        self._known.move_to_end(fingerprint)
+        if len(self._known) > KNOWN:
+            self._known.popitem(last=False)
