@@ -11,6 +11,7 @@ from gateway.core.chat import ChatRequest
 from gateway.core.chat_events import Argued, Began, Called, ChatEvent, Ended, Finished
 from gateway.core.chat_events import Said as Piece
 from gateway.wire.bridge import CODECS
+from tests.support.kept_answers import kept
 
 WHOLE: Any = {
     "id": "c1",
@@ -36,15 +37,12 @@ WHOLE: Any = {
 TOLD = Said("It rains.", (("at", "{}"), ("wx", '{"c":"Oslo","d":1}')))
 
 
-def kept(body: bytes, *, dialect: str = "openai_chat", stream: bool = False) -> CachedAnswer:
-    return CachedAnswer(
-        key=b"k" * 32, partition="p", tenant="", alias="a", model="m", policy_revision="r", tags={}, dialect=dialect,
-        stream=stream, body=body, stored_s=1, expires_s=9, cost_nanousd=1, duration_ms=1, exchange_id="e",
-    )  # fmt: skip
+def answer(body: bytes, *, dialect: str = "openai_chat", stream: bool = False) -> CachedAnswer:
+    return kept("x", body=body, dialect=dialect, stream=stream)
 
 
 def test_a_whole_answer_is_read() -> None:
-    assert said_in(kept(orjson.dumps(WHOLE))) == TOLD
+    assert said_in(answer(orjson.dumps(WHOLE))) == TOLD
 
 
 @pytest.mark.parametrize("dialect", ["openai_chat", "anthropic_messages", "gemini", "openai_responses"])
@@ -60,7 +58,7 @@ def test_a_stream_says_what_it_would_say_whole(dialect: str) -> None:
         Ended(),
     ]
     written = CODECS[dialect].writer(ChatRequest(dialect=dialect, model="m", turns=(), stream=True)).write(events)
-    found = said_in(kept(written, dialect=dialect, stream=True))
+    found = said_in(answer(written, dialect=dialect, stream=True))
     assert found == Said("It rains.", (("wx", '{"c":"Oslo","d":1}'),))
 
 
@@ -75,12 +73,12 @@ def test_a_stream_says_what_it_would_say_whole(dialect: str) -> None:
     ],
 )
 def test_what_cannot_be_read_says_nothing(*, body: bytes, dialect: str, stream: bool) -> None:
-    assert said_in(kept(body, dialect=dialect, stream=stream)) is None
+    assert said_in(answer(body, dialect=dialect, stream=stream)) is None
 
 
 def test_arguments_that_are_no_json_are_what_they_are() -> None:
     document = orjson.loads(orjson.dumps(WHOLE))
     document["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] = "{oops"
-    found = said_in(kept(orjson.dumps(document)))
+    found = said_in(answer(orjson.dumps(document)))
     assert found is not None
     assert ("wx", "{oops") in found.calls

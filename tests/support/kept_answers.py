@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gateway.core.cached import CachedAnswer, Lease, Selector
 
-QUESTION_WIDTH = 4
 
-
-def kept(text: str = "yes", **other: object) -> CachedAnswer:
+def kept(text: str = "yes", **other: Any) -> CachedAnswer:
     """Give an answer as it is kept."""
     body = b'{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop",'
     body += b'"message":{"role":"assistant","content":"%b"}}]}' % text.encode()
-    fields: dict[str, object] = {
-        "key": text.encode().ljust(32, b"."), "partition": "p", "tenant": "t", "alias": "a", "model": "m",
-        "policy_revision": "r", "tags": {}, "dialect": "openai_chat", "stream": False, "body": body, "stored_s": 1_000,
-        "expires_s": 9_000, "cost_nanousd": 7, "duration_ms": 50, "exchange_id": "e",
-    }  # fmt: skip
-    return CachedAnswer(**(fields | other))  # pyright: ignore[reportArgumentType]
+    fields: dict[str, Any] = {
+        "key": text.encode().ljust(32, b"."),
+        "partition": "p",
+        "tenant": "t",
+        "alias": "a",
+        "model": "m",
+        "policy_revision": "r",
+        "tags": {},
+        "dialect": "openai_chat",
+        "stream": False,
+        "body": body,
+        "stored_s": 1_000,
+        "expires_s": 9_000,
+        "cost_nanousd": 7,
+        "duration_ms": 50,
+        "exchange_id": "e",
+    }
+    return CachedAnswer(**(fields | other))
 
 
 class ListedAnswers:
