@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from functools import partial
 
 from gateway.clients.http_connection import HttpCall, Origin, UpstreamConnection
 from gateway.core.errors import (
@@ -106,6 +107,9 @@ class HttpClient:
 
     def lost(self, connection: UpstreamConnection) -> None:
         """Strike a closed connection off."""
+        if not connection.taken:
+            # It was still being made: whoever makes it says so.
+            return
         pool = self._pools[connection.origin]
         pool.open -= 1
         if connection in pool.idle:
@@ -127,9 +131,11 @@ class HttpClient:
             call.fail(Overloaded("Too many connections to the provider.", retry_after_s=1))
             return
         pool.open += 1
-        call.dialing = self._loop.create_task(self._connect(pool, call))
+        call.dialing = self._loop.create_task(self._connect(call))
+        call.dialing.add_done_callback(partial(_dialed, pool))
 
-    async def _connect(self, pool: Pool, call: HttpCall) -> None:
+    async def _connect(self, call: HttpCall) -> bool:
+        """Connect a call; returns whether there is a connection now."""
         origin = call.origin
         try:
             context = self.context() if origin.tls else None
@@ -137,18 +143,20 @@ class HttpClient:
                 lambda: UpstreamConnection(self, origin), origin.host, origin.port, ssl=context
             )
         except (OSError, ssl.CertificateError) as error:
-            pool.open -= 1
             call.dialing = None
             call.fail(ConnectFailed(f"Could not connect to the provider ({type(error).__name__})."))
-            return
-        except asyncio.CancelledError:
-            pool.open -= 1
-            raise
+            return False
         call.dialing = None
+        if not connection.usable():
+            # Closed again at once; nobody has been told.
+            call.fail(ConnectFailed("The provider closed the connection without an answer."))
+            return False
+        connection.taken = True
         if call in self._active:
             connection.start(call)
         else:
             self.release(connection)
+        return True
 
     def context(self) -> ssl.SSLContext:
         """What TLS to providers needs."""
@@ -166,3 +174,9 @@ class HttpClient:
             while pool.idle and now_s - pool.idle[0].idle_since_s > IDLE_CONNECTION_S:
                 pool.idle.pop(0).drop()
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+
+
+def _dialed(pool: Pool, dialing: asyncio.Task[bool]) -> None:
+    """Give back the place of a connection that did not come about; a task that was cancelled may never have begun."""
+    if dialing.cancelled() or dialing.exception() is not None or not dialing.result():
+        pool.open -= 1

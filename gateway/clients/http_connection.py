@@ -115,7 +115,7 @@ class HttpCall:
         self.sink = sink
         self.timeouts = timeouts
         self.connection: UpstreamConnection | None = None
-        self.dialing: asyncio.Task[None] | None = None
+        self.dialing: asyncio.Task[bool] | None = None
         self.started_s = self.last_s = client.now()
         self.head_only = wire[:5] == b"HEAD "
         self.paused = self.resent = False
@@ -177,7 +177,7 @@ class UpstreamConnection(asyncio.Protocol):
     __slots__ = (
         "_body", "_complete", "_head_bytes", "_head_since_s", "_headers", "_interim", "_keep", "_known", "_now",
         "_parser", "_poisoned", "_received", "_transport", "_until_eof", "call", "client", "idle_since_s", "origin",
-        "served",
+        "served", "taken",
     )  # fmt: skip
 
     def __init__(self, client: Owner, origin: Origin) -> None:
@@ -185,6 +185,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.origin = origin
         self.call: HttpCall | None = None
         self.idle_since_s = 0.0
+        # It counts among those that are open.
+        self.taken = False
         # Calls this connection has carried to the end.
         self.served = 0
         self._now = client.now

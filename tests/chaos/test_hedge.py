@@ -126,10 +126,20 @@ def ask(gateway: Gateway, text: str, *, stream: bool = False, model: str = "m") 
     return asyncio.run(talk(gateway.port, chat(model, text, stream=stream)))
 
 
+def settled(gateway: Gateway) -> None:
+    """Wait until nothing is held any more."""
+    try:
+        until(lambda: idle(gateway))
+    except AssertionError:
+        counts = gateway.counts()
+        held = [each for each in counts["deployments"] if each["in_flight"]]
+        pytest.fail(f"in flight: {counts['in_flight']}, upstream: {counts['upstream_connections']}, held: {held}")
+
+
 def tries_of(gateway: Gateway, got: Raw) -> list[tuple[str, str, str]]:
     """Kind, provider and error of each try; nothing that they held is held any more."""
     record = gateway.record_of(got.id)
-    until(lambda: idle(gateway))
+    settled(gateway)
     assert [each for each in gateway.next_counts()["deployments"] if each["in_flight"]] == []
     return [(each["kind"], each["provider"], each["error_code"]) for each in record["attempts"]]
 
@@ -147,7 +157,7 @@ def test_the_second_answers_and_the_first_is_let_go(site: Any, stream: bool) -> 
     assert sorted(tries) == [("first", "slow", "outrun"), ("hedge", "quick", "")]
     assert record["provider"] == "quick"
     assert record["cost_nanousd"] > 0
-    until(lambda: idle(gateway))
+    settled(gateway)
     assert first.asked
 
 
@@ -175,7 +185,7 @@ def test_a_client_that_leaves_leaves_both(site: Any) -> None:
     assert (record["status"], record["error_code"]) == (499, "client_closed")
     tries = [(each["kind"], each["provider"], each["error_code"]) for each in record["attempts"]]
     assert sorted(tries) == [("first", "slow", "client_closed"), ("hedge", "quick", "client_closed")]
-    until(lambda: idle(gateway))
+    settled(gateway)
     assert [each for each in gateway.next_counts()["deployments"] if each["in_flight"]] == []
 
 

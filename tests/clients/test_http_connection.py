@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from gateway.clients.http import HttpClient
 from gateway.clients.http_connection import Origin
+from tests.clients.test_http import PATIENT, REQUEST, Sink
+from tests.support.provider import scripted
 
 
 @pytest.mark.parametrize(
@@ -20,3 +25,23 @@ def test_an_origin_is_scheme_host_and_port(url, tls, port, host):
     origin = Origin.parse(url)
     assert (origin.tls, origin.port, origin.host_header) == (tls, port, host)
     assert origin == Origin.parse(url + "/")
+
+
+def test_whenever_a_call_is_cancelled_its_connection_counts_no_more():
+    async def main() -> None:
+        never = asyncio.Event()
+        async with scripted([never]) as provider:
+            client = HttpClient()
+            origin = Origin.parse(f"http://127.0.0.1:{provider.port}")
+            for turns in range(24):
+                call = client.send(origin, REQUEST, Sink(), PATIENT)
+                # Before its task has begun, while it connects, and when it is connected.
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                call.cancel()
+                async with asyncio.timeout(20):
+                    while client.counts() != (0, 0):
+                        await asyncio.sleep(0.001)
+            await client.close()
+
+    asyncio.run(main())
