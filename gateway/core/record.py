@@ -75,6 +75,32 @@ class MirrorRecord(msgspec.Struct, kw_only=True):
     real_duration_ms: float = 0.0
 
 
+class CacheRecord(msgspec.Struct, kw_only=True):
+    """What a cache made of a call: the answer that it gave, or would have given.
+
+    Attributes:
+        origin: The exchange that brought the answer.
+        partition: Who shares such answers, as a digest.
+        similarity: Of the two questions, as a cosine; ``None`` where they are the same.
+        chance: That the answer serves, by who judges that.
+        guards: Names of what did not agree in the two questions.
+        shadow: What would have become of the call; empty where it is no question of that.
+        age_s: Of the answer.
+        saved_nanousd: What the answer had cost; ``None`` when nobody knows.
+        saved_ms: How much longer it had taken to make.
+    """
+
+    origin: str = ""
+    partition: str = ""
+    similarity: float | None = None
+    chance: float | None = None
+    guards: list[str] = []
+    shadow: str = ""
+    age_s: int | None = None
+    saved_nanousd: int | None = None
+    saved_ms: float | None = None
+
+
 class ExchangeRecord(msgspec.Struct, kw_only=True):
     """Everything that is known of one exchange; filled as it goes, written once.
 
@@ -108,6 +134,8 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     policy_revision: str = ""
     config_hash: str = ""
     cache: str = "off"
+    # Where an answer was at hand, one.
+    cached: list[CacheRecord] = []
     usage_source: str = "missing"
     input_tokens: int | None = None
     output_tokens: int | None = None

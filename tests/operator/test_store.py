@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import uuid
 
+import msgspec
 import orjson
 import pytest
 
 from gateway.core.errors import StoreRejected
-from gateway.core.record import AttemptRecord, ExchangeRecord
+from gateway.core.record import AttemptRecord, CacheRecord, ExchangeRecord
 from gateway.operator.store import Feedback, TraceStore
 from gateway.plugin.traces import TraceDriver
 from tests.support.drivers import DRIVERS, with_driver
@@ -112,6 +113,19 @@ def test_every_field_of_a_record_is_found_again(kind: str) -> None:
         bytes_out=9,
         prompt_id="pi",
         prompt_version="pv",
+        cached=[
+            CacheRecord(
+                origin="o",
+                partition="pa",
+                similarity=0.5,
+                chance=0.25,
+                guards=["numbers"],
+                shadow="guards",
+                age_s=11,
+                saved_nanousd=12,
+                saved_ms=1.5,
+            )
+        ],
         coverage=0.5,
         trace_id="t",
         span_id="sp",
@@ -126,9 +140,20 @@ def test_every_field_of_a_record_is_found_again(kind: str) -> None:
         assert row.pop("attempts") == 1
         row.pop("ingested_at")
         row.pop("started_at")
+        told = {f"cache_{name}": value for name, value in msgspec.structs.asdict(given.cached[0]).items()}
+        assert {name: row.pop(name) for name in told} == told
         assert row == {name: getattr(given, name) for name in row}
         missing = set(ExchangeRecord.__struct_fields__) - row.keys()
-        assert missing == {"v", "started_us", "attempts", "guard_events", "mirrors", "request_body", "response_body"}
+        assert missing == {
+            "v",
+            "started_us",
+            "attempts",
+            "cached",
+            "guard_events",
+            "mirrors",
+            "request_body",
+            "response_body",
+        }
         assert await one(store, "SELECT toUnixTimestamp64Micro(started_at) FROM exchanges") == [given.started_us]
         assert await one(store, "SELECT request_body, response_body FROM bodies") == ['{"a":"ü\\n"}', ""]
         attempt = orjson.loads(await store.driver.query("SELECT * EXCEPT started_at FROM attempts"))["data"][0]
