@@ -25,14 +25,14 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         partition: In which it was found.
-        chance: That it serves, as the verifier had it.
+        chance: That it serves, as the verifier had it; ``None`` where it was given to the very same question.
         right: It did, or would have.
         by: Which process says so.
-        origin: The exchange that brought the answer, where nobody is to be given it again.
+        origin: The exchange that brought the answer, where a person has judged it.
     """
 
     partition: str
-    chance: float
+    chance: float | None
     right: bool
     by: str
     origin: str = ""

@@ -75,6 +75,14 @@ class Promising(Protocol):
         ...
 
 
+class Learnt(Protocol):
+    """Is told of each comparison."""
+
+    def __call__(self, partition: str, chance: float, *, right: bool) -> None:
+        """Take note."""
+        ...
+
+
 class Question(msgspec.Struct, kw_only=True):
     """A question on its way.
 
@@ -148,7 +156,7 @@ class Semantic:
         self._now_s = now_s
         self._known: OrderedDict[bytes, None] = OrderedDict()
         self.counts: Counter[str] = Counter()
-        self.learnt: Callable[[str, float, bool], None] | None = None
+        self.learnt: Learnt | None = None
 
     def question(self, chat: ChatRequest, partition: str, revision: str) -> Question | None:
         """Take a request as a question; ``None`` where it is none that another's answer could do for."""
@@ -207,7 +215,7 @@ class Semantic:
         if right is not None:
             self._promise.note(found.answer.partition, found.chance, right=right)
             if self.learnt is not None:
-                self.learnt(found.answer.partition, found.chance, right)
+                self.learnt(found.answer.partition, found.chance, right=right)
         return right
 
     async def _best(self, question: Question, *, urgent: bool) -> Found | None:

@@ -229,8 +229,8 @@ async def test_what_is_no_question_is_counted() -> None:
 @on_loop
 async def test_what_came_teaches_whether_the_neighbour_would_have_served() -> None:
     rig = Rig()
-    told: list[tuple[str, float, bool]] = []
-    rig.semantic.learnt = lambda partition, chance, right: told.append((partition, round(chance, 2), right))
+    told = Promise()
+    rig.semantic.learnt = told.note
     await rig.keep("how do i reset my password", answer="open a account")
     rig.promise.least = 0.95
     found = await rig.semantic.look(rig.asked("please how do i reset my password"), urgent=False)
@@ -238,7 +238,7 @@ async def test_what_came_teaches_whether_the_neighbour_would_have_served() -> No
     assert await rig.semantic.learn(found, kept("Open a account.")) is True
     assert await rig.semantic.learn(found, kept("weather oslo")) is False
     assert await rig.semantic.learn(found, kept("what", body=b"no answer")) is None
-    assert rig.promise.noted == told == [("p", 0.93, True), ("p", 0.93, False)]
+    assert rig.promise.noted == told.noted == [("p", 0.93, True), ("p", 0.93, False)]
     assert rig.semantic.counts == {"promise": 1, "right": 1, "wrong": 1, "untold": 1}
 
 

@@ -1,0 +1,144 @@
+"""Keeps what a worker has learnt over restarts, tells the other workers of the home, and hears from them and people.
+
+The promise itself lives in memory and is asked on the loop; files are read and written beside it. What was learnt is
+also put into the store of answers, so that a process on another machine that starts with an empty home does not start
+without any experience.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from gateway.cache.lessons import Lesson, Place, Pupil, teach
+from gateway.cache.semantic import Promising
+from gateway.core.cached import AnswerStore, Selector
+
+log = logging.getLogger("weighbridge.cache")
+# How often others are heard, and how often what was learnt is written down.
+HEAR_S, SAVE_S = 1.0, 30.0
+# Lessons that wait to be told; more are kept to ourselves.
+MOST_UNTOLD = 256
+_STATE = "promise"
+
+
+class Remembered(Promising, Protocol):
+    """A promise that can be written down."""
+
+    def dump(self) -> bytes:
+        """All that was learnt."""
+        ...
+
+    def load(self, data: bytes) -> None:
+        """Go on from what was learnt; what cannot be read is nothing."""
+        ...
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What is written down: all that was learnt, and up to where others were heard."""
+
+    promise: bytes
+    place: Place
+
+
+class Learning:
+    """Owns what a worker has learnt.
+
+    Args:
+        home: The data home.
+        index: The worker's number.
+        promise: What learns.
+        store: Where answers are, and what was learnt by somebody.
+        sleep: Waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        index: int,
+        promise: Remembered,
+        store: AnswerStore,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._name = f"worker-{index}"
+        self._run_dir = home / "run"
+        self._path = home / f"cache.promise-{index}.state"
+        self._promise = promise
+        self._store = store
+        self._sleep = sleep
+        self._untold: deque[Lesson] = deque(maxlen=MOST_UNTOLD)
+        self._pupil: Pupil | None = None
+        self._changed = False
+
+    async def load(self) -> None:
+        """Go on from what was learnt before."""
+        kept = await asyncio.to_thread(self._read)
+        data = kept.promise if kept else await self._store.state_get(_STATE)
+        if data:
+            self._promise.load(data)
+        self._pupil = await asyncio.to_thread(Pupil, self._run_dir, self._name, kept.place if kept else None)
+
+    def learnt(self, partition: str, chance: float, *, right: bool) -> None:
+        """Tell others of a comparison, soon."""
+        self._changed = True
+        self._untold.append(Lesson(partition=partition, chance=chance, right=right, by=self._name))
+
+    async def run(self) -> None:
+        """Hear and tell, until it is cancelled."""
+        waited_s = 0.0
+        while True:
+            await self._sleep(HEAR_S)
+            waited_s += HEAR_S
+            await self.exchange()
+            if waited_s >= SAVE_S:
+                waited_s = 0.0
+                await self.save()
+
+    async def exchange(self) -> None:
+        """Tell others what is new, and learn what is new to us."""
+        for lesson in await asyncio.to_thread(self._told_and_heard):
+            self._changed = True
+            if lesson.chance is not None:
+                self._promise.note(lesson.partition, lesson.chance, right=lesson.right)
+            if lesson.origin and not lesson.right:
+                # Somebody said that the answer is wrong: nobody is given it again.
+                await self._store.drop(Selector(exchange_id=lesson.origin), dry_run=False)
+
+    async def save(self) -> None:
+        """Write down what was learnt, where there is something new."""
+        if not self._changed or self._pupil is None:
+            return
+        self._changed = False
+        data = self._promise.dump()
+        await asyncio.to_thread(self._write, Kept(data, self._pupil.place))
+        await self._store.state_put(_STATE, data)
+
+    async def close(self) -> None:
+        """Tell and write down the last of it."""
+        await self.exchange()
+        await self.save()
+
+    def _told_and_heard(self) -> list[Lesson]:
+        while self._untold:
+            teach(self._run_dir, self._untold.popleft())
+        return self._pupil.new() if self._pupil is not None else []
+
+    def _read(self) -> Kept | None:
+        try:
+            return msgspec.msgpack.decode(self._path.read_bytes(), type=Kept)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def _write(self, kept: Kept) -> None:
+        draft = self._path.with_suffix(".draft")
+        try:
+            draft.write_bytes(msgspec.msgpack.encode(kept))
+            draft.replace(self._path)
+        except OSError as error:
+            log.warning("cache: what was learnt cannot be written down: %s", error.strerror)
