@@ -11,6 +11,7 @@ import msgspec
 import orjson
 from aiohttp import web
 
+from gateway.cache.lessons import teach
 from gateway.core.errors import MalformedRequest, RouteNotFound
 from gateway.operator import parameters
 from gateway.operator.alert_view import alert_families
@@ -18,6 +19,7 @@ from gateway.operator.deployments import deployments_now
 from gateway.operator.edge import json_answer, read_json
 from gateway.operator.export import FORMATS, export
 from gateway.operator.families import render
+from gateway.operator.judged_answers import lesson_of
 from gateway.operator.metrics import CONTENT_TYPE, is_fresh, operator_families, read_workers, worker_families
 from gateway.operator.plane import Plane
 from gateway.operator.policies import policies_in_force
@@ -159,6 +161,8 @@ class Api:
             judgement(exchange_id, exchange["tenant"], created_us, given),
             f"feedback-{exchange_id}-{created_us}-{next(self._feedback_numbers)}",
         )
+        if (lesson := lesson_of(exchange, given.name, given.value)) is not None:
+            await asyncio.to_thread(teach, self._plane.run_dir, lesson)
         return json_answer({"exchange_id": exchange_id, "name": given.name, "value": given.value}, 201)
 
     async def sql(self, request: web.Request) -> web.StreamResponse:

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.cache.lessons import PEOPLE, Lesson, Pupil
+from gateway.core.record import CacheRecord
 from gateway.operator.api import Judgement, as_columns, judgement, within_bounds
 from gateway.recording.metrics import Metrics
 from tests.operator.test_metrics import parse_strictly, value
@@ -114,6 +116,16 @@ def test_feedback_is_kept_with_its_exchange(
     assert (kept["name"], kept["score"], kept["label"], kept["comment"]) == ("helpful", score, label, "no <b>")
     query = f"SELECT tenant FROM feedback WHERE exchange_id = '{exchange_id}'"
     assert plane.post("/api/sql", {"query": query})[1]["rows"] == [{"tenant": "acme"}]
+
+
+def test_a_judgement_of_a_cached_answer_reaches_the_workers(plane: OperatorPlane) -> None:
+    told = CacheRecord(origin="e1", partition="p", similarity=0.97, chance=0.98)
+    [hit] = plane.record(exchange(cache="hit-semantic", cached=[told]))
+    [miss] = plane.record(exchange(cache="miss"))
+    pupil = Pupil(plane.run_dir, "worker-0")
+    for exchange_id, name in ((miss, "correct"), (hit, "helpful"), (hit, "correct")):
+        assert plane.post(f"/api/exchanges/{exchange_id}/feedback", {"name": name, "value": False})[0] == 201
+    assert pupil.new() == [Lesson(partition="p", chance=0.98, right=False, by=PEOPLE, origin="e1")]
 
 
 @pytest.mark.parametrize(
