@@ -7,6 +7,8 @@ LOCKS := requirements
 # Debian packages that tests and load tests use; installed when missing and when we may.
 TEST_DEBS := gcc libc6-dev openssl redis-server
 CHECKS := check-format check-lint check-types check-imports check-words check-tests
+# Tests start hundreds of gateways: where nothing is written, each of them compiles all of us anew.
+unexport PYTHONDONTWRITEBYTECODE
 CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
 
 .DEFAULT_GOAL := help
@@ -34,8 +36,9 @@ run: $(VENV)/installed-run
 	  || echo "weighbridge: starting without models; what a policy asks of them fails as its on_error says" >&2
 	@exec $(VENV)/bin/weighbridge serve
 
+# A worker that has none left takes half of another's: few files are split, so what a file shares is started once.
 test: $(VENV)/installed-dev debs node
-	$(PY) -m pytest -n auto -q
+	$(PY) -m pytest -n auto --dist worksteal -q
 
 # One after the other, since some of them measure time.
 soak: $(VENV)/installed-dev debs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,10 @@ settings.load_profile("weighbridge")
 
 # Programs inherit what is ignored, and a shell ignores this one for whatever it runs in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What tests start is compiled once, not at each start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Fixtures that start a server or a command of ours.
 STARTING = {"gateway", "plane", "weighbridge"}
