@@ -30,13 +30,14 @@ _MAX_NAME_CHARS: Final = 200
 class Sketch:
     """A quantile of numbers that come one by one, within a fifth, in bounded memory; the latest count most."""
 
-    __slots__ = ("_counts", "_known", "_seen", "_since")
+    __slots__ = ("_counts", "_seen", "_since", "known")
 
     def __init__(self) -> None:
         self._counts = [0] * _BUCKETS
         self._seen = 0
         self._since = 0
-        self._known: int | None = None
+        # 95 of 100 do not exceed it; ``None`` when too few have come.
+        self.known: int | None = None
 
     def add(self, number: int) -> None:
         """Take in a number."""
@@ -49,11 +50,7 @@ class Sketch:
             self._seen = sum(self._counts)
         if self._since >= _EVERY:
             self._since = 0
-            self._known = self._found() if self._seen >= _FEW else None
-
-    def most(self) -> int | None:
-        """Give a number that 95 of 100 do not exceed; ``None`` when too few have come."""
-        return self._known
+            self.known = self._found() if self._seen >= _FEW else None
 
     def _found(self) -> int:
         left = self._seen * _QUANTILE
@@ -79,29 +76,39 @@ class Expected:
     def __len__(self) -> int:
         return len(self._models)
 
-    def usage(self, request: Request, deployment: Deployment) -> Usage | None:
-        """Say what a call is likely to use at most; ``None`` of one that nobody pays for: a list, a count of tokens."""
+    def tokens(self, request: Request, deployment: Deployment) -> tuple[int, int, bool] | None:
+        """Say what a call is likely to use at most; ``None`` of one that nobody pays for: a list, a count of tokens.
+
+        Returns:
+            Tokens that go in, tokens that come out, and whether these are a mere guess: the length of its answer is
+            neither asked for nor known from others of its model.
+        """
         if request.duplex:
             # What will be said is not known; each answer is reserved for on its own.
-            return Usage(output_text_tokens=_USUAL_OUTPUT_TOKENS, source="estimated")
+            return 0, _USUAL_OUTPUT_TOKENS, True
         if not request.body or request.describes or request.dialect in _COUNTS:
             return None
-        known = self._models.get(_name(request, deployment))
-        density = None if known is None else known[0].most()
-        output = 0
-        if request.operation in _WRITES or request.max_output_tokens is not None:
-            asked = request.max_output_tokens
-            length = max(asked, 0) if asked is not None else None if known is None else known[1].most()
-            output = (_USUAL_OUTPUT_TOKENS if length is None else length) * max(request.choices, 1)
-        tokens = ceil(len(request.body) * (_USUAL_DENSITY if density is None else density) / 1000)
-        return Usage(input_fresh_tokens=tokens, output_text_tokens=output, source="estimated")
+        known = self._models.get((deployment.provider, (deployment.model or request.model)[:_MAX_NAME_CHARS]))
+        density = length = None
+        if known is not None:
+            density, length = known[0].known, known[1].known
+        output, asked = 0, request.max_output_tokens
+        guessed = asked is None and length is None
+        if asked is not None or request.operation in _WRITES:
+            if asked is not None:
+                length = max(0, asked)
+            output = _USUAL_OUTPUT_TOKENS if length is None else length
+            if request.choices > 1:
+                output *= request.choices
+        # Rounded up.
+        return -(len(request.body) * (density or _USUAL_DENSITY) // -1000), output, guessed
 
-    def guesses(self, request: Request, deployment: Deployment) -> bool:
-        """Whether the length of an answer is neither asked for nor known from others of its model."""
-        if request.duplex or request.max_output_tokens is not None:
-            return request.duplex
-        known = self._models.get(_name(request, deployment))
-        return known is None or known[1].most() is None
+    def usage(self, request: Request, deployment: Deployment) -> Usage | None:
+        """As :meth:`tokens`, as usage."""
+        tokens = self.tokens(request, deployment)
+        if tokens is None:
+            return None
+        return Usage(input_fresh_tokens=tokens[0], output_text_tokens=tokens[1], source="estimated")
 
     def learn(self, request: Request, deployment: Deployment, usage: Usage) -> None:
         """Take in what a call has used, as its provider reported it."""

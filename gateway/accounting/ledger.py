@@ -23,7 +23,7 @@ from gateway.core.record import ExchangeRecord
 from gateway.core.usage import Usage
 from gateway.wire import passthrough
 from gateway.wire.bridge import CODECS
-from gateway.wire.limit_head import limit_headers
+from gateway.wire.limit_head import header_lines, limit_headers
 
 # Operations whose answers have tokens worth estimating; a list of models has none.
 WEIGHED = frozenset({"chat", "text_completion", "embeddings"})
@@ -166,9 +166,12 @@ class Ledger:
 
     def tell(self, call: Call, attempt: AttemptView, lease: Held) -> Headers:
         """Put how the limits stand into an answer's headers: ours in the place of the provider's of that name."""
-        ours = limit_headers(call.dialect.name, lease.standings(), self._accounting.unix_us())
+        ours, theirs = limit_headers(call.dialect.name, lease.standings(), self._accounting.unix_us()), attempt.headers
         if ours:
-            attempt.headers, attempt.block = {**attempt.headers, **ours}, None
+            attempt.headers = {**theirs, **ours}
+            if attempt.block is not None:
+                # The provider's lines stay as they are, where none of them is in the way.
+                attempt.block = attempt.block + header_lines(ours) if theirs.keys().isdisjoint(ours) else None
         return attempt.headers
 
     def _learn(self, call: Call, usage: Usage | None) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from gateway.accounting.chat_tokens import Counted
 from gateway.accounting.expected import Expected
@@ -112,24 +111,22 @@ class Accounting:
         """Give the most tokens and money that a call is likely to use, as far as a limit asks."""
         if not (falling.tokens or falling.money):
             return 0, 0
-        usage = self._expected.usage(request, deployment)
-        if usage is None:
+        likely = self._expected.tokens(request, deployment)
+        if likely is None:
             return 0, 0
-        guessed = self._expected.guesses(request, deployment)
-        output = usage.output_tokens
+        asked, output, guessed = likely
+        tokens = asked + output
         if guessed and falling.tokens:
             # Of a small limit, a mere guess keeps nobody else from the rest.
-            output = min(output, max(falling.tokens // _GUESSES, 1))
-        tokens = usage.input_tokens + output
+            tokens = asked + min(output, max(falling.tokens // _GUESSES, 1))
         if not falling.money:
             return tokens, 0
-        at_us = self._limits.unix_us()
+        at_us, usage = self.unix_us(), Usage(asked, 0, 0, output, source="estimated")
         cost = self.cost_nanousd(deployment, usage, at_us, model=request.model, served="")
         if guessed and cost is not None and cost > falling.money // _GUESSES:
-            asked = self.cost_nanousd(
-                deployment, replace(usage, output_text_tokens=0), at_us, model=request.model, served=""
-            )
-            cost = min(cost, (asked or 0) + falling.money // _GUESSES)
+            usage = Usage(asked, source="estimated")
+            least = self.cost_nanousd(deployment, usage, at_us, model=request.model, served="")
+            cost = min(cost, (least or 0) + falling.money // _GUESSES)
         return tokens, cost
 
     def watch(self, lease: Lease, request: Request, deployment: Deployment) -> StreamMeter | None:
@@ -140,21 +137,23 @@ class Accounting:
             which is held.
         """
         falling = lease.falling
-        usage = self._expected.usage(request, deployment) if falling.tokens or falling.money else None
-        if usage is None:
+        likely = self._expected.tokens(request, deployment) if falling.tokens or falling.money else None
+        if likely is None:
             return None
+        asked, reserved, guessed = likely
+        usage = Usage(asked, 0, 0, reserved, source="estimated")
         cost, rate = self._output_price(request, deployment, usage) if falling.money else (0, 0)
         if not (falling.tokens or rate):
             return None
-        reserved, held = usage.output_tokens, usage.output_tokens
-        if self._expected.guesses(request, deployment):
+        held = reserved
+        if guessed:
             # Of a small limit, less was held than was guessed.
-            held = min(held, lease.tokens - usage.input_tokens) if falling.tokens else held
+            held = min(held, lease.tokens - asked) if falling.tokens else held
             held = min(held, (lease.nanousd - cost) // rate) if rate else held
         for charge in falling.charges:
             # A reservation larger than the whole limit was cut to it.
             if charge.quantity is Quantity.TOKENS:
-                held = min(held, charge.limit - usage.input_tokens)
+                held = min(held, charge.limit - asked)
             elif charge.quantity is Quantity.NANOUSD and rate:
                 held = min(held, (charge.limit - cost) // rate)
         if held == reserved and request.max_output_tokens is not None:

@@ -92,6 +92,9 @@ class Window:
         slot = now_ns // self._slot_ns
         if slot > self._at:
             self._advance(slot)
+        place = self._at % _RING
+        if self._ring[place]:
+            return self._last[place] + self._per_ns - now_ns
         self._expire(now_ns)
         for newest in range(self._at, self._at - _RING, -1):
             if self._ring[newest % _RING]:

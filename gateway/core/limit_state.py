@@ -48,7 +48,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     rule: LimitRule
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """How a counter stands after a call has taken its share; ``reset_s``: when all of it will be there again."""
 
     charge: Charge
@@ -94,7 +94,7 @@ class Holding(Protocol):
     """
 
     def standings(self) -> tuple[Standing, ...]:
-        """How the counters stand: each of requests, tokens and money with the least left, as a share of its limit."""
+        """How the counters stand: of requests and of tokens, the one with the least left as a share of its limit."""
         ...
 
     def extend(self, tokens: int, nanousd: int, then: Callable[[bool], None]) -> None:

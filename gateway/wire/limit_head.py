@@ -10,8 +10,15 @@ from typing import Final
 from gateway.core.exchange import Headers
 from gateway.core.limit_state import Standing
 
-# By quantity. Nobody has names for money.
-_NAMES: Final = (b"requests", b"tokens")
+# By quantity: limit, what is left, and when all of it is there again. Nobody has names for money.
+_NAMES: Final = tuple(
+    (b"x-ratelimit-limit-" + what, b"x-ratelimit-remaining-" + what, b"x-ratelimit-reset-" + what)
+    for what in (b"requests", b"tokens")
+)
+_ANTHROPICS_NAMES: Final = tuple(
+    (start + b"-limit", start + b"-remaining", start + b"-reset")
+    for start in (b"anthropic-ratelimit-requests", b"anthropic-ratelimit-tokens")
+)
 _NAMED: Final = len(_NAMES)
 _ANTHROPICS: Final = "anthropic_"
 
@@ -25,27 +32,26 @@ def limit_headers(dialect: str, standings: tuple[Standing, ...], at_us: int) -> 
         at_us: When that was so, in microseconds since 1970.
     """
     headers: Headers = {}
+    anthropics = dialect.startswith(_ANTHROPICS)
+    names = _ANTHROPICS_NAMES if anthropics else _NAMES
     for standing in standings:
-        quantity = standing.charge.quantity
-        if quantity >= _NAMED:
-            continue
-        what = _NAMES[quantity]
-        limit, left = b"%d" % standing.charge.limit, b"%d" % standing.left
-        if dialect.startswith(_ANTHROPICS):
-            start = b"anthropic-ratelimit-" + what
-            headers[start + b"-limit"] = limit
-            headers[start + b"-remaining"] = left
-            headers[start + b"-reset"] = _moment(ceil(at_us / 1e6 + standing.reset_s))
-        else:
-            headers[b"x-ratelimit-limit-" + what] = limit
-            headers[b"x-ratelimit-remaining-" + what] = left
-            headers[b"x-ratelimit-reset-" + what] = duration(standing.reset_s)
+        charge = standing.charge
+        if charge.quantity < _NAMED:
+            limit, left, reset = names[charge.quantity]
+            headers[limit] = b"%d" % charge.limit
+            headers[left] = b"%d" % standing.left
+            headers[reset] = _moment(ceil(at_us / 1e6 + standing.reset_s)) if anthropics else duration(standing.reset_s)
     return headers
+
+
+def header_lines(headers: Headers) -> bytes:
+    """Write them out; nothing of ours holds a line break."""
+    return b"".join([b"%b: %b\r\n" % item for item in headers.items()])
 
 
 def duration(seconds: float) -> bytes:
     """Write a time as OpenAI does: ``12ms``, ``1.5s``, ``6m0s``, ``24h0m0s``. Never shorter than it is."""
-    return _written(max(0, ceil(seconds * 1000)))
+    return _written(ceil(seconds * 1000)) if seconds > 0 else b"0s"
 
 
 # What a call has just taken is there again after the whole window: the same time for each call.

@@ -52,7 +52,7 @@ def test_what_was_used_before_is_counted_where_it_still_matters():
 
 def test_what_was_overdrawn_before_is_overdrawn_after():
     state = MemoryState(ManualClock())
-    (budget,) = money("a")
+    budget = charge(Quantity.TOKENS, 15, DAY)
     state.restore(budget, 500, 1.0)
     told = state.take((budget,), AMOUNTS)
     assert isinstance(told, Refusal)
