@@ -19,27 +19,42 @@ SERVER_TIME = "local clock = redis.call('TIME')\nlocal now = clock[1] * 1000000 
 # Kinds of allowances.
 SLIDING, CALENDAR, SEATS = 0, 1, 2
 # What a command is to do.
-TAKE, EXTEND, SETTLE = b"t", b"e", b"s"
+TAKE, EXTEND, SETTLE = "t", "e", "s"
 # What it answers with first.
 DONE, FULL, STALE = 1, 0, -1
 
 # KEYS: the worker's record, then one for each allowance.
-# ARGV: what to do, ticket, number (of a settlement, or of a call's extension), plan, amounts, epoch. The plan has three
-# numbers for each allowance: kind, limit, and its length, its period's end, or how long a seat is held.
+# ARGV: plan, question, epoch. The plan has three numbers for each allowance: kind, limit, and its length, its period's
+# end, or how long a seat is held. The question: what to do, ticket, number (of a settlement, or of a call's extension),
+# then an amount for each allowance.
 CALL = """
-local what, ticket, number = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local plan, amounts = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2])
+local what, ticket, number = unpack(amounts, 1, 3)
 local known = redis.call('HMGET', KEYS[1], 'epoch', 'settled', ticket)
-if known[1] ~= ARGV[6] then return cmsgpack.pack({-1}) end
-local plan, amounts = cmsgpack.unpack(ARGV[4]), cmsgpack.unpack(ARGV[5])
+if known[1] ~= ARGV[3] then return '\\145\\255' end
+amounts = {unpack(amounts, 4)}
 local count = #KEYS - 1
+-- All counters at once; of seats, and in calls of seats alone, there is nothing to get.
+local counters, stored = {}, {}
+for i = 1, count do
+  if plan[i * 3 - 2] < 2 then counters[#counters + 1] = KEYS[i + 1] end
+end
+if #counters > 0 then
+  local got, at = redis.call('MGET', unpack(counters)), 0
+  for i = 1, count do
+    if plan[i * 3 - 2] < 2 then
+      at = at + 1
+      stored[i] = got[at]
+    end
+  end
+end
 
 local function slot_of(at, length)
   return math.floor(at / math.ceil(length / 20))
 end
 
 -- A window's slots without those that have left, and the sum of the rest.
-local function window(key, length)
-  local packed = redis.call('GET', key)
+local function window(packed, length)
   if not packed then return {}, 0 end
   local all, kept, sum = cmsgpack.unpack(packed), {}, 0
   length = math.ceil(length / 20) * 20
@@ -100,11 +115,11 @@ local function look(held)
     local key, amount, slots, sum, wait, reset = KEYS[i + 1], amounts[i], nil, 0, 0, 0
     if held then amount = 0 end
     if kind == 0 then
-      slots, sum = window(key, length)
+      slots, sum = window(stored[i], length)
       if amount > limit - sum then wait = wait_for(slots, amount - (limit - sum), length) end
       if #slots > 0 then reset = slots[#slots] + math.ceil(length / 20) * 20 - now end
     elseif kind == 1 then
-      sum, reset = tonumber(redis.call('GET', key) or 0), math.max(length - now, 0)
+      sum, reset = tonumber(stored[i] or 0), math.max(length - now, 0)
       if amount > limit - sum then wait = math.max(reset, 1) end
     else
       redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
@@ -160,8 +175,8 @@ if what == 't' or what == 'e' then
   return cmsgpack.pack({1, now, unpack(told)})
 end
 
-if number <= tonumber(known[2] or 0) then return cmsgpack.pack({1}) end
-redis.call('HSET', KEYS[1], 'settled', ARGV[3])
+if number <= tonumber(known[2] or 0) then return '\\145\\001' end
+redis.call('HSET', KEYS[1], 'settled', string.format('%.0f', number))
 local lease = known[3] and cmsgpack.unpack(known[3]) or {{}}
 if known[3] then redis.call('HDEL', KEYS[1], ticket) end
 for i = 1, count do
@@ -172,10 +187,10 @@ for i = 1, count do
     local more = amounts[i]
     for k = 2, #lease do more = more - lease[k][i + 2] end
     if more ~= 0 and kind == 1 then
-      local sum = tonumber(redis.call('GET', key) or 0) + more
+      local sum = tonumber(stored[i] or 0) + more
       save_sum(key, math.max(sum, 0), length)
     elseif more ~= 0 then
-      local slots = window(key, length)
+      local slots = window(stored[i], length)
       -- What is given back was taken last first; each share leaves from where it was counted.
       for k = #lease, 2, -1 do
         local part = lease[k][i + 2]
@@ -190,7 +205,7 @@ for i = 1, count do
     end
   end
 end
-return cmsgpack.pack({1})
+return '\\145\\001'
 """
 
 # KEYS: the worker's record, all workers, the state's mark. ARGV: epoch, the worker's name, how long its record is kept

@@ -25,9 +25,10 @@ from gateway.core.limit_state import Amounts, Charge, Holding, Quantity, Refusal
 
 OnStoreError = Literal["local", "allow", "deny"]
 _MOST_PLANS = 4096
-# Words of a command beside the counters' keys: EVALSHA, digest, number of keys, record, and six arguments.
-_WORDS = 10
+# Words of a command beside the counters' keys: EVALSHA, digest, number of keys, record, and three arguments.
+_WORDS = 7
 _FOREVER_NS = 2**63
+_TOLD = (int(Quantity.REQUESTS), int(Quantity.TOKENS))
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[int]).decode
 
@@ -43,7 +44,7 @@ class Plan:
         ttl_us: How long a seat is held at most.
     """
 
-    __slots__ = ("_head", "_rules", "charges", "told", "until_ns")
+    __slots__ = ("_cuts", "_head", "_shown", "charges", "places", "told", "until_ns")
 
     def __init__(self, charges: tuple[Charge, ...], record: bytes, opening: bytes, wall_ns: int, ttl_us: int) -> None:
         self.charges = charges
@@ -66,32 +67,34 @@ class Plan:
             keys.append(key)
             rules += rule
         counted = len(keys)
-        self._head = b"*%d\r\n" % (_WORDS + counted) + opening + words_of(b"%d" % (counted + 1), record, *keys)
-        self._rules = words_of(_pack(rules))
+        words = words_of(b"%d" % (counted + 1), record, *keys, _pack(rules))
+        self._head = b"*%d\r\n" % (_WORDS + counted) + opening + words
+        # Where the amount of each counter stands in amounts, and the most there may be of it.
+        self.places = tuple(int(charge.quantity) for charge in charges)
+        self._cuts = tuple((int(charge.quantity), charge.limit) for charge in charges)
+        # Where those stand that clients are told of; nobody has names for money.
+        shown = [[at for at, place in enumerate(self.places) if place == kind] for kind in _TOLD]
+        self._shown = tuple(tuple(places) for places in shown if places)
 
-    def text(self, what: bytes, ticket: bytes, number: int, amounts: list[int]) -> bytes:
+    def text(self, what: str, ticket: str, number: int, amounts: list[int]) -> bytes:
         """Write a command, without its last word."""
-        packed, numbered = _pack(amounts), b"%d" % number
-        return b"%b$1\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n%b$%d\r\n%b\r\n" % (
-            self._head, what, len(ticket), ticket, len(numbered), numbered, self._rules, len(packed), packed,
-        )  # fmt: skip
+        question = _pack((what, ticket, number, *amounts))
+        return b"%b$%d\r\n%b\r\n" % (self._head, len(question), question)
 
     def cut(self, amounts: Amounts) -> list[int]:
         """Say what a call takes of each counter, of none more than there may be."""
         needed = (*amounts, 1)
-        return [min(needed[charge.quantity], charge.limit) for charge in self.charges]
+        return [min(needed[place], limit) for place, limit in self._cuts]
 
     def standings(self, told: list[int]) -> tuple[Standing, ...]:
-        """Make out how counters stand: of each quantity, the one with the least left."""
-        least: dict[Quantity, tuple[float, Standing]] = {}
-        for place, charge in enumerate(self.charges):
-            if charge.quantity is not Quantity.SEATS:
-                left = max(0, told[place * 2])
-                share = left / charge.limit
-                if charge.quantity not in least or share < least[charge.quantity][0]:
-                    standing = Standing(charge=charge, left=left, reset_s=told[place * 2 + 1] / 1e6)
-                    least[charge.quantity] = share, standing
-        return tuple(standing for _, standing in least.values())
+        """Make out how counters stand: of requests and of tokens, the one with the least left."""
+        standings: list[Standing] = []
+        for places in self._shown:
+            at = places[0]
+            if len(places) > 1:
+                at = min(places, key=lambda place: told[place * 2] / self.charges[place].limit)
+            standings.append(Standing(self.charges[at], max(0, told[at * 2]), told[at * 2 + 1] / 1e6))
+        return tuple(standings)
 
 
 class SharedHolding:
@@ -109,7 +112,7 @@ class SharedHolding:
     __slots__ = ("_beside", "_counted", "_number", "_open", "_plan", "_state", "_ticket", "_told")
 
     def __init__(
-        self, state: SharedState, plan: Plan, ticket: bytes, counted: list[int], told: list[int], beside: Holding | None
+        self, state: SharedState, plan: Plan, ticket: str, counted: list[int], told: list[int], beside: Holding | None
     ) -> None:
         self._state = state
         self._plan = plan
@@ -121,7 +124,7 @@ class SharedHolding:
         self._open = True
 
     def standings(self) -> tuple[Standing, ...]:
-        """How the counters stand: of each quantity, the one with the least left."""
+        """How the counters stand: of requests and of tokens, the one with the least left."""
         return self._plan.standings(self._told) if self._told else ()
 
     def extend(self, tokens: int, nanousd: int, then: Callable[[bool], None]) -> None:
@@ -130,7 +133,7 @@ class SharedHolding:
             then(self._open)
             return
         needed = (0, tokens, nanousd, 0)
-        more = [needed[charge.quantity] for charge in self._plan.charges]
+        more = [needed[place] for place in self._plan.places]
 
         def told(answer: bytes | None) -> None:
             taken = self._extended_without(tokens, nanousd) if answer is None else _unpack(answer)[0] == DONE
@@ -150,8 +153,8 @@ class SharedHolding:
                 self._beside.settle(tokens, nanousd)
             told = (None, tokens, nanousd, None)
             used = [
-                counted if (known := told[charge.quantity]) is None else known
-                for charge, counted in zip(self._plan.charges, self._counted, strict=True)
+                counted if told[place] is None else told[place]
+                for place, counted in zip(self._plan.places, self._counted, strict=True)
             ]
             self._state.settle(self._plan, self._ticket, self._counted, used)
 
@@ -211,7 +214,7 @@ class SharedState:
         """
         plan = self._plan_of(charges)
         counted = plan.cut(amounts)
-        ticket = b"%x" % next(self._tickets)
+        ticket = f"{next(self._tickets):x}"
         answer: bytes | None = None
         waiter: asyncio.Future[bytes | None] = self._loop.create_future()
 
@@ -248,7 +251,7 @@ class SharedState:
         taken = self._share.take(plan.charges, plan.told, amounts, self._link.counts.workers)
         return None if isinstance(taken, Refusal) else taken
 
-    def settle(self, plan: Plan, ticket: bytes, counted: list[int], used: list[int]) -> None:
+    def settle(self, plan: Plan, ticket: str, counted: list[int], used: list[int]) -> None:
         """Tell the store what a call used in place of what was counted for it."""
         if self._clock.unix_us() * 1000 < plan.until_ns:
             self._link.settle(plan.text(SETTLE, ticket, next(self._settled), used))
@@ -261,7 +264,7 @@ class SharedState:
         if any(excess):
             # Under a ticket that nobody has taken, all of it is counted as new.
             now = self._plan_of(plan.charges)
-            self._link.settle(now.text(SETTLE, ticket + b"+", next(self._settled), excess))
+            self._link.settle(now.text(SETTLE, ticket + "+", next(self._settled), excess))
 
     def _plan_of(self, charges: tuple[Charge, ...]) -> Plan:
         # Whoever charges keeps the same tuples; comparing them costs more than asking which one it is.
@@ -274,7 +277,7 @@ class SharedState:
         return plan
 
     def _without(
-        self, plan: Plan, amounts: Amounts, ticket: bytes, counted: list[int], *, asked: bool
+        self, plan: Plan, amounts: Amounts, ticket: str, counted: list[int], *, asked: bool
     ) -> Holding | Refusal:
         """Decide without the store, which has perhaps counted the call and not said so."""
         self._link.counts.without += 1
@@ -289,6 +292,6 @@ class SharedState:
             raise StoreUnavailable("The store of limits does not answer.")
         return SharedHolding(self, plan, ticket, counted, [], beside)
 
-    def _forget(self, plan: Plan, ticket: bytes, counted: list[int]) -> None:
+    def _forget(self, plan: Plan, ticket: str, counted: list[int]) -> None:
         """Give back what a call has perhaps taken, its request too: it was never made."""
         self._link.settle(plan.text(SETTLE, ticket, next(self._settled), [0] * len(counted)))

@@ -67,9 +67,9 @@ class Store:
         args = [epoch, name, 3_600_000, 15_000, mark, "{wb}:w:"]
         return msgspec.msgpack.decode(cast("bytes", self._worker(keys=keys, args=args)))
 
-    def call(self, what: bytes, ticket: str, number: int, amounts: list[int], epoch: int = 1) -> list[int]:
+    def call(self, what: str, ticket: str, number: int, amounts: list[int], epoch: int = 1) -> list[int]:
         plan = [number for rule in (*PLAN, SEATED) for number in rule]
-        args = [what, ticket, number, msgspec.msgpack.encode(plan), msgspec.msgpack.encode(amounts), epoch]
+        args = [msgspec.msgpack.encode(plan), msgspec.msgpack.encode([what, ticket, number, *amounts]), epoch]
         return msgspec.msgpack.decode(cast("bytes", self._call(keys=KEYS, args=args)))
 
     def everything(self) -> dict[bytes, Any]:
@@ -174,7 +174,7 @@ def test_calls_are_counted_as_a_model_counts_them_that_forgets_nothing(redis: Re
     open_: list[str] = []
     said: list[tuple[bytes, str, int, list[int]]] = []
 
-    def ask(what: bytes, ticket: str, number: int, amounts: list[int]) -> list[int]:
+    def ask(what: str, ticket: str, number: int, amounts: list[int]) -> list[int]:
         said.append((what, ticket, number, amounts))
         return store.call(what, ticket, number, amounts)
 

@@ -85,7 +85,8 @@ async def silence(server: RedisServer, worker: Worker) -> None:
 
 async def spent(worker: Worker, one: Charge = MONEY) -> int:
     """What the store has counted."""
-    one = msgspec.structs.replace(one, limit=10**6)
+    # Of money nobody is told; the same counter taken for one of tokens tells.
+    one = msgspec.structs.replace(one, limit=10**6, quantity=Quantity.TOKENS)
     held = await worker.state.take((one,), (0, 0, 0))
     assert not isinstance(held, Refusal)
     (standing,) = held.standings()

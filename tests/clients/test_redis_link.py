@@ -44,19 +44,10 @@ class Asking:
     def settle(self, ticket: str, amount: int) -> None:
         self.link.settle(self._text(SETTLE, ticket, next(self._settled), amount))
 
-    def _text(self, what: bytes, ticket: str, number: int, amount: int) -> bytes:
+    def _text(self, what: str, ticket: str, number: int, amount: int) -> bytes:
         rules = msgspec.msgpack.encode([CALENDAR, 1000, 2**51])
-        words = (
-            b"2",
-            self.link.record,
-            KEY,
-            what,
-            ticket.encode(),
-            b"%d" % number,
-            rules,
-            msgspec.msgpack.encode([amount]),
-        )
-        return b"*11\r\n" + SCRIPTS.opening + words_of(*words)
+        question = msgspec.msgpack.encode([what, ticket, number, amount])
+        return b"*8\r\n" + SCRIPTS.opening + words_of(b"2", self.link.record, KEY, rules, question)
 
 
 async def until(holds: Callable[[], object]) -> None:
@@ -181,7 +172,7 @@ def test_a_server_that_lost_all_or_its_scripts_is_told_anew_and_no_call_notices(
             assert link.counts.emptied == 1
             # Somebody has put something else where it counts: what can never be settled is dropped, others are not.
             redis.delete(KEY)
-            redis.hset(KEY.decode(), "a", "b")
+            redis.set(KEY.decode(), "no number")
             asking.settle("x", 1)
             assert await asking.take(1) is None
             redis.delete(KEY)
