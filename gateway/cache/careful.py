@@ -1,0 +1,266 @@
+"""A store of answers that may fail, made one that never does: what is late or broken has nothing and keeps nothing.
+
+::
+
+    closed ──so many failures in a row──► open ──its time is over──► one try ──answered──► closed
+                                            ▲                            │
+                                            └───────────failed───────────┘
+
+While it is open nobody asks the store at all, so that a store that is gone costs a call nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from random import SystemRandom
+from typing import Protocol, TypeVar, TypeVarTuple
+
+from gateway.clients.clock import Clock
+from gateway.core.cache_told import Kept, Survey, Wanted
+from gateway.core.cached import CachedAnswer, Lease, Selector
+from gateway.core.errors import StoreUnavailable
+
+log = logging.getLogger("weighbridge.cache")
+T = TypeVar("T")
+U = TypeVar("U")
+Asked = TypeVarTuple("Asked")
+
+FAILURES = 3
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+# Nobody waits for an answer to be put away; but a store that is stuck must be noticed.
+PUT_S = 2.0
+# Who waits for another's answer looks for it so often.
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.01, 0.1
+# So many answers may be on their way to the store; more are not kept.
+MOST_PUTS = 256
+
+
+class Shelf(Protocol):
+    """A store that says when it fails: all of it may raise :class:`StoreUnavailable`."""
+
+    @property
+    def searches(self) -> bool:
+        """Whether neighbours can be asked for."""
+        ...
+
+    async def get(self, key: bytes) -> CachedAnswer | None:
+        """Give an answer that has not expired."""
+        ...
+
+    async def put(self, answer: CachedAnswer, vector: bytes) -> int:
+        """Keep an answer; how many had to go for it, and -1 where it is not kept."""
+        ...
+
+    async def near(
+        self, partition: str, fingerprint: bytes, vector: bytes, most: int
+    ) -> list[tuple[CachedAnswer, float]]:
+        """Give the nearest, with their cosines."""
+        ...
+
+    async def remove(self, key: bytes) -> int:
+        """Forget one entry."""
+        ...
+
+    async def find(self, wanted: Wanted, most: int) -> list[Kept]:
+        """Give entries."""
+        ...
+
+    async def drop(self, wanted: Wanted, *, dry_run: bool) -> int:
+        """Forget entries, or say how many that would be."""
+        ...
+
+    async def lead(self, key: bytes, token: str, ttl_s: float) -> bool:
+        """Be the one who asks."""
+        ...
+
+    async def led(self, key: bytes) -> bool:
+        """Whether somebody is."""
+        ...
+
+    async def release(self, key: bytes, token: str) -> None:
+        """Let others ask."""
+        ...
+
+    async def state_get(self, name: str) -> bytes:
+        """Give small state."""
+        ...
+
+    async def state_put(self, name: str, data: bytes) -> None:
+        """Keep small state."""
+        ...
+
+    async def sums(self) -> tuple[int, int]:
+        """Give how many entries there are, and their bytes."""
+        ...
+
+    async def survey(self) -> Survey:
+        """Say what is there."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+
+class CarefulStore:
+    """The store that calls have, as :class:`gateway.core.cached.AnswerStore`.
+
+    Args:
+        shelf: The store itself.
+        clock: Tells the time.
+        limit_s: How long a call waits for it.
+    """
+
+    def __init__(self, shelf: Shelf, clock: Clock, limit_s: float) -> None:
+        self._shelf = shelf
+        self._clock = clock
+        self._limit_s = limit_s
+        self._failures = 0
+        self._closed_until_ns = 0
+        self._trying = False
+        self._puts = 0
+        self._random = SystemRandom()
+        self._counts: dict[str, int] = dict.fromkeys(
+            ("entries", "bytes", "hits", "misses", "evictions", "refused", "errors"), 0
+        )
+
+    @property
+    def searches(self) -> bool:
+        """Whether neighbours can be asked for."""
+        return self._shelf.searches
+
+    async def get(self, key: bytes) -> CachedAnswer | None:
+        """Give an answer that has not expired."""
+        found = await self._asked(self._shelf.get, (key,), None, self._limit_s)
+        self._counts["misses" if found is None else "hits"] += 1
+        return found
+
+    async def put(self, answer: CachedAnswer, vector: bytes = b"") -> None:
+        """Keep an answer; not where too many are on their way already."""
+        if self._puts >= MOST_PUTS:
+            self._counts["refused"] += 1
+            return
+        self._puts += 1
+        try:
+            evicted = await self._asked(self._shelf.put, (answer, vector), None, max(PUT_S, self._limit_s))
+        finally:
+            self._puts -= 1
+        if evicted is not None:
+            self._counts["evictions" if evicted >= 0 else "refused"] += abs(evicted)
+
+    async def near(
+        self, partition: str, fingerprint: bytes, vector: bytes, most: int
+    ) -> list[tuple[CachedAnswer, float]]:
+        """Give the nearest."""
+        if not self._shelf.searches:
+            return []
+        asked = (partition, fingerprint, vector, most)
+        return await self._asked(self._shelf.near, asked, None, self._limit_s) or []
+
+    async def drop(self, what: Selector, *, dry_run: bool) -> int:
+        """Forget entries."""
+        if what.key and not dry_run and what == Selector(key=what.key):
+            return await self._asked(self._shelf.remove, (what.key,), 0, PUT_S)
+        now_s = self._clock.unix_ms() // 1000
+        try:
+            return await self._shelf.drop(lambda answer: what.means(answer, now_s), dry_run=dry_run)
+        except StoreUnavailable:
+            self._counts["errors"] += 1
+            return 0
+
+    async def lead(self, key: bytes, ttl_s: float) -> Lease | None:
+        """Be the one who asks. Without the store everybody asks for themselves."""
+        token = os.urandom(8).hex()
+        leads = await self._asked(self._shelf.lead, (key, token, ttl_s), None, self._limit_s)
+        if leads is False:
+            return None
+        return _Lease(self, key, token if leads else "")
+
+    async def release(self, key: bytes, token: str) -> None:
+        """Let others ask."""
+        await self._asked(self._shelf.release, (key, token), None, self._limit_s)
+
+    async def wait(self, key: bytes, limit_s: float) -> CachedAnswer | None:
+        """Wait for what somebody else asks for."""
+        until_ns = self._clock.monotonic_ns() + round(limit_s * 1e9)
+        look_s = FIRST_LOOK_S
+        while True:
+            # In this order: who asks puts the answer first, and lets go then.
+            led = await self._asked(self._shelf.led, (key,), None, self._limit_s)
+            found = await self._asked(self._shelf.get, (key,), None, self._limit_s)
+            left_s = (until_ns - self._clock.monotonic_ns()) / 1e9
+            if found is not None or not led or left_s <= 0:
+                self._counts["misses" if found is None else "hits"] += 1
+                return found
+            await self._clock.sleep(min(look_s, left_s))
+            look_s = min(2 * look_s, LONGEST_LOOK_S)
+
+    async def state_get(self, name: str) -> bytes:
+        """Give small state."""
+        return await self._asked(self._shelf.state_get, (name,), b"", PUT_S)
+
+    async def state_put(self, name: str, data: bytes) -> None:
+        """Keep small state."""
+        await self._asked(self._shelf.state_put, (name, data), None, PUT_S)
+
+    def counts(self) -> dict[str, int]:
+        """Say how it fares."""
+        return self._counts.copy()
+
+    async def look(self) -> None:
+        """Bring ``entries`` and ``bytes`` of the counts up to date."""
+        entries, size = await self._asked(self._shelf.sums, (), (0, 0), PUT_S)
+        self._counts |= {"entries": entries, "bytes": size}
+
+    async def close(self) -> None:
+        """Let go of the store."""
+        await self._shelf.close()
+
+    async def _asked(
+        self, ask: Callable[[*Asked], Awaitable[T]], what: tuple[*Asked], otherwise: U, limit_s: float
+    ) -> T | U:
+        if self._failures >= FAILURES:
+            if self._trying or self._clock.monotonic_ns() < self._closed_until_ns:
+                return otherwise
+            self._trying = True
+        try:
+            async with asyncio.timeout(limit_s):
+                answer = await ask(*what)
+        except (StoreUnavailable, TimeoutError) as error:
+            self._note_failure(error)
+            return otherwise
+        finally:
+            self._trying = False
+        if self._failures >= FAILURES:
+            log.info("cache: the store answers again")
+        self._failures = 0
+        return answer
+
+    def _note_failure(self, error: StoreUnavailable | TimeoutError) -> None:
+        self._counts["errors"] += 1
+        self._failures += 1
+        if self._failures < FAILURES:
+            return
+        if self._failures == FAILURES:
+            said = error.public_message if isinstance(error, StoreUnavailable) else "The store is too slow."
+            log.warning("cache: %s Going on without it.", said)
+        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures - FAILURES, 10))
+        # Many workers that lost one store do not come back to it together.
+        pause_ns = round(pause_s * (0.5 + self._random.random() / 2) * 1e9)
+        self._closed_until_ns = self._clock.monotonic_ns() + pause_ns
+
+
+class _Lease:
+    def __init__(self, store: CarefulStore, key: bytes, token: str) -> None:
+        self._store = store
+        self._key = key
+        self._token = token
+
+    async def release(self) -> None:
+        """Let others ask."""
+        token, self._token = self._token, ""
+        if token:
+            await self._store.release(self._key, token)

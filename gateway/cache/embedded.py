@@ -1,0 +1,301 @@
+"""The store in the data home: one file for all workers of a machine, and in each worker what it needs at hand.
+
+Answers that were given lately are in memory, and a miss of a worker that is alone needs no disk. All else is done by
+two threads: one has the file, the other the vectors of questions (:mod:`gateway.clients.neighbour_watch`), which follow
+the file. Where usearch is not installed there are no neighbours, and everything else works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+
+from gateway.clients.answer_file import AnswerFile
+from gateway.clients.clock import Clock
+from gateway.core.cache_told import Kept, Survey, Wanted
+from gateway.core.cached import CachedAnswer
+from gateway.core.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from gateway.clients.neighbour_watch import NeighbourWatch
+
+log = logging.getLogger("weighbridge.cache")
+T = TypeVar("T")
+Asked = TypeVarTuple("Asked")
+
+HOT_BYTES = 32 << 20
+# A search waits so long for what is new at most; the rest is caught up with beside it.
+CATCH_UP_S = 0.003
+SLICE_S = 0.02
+SAVE_S, SAVE_CHANGES = 300.0, 2_000
+_MOST_HITS, _MOST_WAITING = 64, 512
+# Loaded where neighbours are asked for only: numpy and the graphs are some megabytes.
+_WATCH = "gateway.clients.neighbour_watch"
+
+
+class _Lane:
+    """A thread, and what waits for it."""
+
+    def __init__(self, name: str) -> None:
+        self._threads = ThreadPoolExecutor(1, f"cache-{name}")
+        self._waiting = 0
+
+    async def do(self, work: Callable[[*Asked], T], *what: *Asked) -> T:
+        """Have something done there.
+
+        Raises:
+            StoreUnavailable: Too much waits already.
+        """
+        if self._waiting >= _MOST_WAITING:
+            raise StoreUnavailable("The cache's disk does not keep up.")
+        self._waiting += 1
+        done = self._threads.submit(work, *what)
+        done.add_done_callback(self._less)
+        return await asyncio.wrap_future(done)
+
+    def _less(self, _done: object) -> None:
+        self._waiting -= 1
+
+    def close(self) -> None:
+        """Wait for what runs."""
+        self._threads.shutdown(cancel_futures=True)
+
+
+class _Hot:
+    """Answers at hand, the least lately used first."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._answers: OrderedDict[bytes, CachedAnswer] = OrderedDict()
+
+    def get(self, key: bytes) -> CachedAnswer | None:
+        answer = self._answers.get(key)
+        if answer is not None:
+            self._answers.move_to_end(key)
+        return answer
+
+    def put(self, answer: CachedAnswer) -> None:
+        self.drop(answer.key)
+        self._answers[answer.key] = answer
+        self._bytes += _size(answer)
+        while self._bytes > self._most_bytes:
+            _, least = self._answers.popitem(last=False)
+            self._bytes -= _size(least)
+
+    def drop(self, key: bytes) -> None:
+        answer = self._answers.pop(key, None)
+        if answer is not None:
+            self._bytes -= _size(answer)
+
+    def clear(self) -> None:
+        self._answers.clear()
+        self._bytes = 0
+
+
+def _size(answer: CachedAnswer) -> int:
+    return len(answer.body) + len(answer.question) + 1_000
+
+
+class EmbeddedShelf:
+    """The store of one worker.
+
+    Args:
+        home: The data home.
+        clock: Tells the time.
+        max_bytes: Of all entries, together.
+        max_entries: How many.
+        neighbours: Whether questions that are alike are looked for.
+    """
+
+    def __init__(self, home: Path, clock: Clock, *, max_bytes: int, max_entries: int, neighbours: bool) -> None:
+        def file() -> AnswerFile:
+            return AnswerFile(home, max_bytes=max_bytes, max_entries=max_entries, unix_s=lambda: clock.unix_ms() / 1000)
+
+        self._clock = clock
+        self._file, self._disk, self._seek = file(), _Lane("disk"), _Lane("vectors")
+        self._watch = _watch(file(), clock) if neighbours else None
+        self._hot = _Hot(min(HOT_BYTES, max_bytes))
+        self._hits: dict[bytes, int] = {}
+        self._known: set[bytes] | None = None
+        self._most_known = 2 * max_entries
+        self._put_word = self._dropped_word = b""
+        self._following: asyncio.Task[None] | None = None
+        self._saved_ns = clock.monotonic_ns()
+
+    @property
+    def searches(self) -> bool:
+        """Whether neighbours can be asked for."""
+        return self._watch is not None
+
+    async def open(self) -> None:
+        """Learn what the file has; the vectors follow beside.
+
+        Raises:
+            StoreUnavailable: It does not work now.
+        """
+        word = self._file.page().put
+        self._known, self._put_word = set(await self._disk.do(self._file.keys)), word
+        if self._watch is not None:
+            self._following = asyncio.get_running_loop().create_task(self._load(self._watch), name="cache-load")
+
+    async def get(self, key: bytes) -> CachedAnswer | None:
+        """Give an answer that has not expired."""
+        page = self._file.page()
+        if page.dropped != self._dropped_word:
+            self._hot.clear()
+            self._dropped_word = page.dropped
+        found = self._hot.get(key)
+        if found is None:
+            if self._known is not None and key not in self._known and page.put == self._put_word:
+                return None
+            found = await self._disk.do(self._file.get, key)
+            if found is None:
+                return None
+            self._hot.put(found)
+        elif found.expires_s <= self._clock.unix_ms() // 1000:
+            self._hot.drop(key)
+            return None
+        self._hits[key] = self._hits.get(key, 0) + 1
+        if len(self._hits) >= _MOST_HITS:
+            await self._note_hits()
+        return found
+
+    async def put(self, answer: CachedAnswer, vector: bytes) -> int:
+        """Keep an answer."""
+        await self._note_hits()
+        put = await self._disk.do(self._file.put, answer, vector)
+        if put is None:
+            return -1
+        # What this worker has put itself is no news; what another has is not known here until it is asked for.
+        if self._known is not None and put.before == self._put_word and len(self._known) < self._most_known:
+            self._known.add(answer.key)
+            self._put_word = put.after
+        else:
+            self._known = None
+        self._hot.drop(answer.key)
+        if vector:
+            self._follow()
+        return put.evicted
+
+    async def near(
+        self, partition: str, fingerprint: bytes, vector: bytes, most: int
+    ) -> list[tuple[CachedAnswer, float]]:
+        """Give the nearest, with their cosines."""
+        watch = self._watch
+        if watch is None:
+            return []
+
+        def work() -> tuple[bool, list[tuple[CachedAnswer, float]]]:
+            return watch.catch_up(CATCH_UP_S), watch.near(partition, fingerprint, vector, most)
+
+        whole, found = await self._seek.do(work)
+        if not whole:
+            self._follow()
+        return found
+
+    async def remove(self, key: bytes) -> int:
+        """Forget one entry, in all workers."""
+        self._hot.drop(key)
+        return await self._disk.do(self._file.remove, key)
+
+    async def find(self, wanted: Wanted, most: int) -> list[Kept]:
+        """Give entries."""
+        return await self._disk.do(self._file.find, wanted, most)
+
+    async def drop(self, wanted: Wanted, *, dry_run: bool) -> int:
+        """Forget entries, in all workers, or say how many that would be."""
+        return await self._disk.do(lambda: self._file.drop(wanted, dry_run=dry_run))
+
+    async def lead(self, key: bytes, token: str, ttl_s: float) -> bool:
+        """Be the one worker that asks."""
+        return await self._disk.do(self._file.lead, key, token, ttl_s)
+
+    async def led(self, key: bytes) -> bool:
+        """Whether somebody does."""
+        return await self._disk.do(self._file.led, key)
+
+    async def release(self, key: bytes, token: str) -> None:
+        """Let others ask."""
+        await self._disk.do(self._file.release, key, token)
+
+    async def state_get(self, name: str) -> bytes:
+        """Give small state."""
+        return await self._disk.do(self._file.state_get, name)
+
+    async def state_put(self, name: str, data: bytes) -> None:
+        """Keep small state."""
+        await self._disk.do(self._file.state_put, name, data)
+
+    async def sums(self) -> tuple[int, int]:
+        """Give how many entries there are, and their bytes."""
+        entries, size, _, _ = await self._disk.do(self._file.sums)
+        return entries, size
+
+    async def survey(self) -> Survey:
+        """Say what is there."""
+        await self._note_hits()
+        return await self._disk.do(lambda: self._file.survey(searches=self.searches))
+
+    async def close(self) -> None:
+        """Count the last hits, write graphs down, and let go."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
+        watch, self._watch = self._watch, None
+        try:
+            await self._note_hits()
+            if watch is not None:
+                await self._seek.do(watch.save, 1)
+        except StoreUnavailable:
+            log.info("cache: what was counted last is lost")
+        self._disk.close()
+        self._seek.close()
+        self._file.close()
+        if watch is not None:
+            watch.close()
+
+    async def _note_hits(self) -> None:
+        hits, self._hits = self._hits, {}
+        if hits:
+            await self._disk.do(self._file.note_hits, hits)
+
+    def _follow(self) -> None:
+        if self._watch is not None and (self._following is None or self._following.done()):
+            self._following = asyncio.get_running_loop().create_task(self._catch_up(self._watch), name="cache-follow")
+
+    async def _load(self, watch: NeighbourWatch) -> None:
+        await _tried(self._seek.do(watch.load))
+        await self._catch_up(watch)
+
+    async def _catch_up(self, watch: NeighbourWatch) -> None:
+        """In slices, so that searches have their turn in between."""
+        while await _tried(self._seek.do(watch.catch_up, SLICE_S)) is False:
+            pass
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._saved_ns > SAVE_S * 1e9:
+            self._saved_ns = now_ns
+            await _tried(self._seek.do(watch.save, SAVE_CHANGES))
+
+
+async def _tried(work: Awaitable[T]) -> T | None:
+    try:
+        return await work
+    except StoreUnavailable as error:
+        log.info("cache: %s", error.public_message)
+        return None
+
+
+def _watch(file: AnswerFile, clock: Clock) -> NeighbourWatch | None:
+    try:
+        module = import_module(_WATCH)
+    except ImportError:
+        log.warning("cache: usearch is not installed: answers are found for the very same question only")
+        return None
+    return module.NeighbourWatch(file, lambda: clock.monotonic_ns() / 1e9)
