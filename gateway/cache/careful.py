@@ -36,6 +36,8 @@ PUT_S = 2.0
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.01, 0.1
 # So many answers may be on their way to the store; more are not kept.
 MOST_PUTS = 256
+# So many entries that could not be removed are remembered, and removed as soon as the store answers again.
+MOST_OWED, _OWED_AT_ONCE = 10_000, 8
 
 
 class Shelf(Protocol):
@@ -122,6 +124,7 @@ class CarefulStore:
         self._closed_until_ns = 0
         self._trying = False
         self._puts = 0
+        self._owed: dict[bytes, None] = {}
         self._random = SystemRandom()
         self._counts: dict[str, int] = dict.fromkeys(
             ("entries", "bytes", "hits", "misses", "evictions", "refused", "errors"), 0
@@ -135,6 +138,9 @@ class CarefulStore:
     async def get(self, key: bytes) -> CachedAnswer | None:
         """Give an answer that has not expired."""
         found = await self._asked(self._shelf.get, (key,), None, self._limit_s)
+        if self._owed:
+            found = None if key in self._owed else found
+            await self._pay()
         self._counts["misses" if found is None else "hits"] += 1
         return found
 
@@ -149,6 +155,7 @@ class CarefulStore:
         finally:
             self._puts -= 1
         if evicted is not None:
+            self._owed.pop(answer.key, None)
             self._counts["evictions" if evicted >= 0 else "refused"] += abs(evicted)
 
     async def near(
@@ -158,12 +165,13 @@ class CarefulStore:
         if not self._shelf.searches:
             return []
         asked = (partition, fingerprint, vector, most)
-        return await self._asked(self._shelf.near, asked, None, self._limit_s) or []
+        found = await self._asked(self._shelf.near, asked, None, self._limit_s) or []
+        return [each for each in found if each[0].key not in self._owed] if self._owed else found
 
     async def drop(self, what: Selector, *, dry_run: bool) -> int:
         """Forget entries."""
         if what.key and not dry_run and what == Selector(key=what.key):
-            return await self._asked(self._shelf.remove, (what.key,), 0, PUT_S)
+            return await self._remove(what.key)
         now_s = self._clock.unix_ms() // 1000
         try:
             return await self._shelf.drop(lambda answer: what.means(answer, now_s), dry_run=dry_run)
@@ -218,6 +226,21 @@ class CarefulStore:
     async def close(self) -> None:
         """Let go of the store."""
         await self._shelf.close()
+
+    async def _remove(self, key: bytes) -> int:
+        removed = await self._asked(self._shelf.remove, (key,), None, PUT_S)
+        if removed is not None:
+            self._owed.pop(key, None)
+        elif len(self._owed) < MOST_OWED:
+            self._owed[key] = None
+        return removed or 0
+
+    async def _pay(self) -> None:
+        """Remove some of what could not be removed before."""
+        for key in list(self._owed)[:_OWED_AT_ONCE]:
+            if self._failures:
+                break
+            await self._remove(key)
 
     async def _asked(
         self, ask: Callable[[*Asked], Awaitable[T]], what: tuple[*Asked], otherwise: U, limit_s: float

@@ -93,11 +93,11 @@ class RedisCache:
             StoreUnavailable: It does not answer.
         """
         if self._neighbours:
-            await self._asked(self._search.probe())
+            await self._asked(self._search.probe)
 
     async def get(self, key: bytes) -> CachedAnswer | None:
         """Give an answer that has not expired."""
-        found = await self._asked(self._get(layout.LISTS, (layout.ENTRY, key.hex(), 1)))
+        found = await self._asked(self._get, layout.LISTS, (layout.ENTRY, key.hex(), 1))
         if found is None:
             return None
         answer = unpack(cast("bytes", found))
@@ -109,7 +109,7 @@ class RedisCache:
     async def put(self, answer: CachedAnswer, vector: bytes) -> int:
         """Keep an answer, in the place of one with its key."""
         data = pack(answer)
-        if vector and not (self._neighbours and await self._asked(self._search.have(len(vector) // 2))):
+        if vector and not (self._neighbours and await self._asked(self._search.have, len(vector) // 2)):
             vector = b""
         size = len(data) + len(vector) + ENTRY_BYTES
         if size > self._max_bytes:
@@ -129,7 +129,7 @@ class RedisCache:
             fields += [layout.FAMILY, group_of(answer.partition, answer.fingerprint).hex(), layout.VECTOR, vector]
         bounds = (answer.expires_s, size, worth, self._max_entries, self._max_bytes)
         arguments = (layout.ENTRY, int(self._unix_s()), answer.key.hex(), *bounds, *fields)
-        return int(await self._asked(self._put(layout.LISTS, arguments)))
+        return int(await self._asked(self._put, layout.LISTS, arguments))
 
     async def near(
         self, partition: str, fingerprint: bytes, vector: bytes, most: int
@@ -137,7 +137,7 @@ class RedisCache:
         """Give the nearest, with their cosines."""
         if not self.searches:
             return []
-        found = await self._asked(self._search.near(group_of(partition, fingerprint), vector, most))
+        found = await self._asked(self._search.near, group_of(partition, fingerprint), vector, most)
         now_s = self._unix_s()
         return [
             (answer, near)
@@ -172,23 +172,23 @@ class RedisCache:
     async def lead(self, key: bytes, token: str, ttl_s: float) -> bool:
         """Be the one gateway that asks."""
         lasts_ms = max(1, round(ttl_s * 1000))
-        return bool(await self._asked(self._redis.set(layout.LEAD + key.hex(), token, nx=True, px=lasts_ms)))
+        return bool(await self._asked(self._redis.set, layout.LEAD + key.hex(), token, nx=True, px=lasts_ms))
 
     async def led(self, key: bytes) -> bool:
         """Whether one does."""
-        return bool(await self._asked(self._redis.exists(layout.LEAD + key.hex())))
+        return bool(await self._asked(self._redis.exists, layout.LEAD + key.hex()))
 
     async def release(self, key: bytes, token: str) -> None:
         """Let others ask."""
-        await self._asked(self._release((layout.LEAD + key.hex(),), (token,)))
+        await self._asked(self._release, (layout.LEAD + key.hex(),), (token,))
 
     async def state_get(self, name: str) -> bytes:
         """Give small state."""
-        return cast("bytes | None", await self._asked(self._redis.get(layout.STATE + name))) or b""
+        return cast("bytes | None", await self._asked(self._redis.get, layout.STATE + name)) or b""
 
     async def state_put(self, name: str, data: bytes) -> None:
         """Keep small state."""
-        await self._asked(self._redis.set(layout.STATE + name, data))
+        await self._asked(self._redis.set, layout.STATE + name, data)
 
     async def sums(self) -> tuple[int, int]:
         """Give how many entries there are, and their bytes."""
@@ -204,7 +204,7 @@ class RedisCache:
                 asking.hmget(layout.ENTRY + name, fields)
             asking.hmget(layout.SIZES, names)
             asking.hmget(layout.HITS, names)
-            *rows, sizes, hits = cast("list[list[bytes | None]]", await self._asked(asking.execute()))
+            *rows, sizes, hits = cast("list[list[bytes | None]]", await self._asked(asking.execute))
             for row, size, given in zip(rows, sizes, hits, strict=True):
                 tenant, alias, model, stored, cost = ((value or b"").decode("utf-8", "replace") for value in row)
                 if stored.isdigit():
@@ -233,15 +233,15 @@ class RedisCache:
         asking = self._redis.pipeline(transaction=False)
         asking.zcount(layout.EXPIRY, f"({int(self._unix_s())}", "+inf")
         asking.hmget(layout.SUMS, ("bytes", "evictions"))
-        entries, (size, evictions) = await self._asked(asking.execute())
+        entries, (size, evictions) = await self._asked(asking.execute)
         return entries, int(size or 0), int(evictions or 0)
 
     async def _forget(self, names: list[str]) -> int:
-        return int(await self._asked(self._remove(layout.LISTS, (layout.ENTRY, *names))))
+        return int(await self._asked(self._remove, layout.LISTS, (layout.ENTRY, *names)))
 
     async def _names(self) -> AsyncIterator[list[str]]:
         """All entries, by name, in batches. What comes meanwhile may be missed, what goes is not there."""
-        known = cast("list[bytes]", await self._asked(self._redis.zrange(layout.EXPIRY, 0, -1)))
+        known = cast("list[bytes]", await self._asked(self._redis.zrange, layout.EXPIRY, 0, -1))
         for at in range(0, len(known), _BATCH):
             yield [name.decode("ascii", "replace") for name in known[at : at + _BATCH]]
 
@@ -253,7 +253,7 @@ class RedisCache:
                 asking.hmget(layout.ENTRY + name, (layout.ANSWER, layout.FAMILY))
             asking.hmget(layout.SIZES, names)
             asking.hmget(layout.HITS, names)
-            *rows, sizes, hits = cast("list[list[bytes | None]]", await self._asked(asking.execute()))
+            *rows, sizes, hits = cast("list[list[bytes | None]]", await self._asked(asking.execute))
             for name, (data, family), size, given in zip(names, rows, sizes, hits, strict=True):
                 answer = unpack(data or b"")
                 if answer is not None and answer.expires_s > now_s:
@@ -262,10 +262,10 @@ class RedisCache:
                         Kept(answer=answer, hits=int(given or 0), size_bytes=int(size or 0), vector=bool(family)),
                     )
 
-    async def _asked(self, answer: Awaitable[T]) -> T:
+    async def _asked(self, ask: Callable[..., Awaitable[T]], *what: Any, **how: Any) -> T:
         """Wait for a line and for the server; its own words may name what is not ours to show."""
         async with self._turns:
             try:
-                return await answer
+                return await ask(*what, **how)
             except (RedisError, OSError, TimeoutError) as error:
                 raise StoreUnavailable(f"Redis does not answer ({type(error).__name__}).") from None

@@ -73,7 +73,7 @@ class Neighbours:
             held = self._groups[group] = _Few(len(small))
         elif held.width != len(small):
             # Of another model: nobody looks for the old ones any more.
-            for old in held.numbers():
+            for old in list(held.numbers()):
                 self.remove(old)
             held = self._groups[group] = _Few(len(small))
         elif isinstance(held, _Few) and len(held.numbers()) >= self._few:
