@@ -19,7 +19,7 @@ from random import SystemRandom
 from typing import Protocol, TypeVar, TypeVarTuple
 
 from gateway.clients.clock import Clock
-from gateway.core.cache_told import Kept, Survey, Wanted
+from gateway.core.cache_survey import Kept, Survey, Wanted
 from gateway.core.cached import CachedAnswer, Lease, Selector
 from gateway.core.errors import StoreUnavailable
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from gateway.clients.answer_file import AnswerFile
 from gateway.clients.clock import Clock
-from gateway.core.cache_told import Kept, Survey, Wanted
+from gateway.core.cache_survey import Kept, Survey, Wanted
 from gateway.core.cached import CachedAnswer
 from gateway.core.errors import StoreUnavailable
 

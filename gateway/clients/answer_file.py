@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from gateway.clients import answer_sql as sql
 from gateway.clients.answer_database import AnswerDatabase, writing
-from gateway.core.cache_told import Kept, Survey, Tally, Wanted
+from gateway.core.cache_survey import Kept, Survey, Tally, Wanted
 from gateway.core.cached import CachedAnswer
 from gateway.core.cached_bytes import group_of, pack, unpack, worth_of
 

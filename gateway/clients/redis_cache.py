@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from gateway.clients import redis_cache_scripts as layout
 from gateway.clients.redis_line import RedisAccess
 from gateway.clients.redis_search import RedisSearch
-from gateway.core.cache_told import Kept, Survey, Tally, Wanted
+from gateway.core.cache_survey import Kept, Survey, Tally, Wanted
 from gateway.core.cached import CachedAnswer
 from gateway.core.cached_bytes import group_of, pack, unpack, worth_of
 from gateway.core.errors import StoreUnavailable

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from gateway.cache.careful import FAILURES, LONGEST_PAUSE_S, MOST_PUTS, CarefulStore
-from gateway.core.cache_told import Kept, Survey, Wanted
+from gateway.core.cache_survey import Kept, Survey, Wanted
 from gateway.core.cached import CachedAnswer, Selector
 from gateway.core.errors import StoreUnavailable
 from tests.support.answers import an_answer, key_of

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gateway.core.cache_told import Tally
+from gateway.core.cache_survey import Tally
 
 
 def test_entries_are_added_up_by_whose_they_are_the_largest_first():
