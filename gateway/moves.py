@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 from gateway.accounting.ledger import Ledger
 from gateway.core.call import Call
@@ -23,11 +24,30 @@ BROKE_OFF = "The provider's stream ended before it was whole."
 _ENDLESS = frozenset(("triton",))
 
 
+class Served(NamedTuple):
+    """A call that got its answer without anybody being asked."""
+
+    rooms: Rooms
+    call: Call
+    request: Request
+    course: Course
+    document: Any
+
+
 class Copier(Protocol):
     """Asks somebody else too, once a call has been answered; :class:`gateway.app.mirrors.Mirrors` does."""
 
     def draw(self, rooms: Rooms, call: Call, request: Request, course: Course, document: Any) -> None:
         """Decide whether a call that has its answer is one to be copied; nothing is sent before its client has it."""
+        ...
+
+    def check(self, served: Served, then: Callable[[str, bytes], None]) -> None:
+        """Decide whether a call that a kept answer was served to is to be asked as well, for comparison.
+
+        Args:
+            served: The call, which is over.
+            then: Is told what was answered, whole, and in which dialect.
+        """
         ...
 
 

@@ -44,6 +44,7 @@ class Copy(msgspec.Struct, kw_only=True):
         document: What was sent there, after them.
         real: The call's record, when that is complete.
         given: What its client got.
+        then: Is told what the other deployment answered, whole and in its dialect, where somebody wants to know.
     """
 
     to: Deployment
@@ -56,6 +57,7 @@ class Copy(msgspec.Struct, kw_only=True):
     masks: dict[str, Masked] | None
     real: ExchangeRecord
     given: Given | None = None
+    then: Callable[[str, bytes], None] | None = None
 
 
 class Held:
@@ -211,3 +213,5 @@ async def compare(copy: Copy, call: Call, record: ExchangeRecord, max_bytes: int
     else:
         made = await asyncio.to_thread(compared, record, given, copy.real, copy.given)
     record.mirrors = [made]
+    if copy.then is not None and given is not None and not record.error_code:
+        copy.then(given.dialect.name, given.whole())

@@ -28,7 +28,7 @@ from gateway.course import Course, Known
 from gateway.guards.sessions import Sessions
 from gateway.hedging import can_be_asked_twice
 from gateway.listener.drive import Carried
-from gateway.moves import Rooms
+from gateway.moves import Rooms, Served
 from gateway.pipeline import Pipeline
 from gateway.recording.journal import Capture, Filing, Journal
 from gateway.recording.likeness import given_by
@@ -40,6 +40,8 @@ from gateway.wire.bridge import bridge_to
 log = logging.getLogger("weighbridge.mirrors")
 # What has been stopped gets so long to say what it cost.
 STOP_S = 5.0
+# Calls that kept answers were served to, asked as well: where an alias would stand, and what they are called.
+_CHECKS, _CHECKS_SHOWN = "", "(cache)"
 _COMPARED = frozenset({"chat", "text_completion"})
 
 
@@ -129,6 +131,10 @@ class Mirrors:
             if rule is not None:
                 counts = self._metrics.mirror(entry.alias, f"{entry.provider}/{entry.model}")
                 self._lines[entry.alias] = Line(rule, counts, pipeline, journal)
+        semantic = settings.cache and settings.cache.semantic
+        if semantic and semantic.mode == "enforce" and semantic.compare_sample:
+            rule = MirrorRule(sample=semantic.compare_sample, concurrency=2)
+            self._lines[_CHECKS] = Line(rule, self._metrics.mirror(_CHECKS_SHOWN, "served"), pipeline, journal)
 
     @property
     def under_way(self) -> int:
@@ -153,19 +159,22 @@ class Mirrors:
         elif len(request.body) > line.rule.max_body_bytes:
             line.counts.count("too_large")
         else:
-            copy = Copy(
-                to=plan.mirror,
-                incoming=call.incoming,
-                request=request,
-                dialect=call.dialect,
-                labels=call.labels,
-                course=course,
-                document=document,
-                masks=call.masks,
-                # A call with a record is none of the ordinary ones: these have nobody who is told.
-                real=rooms.journal.record(call),
-            )
+            copy = _copy_of(Served(rooms, call, request, course, document), plan.mirror)
             trip.after = partial(self._over, line, copy)
+
+    def check(self, served: Served, then: Callable[[str, bytes], None]) -> None:
+        """Decide whether a call that a kept answer was served to is asked too: see :class:`gateway.moves.Copier`."""
+        line, course, request = self._lines.get(_CHECKS), served.course, served.request
+        if line is None or served.rooms.journal is not line.pipeline.journal or course.principal.inner:
+            return
+        if self._random.random() >= line.rule.sample:
+            return
+        if not can_be_copied(request, course.deployment):
+            line.counts.count("unfit")
+            return
+        copy = _copy_of(served, course.deployment)
+        copy.then = then
+        self._over(line, copy, served.call)
 
     def drain(self) -> None:
         """Take no more copies; those on their way go on."""
@@ -255,6 +264,22 @@ class Mirrors:
             log.error("bug: %s in a copy of a call", type(bug).__name__)
             line.counts.count("failed", int(not held.there))
         self._go_on(line)
+
+
+def _copy_of(of: Served, to: Deployment) -> Copy:
+    call = of.call
+    return Copy(
+        to=to,
+        incoming=call.incoming,
+        request=of.request,
+        dialect=call.dialect,
+        labels=call.labels,
+        course=of.course,
+        document=of.document,
+        masks=call.masks,
+        # A call with a record is none of the ordinary ones: these have nobody who is told.
+        real=of.rooms.journal.record(call),
+    )
 
 
 async def _ask(rooms: Pipeline, copy: Copy, call: Call) -> None:

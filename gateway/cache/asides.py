@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.cache.said import said_in, said_of
 from gateway.cache.semantic import Found, Question, Semantic
 from gateway.core.cached import AnswerStore, CachedAnswer, Served
 from gateway.core.record import CacheRecord
@@ -118,6 +119,16 @@ class Aside:
         found = self.found
         return None if found is None else told(found, now_s)
 
+    def checked(self, dialect: str, answer: bytes) -> None:
+        """Learn from what was answered to a call that a neighbour's answer was served to as well.
+
+        Args:
+            dialect: Of the answer.
+            answer: Whole.
+        """
+        if self.found is not None:
+            self._asides.start(self._asides.semantic.learn(self.found, said_of(dialect, answer, stream=False)))
+
     async def _look(self) -> None:
         self.found = await self._asides.semantic.look(self.question, urgent=False)
 
@@ -133,7 +144,7 @@ class Aside:
             # Whoever asks in the very same words is served all the same.
             await store.put(answer)
         if self.found is not None:
-            await semantic.learn(self.found, answer)
+            await semantic.learn(self.found, said_in(answer))
 
 
 def told(found: Found, now_s: float) -> CacheRecord:

@@ -16,7 +16,7 @@ from typing import Any
 from gateway.core.errors import ModelFailed
 
 # Longer questions are not embedded: their windows would say more of what surrounds a question than of the question.
-MOST_CHARS = 8_000
+MOST_CHARS = 4_000
 # Under way at once: a thread computes one window at a time, and guards ask as well.
 AT_ONCE = 2
 WAITING = 128

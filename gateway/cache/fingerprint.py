@@ -45,6 +45,8 @@ _USUAL = 1.0
 _NOTHING: tuple[Any, ...] = ("", [], {})
 
 Plain = Any
+# How an answer is told: as a stream, with its usage, by a later version of its dialect.
+Ways = tuple[str | bool, ...]
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,13 +63,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     language: str = ""
 
 
-def asked_by(chat: ChatRequest, partition: str, policy_revision: str) -> Asked | None:
+def asked_by(chat: ChatRequest, partition: str, policy_revision: str, ways: Ways = ()) -> Asked | None:
     """Take a request apart.
 
     Args:
         chat: As admitted.
         partition: Whose it is and where it goes: tenant, scope, alias and family of the deployment.
         policy_revision: The rules that it was admitted by.
+        ways: In which its answer is told, where one told in another cannot do.
 
     Returns:
         ``None`` where an answer in other words cannot do: the last turn is not a user's own words, goes on with an
@@ -84,7 +87,7 @@ def asked_by(chat: ChatRequest, partition: str, policy_revision: str) -> Asked |
     own = detect(text)
     language = own[0] if own else _language_of(earlier)
     try:
-        data = _dump(_told(chat, earlier, beside, (partition, policy_revision, language or _script(text))))
+        data = _dump(_told(chat, earlier, beside, (partition, policy_revision, language or _script(text), ways)))
     except orjson.JSONEncodeError:
         # Nested too deeply to be read alike by everybody.
         return None
@@ -92,14 +95,15 @@ def asked_by(chat: ChatRequest, partition: str, policy_revision: str) -> Asked |
 
 
 def _told(
-    chat: ChatRequest, earlier: list[Turn], beside: Sequence[Part], given: tuple[str, str, str]
+    chat: ChatRequest, earlier: list[Turn], beside: Sequence[Part], given: tuple[str, str, str, Ways]
 ) -> dict[str, Plain]:
-    partition, revision, language = given
+    partition, revision, language, ways = given
     return {
         "format": FORMAT,
         "partition": partition,
         "revision": revision,
         "language": language,
+        "ways": ways,
         "turns": _turns(earlier),
         "beside": [_part(part, {}) for part in beside],
         "name": chat.turns[-1].name,

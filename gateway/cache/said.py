@@ -29,16 +29,21 @@ class Said(msgspec.Struct, frozen=True):
 
 
 def said_in(answer: CachedAnswer) -> Said | None:
+    """Read a kept answer; see :func:`said_of`."""
+    return said_of(answer.dialect, answer.body, stream=answer.stream)
+
+
+def said_of(dialect: str, body: bytes, *, stream: bool) -> Said | None:
     """Read an answer; ``None`` where its dialect is none of conversations, or it cannot be read."""
-    codec = CODECS.get(answer.dialect)
+    codec = CODECS.get(dialect)
     if codec is None:
         return None
     try:
-        if not answer.stream:
-            return _whole(codec.read_answer(orjson.loads(answer.body)))
-        cut, reader = splitter(FRAMES if answer.dialect == _FRAMED else EVENTS), codec.reader()
+        if not stream:
+            return _whole(codec.read_answer(orjson.loads(body)))
+        cut, reader = splitter(FRAMES if dialect == _FRAMED else EVENTS), codec.reader()
         events: list[ChatEvent] = []
-        for piece in cut.feed(answer.body):
+        for piece in cut.feed(body):
             events += reader.feed(piece)
         if rest := cut.rest():
             events += reader.feed(rest)

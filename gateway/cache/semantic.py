@@ -20,8 +20,8 @@ import msgspec
 
 from gateway.cache.agreement import Agreement
 from gateway.cache.embedding import Embedding
-from gateway.cache.fingerprint import Asked, asked_by
-from gateway.cache.said import said_in
+from gateway.cache.fingerprint import Asked, Ways, asked_by
+from gateway.cache.said import Said, said_in
 from gateway.core.cache_rules import SemanticRule
 from gateway.core.cached import AnswerStore, CachedAnswer
 from gateway.core.chat import ChatRequest
@@ -158,9 +158,16 @@ class Semantic:
         self.counts: Counter[str] = Counter()
         self.learnt: Learnt | None = None
 
-    def question(self, chat: ChatRequest, partition: str, revision: str) -> Question | None:
-        """Take a request as a question; ``None`` where it is none that another's answer could do for."""
-        asked = asked_by(chat, partition, revision)
+    def question(self, chat: ChatRequest, partition: str, revision: str, ways: Ways = ()) -> Question | None:
+        """Take a request as a question; ``None`` where it is none that another's answer could do for.
+
+        Args:
+            chat: As admitted.
+            partition: Whose it is.
+            revision: Of the rules that it was admitted by.
+            ways: In which its answer is told, where one told in another cannot do.
+        """
+        asked = asked_by(chat, partition, revision, ways)
         if asked is None:
             self.counts["unfit"] += 1
             return None
@@ -203,14 +210,14 @@ class Semantic:
         """Note that there is something under a question's fingerprint now."""
         self._know(question.asked.fingerprint)
 
-    async def learn(self, found: Found, came: CachedAnswer) -> bool | None:
+    async def learn(self, found: Found, came: Said | None) -> bool | None:
         """Compare the answer that a neighbour has with the one that came; whether it served.
 
         One that a guard has turned back teaches nothing: it is never served.
         """
         if found.says == "guards":
             return None
-        right = await self._agreement.same(said_in(found.answer), said_in(came))
+        right = await self._agreement.same(said_in(found.answer), came)
         self.counts["untold" if right is None else "right" if right else "wrong"] += 1
         if right is not None:
             self._promise.note(found.answer.partition, found.chance, right=right)

@@ -38,6 +38,10 @@ class Given(msgspec.Struct, frozen=True):
         """How many bytes there are to read."""
         return len(self.answer) + sum(map(len, self.kept))
 
+    def whole(self) -> bytes:
+        """Return it as a whole answer, however it came."""
+        return self.answer or self.dialect.stream_transcript(list(self.kept))
+
 
 class Said(msgspec.Struct, frozen=True):
     """What an answer says."""
@@ -105,7 +109,7 @@ def _said(given: Given | None) -> Said | None:
     if given is None:
         return None
     try:
-        document: Any = orjson.loads(given.answer or given.dialect.stream_transcript(list(given.kept)))
+        document: Any = orjson.loads(given.whole())
     except orjson.JSONDecodeError:
         return None
     texts: list[str] = []

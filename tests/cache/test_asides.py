@@ -91,6 +91,20 @@ async def test_what_was_looked_for_first_and_did_not_serve_is_learnt_from_too() 
 
 
 @on_loop
+async def test_what_a_hit_is_checked_against_teaches_as_well() -> None:
+    rig = Rig()
+    made = await rig.keep(PASSWORD, answer="like this")
+    asides, aside = begun(rig, "please " + PASSWORD)
+    aside.checked("openai_chat", made.body)
+    assert asides.under_way == 0
+    assert await aside.first() is not None
+    aside.checked("openai_chat", made.body)
+    aside.checked("openai_chat", kept("otherwise").body)
+    await done(asides)
+    assert sorted(rig.promise.noted) == [("p", 0.93, False), ("p", 0.93, True)]
+
+
+@on_loop
 async def test_without_an_embedding_an_answer_is_stored_for_the_very_same_question_alone() -> None:
     rig = Rig()
     rig.broken = True

@@ -159,6 +159,13 @@ def test_whose_call_it_is_and_which_rules_admitted_it_tell_requests_apart() -> N
     assert len({mine, known(OPENAI, partition="bb" * 16).fingerprint, known(OPENAI, revision="r2").fingerprint}) == 3
 
 
+def test_an_answer_that_was_told_in_another_way_is_none() -> None:
+    ways = ((), (True,), (False,), (True, "beta"))
+    chat = CODECS["openai_chat"].read_request(OPENAI, "/")
+    found = [asked_by(chat, PARTITION, REVISION, each) for each in ways]
+    assert len({each.fingerprint for each in found if each}) == len(ways)
+
+
 def test_the_order_of_turns_and_of_stop_words_is_told_apart_as_far_as_it_means_something() -> None:
     swapped = changed(lambda d: d["messages"].insert(1, d["messages"].pop(4)))
     assert known(swapped).fingerprint != known(OPENAI).fingerprint

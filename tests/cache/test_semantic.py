@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from gateway.cache import semantic as module
+from gateway.cache.said import Said
 from gateway.core.chat import ChatRequest, Turn
 from tests.support.kept_answers import kept
 from tests.support.on_loop import on_loop
@@ -147,9 +148,9 @@ async def test_what_came_teaches_whether_the_neighbour_would_have_served() -> No
     rig.promise.least = 0.95
     found = await rig.semantic.look(rig.asked("please how do i reset my password"), urgent=False)
     assert found is not None
-    assert await rig.semantic.learn(found, kept("Open a account.")) is True
-    assert await rig.semantic.learn(found, kept("weather oslo")) is False
-    assert await rig.semantic.learn(found, kept("what", body=b"no answer")) is None
+    assert await rig.semantic.learn(found, Said("Open a account.")) is True
+    assert await rig.semantic.learn(found, Said("weather oslo")) is False
+    assert await rig.semantic.learn(found, None) is None
     assert rig.promise.noted == told.noted == [("p", 0.93, True), ("p", 0.93, False)]
     assert rig.semantic.counts == {"promise": 1, "right": 1, "wrong": 1, "untold": 1}
 
@@ -160,7 +161,7 @@ async def test_what_a_guard_has_turned_back_teaches_nothing() -> None:
     await rig.keep("how do i open a account 5")
     found = await rig.semantic.look(rig.asked("how do i open a account 7"), urgent=False)
     assert found is not None
-    assert await rig.semantic.learn(found, kept("yes")) is None
+    assert await rig.semantic.learn(found, Said("yes")) is None
     assert rig.promise.noted == []
 
 
