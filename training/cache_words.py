@@ -1,4 +1,4 @@
-"""Makes the words that the cache knows: irregular forms, words that mean the same, opposites: ``python -m training.cache_words``.
+"""Makes the words that the cache knows, with forms, synonyms and opposites: ``python -m training.cache_words``.
 
 All of it comes out of WordNet 3.0, as one pinned archive brings it. A word means the same as another where they share a
 sense that is a usual one of both: "purchase" is what "buy" mostly is, "corrupt" is not.
@@ -69,7 +69,8 @@ def _senses(part: str, data: bytes) -> Iterator[_Sense]:
         for number in range(int(fields[at])):
             sign, offset, _, places = fields[at + 1 + 4 * number : at + 5 + 4 * number]
             if sign == "!":
-                pointers.append((fields[0], int(places[:2], 16), offset, int(places[2:], 16)))
+                own, its = divmod(int(places, 16), 256)
+                pointers.append((fields[0], own, offset, its))
     opposites: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for own, place, other, its in pointers:
         if place and its:
