@@ -41,12 +41,13 @@ class Copier(Protocol):
         """Decide whether a call that has its answer is one to be copied; nothing is sent before its client has it."""
         ...
 
-    def check(self, served: Served, then: Callable[[str, bytes], None]) -> None:
+    def check(self, served: Served, then: Callable[[str, bytes], None], *, always: bool = False) -> None:
         """Decide whether a call that a kept answer was served to is to be asked as well, for comparison.
 
         Args:
             served: The call, which is over.
             then: Is told what was answered, whole, and in which dialect.
+            always: It is to be, whatever share of such calls usually is.
         """
         ...
 

@@ -132,7 +132,7 @@ class Mirrors:
                 counts = self._metrics.mirror(entry.alias, f"{entry.provider}/{entry.model}")
                 self._lines[entry.alias] = Line(rule, counts, pipeline, journal)
         semantic = settings.cache and settings.cache.semantic
-        if semantic and semantic.mode == "enforce" and semantic.compare_sample:
+        if semantic and semantic.mode == "enforce":
             rule = MirrorRule(sample=semantic.compare_sample, concurrency=2)
             self._lines[_CHECKS] = Line(rule, self._metrics.mirror(_CHECKS_SHOWN, "served"), pipeline, journal)
 
@@ -162,12 +162,12 @@ class Mirrors:
             copy = _copy_of(Served(rooms, call, request, course, document), plan.mirror)
             trip.after = partial(self._over, line, copy)
 
-    def check(self, served: Served, then: Callable[[str, bytes], None]) -> None:
+    def check(self, served: Served, then: Callable[[str, bytes], None], *, always: bool = False) -> None:
         """Decide whether a call that a kept answer was served to is asked too: see :class:`gateway.moves.Copier`."""
         line, course, request = self._lines.get(_CHECKS), served.course, served.request
         if line is None or served.rooms.journal is not line.pipeline.journal or course.principal.inner:
             return
-        if self._random.random() >= line.rule.sample:
+        if not always and self._random.random() >= line.rule.sample:
             return
         if not can_be_copied(request, course.deployment):
             line.counts.count("unfit")

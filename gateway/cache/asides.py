@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -80,12 +80,14 @@ class Aside:
     Args:
         asides: Owns the work.
         question: The call's.
+        note: Is told of the best neighbour, where that does not serve.
     """
 
-    __slots__ = ("_asides", "_looking", "found", "question")
+    __slots__ = ("_asides", "_looking", "_note", "found", "question")
 
-    def __init__(self, asides: Asides, question: Question) -> None:
+    def __init__(self, asides: Asides, question: Question, note: Callable[[Found], None] | None = None) -> None:
         self._asides = asides
+        self._note = note
         self.question = question
         self._looking: asyncio.Task[Any] | None = None
         # The best neighbour, once it is known.
@@ -97,7 +99,10 @@ class Aside:
         if not semantic.goes_first(self.question):
             return None
         self.found = found = await semantic.look(self.question, urgent=True)
-        if found is None or found.says != "hit":
+        if found is None:
+            return None
+        if found.says != "hit":
+            self._noted(found)
             return None
         return Served(answer=found.answer, how="hit-semantic", similarity=found.similarity, chance=found.chance)
 
@@ -110,15 +115,6 @@ class Aside:
         """Store what came, with its embedding, and learn from it; false where that cannot be done now."""
         return self._asides.start(self._keep(answer)) is not None
 
-    def told(self, now_s: float) -> CacheRecord | None:
-        """What the trace tells of a neighbour that did not serve, or would have; nothing while it is being looked for.
-
-        Args:
-            now_s: Unix time.
-        """
-        found = self.found
-        return None if found is None else told(found, now_s)
-
     def checked(self, dialect: str, answer: bytes) -> None:
         """Learn from what was answered to a call that a neighbour's answer was served to as well.
 
@@ -130,7 +126,13 @@ class Aside:
             self._asides.start(self._asides.semantic.learn(self.found, said_of(dialect, answer, stream=False)))
 
     async def _look(self) -> None:
-        self.found = await self._asides.semantic.look(self.question, urgent=False)
+        self.found = found = await self._asides.semantic.look(self.question, urgent=False)
+        if found is not None:
+            self._noted(found)
+
+    def _noted(self, found: Found) -> None:
+        if self._note is not None:
+            self._note(found)
 
     async def _keep(self, answer: CachedAnswer) -> None:
         semantic, store, question = self._asides.semantic, self._asides.store, self.question
@@ -148,7 +150,12 @@ class Aside:
 
 
 def told(found: Found, now_s: float) -> CacheRecord:
-    """Put on record what a neighbour is, and what would have become of the call by it."""
+    """Say for the record what a neighbour is, and what would have become of the call by it.
+
+    Args:
+        found: It did not serve, or would have.
+        now_s: Unix time.
+    """
     answer = found.answer
     return CacheRecord(
         origin=answer.exchange_id,

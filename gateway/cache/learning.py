@@ -35,8 +35,8 @@ class Remembered(Promising, Protocol):
         """All that was learnt."""
         ...
 
-    def load(self, data: bytes) -> None:
-        """Go on from what was learnt; what cannot be read is nothing."""
+    def load(self, data: bytes) -> bool:
+        """Go on from what was learnt; whether it could be read."""
         ...
 
 
@@ -80,8 +80,8 @@ class Learning:
         """Go on from what was learnt before."""
         kept = await asyncio.to_thread(self._read)
         data = kept.promise if kept else await self._store.state_get(_STATE)
-        if data:
-            self._promise.load(data)
+        if data and not self._promise.load(data):
+            log.warning("cache: what was learnt cannot be read; it is learnt anew")
         self._pupil = await asyncio.to_thread(Pupil, self._run_dir, self._name, kept.place if kept else None)
 
     def learnt(self, partition: str, chance: float, *, right: bool) -> None:

@@ -28,6 +28,8 @@ from gateway.core.chat import ChatRequest
 
 # So many of the nearest are weighed.
 NEIGHBOURS = 4
+# What is farther away is another question, whatever its facts are.
+LEAST_COSINE = 0.7
 # A call that waits for a neighbour goes on without one after this time.
 LOOK_S = 0.25
 # Fingerprints under which this process knows something to be kept; 100 bytes each.
@@ -68,6 +70,10 @@ class Promising(Protocol):
 
     def allows(self, partition: str, chance: float) -> bool:
         """Whether an answer may be served that serves with this chance."""
+        ...
+
+    def careful(self, partition: str) -> bool:
+        """Whether every hit should be compared now, not only a sample."""
         ...
 
     def note(self, partition: str, chance: float, *, right: bool) -> None:
@@ -181,6 +187,10 @@ class Semantic:
             and self._promise.allows(question.partition, 1.0)
         )
 
+    def doubts(self, question: Question) -> bool:
+        """Whether whatever is served to questions like this one is to be compared, not only a sample."""
+        return self._promise.careful(question.partition)
+
     async def look(self, question: Question, *, urgent: bool) -> Found | None:
         """Find the best neighbour of a question.
 
@@ -245,7 +255,7 @@ class Semantic:
             question.asked.fingerprint,
             question.revision,
         )
-        if not same or cosine < self.rule.threshold or self._now_s() - answer.stored_s >= self.rule.ttl_s:
+        if not same or cosine < LEAST_COSINE or self._now_s() - answer.stored_s >= self.rule.ttl_s:
             return None
         verdict = self._judge.compare(question.facts, answer.question, cosine)
         if verdict is None:

@@ -41,7 +41,7 @@ class SemanticRule(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         mode: ``shadow`` records what would have been served, and serves nothing.
-        threshold: The least cosine at which another question is looked at.
+        threshold: How sure it must be that an answer serves, before anything is learnt of those that were served.
         ttl_s: How long an answer is one to other questions.
         scope: Who shares answers; see :class:`ExactRule`.
         answer_guards: What must agree in both questions.
@@ -51,7 +51,7 @@ class SemanticRule(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     mode: SemanticMode = "enforce"
-    threshold: float = 0.8
+    threshold: float = 0.95
     ttl_s: float = 86_400.0
     scope: Scope = "team"
     answer_guards: tuple[AnswerGuard, ...] = ANSWER_GUARDS

@@ -36,7 +36,7 @@ class Noting:
         rooms.journal.record(call)
         self.served.append(Served(rooms, call, request, course, document))
 
-    def check(self, served: Served, then: Any) -> None:
+    def check(self, served: Served, then: Any, *, always: bool = False) -> None:
         raise AssertionError("nobody was served from anywhere")
 
 
@@ -81,6 +81,11 @@ def test_calls_are_not_asked_too_where_nobody_wants_that(settings: Settings, how
         rooms.mirrors.check(noting.served[0], lambda _dialect, _body: None)
         await rooms.quiet()
         assert rooms.hosts == ["p"]
+        if "sample" in how:
+            rooms.mirrors.check(noting.served[0], lambda _dialect, _body: None, always=True)
+            await settled(lambda: rooms.hosts == ["p", "p"])
+            GOOD(rooms.wires[1].sink)
+            await rooms.quiet()
 
     run(test)
 

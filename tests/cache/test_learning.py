@@ -30,8 +30,12 @@ class Promise:
     def dump(self) -> bytes:
         return msgspec.msgpack.encode(self.noted)
 
-    def load(self, data: bytes) -> None:
+    def load(self, data: bytes) -> bool:
         self.noted = msgspec.msgpack.decode(data, type=list[Noted])
+        return True
+
+    def careful(self, partition: str) -> bool:
+        return False
 
 
 async def started(
