@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -55,26 +54,18 @@ class Learning:
         index: The worker's number.
         promise: What learns.
         store: Where answers are, and what was learnt by somebody.
-        sleep: Waits for some seconds.
     """
 
-    def __init__(
-        self,
-        home: Path,
-        index: int,
-        promise: Remembered,
-        store: AnswerStore,
-        sleep: Callable[[float], Awaitable[None]],
-    ) -> None:
+    def __init__(self, home: Path, index: int, promise: Remembered, store: AnswerStore) -> None:
         self._name = f"worker-{index}"
         self._run_dir = home / "run"
         self._path = home / f"cache.promise-{index}.state"
         self._promise = promise
         self._store = store
-        self._sleep = sleep
         self._untold: deque[Lesson] = deque(maxlen=MOST_UNTOLD)
         self._pupil: Pupil | None = None
         self._changed = False
+        self._turns = 0
 
     async def load(self) -> None:
         """Go on from what was learnt before."""
@@ -89,16 +80,13 @@ class Learning:
         self._changed = True
         self._untold.append(Lesson(partition=partition, chance=chance, right=right, by=self._name))
 
-    async def run(self) -> None:
-        """Hear and tell, until it is cancelled."""
-        waited_s = 0.0
-        while True:
-            await self._sleep(HEAR_S)
-            waited_s += HEAR_S
-            await self.exchange()
-            if waited_s >= SAVE_S:
-                waited_s = 0.0
-                await self.save()
+    async def turn(self) -> None:
+        """Hear and tell, and now and then write down; to be done every :data:`HEAR_S`."""
+        await self.exchange()
+        self._turns += 1
+        if self._turns * HEAR_S >= SAVE_S:
+            self._turns = 0
+            await self.save()
 
     async def exchange(self) -> None:
         """Tell others what is new, and learn what is new to us."""

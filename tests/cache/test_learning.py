@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -38,15 +35,10 @@ class Promise:
         return False
 
 
-async def started(
-    home: Path,
-    index: int = 0,
-    store: ListedAnswers | None = None,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> tuple[Learning, Promise]:
+async def started(home: Path, index: int = 0, store: ListedAnswers | None = None) -> tuple[Learning, Promise]:
     (home / "run").mkdir(parents=True, exist_ok=True)
     promise = Promise()
-    learning = Learning(home, index, promise, store or ListedAnswers(), sleep)
+    learning = Learning(home, index, promise, store or ListedAnswers())
     await learning.load()
     return learning, promise
 
@@ -106,24 +98,15 @@ async def test_an_answer_that_people_call_wrong_is_given_to_nobody_again(tmp_pat
 
 
 @on_loop
-async def test_it_goes_on_until_it_is_ended_and_writes_down_now_and_then(tmp_path: Path) -> None:
-    slept: list[float] = []
+async def test_what_is_new_is_written_down_now_and_then(tmp_path: Path) -> None:
     store = ListedAnswers()
-
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        if len(slept) > SAVE_S / HEAR_S:
-            await asyncio.Event().wait()
-
-    learning, _ = await started(tmp_path, store=store, sleep=sleep)
+    learning, _ = await started(tmp_path, store=store)
     learning.learnt("p", 0.9, right=True)
-    task = asyncio.ensure_future(learning.run())
-    while not store.states:
-        await asyncio.sleep(0.001)
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
-    assert set(slept) == {HEAR_S}
+    for _ in range(int(SAVE_S / HEAR_S) - 1):
+        await learning.turn()
+    assert store.states == {}
+    await learning.turn()
+    assert list(store.states) == ["promise"]
     assert files(tmp_path) == ["cache.promise-0.state", "run"]
 
 
