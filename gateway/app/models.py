@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.config.environment import Options, Outside
 from gateway.config.settings import ModelRunner, Settings
-from gateway.core.errors import Misconfigured
+from gateway.core.errors import Misconfigured, ModelFailed
 from gateway.guards.models.scoring import Backend, Score, Scorer
 from gateway.plugin.guard import About
 
@@ -52,6 +52,16 @@ class Models:
         if found is None:
             found = self._loaded[name] = self._load(name)
         return found
+
+    async def embed(self, texts: Sequence[str]) -> Any:
+        """Embed texts by the model that scorers ask: ``float32[n_texts, 384]``, at unit length.
+
+        Raises:
+            ModelFailed: The model cannot run here, took too long or broke down.
+        """
+        if not isinstance(self._load, Loading):
+            raise ModelFailed("There is no model that embeds.")
+        return await self._load.embed(texts)
 
     def fresh(self) -> Models:
         """The same models for another loop."""
@@ -148,8 +158,21 @@ class Loading:
 
     def __call__(self, name: str) -> Scorer:
         """Make a model; raises as :meth:`Models.get`."""
+        return self._opened().scorer(name)
+
+    async def embed(self, texts: Sequence[str]) -> Any:
+        """Embed texts; see :meth:`Models.embed`."""
+        try:
+            embedder = self._opened().embedder
+        except ImportError:
+            raise ModelFailed(f"Models need the extra [models]: {_EXTRA}.") from None
+        except Misconfigured as error:
+            raise ModelFailed(error.public_message) from None
+        return await embedder.embed(texts)
+
+    def _opened(self) -> Any:
         if self._loader is None:
             loading = import_module(_LOADING)
             self._backend = loading.open_backend(self._home, self._runner)
             self._loader = loading.Loader(self._backend, self._home)
-        return self._loader.scorer(name)
+        return self._loader

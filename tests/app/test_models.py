@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gateway.app.models import Door, Models
-from gateway.core.errors import Misconfigured
+from gateway.app.models import Door, Loading, Models
+from gateway.config.settings import ModelRunner
+from gateway.core.errors import Misconfigured, ModelFailed
 from gateway.guards.models.scoring import Scorer
 from gateway.plugin.guard import About
+from tests.support.models import built_home
 from tests.support.scorers import Room, WordScorer
 
 
@@ -50,3 +54,32 @@ def test_where_models_cannot_run_none_is_given() -> None:
 
     with pytest.raises(Misconfigured, match="no extra"):
         Door(Models(lambda name: WordScorer(name, {}), missing)).scorer("injection")
+
+
+def test_texts_are_embedded_by_the_model_of_the_data_home() -> None:
+    models = Models(Loading(built_home(), ModelRunner()))
+
+    async def embed() -> Any:
+        try:
+            return await models.embed(["How do I reset my password?", "How can I set a new password?", "It rains."])
+        finally:
+            await models.close()
+
+    same, alike, other = asyncio.run(embed())
+    assert same @ same == pytest.approx(1, abs=1e-5)
+    assert same @ alike > 0.7
+    assert same @ other < 0.3
+
+
+def test_who_has_no_model_cannot_embed_and_says_why(tmp_path: Path) -> None:
+    async def embed(models: Models) -> str:
+        try:
+            await models.embed(["hello"])
+        except ModelFailed as failed:
+            return failed.public_message
+        finally:
+            await models.close()
+        return ""
+
+    assert "weighbridge models build" in asyncio.run(embed(Models(Loading(tmp_path, ModelRunner()))))
+    assert asyncio.run(embed(Models(Room()))) == "There is no model that embeds."
