@@ -9,33 +9,44 @@ https://docs.claude.com/en/docs/agents-and-tools/tool-use/overview#pricing (Anth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
-import orjson
 
+from gateway.accounting.chat_frames import Frame, frame_of
 from gateway.accounting.image_tokens import image_tokens
+from gateway.accounting.json_text import bare, compact, dense, parsed, spaced
 from gateway.accounting.tool_text import tool_text
 from gateway.clients.image_size import image_size
-from gateway.core.chat import ChatRequest, Media, Reasoning, Refusal, Text, Tool, ToolCall, ToolResult, Turn
+from gateway.core.chat import (
+    ChatRequest,
+    Media,
+    OutputFormat,
+    Reasoning,
+    Refusal,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
 from gateway.wire.shapes import is_array, is_object
 
 Vendor = Literal["openai", "anthropic", "gemini", "other"]
 
-# Around each message: its two marks and its role. In front of the answer: its own marks.
+# Around each message: its two marks and its role. The rest is told by gateway.accounting.chat_frames.
 _MESSAGE = 4
-_PRIMING = 3
 _NAME = 1
-_TOOLS = 9
-# Instructions of the caller and the tools stand in one message.
-_TOOLS_AND_SYSTEM = -4
-_CALL = 5
-_LEGACY_CALL = 3
+_INSTRUCTIONS = frozenset(("system", "developer"))
+_LEGACY_CALL = 7
 _LEGACY_RESULT = 3
-_CALLS = 18
 _ONE_OF_RESULTS = 6
-_CHOSEN, _LEGACY_CHOSEN, _NO_TOOL = 7, 4, 1
+_RESULT_OF_JSON = 1
+_LEGACY_CHOSEN = 4
+_DESCRIPTION = 3
+# Characters of a sealed thought that are not text; of the others, six and a half make a token.
+_SEAL, _SEALED_HALVES = 650, 13
 # Anthropic's own prompt, in front of tools: when the model may use them, and when it must.
 _MAY_USE, _MUST_USE = 346, 313
 
@@ -75,26 +86,32 @@ def to_count(chat: ChatRequest, vendor: Vendor, model: str, *, legacy: bool = Fa
         model: As the provider knows it; images cost differently from one to the other.
         legacy: Its tools came as ``functions``.
     """
-    counted = Counted(around=_PRIMING)
+    frame = frame_of(model, chat.dialect)
+    counted = Counted(around=frame.priming)
     together: frozenset[str] = frozenset()
     named = any(tool.name for tool in chat.tools)
-    padded = not named
-    for turn in chat.turns:
+    # What a model thought before somebody spoke again is not shown to it any more.
+    asked = max((number for number, turn in enumerate(chat.turns) if turn.role == "user"), default=-1)
+    wanted = chat.format if vendor == "openai" and chat.format is not None and chat.format.kind == "schema" else None
+    padded = not ((named or wanted is not None) and frame.together)
+    for number, turn in enumerate(chat.turns):
         calls = [part for part in turn.parts if isinstance(part, ToolCall)]
-        _count_texts(counted, turn, vendor, model, end="" if padded or turn.role != "system" else "\n")
-        padded = padded or turn.role == "system"
+        _count_texts(counted, turn, vendor, model, end="" if padded or turn.role not in _INSTRUCTIONS else "\n")
+        padded = padded or turn.role in _INSTRUCTIONS
+        if number > asked:
+            counted.around += sum(_sealed(part) for part in turn.parts if isinstance(part, Reasoning))
         if len(calls) > 1 and not legacy:
             together |= {call.id for call in calls}
-            _count_calls(counted, calls)
+            _count_calls(counted, calls, frame)
         else:
-            for call in calls:
-                counted.texts += (call.name if legacy else f"functions.{call.name}", call.arguments)
-                counted.around += _LEGACY_CALL + _MESSAGE if legacy else _CALL
+            _count_call(counted, calls, frame, legacy=legacy)
         for part in turn.parts:
             if isinstance(part, ToolResult):
                 _count_result(counted, part, legacy=legacy, together=part.call_id in together)
     if named:
-        _count_tools(counted, chat, vendor, legacy=legacy)
+        _count_tools(counted, chat, vendor, frame, legacy=legacy)
+    if wanted is not None:
+        _count_format(counted, chat, wanted, frame)
     return counted
 
 
@@ -122,15 +139,22 @@ def _count_texts(counted: Counted, turn: Turn, vendor: Vendor, model: str, end: 
         counted.texts[-1] += end
     if turn.name:
         counted.texts.append(turn.name)
-        counted.around += _NAME
+        # A name that says no more than the role stands in its place.
+        counted.around += _NAME if turn.name != turn.role else 0
     for each in media:
         _count_media(counted, each, vendor, model)
 
 
 def _said(turn: Turn) -> Iterator[str]:
     for part in turn.parts:
-        if isinstance(part, Text | Refusal | Reasoning):
+        # Of a thought with a seal or a name, its text is a summary for people.
+        if isinstance(part, Text | Refusal) or (isinstance(part, Reasoning) and not (part.encrypted or part.id)):
             yield part.text
+
+
+def _sealed(thought: Reasoning) -> int:
+    """Tokens of a thought that only its provider can read, by its length."""
+    return max(0, len(thought.encrypted) - _SEAL) * 2 // _SEALED_HALVES
 
 
 def _count_media(counted: Counted, media: Media, vendor: Vendor, model: str) -> None:
@@ -140,64 +164,73 @@ def _count_media(counted: Counted, media: Media, vendor: Vendor, model: str) -> 
         counted.texts.append(media.text)
 
 
-def _count_calls(counted: Counted, calls: Iterable[ToolCall]) -> None:
+def _count_call(counted: Counted, calls: Iterable[ToolCall], frame: Frame, *, legacy: bool) -> None:
+    for call in calls:
+        counted.texts += (call.name, call.arguments) if legacy else (f"functions.{call.name}", compact(call.arguments))
+        counted.around += _LEGACY_CALL if legacy else frame.call
+
+
+def _count_calls(counted: Counted, calls: Sequence[ToolCall], frame: Frame) -> None:
     """Several calls in one message are one call of a tool for that, whose argument is JSON."""
-    uses = [{"recipient_name": f"functions.{call.name}", "parameters": _parsed(call.arguments)} for call in calls]
-    counted.texts.append(_ascii_json({"tool_uses": uses}))
-    counted.around += _CALLS
+    uses = [{"recipient_name": f"functions.{call.name}", "parameters": parsed(call.arguments)} for call in calls]
+    counted.texts.append(dense({"tool_uses": uses}) or "".join(call.arguments for call in calls))
+    counted.around += frame.calls
 
 
 def _count_result(counted: Counted, result: ToolResult, *, legacy: bool, together: bool) -> None:
     if result.document is None:
         text = "\n".join(part.text for part in result.parts)
     else:
-        text = orjson.dumps(result.document).decode()
+        text = dense(result.document)
     if together:
-        # The results of several calls stand in one JSON text, in which each letter beyond ASCII is written as \uXXXX.
-        counted.texts.append(_ascii_json(text)[1:-1])
-        counted.around += _ONE_OF_RESULTS
+        # The results of several calls stand in one JSON text. One that is JSON itself is no string there.
+        value = parsed(text)
+        structured = is_object(value) or is_array(value)
+        counted.texts.append(spaced(value if structured else text))
+        counted.around += _ONE_OF_RESULTS + (_RESULT_OF_JSON if structured else 0)
         return
     counted.texts += (result.name, text)
     counted.around += _LEGACY_RESULT if legacy else _MESSAGE
 
 
-def _count_tools(counted: Counted, chat: ChatRequest, vendor: Vendor, *, legacy: bool) -> None:
+def _count_tools(counted: Counted, chat: ChatRequest, vendor: Vendor, frame: Frame, *, legacy: bool) -> None:
     choice = chat.tool_choice
     if vendor == "anthropic":
         counted.around += _MAY_USE if choice is None or choice.mode != "required" else _MUST_USE
+    tools = [tool for tool in chat.tools if tool.name]
     if vendor != "openai":
-        counted.texts += [_definition(tool) for tool in chat.tools if tool.name]
+        counted.texts += [_definition(tool) for tool in tools]
         return
-    counted.texts.append(tool_text(chat.tools, legacy=legacy))
-    counted.around += _TOOLS
-    if any(turn.role == "system" for turn in chat.turns):
-        counted.around += _TOOLS_AND_SYSTEM
+    counted.texts.append(tool_text(tools, legacy=legacy))
+    counted.around += (
+        frame.tools + frame.each_tool * (len(tools) - 1) + (frame.described if tools[0].description else 0)
+    )
+    if _instructed(chat):
+        counted.around += frame.together
     if choice is not None and choice.mode == "none":
-        counted.around += _NO_TOOL
-    elif choice is not None and len(choice.names) == 1:
+        counted.around += frame.forbidden
+    elif choice is not None and len(choice.names) == 1 and frame.chosen is not None:
         counted.texts.append(choice.names[0])
-        counted.around += _LEGACY_CHOSEN if legacy else _CHOSEN
+        counted.around += _LEGACY_CHOSEN if legacy else frame.chosen
+
+
+def _count_format(counted: Counted, chat: ChatRequest, wanted: OutputFormat, frame: Frame) -> None:
+    """Count the schema of the answer: compact JSON, without what no model reads."""
+    counted.texts += [dense(bare(wanted.schema)), *[f" {wanted.name}"] * frame.format_names]
+    counted.around += frame.format
+    if wanted.description:
+        counted.texts.append(wanted.description)
+        counted.around += _DESCRIPTION
+    if any(tool.name for tool in chat.tools):
+        counted.around += frame.together + frame.format_and_tools
+    elif _instructed(chat):
+        counted.around += frame.together
+
+
+def _instructed(chat: ChatRequest) -> bool:
+    return any(turn.role in _INSTRUCTIONS for turn in chat.turns)
 
 
 def _definition(tool: Tool) -> str:
     document = {"name": tool.name, "description": tool.description, "input_schema": tool.schema}
-    return orjson.dumps(document).decode()
-
-
-def _parsed(arguments: str) -> Any:
-    try:
-        return orjson.loads(arguments)
-    except orjson.JSONDecodeError:
-        return arguments
-
-
-def _ascii_json(value: Any) -> str:
-    text = orjson.dumps(value).decode()
-    if text.isascii():
-        return text
-    return "".join(char if char < "\x80" else _escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    units = char.encode("utf-16-be")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+    return dense(document)

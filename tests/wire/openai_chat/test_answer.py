@@ -80,5 +80,5 @@ def test_a_whole_answer() -> None:
 
 
 def test_written_text_is_what_the_model_wrote() -> None:
-    assert written_text(ANSWERED) == "See it.\nHm.\nf\n{}\nX"
+    assert written_text(ANSWERED) == "See it.\nHm.\nassistant to=functions.f json\n{}\nX"
     assert written_text({"error": "none"}) == ""

@@ -51,7 +51,7 @@ def test_a_usual_answer_is_nothing_but_what_was_said() -> None:
         ("assistant", "tool_name", "look"),
         ("assistant", "tool_argument", '{"a":1}'),
     ]
-    assert written_text(whole) == 'hm\nhello\nno\nlook\n{"a":1}'
+    assert written_text(whole) == 'hm\nhello\nno\nassistant to=functions.look json\n{"a":1}'
 
 
 def test_what_an_answer_repeats_of_its_request_is_not_what_the_model_wrote() -> None:
