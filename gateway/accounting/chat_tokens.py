@@ -178,10 +178,7 @@ def _count_calls(counted: Counted, calls: Sequence[ToolCall], frame: Frame) -> N
 
 
 def _count_result(counted: Counted, result: ToolResult, *, legacy: bool, together: bool) -> None:
-    if result.document is None:
-        text = "\n".join(part.text for part in result.parts)
-    else:
-        text = dense(result.document)
+    text = "\n".join(part.text for part in result.parts) if result.document is None else dense(result.document)
     if together:
         # The results of several calls stand in one JSON text. One that is JSON itself is no string there.
         value = parsed(text)
