@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.core.segments import Segment
+from gateway.wire.as_written import as_written
 from gateway.wire.grammar import Found, base64_media, constant, each, fields, figures, leaves, nothing, text, url
 from gateway.wire.openai_chat.tool_names import name_tools
 
@@ -85,8 +86,3 @@ def answer_segments(document: Any) -> Iterator[Segment]:
 def written_text(document: Any) -> str:
     """What the model wrote, to count its tokens."""
     return "\n".join(as_written(segment) for segment in answer_segments(document) if segment.kind in _COUNTED)
-
-
-def as_written(segment: Segment) -> str:
-    """A text with what a model writes around it: to call a tool, it says whom it speaks to, and how."""
-    return f"assistant to=functions.{segment.text} json" if segment.kind == "tool_name" else segment.text

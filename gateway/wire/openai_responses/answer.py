@@ -15,8 +15,8 @@ import orjson
 from gateway.core.exchange import AnswerFacts
 from gateway.core.segments import Path, Segment
 from gateway.core.usage import set_apart
+from gateway.wire.as_written import as_written
 from gateway.wire.grammar import Found, Rule, constant, each, fields, figures, leaves, nothing, text
-from gateway.wire.openai_chat.answer import as_written
 from gateway.wire.openai_responses.items import NUMBER, item_of, name_results
 from gateway.wire.openai_responses.request import ASKED
 from gateway.wire.openai_usage import openai_usage
