@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -26,12 +27,14 @@ from tests.support.gateway_run import (
     environment,
     exhausted,
     members,
-    running,
     until,
 )
+from tests.support.gateway_run import running as running_in_any_way
 
 pytestmark = pytest.mark.integration
 
+# As a user starts it.
+running = partial(running_in_any_way, quick=False)
 SLOW = "sim/lorem?tokens=40&delay_ms=40"
 ENDLESS = "sim/lorem?tokens=100000&delay_ms=20"
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from tests.support.quick_start import start
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -77,9 +78,9 @@ class GatewayProcess:
             (home / "weighbridge.yaml").write_text(config)
         self.env = clean_environ({"WEIGHBRIDGE_HOME": str(self.data), **(env or {})})
         plane = ("--operator", "127.0.0.1:0") if operator else ("--no-operator",)
-        words = [sys.executable, "-m", "gateway", "serve", "--listen", "127.0.0.1:0", *plane, *arguments]
+        words = ["serve", "--listen", "127.0.0.1:0", *plane, *arguments]
         with self.log.open("wb") as err, self._said.open("wb") as out:
-            self.process = subprocess.Popen(words, cwd=home, env=self.env, stdout=out, stderr=err, process_group=0)
+            self.process = start(words, cwd=home, env=self.env, stdout=out, stderr=err)
         try:
             self.greeting = until(self._greeted, START_S)
             self.base_url = self.greeting[0]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +17,12 @@ from typing import Any, TypeVar
 
 import orjson
 
+from tests.support.quick_start import Started, start
+
 _T = TypeVar("_T")
 _ROOT = Path(__file__).parents[2]
+# python -m gateway
+MODULE_WORDS = 3
 CHAT = "/v1/chat/completions"
 # Variables that would bring a provider or another configuration into a test.
 _FOREIGN = ("WEIGHBRIDGE_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "MISTRAL_", "GROQ_", "AWS_", "AZURE_")
@@ -77,7 +81,7 @@ def chat(model: str = "sim/echo", text: str = "hello", *, stream: bool = False) 
 class Gateway:
     """A running ``weighbridge serve``."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Started
     home: Path
     port: int
     with_operator: bool
@@ -160,22 +164,26 @@ def command(*arguments: str, operator: bool = False) -> list[str]:
 
 
 @contextmanager
-def running(cwd: Path, *arguments: str, operator: bool = False, config: str = "", **environ: str):
-    """Start the product in a folder, wait until it greets, and stop whatever is left of it."""
+def running(
+    cwd: Path, *arguments: str, operator: bool = False, config: str = "", quick: bool = True, **environ: str
+) -> Iterator[Gateway]:
+    """Start the product in a folder, wait until it greets, and stop whatever is left of it.
+
+    Args:
+        cwd: The folder.
+        arguments: Of ``serve``, besides the addresses.
+        operator: Whether it has an operator plane.
+        config: Written to ``weighbridge.yaml``.
+        quick: Whether it begins in a process that has loaded ours; how one begins otherwise is as a user begins it.
+        environ: Added to the environment.
+    """
     cwd.mkdir(parents=True, exist_ok=True)
     if config:
         (cwd / "weighbridge.yaml").write_text(textwrap.dedent(config))
     home, log = cwd / "home", cwd / "log"
     with log.open("ab") as err:
-        process = subprocess.Popen(
-            command(*arguments, operator=operator),
-            cwd=cwd,
-            env=environment(home, **environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=err,
-            start_new_session=True,
-        )
+        words = command(*arguments, operator=operator)[MODULE_WORDS:]
+        process = start(words, cwd=cwd, env=environment(home, **environ), stdout=None, stderr=err, quick=quick)
     assert process.stdout is not None
     try:
         base = process.stdout.readline().decode().strip()
