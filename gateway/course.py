@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -40,6 +41,17 @@ _LISTING = (PROVIDER, GEMINI)
 _KEEPS = openai_responses.DIALECT.name
 
 Key = tuple[int, str, str, str, str, str]
+# How a call goes on that has its course, where that is another way than every call's: with the call, the request, the
+# course and the pipeline.
+Way = Callable[[Call, Request, Any, Any], Awaitable[None]]
+
+
+class Ways(Protocol):
+    """Knows which calls go another way; :mod:`gateway.answering` does."""
+
+    def find(self, request: Request, principal: Principal, template: ExchangeRecord, to: Deployment) -> Way | None:
+        """Give the way of a caller's calls; ``None`` for that of every call."""
+        ...
 
 
 class Fork:
@@ -69,6 +81,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
             provider speaks another dialect.
         bridge: The way to a provider that speaks another dialect.
         fork: Where its calls can go besides; ``None`` where this is the only way.
+        way: How its calls go on; ``None`` for the way of every call.
     """
 
     principal: Principal
@@ -79,6 +92,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     ordinary: Ordinary | None
     bridge: Bridge | None = None
     fork: Fork | None = None
+    way: Way | None = None
 
     def cross(self, call: Call, record: ExchangeRecord, document: Any) -> Crossing | None:
         """Write an admitted request for a provider that speaks another dialect; ``None`` when it does not.
@@ -136,6 +150,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
     # Seals the names of answers that providers keep; ``None`` where the one provider itself knows who is calling.
     seals: Seals | None = None
     known: Known = msgspec.field(default_factory=Known)
+    ways: Ways | None = None
 
     def find(self, call: Call, request: Request) -> Course:
         """Identify the caller, note what its headers say of the call, and find where the call goes.
@@ -306,6 +321,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         if bridge is not None and request.stored and request.document is None:
             raise _not_found(request)
         template = self.journal.template(request, principal, plan, deployment, guard.revision)
+        way = None if self.ways is None else self.ways.find(request, principal, template, deployment)
         return Course(
             principal=principal,
             deployment=deployment,
@@ -314,6 +330,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             template=template,
             ordinary=None if bridge is not None or _looks(guard) else self.journal.ordinary(template),
             bridge=bridge,
+            way=way,
         )
 
     def _guard(self, principal: Principal, facts: CallFacts) -> GuardPlan:

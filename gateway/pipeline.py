@@ -29,7 +29,6 @@ from gateway.guards.plan import GuardPlan
 from gateway.guards.sessions import Sessions
 from gateway.metered import LimitReached, metered
 from gateway.moves import Copier, checked, let_go
-from gateway.realtime.seat import seated
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import is_ordinary
 from gateway.travel import travel
@@ -63,8 +62,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             request, course = self._begin(call)
             if self.ledger.shared:
                 await self.ledger.hold(call, course.principal, request, course.deployment)
-            if request.duplex:
-                return await seated(call, request, course, self)
+            if course.way is not None:
+                return await course.way(call, request, course, self)
             document = request.document
             if course.guard.request_active:
                 course, document = await self.admit(call, request, course)
@@ -73,7 +72,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
                 await attempt
             else:
                 course, attempt = await travel(self, call, request, course, document)
-            if not self._end_ordinary(call, request, course, attempt):
+            if not self.end_ordinary(call, request, course, attempt):
                 await self.end(call, request, course, attempt)
         except GatewayError as error:
             await _fail_through(self, call, error)
@@ -125,7 +124,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         self.courses.prepare(request, course, screened=call.screen is not None)
         opaque = dialect is passthrough.DIALECT and not guard.response_active
         made = Attempt if call.lease is None else metered(self.ledger, call.lease, request, deployment)
-        call.attempt = attempt = made(call, self._head, self.journal.now_ns, opaque=opaque, gather=guard.gathers)
+        call.attempt = attempt = made(call, self.stream_head, self.journal.now_ns, opaque=opaque, gather=guard.gathers)
         try:
             if crossing is None:
                 self.dispatcher.start(attempt, deployment, request, body, call.incoming, course.principal.consumed)
@@ -138,7 +137,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             call.judging.begin(dialect, document, attempt.stop)
         return attempt
 
-    def _end_ordinary(self, call: Call, request: Request, course: Course, attempt: Attempt) -> bool:
+    def end_ordinary(self, call: Call, request: Request, course: Course, attempt: Attempt) -> bool:
         """End a call to which nothing happened, in as few steps as that takes; false when there is more to it."""
         ordinary = course.ordinary
         if (
@@ -206,11 +205,11 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
                 self.sessions.taint(record)
             screened = call.dialect.stream_reader(request, call.screen)
             data, tail = await gate.read_slowly(screened, data)
-            call.reply.start(attempt.status, self._head(call))
+            call.reply.start(attempt.status, self.stream_head(call))
             attempt.shown(screened, len(data))
             call.reply.write(data)
         if not attempt.first_ns:
-            call.reply.start(attempt.status, self._head(call))
+            call.reply.start(attempt.status, self.stream_head(call))
         return (AnswerFacts() if reader is None else reader.facts), tail, seen
 
     def _conclude(self, call: Call, guard: GuardPlan, ended: tuple[int, str, bytes], seen: gate.Seen) -> None:
@@ -251,7 +250,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             self._answer_error(call, error)
             return
         if not call.reply.started:
-            call.reply.start(attempt.status, self._head(call))
+            call.reply.start(attempt.status, self.stream_head(call))
         tail = error.released + _ending(call, reader, error, self.journal.record(call).id)
         status = error.status if isinstance(error, ClientGone) else _shown_status(attempt)
         self._file(call, status, error.code, tail, error)
@@ -286,7 +285,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         call.filed = True
         self.journal.close(call, status, code, last)
 
-    def _head(self, call: Call) -> bytes:
+    def stream_head(self, call: Call) -> bytes:
         """The head of a stream, when its first event is in."""
         attempt, lease = call.attempt, call.lease
         told = {} if attempt is None else attempt.headers if lease is None else self.ledger.tell(call, attempt, lease)

@@ -14,6 +14,7 @@ from gateway.accounting.limits import Limits
 from gateway.accounting.memory_state import MemoryState
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
+from gateway.app.caching import Caching
 from gateway.app.counting import Counting
 from gateway.app.identity import Issuers, build_identity
 from gateway.app.inner_calls import InnerCalls
@@ -86,6 +87,7 @@ class Shared:
     probes: Probes = field(init=False)
     keyring: KeyRing = field(init=False)
     mirrors: Mirrors = field(init=False)
+    caching: Caching = field(init=False)
     comparing: Comparing = field(init=False)
     issuers: Issuers = field(init=False)
     _limits: tuple[tuple[tuple[LimitRule, ...], bool], Limits] | None = None
@@ -101,6 +103,7 @@ class Shared:
         self.comparing = Comparing(self.clock.sleep, self.metrics.estimate_errors.add)
         self.issuers = Issuers(http=self.http, clock=self.clock)
         self.probes = Probes(self.recorder, self.metrics, self.clock, self.ids)
+        self.caching = Caching(self.clock)
         self.mirrors = Mirrors(self.recorder, self.metrics, self.clock, self.ids)
 
     def limits_for(self, settings: Settings) -> Limits:
@@ -174,6 +177,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
                 tainted=shared.sessions.taints.tainted,
             ),
             seals=_seals(settings, shared),
+            ways=shared.caching.ways(settings),
         ),
         ledger=Ledger(
             Accounting(shared.prices_for(settings.prices.rows), shared.tokenizers, shared.limits_for(settings)),

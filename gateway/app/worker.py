@@ -302,6 +302,7 @@ class Worker:
         metrics.queues = self.shared.healths.queues()
         metrics.load_reads = self.shared.loads.reads
         metrics.state = self.shared.counting and self.shared.counting.told()
+        metrics.cache = self.shared.caching.told()
         metrics.spool_dropped_lines = self.spool.dropped_lines
         metrics.spool_dropped_bodies = self.spool.dropped_bodies
         metrics.write_snapshot(self._snapshot_path)

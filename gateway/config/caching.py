@@ -84,12 +84,6 @@ class SemanticSpec(Strict):
     compare: CompareSpec
 
 
-def _exact(spec: ExactSpec) -> ExactSpec:
-    if spec.enabled:
-        raise not_yet()
-    return spec
-
-
 def _semantic(spec: SemanticSpec) -> SemanticSpec:
     if spec.enabled:
         raise not_yet()
@@ -109,12 +103,7 @@ def _store(url: str) -> str:
 class CacheSpec(Strict):
     """Answers used again."""
 
-    exact: (
-        Annotated[
-            ExactSpec, BeforeValidator(_switched, json_schema_input_type=ExactSpec | bool), AfterValidator(_exact)
-        ]
-        | None
-    ) = None
+    exact: Annotated[ExactSpec, BeforeValidator(_switched, json_schema_input_type=ExactSpec | bool)] | None = None
     semantic: (
         Annotated[
             SemanticSpec,

@@ -74,6 +74,7 @@ class Request(msgspec.Struct, kw_only=True):
         seal: Makes of a provider's own name for an answer the one that its client gets.
         duplex: It opens a session in which both sides speak at any time.
         describes: It asks what a model is, and for no answer of it.
+        keeps: Gives where a stream's bytes are kept as they come, since somebody may be given them again.
     """
 
     dialect: str
@@ -98,6 +99,7 @@ class Request(msgspec.Struct, kw_only=True):
     seal: Callable[[str], str] | None = None
     duplex: bool = False
     describes: bool = False
+    keeps: Callable[[], list[bytes]] | None = None
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):

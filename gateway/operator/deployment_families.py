@@ -8,6 +8,7 @@ from gateway.core.deployment_health import DeploymentHealth, added_up
 from gateway.core.hint import hints_added_up
 from gateway.core.queue_told import queues_added_up
 from gateway.core.state_counts import states_added_up
+from gateway.operator.cache_families import cache_families
 from gateway.operator.families import Family, LabelValues
 from gateway.operator.mirror_families import mirror_families
 from gateway.recording.metrics import Snapshot
@@ -27,6 +28,7 @@ def deployment_families(snapshots: Sequence[Snapshot], fresh: Sequence[Snapshot]
         *_state(snapshots, fresh),
         *_probes(snapshots),
         *mirror_families(snapshots, fresh),
+        *cache_families(snapshots, fresh),
     ]
 
 

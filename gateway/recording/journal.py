@@ -14,7 +14,7 @@ from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request, R
 from gateway.core.record import AttemptRecord, ExchangeRecord
 from gateway.core.verdict import Masked
 from gateway.recording.metrics import Cell
-from gateway.recording.ordinary import Ordinary, Outcome, Try
+from gateway.recording.ordinary import Noted, Ordinary, Outcome, Try
 
 RESET_NS = 1_000_000_000
 MAX_MODEL_CHARS = 256
@@ -124,7 +124,8 @@ class Journal:
         if self._bodies != "none":
             return None
         cell = self._counting.cell(template.dialect, template.provider, template.model_requested, 200, "")
-        return Ordinary(template, self._encode, cell)
+        made = Noted if template.cache == "miss" else Ordinary
+        return made(template, self._encode, cell)
 
     def record(self, call: Call) -> ExchangeRecord:
         """Give the record of a call, started when somebody first asks for it."""
@@ -242,8 +243,11 @@ class Journal:
         if attempt is not None:
             record.bytes_out += attempt.out_bytes
             ended_ns = attempt.ended_ns or now_ns
-            took_ns -= ended_ns - attempt.sent_ns
-            self._attempted(record, call, code if call.trip is None else call.trip.code or code, ended_ns)
+            if not record.cache.startswith("hit"):
+                took_ns -= ended_ns - attempt.sent_ns
+                self._attempted(record, call, code if call.trip is None else call.trip.code or code, ended_ns)
+            elif attempt.first_ns:
+                record.ttft_ms = (attempt.first_ns - received_ns) / 1e6
             if call.spent is not None:
                 call.spent.give(record)
             if self._bodies != "none":

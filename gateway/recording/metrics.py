@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.core.cache_told import CacheCounts, cache_added_up
 from gateway.core.deployment_health import DeploymentHealth
 from gateway.core.hint import HintCounts, hints_added_up
 from gateway.core.mirror_told import MirrorCounts
@@ -73,6 +74,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
         estimate_errors: How far estimates of tokens were from what was reported.
         hints: What came of telling other gateways and listening to them; ``None`` where there is no place for that.
         state: What came of counting limits together; ``None`` where that is not done.
+        cache: What came of answers that are kept; ``None`` where none are.
     """
 
     v: int = VERSION
@@ -93,6 +95,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     estimate_errors: list[tuple[ErrorKey, ErrorCounts]] = []
     hints: HintCounts | None = None
     state: StateCounts | None = None
+    cache: CacheCounts | None = None
     spool_dropped_lines: int = 0
     spool_dropped_bodies: int = 0
     config_reloads: dict[str, int] = {}
@@ -112,11 +115,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def read_snapshot(path: Path) -> Snapshot | None:
-    """Read one worker's file.
-
-    Returns:
-        The snapshot, or ``None`` when the file is absent, damaged or of another layout.
-    """
+    """Read one worker's file; ``None`` when it is absent, damaged or of another layout."""
     try:
         snapshot = _decoder.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError):
@@ -224,6 +223,7 @@ class Metrics:
         self.hints: HintCounts | None = None
         self.estimate_errors = EstimateErrors()
         self.state: StateCounts | None = None
+        self.cache: CacheCounts | None = None
         self._tries = Tries(max_label_sets)
         self._probes: dict[str, ProbeSpend] = {}
         self._mirrors: dict[tuple[str, str], MirrorCounts] = {}
@@ -349,6 +349,7 @@ class Metrics:
             estimate_errors=list(self.estimate_errors.counts.items()),
             hints=self.hints and hints_added_up((before.hints, self.hints)),
             state=self.state,
+            cache=cache_added_up((before.cache and before.cache.resumed(), self.cache)),
             spool_dropped_lines=before.spool_dropped_lines + self.spool_dropped_lines,
             spool_dropped_bodies=before.spool_dropped_bodies + self.spool_dropped_bodies,
             config_reloads=self._config_reloads,

@@ -120,5 +120,20 @@ class Ordinary:
         )  # fmt: skip
 
 
+class Noted(Ordinary):
+    """Remembers the last call that it has counted, for who keeps its answer and asks at once."""
+
+    __slots__ = ("last",)
+
+    def __init__(self, template: ExchangeRecord, encode: Callable[[Any], bytes], cell: Cell) -> None:
+        super().__init__(template, encode, cell)
+        self.last: Outcome | None = None
+
+    def count(self, outcome: Outcome) -> None:
+        """Count one call."""
+        self.last = outcome
+        super().count(outcome)
+
+
 def _without(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in names}

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from gateway.core.call import Call
 from gateway.core.errors import GatewayError, InvalidAnswer
-from gateway.core.exchange import Headers
+from gateway.core.exchange import Headers, Request
 from gateway.core.ports import StreamReader
 from gateway.core.signal import Signal
 from gateway.wire.aws_eventstream import MEDIA_TYPE
@@ -215,7 +215,8 @@ class Attempt:
             self.reader = call.dialect.stream_reader(call.request, None if self._gather == "hold" else call.screen)
             if call.request.stream_type:
                 self.headers[b"content-type"] = call.request.stream_type
-            self._gather = self._gather or _kept_of(call)
+            self._gather = self._gather or _kept_of(call, call.request)
+            self.received = self.received if call.request.keeps is None else call.request.keeps()
             if self._clauses is not None:
                 self._clauses.open(self)
             if self.running is not None:
@@ -295,10 +296,10 @@ class Attempt:
         self.over.fire(error)
 
 
-def _kept_of(call: Call) -> Gather:
+def _kept_of(call: Call, request: Request) -> Gather:
     """What is kept of a stream that nobody judges whole."""
-    if call.trip is not None and call.trip.continues:
-        # Should it be cut, somebody else goes on with it.
+    if request.keeps is not None or (call.trip is not None and call.trip.continues):
+        # Somebody else is given it as well, or goes on with it should it be cut.
         return "watch"
     return "" if call.screen is None else "count"
 

@@ -155,6 +155,12 @@ def bridge_to(dialect: str, deployment: Deployment) -> Bridge | None:
     return Bridge(client, provider)
 
 
+def between(client: str, provider: str) -> Bridge | None:
+    """Give the bridge from one dialect to another; ``None`` where there is none."""
+    speaks, spoken = _CLIENTS.get(client), CODECS.get(provider)
+    return None if speaks is None or spoken is None else Bridge(speaks, spoken)
+
+
 @cache
 def _by_template(template: str | TemplateSource) -> TritonCodec:
     return TritonCodec(built_in(template) if isinstance(template, str) else compiled(template))

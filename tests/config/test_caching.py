@@ -4,7 +4,7 @@ from gateway.config.caching import CacheSpec, cache_rules
 from gateway.config.routing import ModelSpec
 from gateway.config.source import load_yaml
 from gateway.config.validation import validated
-from gateway.core.cache_rules import CacheRules
+from gateway.core.cache_rules import CacheRules, ExactRule, StoreRule
 
 
 def rules_of(text: str, *models: ModelSpec) -> CacheRules | None:
@@ -23,10 +23,21 @@ def test_without_exact_answers_nothing_is_given_again(text: str):
     assert rules_of(text) is None
 
 
+def test_what_is_written_is_in_the_rules():
+    text = "exact: {ttl: 10m, scope: key, max_temperature: 0, seed: only, max_bytes: 1KiB, wait: 0s}\nmax_entries: 5"
+    off = ModelSpec.model_validate({"alias": "a", "candidates": [{"provider": "p"}], "cache": False})
+    on = ModelSpec.model_validate({"alias": "b", "candidates": [{"provider": "p"}]})
+    assert rules_of(text, off, on) == CacheRules(
+        exact=ExactRule(ttl_s=600.0, scope="key", max_temperature=0, seed="only", max_bytes=1024, wait_s=0.0),
+        store=StoreRule(max_entries=5),
+        without=frozenset({"a"}),
+    )
+    assert rules_of("exact: true") == CacheRules()
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("exact: true", "exact: not yet available"),
         ("semantic: {enabled: true}", "semantic: not yet available"),
         ("store: home", "store: a store other than memory is not yet available"),
         ("store: redis://h:6379/0", "store: a store other than memory is not yet available"),

@@ -106,7 +106,7 @@ def test_units_are_read():
         ("models: [{alias: m, candidates: [{provider: a}], mirror: {}}]", "models[0].mirror.to: required"),
         ("identity: {keys: [{id: a, key: 'env:A'}]}", "identity: keys are given but mode is open; set mode: keys"),
         ("identity: {mode: keys, keys: [{id: a, key: wb-123}]}", "identity.keys[0].key: a secret is not written here"),
-        ("cache: {exact: {ttl: 1h}}", "cache.exact: not yet available"),
+        ("cache: {exact: {ttl: 1}}", "cache.exact.ttl: should be a duration"),
         ("cache: {semantic: {enabled: true}}", "cache.semantic: not yet available"),
         ("cache: {semantic: {enabled: false, tresholt: 1}}", "cache.semantic.tresholt: unknown key"),
         ("telemetry: {otlp: {endpoint: 'http://o'}}", "telemetry.otlp: not yet available"),

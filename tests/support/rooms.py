@@ -14,7 +14,11 @@ from gateway.accounting.ledger import Ledger
 from gateway.accounting.limits import Limits
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
+from gateway.answering import Answers
+from gateway.cache.memory import MemoryAnswers
 from gateway.clients.tokenizers import Tokenizers
+from gateway.core.cache_rules import CacheRules
+from gateway.core.cache_told import CacheCounts
 from gateway.core.call import Call
 from gateway.core.errors import GatewayError
 from gateway.core.exchange import Deployment, Incoming, Principal, Request, Timeouts
@@ -144,6 +148,7 @@ class Rooms:
         bodies: Which are captured.
         engine: Other guards than those of the rules.
         aliases: Further models, and where they are.
+        cache: Which answers are kept.
     """
 
     def __init__(
@@ -154,6 +159,7 @@ class Rooms:
         bodies: Any = "none",
         engine: GuardEngine | None = None,
         aliases: dict[str, Deployment] | None = None,
+        cache: CacheRules | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.log: list[Any] = []
@@ -176,6 +182,10 @@ class Rooms:
             self, self, self.clock, lambda _: f"id-{next(numbers)}", Capture(bodies=bodies), "config-hash"
         )
         sessions = Sessions()
+        self.answers: Answers | None = None
+        if cache is not None:
+            store = MemoryAnswers(cache.store, self._unix_s, self.clock.monotonic_ns)
+            self.answers = Answers(cache, store, self._unix_s, CacheCounts())
         self.pipeline = Pipeline(
             courses=Courses(
                 identity=OpenIdentity(),
@@ -185,6 +195,7 @@ class Rooms:
                 journal=journal,
                 sessions=sessions,
                 roads=Roads(Healths(lambda: self.clock.monotonic_ns() / 1e9)),
+                ways=self.answers,
             ),
             ledger=ledger,
             dispatcher=Dispatcher(http, {"catalog": CatalogProvider(("m",))}),
@@ -193,6 +204,9 @@ class Rooms:
             sessions=sessions,
             loop=self.loop,
         )
+
+    def _unix_s(self) -> int:
+        return self.clock.unix_us() // 1_000_000
 
     # --- what the pipeline's rooms call
 

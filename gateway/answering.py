@@ -1,0 +1,358 @@
+"""Calls whose answers are kept: the way that they go between the pipeline's rules on requests and its provider.
+
+rules on the request → key → store ──has it──► replay (rules on the answer, record)
+                               └──not──► who asks the same? ──► follow, or wait
+                                           └─ nobody ─► neighbours ─► provider ─► rules on the answer ─► store
+
+A call that is not kept, and every call of an alias that has no cache, knows nothing of this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import msgspec
+
+from gateway import replay
+from gateway.cache.canonical import CONVERSATIONS, PLAIN, Canonical, canonical
+from gateway.cache.flights import Flight, Flights
+from gateway.cache.partition import key_of, partition
+from gateway.cache.renewal import event_stream
+from gateway.core.cache_rules import CacheRules, Scope
+from gateway.core.cache_told import CacheCounts
+from gateway.core.cached import AnswerStore, CachedAnswer, Selector, Served
+from gateway.core.call import Call
+from gateway.core.errors import Blocked, InvalidAnswer, StreamBroken, StreamFailed
+from gateway.core.exchange import Deployment, Principal, Request
+from gateway.core.record import ExchangeRecord
+from gateway.course import Course, Way
+from gateway.keeping import Terms, kept
+from gateway.realtime.rooms import Rooms as Talking
+from gateway.realtime.seat import seated
+from gateway.travel import Rooms as Travelling
+from gateway.travel import travel
+from gateway.trip import Trip
+from gateway.upstream.attempt import Attempt
+
+_HEADER = b"x-weighbridge-cache"
+# Requests that came byte for byte before are not read again; each takes some 200 bytes here.
+_MOST_READ = 8192
+_MOST_PARTITIONS = 8192
+
+
+class Rooms(Talking, Travelling, replay.Rooms, Protocol):
+    """The pipeline, as far as calls whose answers are kept need it."""
+
+    def end_ordinary(self, call: Call, request: Request, course: Course, attempt: Attempt) -> bool:
+        """End a call to which nothing happened."""
+        ...
+
+
+class Miss(msgspec.Struct, kw_only=True):
+    """A call whose answer is not at hand, on its way to a provider; for who looks for answers to questions like it.
+
+    Attributes:
+        rooms: The pipeline; its journal has the call's record.
+        document: As admitted.
+        question: What was read of it; the conversation is there where ``read`` was asked for.
+        key: Of its answer.
+        notes: Whatever they want to find again when the answer is there.
+    """
+
+    rooms: Rooms
+    call: Call
+    request: Request
+    course: Course
+    document: Any
+    question: Canonical
+    key: bytes
+    notes: Any = None
+
+
+class Neighbours(Protocol):
+    """Looks for answers to questions that are like one; whoever does this owns its own tasks."""
+
+    async def find(self, miss: Miss) -> Served | None:
+        """Look for an answer that serves. What is not to delay the call is begun here, and not waited for."""
+        ...
+
+    def over(self, miss: Miss, answer: CachedAnswer | None) -> None:
+        """The call was asked upstream and is over; its client has the answer. Not told where :meth:`find` gave it.
+
+        Args:
+            miss: As :meth:`find` was given it.
+            answer: To be kept: this puts it into the store, with its vector or without one. ``None``: it is not kept.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is under way."""
+        ...
+
+
+class Answers:
+    """Knows whose answers are kept, and gives them; a :class:`gateway.course.Ways`.
+
+    Args:
+        rules: Which, how long, for whom.
+        store: Where they are.
+        unix_s: The present.
+        counts: Counts what comes of it.
+        neighbours: Looks for answers to questions that are alike, where that is wanted.
+    """
+
+    def __init__(
+        self,
+        rules: CacheRules,
+        store: AnswerStore,
+        unix_s: Callable[[], int],
+        counts: CacheCounts,
+        neighbours: Neighbours | None = None,
+    ) -> None:
+        self.rules = rules
+        self.store = store
+        self.counts = counts
+        self.neighbours = neighbours
+        self._unix_s = unix_s
+        self._flights = Flights()
+        self._read: OrderedDict[tuple[bytes, str], Canonical] = OrderedDict()
+        self._partitions: dict[tuple[Any, ...], str] = {}
+
+    def find(self, request: Request, principal: Principal, template: ExchangeRecord, to: Deployment) -> Way | None:
+        """Give the way of a caller's calls; those whose answers are kept are a miss until they are not."""
+        if request.duplex:
+            return seated
+        kept = request.dialect in CONVERSATIONS or request.dialect in PLAIN
+        # What the caller's own credential opens is that caller's alone.
+        if not kept or principal.inner or request.provider or to.credential is None or request.describes:
+            return None
+        if template.alias in self.rules.without:
+            return None
+        template.cache = "miss"
+        return self.answered
+
+    def partition(self, call: Call, course: Course, scope: Scope) -> str:
+        """Give the partition of a call."""
+        fork, trip, who = course.fork, call.trip, course.principal
+        plan = None if fork is None else fork.plan
+        barred = trip.fit.barred if isinstance(trip, Trip) else frozenset[int]()
+        asked = course.template.model_requested
+        known = (who.tenant, who.team, who.key_id, scope, course.template.alias, course.template.arm, barred, asked)
+        key = (*known, id(plan or course.deployment))
+        found = self._partitions.get(key)
+        if found is None:
+            family = [course.deployment]
+            if plan is not None:
+                family = [each for at, each in enumerate(plan.candidates[: plan.main]) if at not in barred]
+            arm = (course.template.split, course.template.arm)
+            found = partition(who, scope, course.template.alias, arm, family, asked)
+            if len(self._partitions) >= _MOST_PARTITIONS:
+                self._partitions.clear()
+            self._partitions[key] = found
+        return found
+
+    async def answered(self, call: Call, request: Request, course: Course, rooms: Rooms) -> None:
+        """Answer a call whose answer may be at hand, or may be kept."""
+        document = request.document
+        if course.guard.request_active:
+            course, document = await rooms.admit(call, request, course)
+        wish = call.incoming.headers.get(_HEADER, b"").lower()
+        question = _NOT_ASKED if wish == b"off" or course.way is None else self._question(call, request, document)
+        if question.unfit:
+            rooms.journal.record(call).cache = "off"
+            self.counts.count(f"unfit_{question.unfit}")
+            await _asked(rooms, call, request, course, document)
+            return
+        key = key_of(self.partition(call, course, self.rules.exact.scope), course.guard.revision, question.digest)
+        miss = Miss(
+            rooms=rooms, call=call, request=request, course=course, document=document, question=question, key=key
+        )
+        if wish == b"refresh":
+            await self._miss(miss)
+        elif not await self._hit(miss):
+            await self._shared(miss)
+
+    def _question(self, call: Call, request: Request, document: Any) -> Canonical:
+        """Read a request; one that came before, byte for byte, is known."""
+        incoming, plain = call.incoming, document is request.document and self.neighbours is None
+        path = f"{incoming.path}?{incoming.query}" if incoming.query else incoming.path
+        if not plain:
+            return canonical(request, document, path, incoming.headers, self.rules.exact)
+        said = blake2b(request.body, digest_size=16).digest()
+        at = (said, f"{request.dialect} {request.wants_usage} {incoming.headers.get(_BETA)!r} {path}")
+        known = self._read.get(at)
+        if known is None:
+            known = canonical(request, document, path, incoming.headers, self.rules.exact)
+            if len(self._read) >= _MOST_READ:
+                self._read.popitem(last=False)
+            self._read[at] = msgspec.structs.replace(known, chat=None)
+        return known
+
+    # --- at hand
+
+    async def _hit(self, miss: Miss) -> bool:
+        """Give the answer that is in the store; false where there is none."""
+        answer = await self.store.get(miss.key)
+        return answer is not None and await self._give(miss, Served(answer=answer))
+
+    async def _give(self, miss: Miss, served: Served) -> bool:
+        """Give an answer; false where it turns out to be none, and the call goes on as if it had not been there."""
+        answer, call, rooms, now_s = served.answer, miss.call, miss.rooms, self._unix_s()
+        if answer.policy_revision != miss.course.guard.revision or answer.stream != miss.request.stream:
+            return False
+        chat = self._chat(miss, answer.dialect)
+        played = replay.begin(rooms, call, miss.request, miss.course, miss.document, how=served.how)
+        record = rooms.journal.record(call)
+        record.cached = [replay.told(rooms, call, served, now_s)]
+        try:
+            replay.feed(played, answer, chat, record.id, now_s)
+            await replay.finish(rooms, played)
+        except Blocked:
+            # Whoever asks next is not to be given it either.
+            await self._drop(answer)
+            raise
+        except (InvalidAnswer, StreamBroken, StreamFailed):
+            await self._drop(answer)
+            if call.reply.started or call.filed:
+                raise
+            played.undo()
+            return False
+        self.counts.count(served.how.replace("-", "_"))
+        self.counts.saved_nanousd += answer.cost_nanousd or 0
+        return True
+
+    def _chat(self, miss: Miss, dialect: str) -> Any:
+        """Give the conversation, where it is needed to write an answer in another dialect."""
+        if dialect == miss.request.dialect or miss.question.chat is not None:
+            return miss.question.chat
+        incoming = miss.call.incoming
+        path = f"{incoming.path}?{incoming.query}" if incoming.query else incoming.path
+        return canonical(miss.request, miss.document, path, incoming.headers, self.rules.exact).chat
+
+    async def _drop(self, answer: CachedAnswer) -> None:
+        self.counts.count("poisoned")
+        await self.store.drop(Selector(key=answer.key), dry_run=False)
+
+    # --- asked for by somebody else
+
+    async def _shared(self, miss: Miss) -> None:
+        """Let others who ask the same wait for this call, or let it wait for them."""
+        wait_s = self.rules.exact.wait_s
+        if not wait_s:
+            await self._miss(miss)
+            return
+        lease = await self.store.lead(miss.key, miss.course.deployment.timeouts.total_s)
+        if lease is None:
+            if await self._joined(miss, wait_s):
+                return
+            await self._miss(miss)
+            return
+        try:
+            await self._miss(miss)
+        finally:
+            await lease.release()
+
+    async def _joined(self, miss: Miss, wait_s: float) -> bool:
+        """Take part in what somebody else has asked for; false where nothing came of that."""
+        flight = self._flights.find(miss.key)
+        if miss.request.stream and flight is not None:
+            return await self._follow(miss, flight, wait_s)
+        answer = await self.store.wait(miss.key, wait_s)
+        if answer is None:
+            self.counts.count("waited_in_vain")
+            return False
+        return await self._give(miss, Served(answer=answer))
+
+    async def _follow(self, miss: Miss, flight: Flight, wait_s: float) -> bool:
+        """Give the call a stream while it runs for another."""
+        call, rooms, now_s = miss.call, miss.rooms, self._unix_s()
+        chat = self._chat(miss, flight.dialect)
+        played = replay.begin(rooms, call, miss.request, miss.course, miss.document, how="hit-exact")
+        record = rooms.journal.record(call)
+        follower = replay.follow(played, flight, chat, record.id, now_s)
+        late = asyncio.get_running_loop().call_later(wait_s, follower.late)
+        try:
+            await replay.finish(rooms, played)
+        except (InvalidAnswer, StreamBroken, StreamFailed):
+            if call.reply.started or call.filed:
+                raise
+            played.undo()
+            return False
+        finally:
+            late.cancel()
+            follower.cancel()
+        self.counts.count("hit_exact")
+        return True
+
+    # --- not at hand
+
+    async def _miss(self, miss: Miss) -> None:
+        """Ask for the answer, unless an answer to a question like it serves; keep what comes."""
+        neighbours = self.neighbours
+        if neighbours is not None:
+            served = await neighbours.find(miss)
+            if served is not None and await self._give(miss, served):
+                return
+        self.counts.count("miss")
+        request, call = miss.request, miss.call
+        flight = Flight(request.dialect, event_stream(request.dialect))
+        if request.stream:
+            request.keeps = flight.opened
+            self._flights.begin(miss.key, flight)
+        answer: CachedAnswer | None = None
+        attempt: Attempt | None = None
+        try:
+            going, attempt = await _sent(miss.rooms, call, request, miss.course, miss.document)
+            whole = attempt.reader is None or attempt.gathered is not None
+            self._flights.end(miss.key, flight, whole=whole and not attempt.over.error)
+            await _ended(miss.rooms, call, request, going, attempt)
+            answer = self._kept(miss, going, attempt)
+        finally:
+            self._flights.end(miss.key, flight, whole=False)
+            if neighbours is not None:
+                neighbours.over(miss, answer)
+        if neighbours is None and answer is not None:
+            await self.store.put(answer)
+
+    def _kept(self, miss: Miss, course: Course, attempt: Attempt) -> CachedAnswer | None:
+        """Make of an answer one that is kept; ``None``, and why is counted, where it is none."""
+        rule = self.rules.exact
+        terms = Terms(miss.key, self.partition(miss.call, miss.course, rule.scope), rule, self._unix_s())
+        made = kept(miss.call, miss.request, (miss.course, course), attempt, terms)
+        self.counts.count("stored" if isinstance(made, CachedAnswer) else f"refused_{made}")
+        return made if isinstance(made, CachedAnswer) else None
+
+
+_NOT_ASKED = Canonical(unfit="unwanted")
+_BETA = b"anthropic-beta"
+
+
+async def _asked(rooms: Rooms, call: Call, request: Request, course: Course, document: Any) -> None:
+    course, attempt = await _sent(rooms, call, request, course, document)
+    await _ended(rooms, call, request, course, attempt)
+
+
+async def _sent(rooms: Rooms, call: Call, request: Request, course: Course, document: Any) -> tuple[Course, Attempt]:
+    """Ask providers, as for every call."""
+    if call.trip is not None:
+        return await travel(rooms, call, request, course, document)
+    attempt = rooms.send(call, request, course, document)
+    await attempt
+    return course, attempt
+
+
+async def _ended(rooms: Rooms, call: Call, request: Request, course: Course, attempt: Attempt) -> None:
+    if not rooms.end_ordinary(call, request, course, attempt):
+        await rooms.end(call, request, course, attempt)
+
+
+class Seats:
+    """Knows the way of sessions alone; a :class:`gateway.course.Ways` where no answer is kept."""
+
+    def find(self, request: Request, principal: Principal, template: ExchangeRecord, to: Deployment) -> Way | None:
+        """Give the way of a session."""
+        return seated if request.duplex else None
