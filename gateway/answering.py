@@ -80,6 +80,10 @@ class Neighbours(Protocol):
         """Look for an answer that serves. What is not to delay the call is begun here, and not waited for."""
         ...
 
+    def served(self, miss: Miss) -> None:
+        """The call was given what :meth:`find` has found, and its client has it."""
+        ...
+
     def over(self, miss: Miss, answer: CachedAnswer | None) -> None:
         """The call was asked upstream and is over; its client has the answer. Not told where :meth:`find` gave it.
 
@@ -197,7 +201,10 @@ class Answers:
     async def _hit(self, miss: Miss) -> bool:
         """Give the answer that is in the store; false where there is none."""
         answer = await self.store.get(miss.key)
-        return answer is not None and await self._give(miss, Served(answer=answer))
+        # It may be kept for longer, as an answer to other questions.
+        if answer is None or answer.stored_s + self.rules.exact.ttl_s <= self._unix_s():
+            return False
+        return await self._give(miss, Served(answer=answer))
 
     async def _give(self, miss: Miss, served: Served) -> bool:
         """Give an answer; false where it turns out to be none, and the call goes on as if it had not been there."""
@@ -296,6 +303,7 @@ class Answers:
         if neighbours is not None:
             served = await neighbours.find(miss)
             if served is not None and await self._give(miss, served):
+                neighbours.served(miss)
                 return
         self.counts.count("miss")
         request, call = miss.request, miss.call

@@ -36,7 +36,7 @@ def kept(text: str = "yes", **other: Any) -> CachedAnswer:
 class ListedAnswers:
     """A :class:`gateway.core.cached.AnswerStore` that looks at every entry."""
 
-    searches = True
+    searches: bool = True
 
     def __init__(self) -> None:
         self.held: list[tuple[CachedAnswer, bytes]] = []
