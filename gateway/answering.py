@@ -80,7 +80,7 @@ class Neighbours(Protocol):
         """Look for an answer that serves. What is not to delay the call is begun here, and not waited for."""
         ...
 
-    def served(self, miss: Miss) -> None:
+    def given(self, miss: Miss) -> None:
         """The call was given what :meth:`find` has found, and its client has it."""
         ...
 
@@ -303,7 +303,7 @@ class Answers:
         if neighbours is not None:
             served = await neighbours.find(miss)
             if served is not None and await self._give(miss, served):
-                neighbours.served(miss)
+                neighbours.given(miss)
                 return
         self.counts.count("miss")
         request, call = miss.request, miss.call

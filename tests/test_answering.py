@@ -247,10 +247,14 @@ class Watching:
         self.served = served
         self.found: list[Miss] = []
         self.kept: list[CachedAnswer | None] = []
+        self.gave: list[Miss] = []
 
     async def find(self, miss: Miss) -> Served | None:
         self.found.append(miss)
         return self.served
+
+    def given(self, miss: Miss) -> None:
+        self.gave.append(miss)
 
     def over(self, miss: Miss, answer: CachedAnswer | None) -> None:
         assert miss is self.found[-1]

@@ -56,7 +56,7 @@ class Nearby:
             aside.begin()
         return served
 
-    def served(self, miss: Miss) -> None:
+    def given(self, miss: Miss) -> None:
         """The call was given what was found: now and then it is asked all the same, for comparison."""
         mirrors, aside = miss.rooms.mirrors, miss.notes
         if mirrors is None or not isinstance(aside, Aside):
