@@ -296,6 +296,7 @@ class Going:
         call.crossing = call.part = continuation
         gate.follow(call, leg.stop)
         self.trip.resume()
+        rooms.courses.join(call, self.trip.number)
         try:
             consumed = course.principal.consumed
             if body is None:

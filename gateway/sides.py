@@ -112,6 +112,8 @@ class Side:
             GatewayError: It cannot be asked.
         """
         self.trip.begin()
+        if self.trip.number > 1:
+            rooms.courses.join(self.call, self.trip.number)
         attempt = self.attempt = rooms.send(self.call, self.request, self.course, self.document)
         attempt.head = self.trip.learning(attempt.sent_ns, attempt.head)
         return attempt

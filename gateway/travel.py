@@ -95,6 +95,8 @@ async def _try(
     attempt, over, late = None, False, None
     try:
         trip.begin()
+        if trip.number > 1:
+            rooms.courses.join(call, trip.number)
         attempt = rooms.send(call, request, course, document)
         attempt.head = trip.learning(attempt.sent_ns, attempt.head)
         if trip.number > 1:

@@ -178,6 +178,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
             ),
             seals=_seals(settings, shared),
             ways=shared.caching.ways(settings),
+            traced=settings.operator is not None and settings.otlp is not None and settings.otlp.traces,
         ),
         ledger=Ledger(
             Accounting(shared.prices_for(settings.prices.rows), shared.tokenizers, shared.limits_for(settings)),

@@ -169,6 +169,7 @@ async def ask(rooms: Pipeline, copy: Copy, call: Call) -> None:
         limited = msgspec.structs.replace(request, model=f"{copy.to.provider}/{copy.to.model}")
         call.lease = rooms.ledger.reserve(call, _HOLDER, limited, copy.to)
         await rooms.ledger.hold(call, _HOLDER, limited, copy.to)
+        rooms.courses.join(call, 1)
         attempt = rooms.send(call, request, course, document)
         await attempt
         await rooms.end(call, request, course, attempt)

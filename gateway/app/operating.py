@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import orjson
 import uvloop
@@ -15,7 +15,8 @@ from gateway.app.key_stores import key_store
 from gateway.app.supervisor import Child
 from gateway.config.addresses import Address
 from gateway.config.load import LoadResult
-from gateway.config.settings import ChdbStore, ClickHouseStore, Operator, Settings
+from gateway.config.otlp import ServedBy
+from gateway.config.settings import ChdbStore, ClickHouseStore, Operator, ProviderEntry, Settings
 from gateway.core.errors import Misconfigured
 from gateway.operator.auth import hold_token
 from gateway.operator.process import ADDRESS_FILE, OperatorOptions, run_operator
@@ -73,7 +74,15 @@ def _operator_options(settings: Settings, operator: Operator, load: Callable[[],
             for person in operator.people
         ),
         visitors=operator.visitors,
+        otlp=settings.otlp,
+        providers={name: _served_by(entry) for name, entry in settings.providers.items()},
     )
+
+
+def _served_by(entry: ProviderEntry) -> ServedBy:
+    parts = urlsplit(entry.base_url)
+    port = parts.port or (80 if parts.scheme in ("http", "ws") else 443)
+    return ServedBy(entry.kind, parts.hostname or "", port if parts.hostname else 0)
 
 
 def _traces_url(store: ChdbStore | ClickHouseStore) -> str:

@@ -45,6 +45,7 @@ from gateway.config.settings import (
 )
 from gateway.config.shipped import shipped_policies_dir
 from gateway.config.source import Document, NodePath, Problem
+from gateway.config.telemetry import otlp_from
 from gateway.config.trust import token_trust
 from gateway.config.visitors import people_of, role_trust
 from gateway.core.service_account import read_service_account
@@ -109,6 +110,7 @@ class Builder:
             prometheus=spec.telemetry.prometheus,
             cache=cache_rules(spec.cache, spec.models),
             alerts=alerts_from(spec.alerts, self.references, self.document),
+            otlp=otlp_from(spec.telemetry, self.references, self.document),
             compare_estimates_s=spec.telemetry.compare_estimates_s,
             plugins=spec.plugins,
         )

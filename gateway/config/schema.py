@@ -19,9 +19,10 @@ from gateway.config.provider_spec import ProviderSpec, Text
 from gateway.config.redis import parse_redis
 from gateway.config.references import SecretReference
 from gateway.config.routing import ModelSpec
+from gateway.config.telemetry import Delay, TelemetrySpec
 from gateway.config.trust import TrustSpec
-from gateway.config.units import parse_bytes, parse_duration, parse_percent
-from gateway.config.validation import Many, NotYet, Strict, not_yet
+from gateway.config.units import parse_bytes, parse_duration
+from gateway.config.validation import Many, Strict, not_yet
 from gateway.config.visitors import VisitorsSpec
 from gateway.core.limits import Budget
 
@@ -211,33 +212,6 @@ class PricesSpec(Strict):
 
     source: Literal["genai-prices"] = "genai-prices"
     overrides: Text | None = None
-
-
-def _everything(value: object) -> float:
-    share = parse_percent(value)
-    if share != 1.0:
-        raise not_yet("a share other than 100%")
-    return share
-
-
-def _served(value: object) -> object:
-    if value is False:
-        raise not_yet("turning /metrics off")
-    return value
-
-
-Delay = Annotated[
-    float, BeforeValidator(parse_duration), Field(ge=0), WithJsonSchema({"type": "string", "examples": ["0s", "15s"]})
-]
-
-
-class TelemetrySpec(Strict):
-    """What is told to other systems."""
-
-    otlp: NotYet = None
-    prometheus: Annotated[bool, BeforeValidator(_served)] = True
-    sample: Annotated[float, BeforeValidator(_everything), WithJsonSchema({"const": "100%"})] = 1.0
-    compare_estimates_s: Delay = Field(10.0, validation_alias="compare_estimates")
 
 
 PluginName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]

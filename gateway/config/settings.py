@@ -15,6 +15,7 @@ import orjson
 
 from gateway.config.addresses import Address
 from gateway.config.alerting import Alerts
+from gateway.config.otlp import Otlp
 from gateway.config.redis import RedisStore, SharedCounting
 from gateway.config.references import Secret
 from gateway.core.cache_rules import CacheRules
@@ -245,6 +246,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         names_key: Seals the names of answers that providers keep; without one, the home has its own.
         alerts: What money should give notice of, if anything.
         cache: Which answers are given again; ``None`` for none.
+        otlp: Where spans and metrics are sent to; ``None`` for nowhere.
         plugins: Names of the plugins whose code is loaded.
         config_hash: Digest of all the above without secrets and without the place it lies in, 12 hexadecimal digits.
     """
@@ -277,6 +279,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     names_key: Secret | None = None
     alerts: Alerts | None = None
     cache: CacheRules | None = None
+    otlp: Otlp | None = None
     tokens: tuple[TokenTrust, ClaimNames] | None = None
     mesh: MeshTrust | None = None
     plugins: tuple[str, ...] = ()

@@ -132,11 +132,20 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request says of itself in its headers: for the record, and that every rule is to act."""
+    """What a request says of itself in its headers: for the record, and that every rule is to act.
+
+    Attributes:
+        trace_id: The trace that its caller has begun; empty where there is none.
+        span_id: The caller's span there, the parent of ours.
+        trace_flags: The caller's; the lowest bit says that the trace is kept there.
+        trace_state: What the systems that the trace came through say of it.
+    """
 
     tags: dict[str, str] = {}
     trace_id: str = ""
     span_id: str = ""
+    trace_flags: int = 0
+    trace_state: str = ""
     session_id: str = ""
     strict: bool = False
 

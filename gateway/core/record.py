@@ -161,8 +161,12 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     dropped_fields: list[str] = []
     # Characters of a streamed answer that had left when a rule ended it.
     released_chars: int | None = None
+    # Of the caller: the trace that it has begun, its span there, and what the header says of them besides. The last two
+    # are for whoever tells of the call; the store does not keep them.
     trace_id: str = ""
     span_id: str = ""
+    trace_flags: int = 0
+    trace_state: str = ""
     # Lines that were dropped before this one because the spool was full; the ledger says what it does not know.
     dropped_before: int = 0
     attempts: list[AttemptRecord] = []

@@ -21,6 +21,7 @@ from gateway.operator.export import FORMATS, export
 from gateway.operator.families import render
 from gateway.operator.judged_answers import lesson_of
 from gateway.operator.metrics import CONTENT_TYPE, is_fresh, operator_families, read_workers, worker_families
+from gateway.operator.otlp_families import otlp_families
 from gateway.operator.plane import Plane
 from gateway.operator.policies import policies_in_force
 from gateway.operator.queries import Filters, Row
@@ -214,6 +215,7 @@ class Api:
         plane = self._plane
         workers = worker_families(read_workers(plane.run_dir), plane.clock.unix_ms())
         own = [*operator_families(plane.shipper, plane.health), *recorded_families(plane.recorded)]
+        own += otlp_families(plane.telemetry)
         return render([*workers, *own, *alert_families(plane.alerts)])
 
     def _status(self) -> str:

@@ -18,6 +18,7 @@ from gateway.operator.metrics import ShipperView, StoreHealth
 from gateway.operator.queries import TraceQueries
 from gateway.operator.recorded import RecordedUse
 from gateway.operator.store import TraceStore
+from gateway.operator.telemetry import Telemetry
 from gateway.plugin.keys import KeyStore
 
 
@@ -39,6 +40,7 @@ class Plane:
         shipper: ``None`` until there is one.
         alerts: ``None`` where the configuration has none.
         recorded: ``None`` until there is one.
+        telemetry: ``None`` where nothing is told to a collector.
         key_store: Where virtual keys are; ``None`` for the data home.
         declared: Gives the virtual keys of the configuration.
         limits: Gives its limits.
@@ -53,6 +55,7 @@ class Plane:
     shipper: ShipperView | None = None
     alerts: AlertView | None = None
     recorded: RecordedUse | None = None
+    telemetry: Telemetry | None = None
     key_store: KeyStore | None = None
     declared: Callable[[], Sequence[Grant]] = tuple
     limits: Callable[[], Sequence[LimitRule]] = tuple

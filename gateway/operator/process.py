@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from gateway.clients.chdb import ChdbClient
 from gateway.clients.clickhouse import ClickHouseClient
 from gateway.clients.clock import SystemClock
 from gateway.config.alerting import Alerts
+from gateway.config.otlp import Otlp, ServedBy
 from gateway.core.errors import GatewayError, Misconfigured
 from gateway.core.ids import IdSource
 from gateway.core.keys import Grant
@@ -37,6 +38,7 @@ from gateway.operator.recorded import RecordedUse
 from gateway.operator.routes import build_app
 from gateway.operator.shipper import Shipper
 from gateway.operator.store import TraceStore
+from gateway.operator.telemetry import Telemetry, open_telemetry
 from gateway.operator.visitor_tokens import visitor_tokens
 from gateway.plugin.keys import KeyStore
 from gateway.plugin.traces import TraceDriver
@@ -74,6 +76,8 @@ class OperatorOptions:
         limits: Gives its limits, likewise.
         holders: Those with tokens of their own.
         visitors: Whose tokens say who else may do what.
+        otlp: Where spans and metrics are sent to, if anywhere.
+        providers: What providers are, by name, for those who are told of them.
     """
 
     host: str
@@ -89,6 +93,8 @@ class OperatorOptions:
     limits: Callable[[], Sequence[LimitRule]] = tuple
     holders: tuple[TokenHolder, ...] = field(default=(), repr=False)
     visitors: RoleTrust | None = None
+    otlp: Otlp | None = None
+    providers: Mapping[str, ServedBy] = field(default_factory=dict[str, ServedBy])
 
 
 def open_driver(traces_url: str) -> TraceDriver:
@@ -139,6 +145,9 @@ async def run_operator(
     plane.recorded = RecordedUse(options.run_dir, shipper, OnceOpen(plane), clock)
     alerting = options.alerts and Alerting(options.alerts, plane, IdSource(os.urandom))
     plane.alerts = alerting
+    telemetry = plane.telemetry = options.otlp and open_telemetry(
+        options.otlp, options.providers, options.spool_dir, options.run_dir, clock
+    )
     try:
         with _told_to_stop(stopping, lifeline_fd):
             async with _serving(options, plane):
@@ -150,13 +159,16 @@ async def run_operator(
                         group.create_task(plane.recorded.run(), name="recorded"),
                         group.create_task(AuditShipper(plane.audit, OnceOpen(plane)).run(clock), name="audit"),
                         *(start_alerting(alerting, group) if alerting is not None else ()),
+                        *(telemetry.start(group) if telemetry is not None else ()),
                     ]
                     await _say_ready(ready_fd, tried)
                     await stopping.wait()
                     for task in tasks:
                         task.cancel()
-                await _ship_the_rest(shipper)
+                await _tell_the_rest(telemetry, shipper)
     finally:
+        if telemetry is not None:
+            await telemetry.close()
         shipper.close()
         await plane.keys.close()
         with contextlib.suppress(TimeoutError):
@@ -229,6 +241,17 @@ async def _say_ready(ready_fd: int | None, tried: asyncio.Event) -> None:
     with contextlib.suppress(BrokenPipeError):
         os.write(ready_fd, b"R")
     os.close(ready_fd)
+
+
+async def _tell_the_rest(telemetry: Telemetry | None, shipper: Shipper) -> None:
+    """Ship the last lines; what is to be told of them is read first, since what is shipped is deleted."""
+    if telemetry is None:
+        await _ship_the_rest(shipper)
+        return
+    await telemetry.look()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_ship_the_rest(shipper), name="last lines")
+        group.create_task(telemetry.finish(), name="last spans")
 
 
 async def _ship_the_rest(shipper: Shipper) -> None:

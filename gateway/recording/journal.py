@@ -153,6 +153,7 @@ class Journal:
         if labels is not None:
             record.tags = {**labels.tags, **record.tags}
             record.trace_id, record.span_id, record.session_id = labels.trace_id, labels.span_id, labels.session_id
+            record.trace_flags, record.trace_state = labels.trace_flags, labels.trace_state
         return record
 
     def started_us(self, received_ns: int) -> int:

@@ -28,7 +28,8 @@ from gateway.wire.triton.rpc_paths import rpc_headers
 _NO_BODY = frozenset({"GET", "HEAD"})
 # Deployments of one pipeline that are kept resolved; wildcard aliases make one for each model name in use.
 _MAX_TARGETS = 4096
-_MEMO = "forwarded"
+# Where a request's head is remembered, as it goes on.
+FORWARDED = "forwarded"
 _PROTOCOLS = b"sec-websocket-protocol"
 # Of a handshake with us; the one with the provider is another.
 _HANDSHAKE = frozenset(
@@ -137,14 +138,14 @@ class Dispatcher:
             headers = rpc_headers(incoming.headers, consumed, deployment.credential or b"")
             attempt.running = self._called(target, _path(request, deployment), body, headers, attempt)
             return
-        memo = incoming.memo.get(_MEMO)
+        memo = incoming.memo.get(FORWARDED)
         # Requests with one head go the same way mostly, to one deployment: the head for it is encoded once.
         # Nearly always: what is asked of an answer that is screened depends on the rules in force.
         if memo is not None and memo[0] is target and memo[1] is consumed and memo[3] == request.upstream_path:
             head = memo[2]
         else:
             head = _head(target, request, incoming, consumed)
-            incoming.memo[_MEMO] = (target, consumed, head, request.upstream_path)
+            incoming.memo[FORWARDED] = (target, consumed, head, request.upstream_path)
         if not body and incoming.method in _NO_BODY:
             wire = head + b"\r\n"
         else:

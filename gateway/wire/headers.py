@@ -16,6 +16,8 @@ MAX_SESSION_CHARS = 128
 MAX_TAGS = 16
 MAX_TAG_NAME_CHARS = 64
 MAX_TAG_VALUE_CHARS = 256
+# The specification wants as much to be passed on; what is longer is passed on, and not kept.
+MAX_TRACE_STATE_CHARS = 512
 
 _LABELS = frozenset((b"traceparent", b"x-weighbridge-policy", b"x-weighbridge-session", b"x-weighbridge-tags"))
 _PREFIXES = (b"x-weighbridge-", b"proxy-")
@@ -61,7 +63,7 @@ _RATE_LIMIT = b"ratelimit"
 # Connection options that name no header field.
 _PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close", b""))
 
-_TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?", re.DOTALL)
+_TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
 
 
 def forward_request_headers(
@@ -193,12 +195,16 @@ def read_labels(headers: Headers) -> Labels | None:
     """
     if _LABELS.isdisjoint(headers):
         return None
-    trace_id, span_id = parse_traceparent(headers.get(b"traceparent", b"")) or ("", "")
+    trace_id, span_id, flags = parse_traceparent(headers.get(b"traceparent", b"")) or ("", "", 0)
+    # Without the one, the other means nothing.
+    state = headers.get(b"tracestate", b"") if trace_id else b""
     session = headers.get(b"x-weighbridge-session", b"")
     return Labels(
         tags=parse_tags(headers.get(b"x-weighbridge-tags", b"")),
         trace_id=trace_id,
         span_id=span_id,
+        trace_flags=flags,
+        trace_state=state.decode() if len(state) <= MAX_TRACE_STATE_CHARS and _is_printable(state) else "",
         session_id=session[:MAX_SESSION_CHARS].decode("utf-8", "replace"),
         strict=b"x-weighbridge-policy" in headers,
     )
@@ -234,20 +240,37 @@ def parse_tags(value: bytes) -> dict[str, str]:
     return tags
 
 
-def parse_traceparent(value: bytes) -> tuple[str, str] | None:
+def parse_traceparent(value: bytes) -> tuple[str, str, int] | None:
     """Read a W3C ``traceparent``.
 
     Returns:
-        Trace id (32 hexadecimal digits) and the caller's span id (16), or ``None`` when the header is not valid and,
-        as the specification asks, a trace starts here.
+        Trace id (32 hexadecimal digits), the caller's span id (16) and flags, or ``None`` when the header is not valid
+        and, as the specification asks, a trace starts here.
     """
     found = _TRACEPARENT.fullmatch(value.strip())
     if found is None:
         return None
-    version, trace_id, span_id, more = found.groups()
+    version, trace_id, span_id, flags, more = found.groups()
     # A later version may append fields; this one may not, and ff is none.
     if version == b"ff" or (version == b"00" and more is not None):
         return None
     if not trace_id.strip(b"0") or not span_id.strip(b"0"):
         return None
-    return trace_id.decode(), span_id.decode()
+    return trace_id.decode(), span_id.decode(), int(flags, 16)
+
+
+def with_span(headers: Headers, labels: Labels, span_id: str) -> Headers:
+    """Give the headers of a call that is part of a trace, for whoever it goes on to: our span stands for the caller's.
+
+    Args:
+        headers: As the client sent them; ``tracestate`` goes on as it is.
+        labels: What they say of the trace.
+        span_id: Ours, 16 hexadecimal digits.
+    """
+    # Only the flags that this version of the specification knows.
+    parent = f"00-{labels.trace_id}-{span_id}-{labels.trace_flags & 0b11:02x}"
+    return {**headers, b"traceparent": parent.encode()}
+
+
+def _is_printable(value: bytes) -> bool:
+    return all(0x20 <= byte < 0x7F for byte in value)

@@ -153,6 +153,9 @@ def test_every_field_of_a_record_is_found_again(kind: str) -> None:
             "mirrors",
             "request_body",
             "response_body",
+            # For who tells of the call.
+            "trace_flags",
+            "trace_state",
         }
         assert await one(store, "SELECT toUnixTimestamp64Micro(started_at) FROM exchanges") == [given.started_us]
         assert await one(store, "SELECT request_body, response_body FROM bodies") == ['{"a":"ü\\n"}', ""]

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import InvalidAnswer, MalformedRequest
 from gateway.core.exchange import Headers
-from gateway.wire.headers import answer_headers, forward_request_headers, parse_tags, parse_traceparent
+from gateway.wire.headers import (
+    answer_headers,
+    forward_request_headers,
+    parse_tags,
+    parse_traceparent,
+    read_labels,
+    with_span,
+)
 
 HOST = b"api.example.com"
 NOTHING: frozenset[bytes] = frozenset()
@@ -166,10 +173,35 @@ SPAN = "00f067aa0ba902b7"
 
 
 @pytest.mark.parametrize(
-    "form", [f"00-{TRACE}-{SPAN}-01", f" 00-{TRACE}-{SPAN}-00 ", f"cc-{TRACE}-{SPAN}-01-what-comes"]
+    ("form", "flags"),
+    [(f"00-{TRACE}-{SPAN}-01", 1), (f" 00-{TRACE}-{SPAN}-00 ", 0), (f"cc-{TRACE}-{SPAN}-ff-what-comes", 255)],
 )
-def test_valid_traceparent_is_joined(form: str) -> None:
-    assert parse_traceparent(form.encode()) == (TRACE, SPAN)
+def test_valid_traceparent_is_joined(form: str, flags: int) -> None:
+    assert parse_traceparent(form.encode()) == (TRACE, SPAN, flags)
+
+
+@pytest.mark.parametrize(
+    ("parent", "state", "kept"),
+    [
+        (f"00-{TRACE}-{SPAN}-01", b"v=1,w=2", "v=1,w=2"),
+        (f"00-{TRACE}-{SPAN}-01", b"v=" + b"1" * 511, ""),
+        (f"00-{TRACE}-{SPAN}-01", b"v=\xff", ""),
+        ("00-no-trace-01", b"v=1", ""),
+    ],
+)
+def test_what_the_trace_came_through_is_kept_with_it(parent: str, state: bytes, kept: str) -> None:
+    labels = read_labels({b"traceparent": parent.encode(), b"tracestate": state})
+    assert labels is not None
+    assert labels.trace_state == kept
+
+
+@pytest.mark.parametrize(("came", "goes"), [("01", "01"), ("00", "00"), ("03", "03"), ("fd", "01")])
+def test_our_span_goes_on_in_the_place_of_the_callers(came: str, goes: str) -> None:
+    headers = {b"accept": b"*/*", b"traceparent": f"cc-{TRACE}-{SPAN}-{came}".encode(), b"tracestate": b"v=1"}
+    labels = read_labels(headers)
+    assert labels is not None
+    ours = with_span(headers, labels, "1" * 16)
+    assert ours == {**headers, b"traceparent": f"00-{TRACE}-{'1' * 16}-{goes}".encode()}
 
 
 @pytest.mark.parametrize(
