@@ -26,10 +26,10 @@ from gateway.roads import Roads
 from gateway.routing.chooser import Chooser
 from gateway.routing.table import Router
 from gateway.upstream.catalog import GEMINI, PROVIDER, described_by, listing_of
-from gateway.upstream.dispatch import FORWARDED
+from gateway.upstream.joined import join_trace
 from gateway.wire import openai_responses, triton
 from gateway.wire.bridge import Bridge, Crossing, Spare, bridge_to
-from gateway.wire.headers import read_labels, with_span
+from gateway.wire.headers import read_labels
 
 # Clients choose model names and paths: what is remembered of them is bounded. Callers they do not choose, so each whose
 # calls are remembered makes room for a few more; and no number of callers for more than the most.
@@ -153,8 +153,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
     seals: Seals | None = None
     known: Known = msgspec.field(default_factory=Known)
     ways: Ways | None = None
-    # Somebody is told of our spans; else a caller's trace goes on to the provider as it came.
-    traced: bool = False
+    traced: bool = False  # Somebody is told of our spans; else a caller's trace goes on as it came.
 
     def find(self, call: Call, request: Request) -> Course:
         """Identify the caller, note what its headers say of the call, and find where the call goes.
@@ -191,25 +190,15 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
     def _labelled(self, call: Call, course: Course, request: Request, labels: Labels) -> Course:
         if labels.strict and not self.guards.varies:
             course = self._under(course, request, labels)
-        if self.traced and labels.trace_id:
+        if self.traced:
             call.template = course.template
             self.join(call, 1)
         return course
 
     def join(self, call: Call, number: int) -> None:
-        """Put the span of a try in the place of the caller's, where the call is part of a trace and ours are told of.
-
-        Args:
-            call: The exchange; its request is exchanged for one with another header.
-            number: Of the try, from 1.
-        """
-        labels = call.labels
-        if not self.traced or labels is None or not labels.trace_id:
-            return
-        incoming, span = call.incoming, try_span_of(self.journal.record(call).id, number)
-        # A head that was encoded for an earlier try names the span of that one.
-        memo = {key: value for key, value in incoming.memo.items() if key != FORWARDED}
-        call.incoming = msgspec.structs.replace(incoming, headers=with_span(incoming.headers, labels, span), memo=memo)
+        """Begin a try of a call, the first or another, under our span where it is part of a trace."""
+        if self.traced and call.labels is not None and call.labels.trace_id:
+            join_trace(call, call.labels, try_span_of(self.journal.record(call).id, number))
 
     def enter(self, incoming: Incoming, principal: Principal) -> None:
         """Let a call in whose caller is known without asking: the gateway's own."""

@@ -12,6 +12,7 @@ from gateway.core.call import Call
 from gateway.core.caller import CallerPending
 from gateway.core.errors import AuthenticationFailed
 from gateway.core.exchange import Headers, Incoming, Principal, Request
+from gateway.core.span_ids import try_span_of
 from gateway.core.stored import Seals
 from gateway.course import EACH_CALLER, MAX_COURSES, MOST_COURSES, Known
 from gateway.routing.table import RouteEntry, Router
@@ -148,6 +149,30 @@ def test_what_a_request_says_of_itself_is_on_its_own_record_alone(usage):
         seen = [(record.tags, record.session_id, record.trace_id, record.span_id) for record in rooms.records]
         once = [({}, "", "", ""), ({"a": "1"}, "s1", "", ""), ({"a": "2"}, "", trace, span), ({}, "", "", "")]
         assert seen == [each for each in once for _ in range(2)]
+
+    run(test)
+
+
+def test_a_callers_trace_goes_on_with_our_span_where_somebody_is_told_of_it():
+    async def test() -> None:
+        trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+        given = {b"traceparent": f"00-{trace}-{span}-01".encode(), b"tracestate": b"v=1"}
+        for traced in (False, True):
+            rooms = with_courses(Rooms(whole(answer())), traced=traced)
+            asked = chat()
+            asked.headers = {**asked.headers, **given}
+            await rooms.serve(asked)
+            # The same head again: the span is another one.
+            await rooms.serve(same_head(asked, "m"))
+            await rooms.serve(chat())
+            sent = [next((line for line in each.sent.split(b"\r\n") if line.startswith(b"traceparent")), b"")
+                    for each in rooms.wires]  # fmt: skip
+            ours = [try_span_of(record.id, 1) if traced else span for record in rooms.records[:2]]
+            assert sent == [*(f"traceparent: 00-{trace}-{each}-01".encode() for each in ours), b""]
+            # Of the caller, for whoever tells of the call.
+            told = {(each.trace_id, each.span_id, each.trace_flags, each.trace_state) for each in rooms.records[:2]}
+            assert told == {(trace, span, 1, "v=1")}
+            assert asked.headers[b"traceparent"] == given[b"traceparent"]
 
     run(test)
 

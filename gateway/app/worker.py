@@ -356,6 +356,7 @@ _FIXED = {
     "stores.traces": "traces",
     "stores.spool": "spool",
     "alerts": "alerts",
+    "telemetry.otlp": "otlp",
 }
 
 

@@ -77,8 +77,7 @@ class Builder:
 
     def build(self, file: Path | None) -> Settings:
         """Build the settings; they are fit for use only when ``problems`` stays empty."""
-        spec, upstream = self.spec, self._upstream()
-        listen = self._listen()
+        spec, upstream, listen = self.spec, self._upstream(), self._listen()
         providers = self._providers(listen.address, upstream)
         settings = Settings(
             home=self.outside.home,

@@ -145,9 +145,7 @@ async def run_operator(
     plane.recorded = RecordedUse(options.run_dir, shipper, OnceOpen(plane), clock)
     alerting = options.alerts and Alerting(options.alerts, plane, IdSource(os.urandom))
     plane.alerts = alerting
-    telemetry = plane.telemetry = options.otlp and open_telemetry(
-        options.otlp, options.providers, options.spool_dir, options.run_dir, clock
-    )
+    telemetry = plane.telemetry = _telemetry(options, clock)
     try:
         with _told_to_stop(stopping, lifeline_fd):
             async with _serving(options, plane):
@@ -167,13 +165,23 @@ async def run_operator(
                         task.cancel()
                 await _tell_the_rest(telemetry, shipper)
     finally:
-        if telemetry is not None:
-            await telemetry.close()
-        shipper.close()
-        await plane.keys.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_S):
-                await store.close()
+        await _let_go(plane, shipper, store)
+
+
+async def _let_go(plane: Plane, shipper: Shipper, store: TraceStore) -> None:
+    if plane.telemetry is not None:
+        await plane.telemetry.close()
+    shipper.close()
+    await plane.keys.close()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_S):
+            await store.close()
+
+
+def _telemetry(options: OperatorOptions, clock: SystemClock) -> Telemetry | None:
+    if options.otlp is None:
+        return None
+    return open_telemetry(options.otlp, options.providers, options.spool_dir, options.run_dir, clock)
 
 
 class OnceOpen:

@@ -235,7 +235,17 @@ def _rule(record: ExchangeRecord, call: Span, events: list[GuardEvent]) -> Span:
 def _cache(record: ExchangeRecord, call: Span) -> Span:
     """What the cache said. A hit took as long as the call; how long a miss took is not recorded."""
     end_us = call.end_us if record.cache.startswith("hit") else call.start_us
-    return _child(call, span_of(record.id, "cache"), "cache", (call.start_us, end_us), {name.CACHE: record.cache})
+    told: dict[str, Value | None] = {name.CACHE: record.cache}
+    if record.cached:
+        made = record.cached[0]
+        saved = made.saved_nanousd
+        told |= {
+            name.CACHE_ORIGIN: made.origin or None,
+            name.CACHE_SIMILARITY: made.similarity,
+            name.CACHE_AGE: made.age_s,
+            name.CACHE_SAVED: None if saved is None else saved / _NANO,
+        }
+    return _child(call, span_of(record.id, "cache"), "cache", (call.start_us, end_us), _known(told))
 
 
 def _known(given: Mapping[str, Value | None]) -> dict[str, Value]:

@@ -27,6 +27,7 @@ from gateway.core import errors
 from gateway.core.verdict import DetectorSpec
 from gateway.operator.alert_view import alert_families
 from gateway.operator.metrics import StoreHealth, operator_families, worker_families
+from gateway.operator.otlp_families import otlp_families
 from gateway.operator.readonly_sql import ReadonlySql
 from gateway.operator.recorded import recorded_families
 from gateway.operator.schema import migrate, shipped_migrations
@@ -59,6 +60,7 @@ METRICS = {
         *operator_families(None, StoreHealth()),
         *recorded_families(None),
         *alert_families(None),
+        *otlp_families(None),
     )
 }
 CONFIGURATION = "docs/configuration.md"
