@@ -13,7 +13,6 @@ from gateway.core.errors import GatewayError, Misconfigured, PreviousNotFound, S
 from gateway.core.exchange import Deployment, Incoming, Labels, Principal, Request, RoutePlan
 from gateway.core.ports import Identity
 from gateway.core.record import ExchangeRecord
-from gateway.core.span_ids import try_span_of
 from gateway.core.stored import Seals
 from gateway.core.verdict import CallFacts
 from gateway.guards.engine import GuardEngine
@@ -180,10 +179,9 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             course = self._make(key, principal, request)
         if course.fork is not None:
             course = self._choose(call, course.fork, request)
-        labels = call.labels
         if self.guards.varies:
-            course = self._under(course, request, labels)
-        if labels is not None:
+            course = self._under(course, request, call.labels)
+        if (labels := call.labels) is not None:
             return self._labelled(call, course, request, labels)
         return course
 
@@ -198,7 +196,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
     def join(self, call: Call, number: int) -> None:
         """Begin a try of a call, the first or another, under our span where it is part of a trace."""
         if self.traced and call.labels is not None and call.labels.trace_id:
-            join_trace(call, call.labels, try_span_of(self.journal.record(call).id, number))
+            join_trace(call, call.labels, self.journal.record(call).id, number)
 
     def enter(self, incoming: Incoming, principal: Principal) -> None:
         """Let a call in whose caller is known without asking: the gateway's own."""
