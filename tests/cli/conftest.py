@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import quick_start
 from tests.support.operator_plane import OperatorPlane
 
 Weighbridge = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -28,14 +28,6 @@ def weighbridge() -> Weighbridge:
 
     def run(*words: str, env: dict[str, str] | None = None, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("WEIGHBRIDGE_")}
-        return subprocess.run(
-            [sys.executable, "-m", "gateway", *words],
-            cwd=ROOT,
-            env=clean | (env or {}),
-            input=given,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+        return quick_start.run(words, cwd=ROOT, env=clean | (env or {}), given=given)
 
     return run

@@ -6,8 +6,6 @@ import contextlib
 import http.client
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +14,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from tests.support.quick_start import start
+from tests.support.quick_start import run, start
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -170,10 +168,7 @@ class GatewayProcess:
     def cli(self, *words: str) -> Ran:
         """Run a command of ``weighbridge`` against this gateway."""
         env = self.env | {"WEIGHBRIDGE_OPERATOR": self.operator_url.removeprefix("http://")}
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway", *words],
-            cwd=self.home, env=env, capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
+        done = run(words, cwd=self.home, env=env)
         return Ran(done.returncode, done.stdout, done.stderr.decode())
 
     # --- its end

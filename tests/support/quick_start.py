@@ -12,21 +12,22 @@ import functools
 import gc
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any, NoReturn
 
 import orjson
 
 ROOT = Path(__file__).parents[2]
 # What a gateway has loaded once it has served for a while.
-_LOADED = ("gateway.cli.serve", "gateway.cli.serving", "gateway.app.operating", "gateway.listener.cold")
+_LOADED = ("gateway.cli.serving", "gateway.app.operating", "gateway.listener.cold")
 _ORDER_BYTES = 1 << 17
 _FDS = 4
 _NUMBER_BYTES = 8
@@ -86,14 +87,22 @@ class _Starter:
         atexit.register(self._close)
 
     def start(
-        self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdout: IO[bytes] | None, stderr: IO[bytes]
+        self,
+        words: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdin: IO[bytes] | None,
+        stdout: IO[bytes] | None,
+        stderr: IO[bytes],
     ) -> Started:
         out_read, out_write = (-1, stdout.fileno()) if stdout is not None else os.pipe2(os.O_CLOEXEC)
         said_read, said_write = os.pipe2(os.O_CLOEXEC)
         order = orjson.dumps({"words": list(words), "cwd": str(cwd), "env": dict(env)})
         assert len(order) < _ORDER_BYTES
         with self._lock, Path(os.devnull).open("rb") as nothing:
-            socket.send_fds(self._line, [order], [nothing.fileno(), out_write, stderr.fileno(), said_write])
+            standard = [(stdin or nothing).fileno(), out_write, stderr.fileno()]
+            socket.send_fds(self._line, [order], [*standard, said_write])
         os.close(said_write)
         if stdout is None:
             os.close(out_write)
@@ -129,12 +138,31 @@ def start(
         quick: Whether from a process that has loaded ours.
     """
     if quick and all(env.get(name) == os.environ.get(name) for name in _TOO_LATE):
-        return _starter(os.getpid()).start(words, cwd=cwd, env=env, stdout=stdout, stderr=stderr)
+        return _starter(os.getpid()).start(words, cwd=cwd, env=env, stdin=None, stdout=stdout, stderr=stderr)
     return subprocess.Popen(
         [sys.executable, "-m", "gateway", *words],
         cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout or subprocess.PIPE, stderr=stderr,
         start_new_session=True,
     )  # fmt: skip
+
+
+def run(
+    words: Sequence[str], *, cwd: Path, env: Mapping[str, str], given: bytes = b"", timeout_s: float = 60.0
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command of ``weighbridge`` to its end."""
+    with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
+        stdin.write(given)
+        stdin.seek(0)
+        started = _starter(os.getpid()).start(words, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr)
+        try:
+            code = started.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            started.send_signal(signal.SIGKILL)
+            started.wait()
+            raise
+        stdout.seek(0)
+        stderr.seek(0)
+        return subprocess.CompletedProcess(list(words), code, stdout.read(), stderr.read())
 
 
 # --- the process that has loaded ours
@@ -207,7 +235,7 @@ def _check_once() -> None:
     from gateway.config.environment import Options
     from gateway.config.load import load_settings
 
-    with tempfile.TemporaryDirectory() as empty:
+    with TemporaryDirectory() as empty:
         result = load_settings(Options(), {}, Path(empty))
     load_policies(result.policies, result.settings, result.plugins)
 
@@ -217,8 +245,8 @@ def _number(value: int) -> bytes:
 
 
 def _main() -> NoReturn:
-    main = import_module("gateway.cli.main").main
-    for name in _LOADED:
+    cli = import_module("gateway.cli.main")
+    for name in (*_LOADED, *(module for module, _ in cli.COMMANDS.values())):
         import_module(name)
     _check_once()
     gc.collect()
@@ -227,7 +255,7 @@ def _main() -> NoReturn:
     if words is None:
         sys.exit(0)
     sys.argv = ["gateway", *words]
-    sys.exit(main())
+    sys.exit(cli.main())
 
 
 if __name__ == "__main__":
