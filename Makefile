@@ -5,7 +5,7 @@ PYTHON ?= python3
 PY := $(VENV)/bin/python
 LOCKS := requirements
 # Debian packages that tests and load tests use; installed when missing and when we may.
-TEST_DEBS := gcc libc6-dev openssl redis-server
+TEST_DEBS := gcc libc6-dev openssl prometheus redis-server
 CHECKS := check-format check-lint check-types check-imports check-words check-tests
 # Tests start hundreds of gateways: where nothing is written, each of them compiles all of us anew.
 unexport PYTHONDONTWRITEBYTECODE

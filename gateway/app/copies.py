@@ -25,7 +25,8 @@ from gateway.guards import gate
 from gateway.moves import let_go
 from gateway.pipeline import Pipeline
 from gateway.recording.likeness import Given, compared, given_by
-from gateway.recording.metrics import CELL_SIZE, Cell, Overhead
+from gateway.recording.metrics import CELL_SIZE, Cell
+from gateway.recording.overhead import Overhead
 from gateway.recording.tries import MIRROR as KIND
 
 _HOLDER = Principal(key_id=COPIES, team=COPIES, tenant=COPIES)

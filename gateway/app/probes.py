@@ -25,7 +25,8 @@ from gateway.course import Known
 from gateway.pipeline import Pipeline
 from gateway.recording import tries
 from gateway.recording.journal import Capture, Filing, Journal
-from gateway.recording.metrics import CELL_SIZE, Cell, Metrics, Overhead
+from gateway.recording.metrics import CELL_SIZE, Cell, Metrics
+from gateway.recording.overhead import Overhead
 from gateway.recording.tries import PROBE as PROBE_KIND
 from gateway.routing.health import Health
 from gateway.routing.table import RouteEntry, Router

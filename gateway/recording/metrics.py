@@ -23,6 +23,7 @@ from gateway.core.queue_told import QueueCounts, queues_added_up
 from gateway.core.record import AttemptRecord, ExchangeRecord, GuardEvent
 from gateway.core.state_counts import StateCounts
 from gateway.recording.estimate_errors import ErrorCounts, ErrorKey, EstimateErrors, errors_added_up
+from gateway.recording.overhead import OVERHEAD_BOUNDS_MS, Overhead
 from gateway.recording.process import cpu_seconds, resident_bytes
 from gateway.recording.tries import FIRST, OK, Tries, TryKey, added, outcome
 
@@ -30,6 +31,8 @@ from gateway.recording.tries import FIRST, OK, Tries, TryKey, added, outcome
 VERSION = 1
 # Label sets a family may have before further ones are counted under OTHER.
 MAX_LABEL_SETS = 500
+# Models of providers that have histograms of their own, each of which is dozens of series.
+MAX_MODELS = 100
 OTHER = "other"
 # Rows of a cell that wait to be added up.
 BATCH = 64
@@ -46,10 +49,6 @@ GuardKey = tuple[str, str, str]
 # Upper bounds in milliseconds; an observation above the last lands in one more bucket.
 DURATION_BOUNDS_MS: tuple[float, ...] = tuple(10.0 * 2**power for power in range(17))
 TTFT_BOUNDS_MS: tuple[float, ...] = tuple(5.0 * 2**power for power in range(15))
-OVERHEAD_BOUNDS_MS: tuple[float, ...] = (
-    *(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0),
-    *(10.0, 25.0, 50.0, 100.0, 250.0, 1000.0),
-)
 
 # Where a cell keeps what.
 EXCHANGES, UNPRICED, INPUT, OUTPUT, CACHED_INPUT, REASONING, COST, DURATION_SUM, TTFT_SUM = range(9)
@@ -126,16 +125,6 @@ def read_snapshot(path: Path) -> Snapshot | None:
         and all(len(counts) == CELL_SIZE for _, counts in snapshot.cells)
     )
     return snapshot if sound else None
-
-
-class Overhead:
-    """The one histogram that is not kept apart by labels."""
-
-    __slots__ = ("counts", "sum_ms")
-
-    def __init__(self) -> None:
-        self.counts: list[Number] = [0] * (len(OVERHEAD_BOUNDS_MS) + 1)
-        self.sum_ms = 0.0
 
 
 class Cell:
@@ -232,6 +221,7 @@ class Metrics:
         self._max_label_sets = max_label_sets
         self._started_ms = unix_ms()
         self._cells: dict[CellKey, Cell] = {}
+        self._models: set[tuple[str, str]] = set()
         self._overhead = Overhead()
         self._guard_events: dict[GuardKey, int] = {}
         self._config_reloads: dict[str, int] = {}
@@ -306,6 +296,7 @@ class Metrics:
             return False
         for key, counts in before.cells:
             self._cells[key] = Cell(counts, self._overhead)
+            self._models.add(key[1:3])
         self._overhead.counts[:] = before.overhead
         self._overhead.sum_ms = before.overhead_sum_ms
         self._guard_events = dict(before.guard_events)
@@ -379,9 +370,11 @@ class Metrics:
         return True
 
     def _new_cell(self, key: CellKey) -> Cell:
-        cells = self._cells
+        cells, models = self._cells, self._models
+        dialect, provider, model, status, code = key
+        if len(models) >= MAX_MODELS and (provider, model) not in models:
+            key = (dialect, provider, OTHER, status, code)
         if len(cells) >= self._max_label_sets:
-            dialect, provider, _, status, code = key
             key = (dialect, provider, OTHER, status, code)
             # Statuses and codes come from providers; once they too run away, one cell takes the rest.
             if key not in cells and len(cells) >= 2 * self._max_label_sets:
@@ -389,6 +382,7 @@ class Metrics:
         cell = cells.get(key)
         if cell is None:
             cell = cells[key] = Cell([0] * CELL_SIZE, self._overhead)
+            models.add(key[1:3])
         return cell
 
     def _count_guard_events(self, events: list[GuardEvent]) -> None:

@@ -53,16 +53,14 @@ SECRETS_IN_EXAMPLES = {
     "ON_CALL_TOKEN": "j",
     "ALERT_SECRET": "c",
 }
-METRICS = {
-    family.name
-    for family in (
-        *worker_families([], 0),
-        *operator_families(None, StoreHealth()),
-        *recorded_families(None),
-        *alert_families(None),
-        *otlp_families(None),
-    )
-}
+FAMILIES = (
+    *worker_families([], 0),
+    *operator_families(None, StoreHealth()),
+    *recorded_families(None),
+    *alert_families(None),
+    *otlp_families(None),
+)
+METRICS = {family.name for family in FAMILIES}
 CONFIGURATION = "docs/configuration.md"
 
 

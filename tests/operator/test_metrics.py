@@ -19,7 +19,7 @@ from gateway.operator.metrics import (
     read_workers,
     worker_families,
 )
-from gateway.recording.metrics import Metrics
+from gateway.recording.metrics import MAX_MODELS, Metrics
 from tests.support.clock import ManualClock
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
@@ -173,6 +173,49 @@ def test_the_counts_of_three_workers_add_up(tmp_path: Path) -> None:
     assert value(found, "weighbridge_config_info", hash="c0ffee", policy_revision="rev-0") == 1
     assert value(found, "weighbridge_config_info") == 2
     assert value(found, "weighbridge_worker_up") == 3
+
+
+def test_ten_thousand_models_and_tags_are_not_ten_thousand_series(tmp_path: Path) -> None:
+    clock = ManualClock()
+    calls = 10_000
+    for index in range(2):
+        metrics = Metrics(index, clock.unix_ms)
+        for number in range(calls):
+            metrics.observe(exchange(model=f"m-{number}", tags={f"tag-{number}": f"value-{number}"}, alias="any"))
+        metrics.write_snapshot(tmp_path / f"worker-{index}.metrics.json")
+    samples = scrape(tmp_path, clock.unix_ms())
+    assert len(samples) < 10_000
+    assert not [labels for _, labels in samples if any("tag-" in text or "value-" in text for _, text in labels)]
+    # Nothing is lost in them.
+    assert value(samples, "weighbridge_exchanges_total") == 2 * calls
+    assert value(samples, "weighbridge_exchanges_total", model="other") == 2 * (calls - MAX_MODELS)
+
+
+def test_no_counter_goes_down_when_a_worker_starts_anew(tmp_path: Path) -> None:
+    clock, file = ManualClock(), tmp_path / "worker-0.metrics.json"
+    seen: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+    for _ in range(4):
+        # One after the other, each killed in the middle: what it counted after its last snapshot is lost, no more.
+        metrics = Metrics(0, clock.unix_ms)
+        metrics.resume(file)
+        for number in range(3):
+            metrics.observe(exchange(model=f"m-{number}", cost_nanousd=None if number else 5))
+            metrics.spool_dropped_lines += 1
+            metrics.reloaded("applied")
+            assert metrics.write_snapshot(file)
+            clock.advance(1)
+            samples = scrape(tmp_path, clock.unix_ms())
+            grows = {
+                key: count
+                for key, count in samples.items()
+                if key[0].endswith(("_total", "_bucket", "_count", "_sum")) and "process_cpu" not in key[0]
+            }
+            assert len(grows) > 50
+            assert {key for key, count in seen.items() if grows.get(key, -1.0) < count} == set()
+            seen = grows
+        metrics.observe(exchange(model="never-written"))
+    assert value(seen, "weighbridge_exchanges_total") == 12
+    assert value(seen, "weighbridge_spool_dropped_lines_total") == 12
 
 
 def test_a_worker_that_is_gone_keeps_its_counts_and_loses_its_gauges(tmp_path: Path) -> None:

@@ -116,6 +116,23 @@ def test_label_sets_beyond_the_cap_are_counted_as_other() -> None:
     assert sum(counts[m.EXCHANGES] for counts in cells.values()) == 100
 
 
+def test_models_beyond_the_cap_are_counted_as_other_also_after_a_restart(tmp_path: Path) -> None:
+    metrics = worker()
+    for number in range(m.MAX_MODELS + 50):
+        metrics.observe(record(model_requested=f"model-{number}"))
+    file = tmp_path / "worker-0.metrics.json"
+    metrics.write_snapshot(file)
+    successor = worker()
+    assert successor.resume(file)
+    for number in range(200):
+        successor.observe(record(model_requested=f"late-{number}"))
+        successor.observe(record(model_requested="model-0", status=503))
+    cells = dict(successor.snapshot().cells)
+    assert len({key[2] for key in cells}) == m.MAX_MODELS + 1
+    assert cells["openai_chat", "openai", m.OTHER, 200, ""][m.EXCHANGES] == 250
+    assert cells["openai_chat", "openai", "model-0", 503, ""][m.EXCHANGES] == 200
+
+
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(100, 140), st.integers(0, 30)), max_size=300))
 def test_memory_is_bounded_whatever_clients_and_providers_invent(calls: list[tuple[int, int, int]]) -> None:
     metrics = worker(max_label_sets=8)
