@@ -18,6 +18,7 @@ from gateway.core.call import Call
 from gateway.core.exchange import AnswerFacts
 
 log = logging.getLogger("weighbridge.estimates")
+USUAL_S, LEAST_BYTES = 10.0, 1 << 30
 # How long until somebody looks again whether comparisons are wanted.
 _IDLE_S = 1.0
 # Of a long stream only a part is kept, and of one that was compressed hardly any: its text cannot be counted.
@@ -42,10 +43,19 @@ class Comparing:
         self._every_s = 0.0
         self._taken: asyncio.Future[tuple[Call, AnswerFacts]] | None = None
 
-    def install(self, ledger: Ledger, every_s: float) -> None:
-        """Take calls from this ledger from now on, one in this time; 0 for none."""
+    def install(self, ledger: Ledger, every_s: float | None, memory: Callable[[], int | None] = lambda: None) -> None:
+        """Take calls from now on.
+
+        Args:
+            ledger: From this one.
+            every_s: One in this time; 0 for none, ``None`` for what is usual.
+            memory: Tells how many bytes the process may have. What counts tokens takes up to 105 MB of them, for
+                good: where they are few, nothing is usual.
+        """
         if self._ledger is not None:
             self._ledger.show(None)
+        if every_s is None:
+            every_s = USUAL_S if (memory() or LEAST_BYTES) >= LEAST_BYTES else 0.0
         self._ledger, self._every_s = ledger, every_s
         if every_s and self._taken is not None:
             ledger.show(self._take)

@@ -27,6 +27,7 @@ from gateway.clients.clock import Clock
 from gateway.clients.entra_tokens import EntraTokens
 from gateway.clients.google_tokens import GoogleAccount
 from gateway.clients.http import HttpClient
+from gateway.clients.memory_limit import memory_limit
 from gateway.clients.tokenizers import Tokenizers
 from gateway.clients.triton_rpc import TritonRpc
 from gateway.config.natives import NATIVES
@@ -201,7 +202,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         endings=shared.endings,
         mirrors=shared.mirrors if settings.mirrors else None,
     )
-    shared.comparing.install(pipeline.ledger, settings.compare_estimates_s)
+    shared.comparing.install(pipeline.ledger, settings.compare_estimates_s, memory_limit)
     guards.connect(InnerCalls(pipeline).ask)
     shared.probes.install(pipeline, settings)
     shared.mirrors.install(pipeline, settings)

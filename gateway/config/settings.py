@@ -238,7 +238,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         hints: Where gateways tell one another which deployments they leave alone; ``None`` for nowhere.
         keys: The virtual keys that are declared.
         key_store: Where all others are; ``None`` for the home.
-        compare_estimates_s: One call in this time is estimated although its usage was reported; 0 for none.
+        compare_estimates_s: One call in this time is estimated although its usage was reported; 0 for none, ``None``
+            for what is usual with the memory there is.
         modes: The ways in which callers say who they are, in order; none where nobody is asked.
         tokens: Whose tokens are believed, and which claims say what; ``None`` where tokens are not asked for.
         mesh: Who may speak for certificates; ``None`` where nobody may.
@@ -270,7 +271,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     policies: Policies
     prices: Prices
     prometheus: bool
-    compare_estimates_s: float = 0.0
+    compare_estimates_s: float | None = 0.0
     routes: dict[str, RoutePolicy] = {}
     mirrors: tuple[ModelEntry, ...] = ()
     hints: RedisStore | None = None

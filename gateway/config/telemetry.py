@@ -83,7 +83,7 @@ class TelemetrySpec(Strict):
     otlp: OtlpSpec | None = None
     prometheus: Annotated[bool, BeforeValidator(_served)] = True
     sample: _Share = 1.0
-    compare_estimates_s: Delay = Field(10.0, validation_alias="compare_estimates")
+    compare_estimates_s: Delay | None = Field(None, validation_alias="compare_estimates")
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

@@ -106,6 +106,22 @@ def test_a_reload_hands_the_wish_on_and_off_is_off():
     run(test)
 
 
+@pytest.mark.parametrize(("memory", "taken"), [(None, True), (1 << 30, True), ((1 << 30) - 1, False)])
+def test_by_default_few_bytes_are_left_to_others(memory: int | None, taken: bool):
+    async def test() -> None:
+        scene = Scene(Rooms(whole(answer(usage=USAGE))))
+        scene.comparing.install(scene.rooms.pipeline.ledger, None, lambda: memory)
+        await until(lambda: scene.clock.sleepers)
+        before = scene.rooms.pipeline.ledger.settle
+        scene.clock.advance(10.0)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert (scene.rooms.pipeline.ledger.settle != before) == taken
+        await scene.end()
+
+    run(test)
+
+
 def test_off_from_the_start_takes_nobody():
     async def test() -> None:
         scene = Scene(Rooms(whole(answer(usage=USAGE))))

@@ -27,7 +27,7 @@ from gateway.wire.bedrock_converse.chat_pieces import (
     write_finish,
 )
 from gateway.wire.bedrock_converse.request import DIALECT_NAME
-from gateway.wire.bedrock_converse.usage import read_usage, write_usage
+from gateway.wire.bedrock_converse.usage import read_usage, write_tier, write_usage
 from gateway.wire.block_calls import arguments_object, call_id
 from gateway.wire.shapes import is_array, is_object, is_text
 
@@ -78,7 +78,7 @@ def write_answer(answer: ChatAnswer) -> dict[str, Any]:
     }
     if choice.stop_sequence is not None and finish == "stop_sequence":
         written["additionalModelResponseFields"] = {"stop_sequence": choice.stop_sequence}
-    return written
+    return written | write_tier(answer.service_tier)
 
 
 def _blocks(parts: tuple[Part, ...]) -> list[dict[str, Any]]:

@@ -14,9 +14,9 @@ from gateway.wire.bedrock_converse.chat_thinking import ThinkingWriter
 from gateway.wire.bedrock_converse.chat_turns_writer import TurnsWriter
 from gateway.wire.bedrock_converse.paths import CONVERSE, CONVERSE_STREAM
 from gateway.wire.bedrock_converse.request import DIALECT_NAME
+from gateway.wire.bedrock_converse.usage import TIERS
 from gateway.wire.shapes import is_object, is_text
 
-_TIERS = frozenset({"priority", "default", "flex", "reserved"})
 _LABEL = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
 _MAX_LABELS = 16
 _HARMLESS = frozenset(
@@ -160,7 +160,7 @@ def _labels(chat: ChatRequest, document: dict[str, Any], losses: Losses) -> None
             document["requestMetadata"] = chat.metadata
         else:
             losses.always("metadata")
-    if chat.service_tier in _TIERS:
+    if chat.service_tier in TIERS:
         document["serviceTier"] = {"type": chat.service_tier}
     elif chat.service_tier:
         losses.always("service_tier")

@@ -28,7 +28,7 @@ from gateway.wire.bedrock_converse.events import (
     event,
 )
 from gateway.wire.bedrock_converse.request import DIALECT_NAME
-from gateway.wire.bedrock_converse.usage import write_usage
+from gateway.wire.bedrock_converse.usage import write_tier, write_usage
 from gateway.wire.block_calls import CUT, OpenCall, arguments_object, arguments_text, call_id
 
 
@@ -39,7 +39,7 @@ class ConverseEventWriter:
         chat: What was asked.
     """
 
-    __slots__ = ("_began", "_block", "_called", "_calls", "_finished", "_head", "_next", "_refused", "_usage")
+    __slots__ = ("_began", "_block", "_called", "_calls", "_finished", "_head", "_next", "_refused", "_tier", "_usage")
 
     def __init__(self, chat: ChatRequest) -> None:
         self._began = self._refused = False
@@ -51,6 +51,7 @@ class ConverseEventWriter:
         self._calls: dict[int, OpenCall] = {}
         self._finished: Finished | None = None
         self._usage: Usage | None = None
+        self._tier = ""
 
     def write(self, events: Sequence[ChatEvent]) -> bytes:
         """Write events."""
@@ -59,7 +60,7 @@ class ConverseEventWriter:
             if each.__class__ is Said:
                 self._said(each, out)
             elif isinstance(each, Began):
-                self._usage = each.usage
+                self._usage, self._tier = each.usage, each.service_tier
                 self._begin(out)
             elif isinstance(each, Ended):
                 self._end(each, out)
@@ -106,7 +107,8 @@ class ConverseEventWriter:
         last: dict[str, Any] = {"stopReason": write_finish(finish, called=self._called > 0)}
         if finished is not None and finished.stop_sequence is not None and finish == "stop_sequence":
             last["additionalModelResponseFields"] = {"stop_sequence": finished.stop_sequence}
-        out += [event(STOP, last), event(METADATA, {"usage": write_usage(ended.usage or self._usage)})]
+        told = {"usage": write_usage(ended.usage or self._usage)} | write_tier(self._tier)
+        out += [event(STOP, last), event(METADATA, told)]
 
     # --- blocks
 

@@ -10,6 +10,9 @@ from typing import Any
 from gateway.core.usage import Usage, set_apart
 from gateway.wire.shapes import is_integer, is_object
 
+# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ServiceTier.html
+TIERS = frozenset(("priority", "default", "flex", "reserved"))
+
 
 def read_usage(raw: Any, tier: Any = None) -> Usage | None:
     """Convert a ``usage`` object and the ``serviceTier`` beside it; ``None`` when it is none or has neither total."""
@@ -44,3 +47,8 @@ def write_usage(usage: Usage | None) -> dict[str, Any]:
 def _count(holder: dict[str, Any], name: str) -> int | None:
     value = holder.get(name)
     return value if is_integer(value) and value >= 0 else None
+
+
+def write_tier(tier: str) -> dict[str, Any]:
+    """Say which tier served an answer, where it is one that Bedrock has, too."""
+    return {"serviceTier": {"type": tier}} if tier in TIERS else {}

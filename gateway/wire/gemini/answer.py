@@ -9,7 +9,7 @@ from gateway.core.exchange import AnswerFacts
 from gateway.core.segments import Path, Segment
 from gateway.wire.gemini.parts import ANSWER_PART, NUMBER
 from gateway.wire.gemini.spelling import either
-from gateway.wire.gemini.usage import gemini_usage
+from gateway.wire.gemini.usage import told_usage
 from gateway.wire.grammar import Found, constant, each, fields, nothing, text
 from gateway.wire.shapes import is_array, is_object, is_text
 
@@ -115,7 +115,7 @@ def read_answer(document: Any) -> AnswerFacts:
     return AnswerFacts(
         model_served=model if is_text(model) else "",
         finish_reason=joined_reasons(reasons) or block_reason(document),
-        usage=gemini_usage(document.get("usageMetadata")),
+        usage=told_usage(document),
     )
 
 

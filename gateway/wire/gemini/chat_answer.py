@@ -21,7 +21,7 @@ from gateway.wire.gemini.chat_pieces import (
 from gateway.wire.gemini.request import DIALECT_NAME
 from gateway.wire.gemini.spelling import listed, read
 from gateway.wire.gemini.stream import candidate_index
-from gateway.wire.gemini.usage import as_metadata, gemini_usage
+from gateway.wire.gemini.usage import as_metadata, told_usage
 from gateway.wire.shapes import is_object
 
 
@@ -39,7 +39,7 @@ def read_answer(document: Any) -> ChatAnswer:
         id=text_of(document, "responseId"),
         model=text_of(document, "modelVersion"),
         choices=choices,
-        usage=gemini_usage(document.get("usageMetadata")),
+        usage=told_usage(document),
     )
 
 

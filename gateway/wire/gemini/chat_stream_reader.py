@@ -19,7 +19,7 @@ from gateway.wire.gemini.parts import is_part
 from gateway.wire.gemini.request import DIALECT_NAME
 from gateway.wire.gemini.spelling import listed, read
 from gateway.wire.gemini.stream import MAX_CANDIDATES, MAX_EVENT_BYTES, candidate_index, load_object
-from gateway.wire.gemini.usage import gemini_usage
+from gateway.wire.gemini.usage import told_usage
 from gateway.wire.shapes import is_array, is_object, is_text
 from gateway.wire.sse import EventSplitter, parse_event
 
@@ -92,10 +92,8 @@ class ChatEventReader:
         if not self._began:
             self._began = True
             model = text_of(document, "modelVersion")
-            usage = gemini_usage(document.get("usageMetadata"))
-            out.append(Began(id=text_of(document, "responseId"), model=model, usage=usage))
-        if (usage := document.get("usageMetadata")) is not None:
-            self._usage = gemini_usage(usage) or self._usage
+            out.append(Began(id=text_of(document, "responseId"), model=model, usage=told_usage(document)))
+        self._usage = told_usage(document, self._usage)
         candidates = document.get("candidates")
         for candidate in candidates if is_array(candidates) else ():
             if is_object(candidate):

@@ -17,7 +17,7 @@ from gateway.core.exchange import AnswerFacts, Request
 from gateway.core.ports import StreamMark, StreamReader
 from gateway.wire.gemini.answer import block_reason, joined_reasons
 from gateway.wire.gemini.errors import stream_failure
-from gateway.wire.gemini.usage import gemini_usage
+from gateway.wire.gemini.usage import told_usage
 from gateway.wire.shapes import is_array, is_integer, is_object, is_text
 from gateway.wire.sse import EventSplitter, parse_event
 
@@ -162,8 +162,7 @@ class EventReader:
         facts = self.facts
         if not facts.model_served and is_text(model := document.get("modelVersion")):
             facts.model_served = model
-        if (usage := document.get("usageMetadata")) is not None:
-            facts.usage = gemini_usage(usage) or facts.usage
+        facts.usage = told_usage(document, facts.usage)
         candidates = document.get("candidates")
         for candidate in candidates if is_array(candidates) else ():
             if not is_object(candidate):

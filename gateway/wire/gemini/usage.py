@@ -6,12 +6,17 @@ the prompt is not inside ``promptTokenCount``. What one kind of media took is to
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.core.usage import Apart, Usage, set_apart
 from gateway.wire.gemini.spelling import listed, read
 from gateway.wire.shapes import is_integer, is_object, is_text
 
+# From this generation on.
+_GENERATION, _BILLED_BY_SEARCH = re.compile(r"(?:models/)?gemini-(\d{1,3})"), 3
 _TOTALS = ("promptTokenCount", "candidatesTokenCount", "responseTokenCount", "totalTokenCount")
 
 
@@ -49,6 +54,44 @@ def gemini_usage(raw: Any) -> Usage | None:
         apart=Apart(image_output_tokens=drawn) if drawn else None,
     )
     return set_apart(counted, _tier(raw))
+
+
+def told_usage(document: dict[str, Any], before: Usage | None = None) -> Usage | None:
+    """What an answer used, the searches that it was grounded on among it.
+
+    Args:
+        document: An answer, or an event of one.
+        before: What earlier events told.
+    """
+    raw = document.get("usageMetadata")
+    usage = (None if raw is None else gemini_usage(raw)) or before
+    if usage is None:
+        return None
+    known = () if before is None or before.apart is None else before.apart.tool_calls
+    calls = _grounded(document) or known
+    if not calls:
+        return usage
+    apart = usage.apart or Apart()
+    return replace(usage, apart=Apart(apart.image_output_tokens, calls, apart.service_tier))
+
+
+def _grounded(document: dict[str, Any]) -> tuple[tuple[str, int], ...]:
+    """What is billed by the piece: each search of newer models, each answer that searched of older ones; and maps.
+
+    https://ai.google.dev/gemini-api/docs/google-search#pricing
+    """
+    searches = maps = 0
+    for candidate in listed(document.get("candidates")):
+        grounding = read(candidate, "groundingMetadata")
+        if grounding is None:
+            continue
+        searches += len({each for each in listed(read(grounding, "webSearchQueries")) if is_text(each) and each})
+        maps += any(is_object(each) and "maps" in each for each in listed(read(grounding, "groundingChunks")))
+    if searches:
+        model = read(document, "modelVersion")
+        each_search = is_text(model) and (found := _GENERATION.match(model)) and int(found[1]) >= _BILLED_BY_SEARCH
+        searches = searches if each_search else 1
+    return (*((("web_search", searches),) if searches else ()), *((("google_maps", 1),) if maps else ()))
 
 
 def _tier(raw: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.core.exchange import AnswerFacts
 from gateway.core.segments import Segment
+from gateway.core.usage import set_apart
 from gateway.wire.grammar import Found, constant, each, fields, figures, nothing
 from gateway.wire.openai_usage import openai_usage
 from gateway.wire.shapes import is_object, is_text
@@ -18,7 +19,7 @@ def read_answer(document: Any) -> AnswerFacts:
         model = document.get("model")
         if is_text(model):
             facts.model_served = model
-        facts.usage = openai_usage(document.get("usage"))
+        facts.usage = set_apart(openai_usage(document.get("usage")), document.get("service_tier"))
     return facts
 
 

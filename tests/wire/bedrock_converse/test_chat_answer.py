@@ -23,6 +23,11 @@ def test_what_stopped_an_answer_is_told_where_it_is_known() -> None:
     assert again["additionalModelResponseFields"] == {"stop_sequence": "END"}
 
 
+@pytest.mark.parametrize(("tier", "told"), [("flex", {"type": "flex"}), ("batch", None), ("", None)])
+def test_a_tier_is_told_where_bedrock_has_one_of_that_name(tier: str, told: Any) -> None:
+    assert write_answer(ChatAnswer(id="", model="", choices=(), service_tier=tier)).get("serviceTier") == told
+
+
 def test_parts_of_other_dialects() -> None:
     written = answer(
         Reasoning(text="hm", signature="s", origin="gemini"),

@@ -34,6 +34,13 @@ def test_words_become_a_block() -> None:
     ]
 
 
+def test_the_tier_stands_beside_the_usage() -> None:
+    events = client_events(
+        written(Began(id="", model="", service_tier="priority"), Finished(choice=0, finish="stop"), Ended())
+    )
+    assert any(each == {"type": "priority"} for each in (body.get("serviceTier") for _, body in events))
+
+
 def test_thoughts_keep_their_seal_where_it_is_one() -> None:
     own = {"choice": 0, "origin": "anthropic_messages"}
     sealed = [Thought(text="a", **own), Thought(signature="s", **own), Thought(encrypted="x", block=1, **own)]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.usage import Usage
-from gateway.wire.gemini.usage import as_metadata, gemini_usage
+from gateway.core.usage import Apart, Usage
+from gateway.wire.gemini.usage import as_metadata, gemini_usage, told_usage
 from tests.support.gemini_streams import USAGE
 
 COUNTS = st.integers(0, 5_000)
@@ -74,3 +74,45 @@ def test_buckets_survive_the_way_there_and_back(counts: tuple[int, ...]) -> None
     fresh, cached, text, thoughts, audio, spoken, image = counts
     usage = Usage(fresh, cached, 0, text, thoughts, audio, spoken, image)
     assert gemini_usage(as_metadata(usage)) == usage
+
+
+def grounded(model: str, *queries: str, chunks: Any = (), **other: Any) -> dict[str, Any]:
+    metadata = {"webSearchQueries": list(queries), "groundingChunks": list(chunks)}
+    return {"modelVersion": model, "candidates": [{"index": 0, "groundingMetadata": metadata}], **other}
+
+
+COUNTED: dict[str, Any] = {"usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 2}}
+
+
+@pytest.mark.parametrize(
+    ("document", "calls"),
+    [
+        (grounded("gemini-3-pro-preview", "a", "b", "a", **COUNTED), (("web_search", 2),)),
+        (grounded("models/gemini-3.6-flash", "a", **COUNTED), (("web_search", 1),)),
+        (grounded("gemini-2.5-flash", "a", "b", **COUNTED), (("web_search", 1),)),
+        (grounded("", "a", "b", **COUNTED), (("web_search", 1),)),
+        (grounded("gemini-2.5-flash", chunks=({"maps": {"uri": "u"}},), **COUNTED), (("google_maps", 1),)),
+        (grounded("gemini-3-pro", "", chunks=({"web": {}},), **COUNTED), ()),
+        ({"candidates": "odd", **COUNTED}, ()),
+        ({"candidates": [{"groundingMetadata": {"webSearchQueries": [3]}}], **COUNTED}, ()),
+    ],
+)
+def test_searches_that_an_answer_was_grounded_on_are_counted(document: dict[str, Any], calls: Any) -> None:
+    usage = told_usage(document)
+    assert usage is not None
+    assert (() if usage.apart is None else usage.apart.tool_calls) == calls
+    assert usage.input_tokens == 9
+
+
+def test_of_a_stream_the_last_word_on_each_counts() -> None:
+    flash = "gemini-3-flash"
+    usage = told_usage({**COUNTED, "candidates": [{}]})
+    usage = told_usage(grounded(flash, "a"), usage)
+    usage = told_usage(grounded(flash, "a", "b"), usage)
+    usage = told_usage(
+        {"usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 7, "serviceTier": "flex"}}, usage
+    )
+    assert usage == Usage(
+        input_fresh_tokens=9, output_text_tokens=7, apart=Apart(tool_calls=(("web_search", 2),), service_tier="flex")
+    )
+    assert told_usage(grounded(flash, "a")) is None

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.core.exchange import AnswerFacts
 from gateway.core.segments import pointer
-from gateway.core.usage import Usage
+from gateway.core.usage import Apart, Usage
 from gateway.wire.openai_embeddings.answer import answer_segments, read_answer
 
 ANSWER = {
@@ -19,6 +19,12 @@ ANSWER = {
 
 def test_usage_and_model_are_read() -> None:
     assert read_answer(ANSWER) == AnswerFacts(model_served="text-embedding-3-small", usage=Usage(input_fresh_tokens=8))
+
+
+def test_the_tier_that_served_it_is_read() -> None:
+    usage = read_answer({**ANSWER, "service_tier": "flex"}).usage
+    assert usage is not None
+    assert usage.apart == Apart(service_tier="flex")
 
 
 @pytest.mark.parametrize("document", [None, [], "x", {}, {"usage": 1, "model": 2}, {"usage": {"prompt_tokens": "8"}}])
