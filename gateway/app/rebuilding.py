@@ -1,7 +1,8 @@
 """Counts again, when a worker begins, what the limits in its memory had counted before.
 
 What lies in the spool is counted first, then what the trace store has beyond that: it answers once all that lay in the
-spool is in it, so that each call counts once, whichever part of it was shipped when. No call waits for it.
+spool is in it, so that each call counts once, whichever part of it was shipped when. A worker that begins waits for
+that a short while, so that a budget that is used up stays so; then calls go on by what is known.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from gateway.core.recorded import RECORDED_FILE, WANTED_FILE, Recorded, Tally, U
 from gateway.recording.leftover import note, read_left
 
 log = logging.getLogger("weighbridge.limits")
-# A worker that begins does not wait longer for what lies in the spool; the rest of that is counted beside calls.
-FIRST_S = 3.0
+# A worker that begins does not wait longer for both; what is left of it then is counted beside calls.
+FIRST_S = 5.0
 EVERY_S = 0.25
 # After so long without an answer the log says so.
 _PATIENCE_S = 15.0
@@ -42,15 +43,25 @@ class Rebuilding:
         limits: Gives those in force.
         budgets: Gives those that keys have of their own.
         clock: Tells the time.
+        first_s: How long calls wait for it.
     """
 
-    def __init__(self, settings: Settings, limits: Callable[[], Limits], budgets: Budgets, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        limits: Callable[[], Limits],
+        budgets: Budgets,
+        clock: Clock,
+        *,
+        first_s: float = FIRST_S,
+    ) -> None:
         self._spool = settings.spool.dir
         self._run = settings.home / "run"
         self._stored = settings.operator is not None
         self._limits = limits
         self._budgets = budgets
         self._clock = clock
+        self._first_s = first_s
         # What gateways count together, their store remembers.
         periods = periods_of(settings.limits, budgets().values()) if settings.state is None else ()
         self._edges = edges_of(periods, clock.unix_us())
@@ -63,26 +74,29 @@ class Rebuilding:
             segments=note(self._spool) if self.needed else {},
         )
         self._spooled = Tally(self._edges, tags=tags)
-        self._reading: asyncio.Task[None] | None = None
+        self._counting: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
-        """Count what lies in the spool, and leave the question for the store."""
+        """Count what lies in the spool, leave the question for the store, and give it a while to answer."""
         if not self.needed:
             return
         await asyncio.to_thread(self._leave_question)
-        self._reading = asyncio.get_running_loop().create_task(self._count_spooled())
-        await asyncio.wait({self._reading}, timeout=FIRST_S)
+        self._counting = asyncio.get_running_loop().create_task(self._count())
+        await asyncio.wait({self._counting}, timeout=self._first_s)
 
     async def run(self) -> None:
-        """Wait for what the store has, and count it, once."""
-        if self._reading is None:
+        """Go on with what was not counted yet, until it is."""
+        if self._counting is None:
             return
         try:
-            await self._reading
-            if self._stored:
-                await self._count_stored()
+            await self._counting
         finally:
-            self._reading.cancel()
+            self._counting.cancel()
+
+    async def _count(self) -> None:
+        await self._count_spooled()
+        if self._stored:
+            await self._count_stored()
 
     async def _count_spooled(self) -> None:
         await asyncio.to_thread(self._read)

@@ -40,7 +40,7 @@ class Start:
         at_us = self.clock.unix_us() - 1_000_000
         made = [record(started_us=at_us, cost_nanousd=each * CENT) for each in cents]
         (self.settings.spool.dir / "worker-0-1-0.ndjson").write_bytes(lines(*made))
-        return Rebuilding(self.settings, lambda: self.limits, dict, self.clock)
+        return Rebuilding(self.settings, lambda: self.limits, dict, self.clock, first_s=0.5)
 
     def wanted(self) -> Wanted:
         return msgspec.json.decode((self.run_dir / WANTED_FILE).read_bytes(), type=Wanted)
@@ -68,6 +68,7 @@ def test_the_spool_counts_at_once_and_of_the_stores_what_is_beyond_it(tmp_path: 
         with pytest.raises(BudgetExceeded):
             start.take(51)
         start.answer(start.wanted().asked, 80)
+        start.clock.advance(1.0)
         await rebuilding.run()
         start.take(20).void()
         with pytest.raises(BudgetExceeded):
@@ -106,5 +107,25 @@ def test_limits_that_forget_soon_ask_for_nothing(tmp_path: Path) -> None:
         await rebuilding.run()
         assert not rebuilding.needed
         assert list(start.run_dir.iterdir()) == []
+
+    asyncio.run(test())
+
+
+def test_whoever_begins_waits_a_while_for_the_store(tmp_path: Path) -> None:
+    start = Start(tmp_path)
+
+    async def test() -> None:
+        rebuilding = start.begun()
+        rebuilding = Rebuilding(start.settings, lambda: start.limits, dict, start.clock, first_s=60.0)
+        beginning = asyncio.create_task(rebuilding.begin())
+        while not start.clock.sleepers:
+            await asyncio.sleep(0)
+        start.answer(start.wanted().asked, 100)
+        start.clock.advance(1.0)
+        await beginning
+        # Calls come now, and nothing is left.
+        with pytest.raises(BudgetExceeded):
+            start.take(1)
+        await rebuilding.run()
 
     asyncio.run(test())
