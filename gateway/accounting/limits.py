@@ -137,6 +137,7 @@ class Limits:
     Attributes:
         any: There is a rule, or a key may have a budget.
         by_provider: Some rule depends on who serves a call.
+        apart: Other workers count for themselves, so that none can say how much of a budget is left.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class Limits:
         self._falling: dict[tuple[Names, Budget | None], Falling] = {}
         self.any = bool(rules) or budgets
         self.by_provider = any("provider" in {rule.scope, *rule.match} for rule in rules)
+        self.apart = False
         self._by_tag = any("tag" in {rule.scope, *rule.match} for rule in rules)
 
     def take(self, falling: Falling, amounts: tuple[int, int | None]) -> Lease:
@@ -203,6 +205,9 @@ class Limits:
             principal: Who is calling.
             names: The model and the provider.
             tags: What the call says of itself, beside the caller's own tags.
+
+        Raises:
+            PermissionDenied: The caller has a budget that nobody here can count.
         """
         shown = _tags(principal.tags, tags) if self._by_tag else ()
         key: tuple[Names, Budget | None] = (
@@ -226,6 +231,8 @@ class Limits:
                 priced = priced or rule.scope
             ends = ends or rule.on_exhausted == "end"
         if own is not None:
+            if self.apart:
+                raise PermissionDenied("This key has a budget, which this gateway's workers cannot count together.")
             charges += _charges(LimitRule(scope="key", budget=own), "own", key)
         falling = Falling(
             tuple(charges),

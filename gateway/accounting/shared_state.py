@@ -153,7 +153,7 @@ class SharedHolding:
                 self._beside.settle(tokens, nanousd)
             told = (None, tokens, nanousd, None)
             used = [
-                counted if told[place] is None else told[place]
+                counted if (known := told[place]) is None else known
                 for place, counted in zip(self._plan.places, self._counted, strict=True)
             ]
             self._state.settle(self._plan, self._ticket, self._counted, used)

@@ -113,6 +113,7 @@ class Shared:
         if self._limits is None or self._limits[0] != (rules, budgets):
             together = None if self.counting is None else self.counting.state
             limits = Limits(rules, self.clock, self.counters, shared=together, budgets=budgets)
+            limits.apart = settings.counted_apart
             self._limits = (rules, budgets), limits
         return self._limits[1]
 

@@ -67,6 +67,7 @@ def _operator_options(settings: Settings, operator: Operator, load: Callable[[],
         bodies_ttl_s=int(settings.capture.ttl_s),
         alerts=settings.alerts,
         key_store=partial(key_store, settings),
+        budgets=not settings.counted_apart,
         declared=declared,
         limits=declared.limits,
         holders=tuple(

@@ -62,8 +62,9 @@ class Rebuilding:
         self._budgets = budgets
         self._clock = clock
         self._first_s = first_s
-        # What gateways count together, their store remembers.
-        periods = periods_of(settings.limits, budgets().values()) if settings.state is None else ()
+        # What gateways count together, their store remembers; several workers that do not count nothing.
+        alone = settings.state is None and not settings.counted_apart
+        periods = periods_of(settings.limits, budgets().values()) if alone else ()
         self._edges = edges_of(periods, clock.unix_us())
         self.needed = len(self._edges) > 1
         tags = any("tag" in {rule.scope, *rule.match} for rule in settings.limits)

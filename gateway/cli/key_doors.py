@@ -152,6 +152,7 @@ class AtHome:
             import_module("gateway.operator.audit").AuditLog(settings.home, clock),
             partial(import_module("gateway.app.declared").granted, settings.keys),
             clock,
+            budgets=not settings.counted_apart,
         )
         try:
             return await work(admin)

@@ -140,7 +140,7 @@ def check_settings(settings: Settings, document: Document, outside: Outside) -> 
 def _check_counting(settings: Settings, document: Document, outside: Outside) -> Iterator[Problem]:
     """Check that workers who count apart have nothing to count together: neither limits nor keys' own budgets."""
     what = "limits" if settings.limits else "the budgets of keys" if any(k.budget for k in settings.keys) else ""
-    if settings.workers == 1 or not what or settings.state is not None:
+    if not what or not settings.counted_apart:
         return
     override = outside.get("workers")
     message = (

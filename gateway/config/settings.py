@@ -286,6 +286,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     plugins: tuple[str, ...] = ()
     config_hash: str = ""
 
+    @property
+    def counted_apart(self) -> bool:
+        """Several workers count what callers may take, each for itself."""
+        return self.workers > 1 and self.state is None
+
 
 def config_hash(settings: Settings, bases: tuple[Path, ...]) -> str:
     """Digest a configuration.

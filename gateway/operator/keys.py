@@ -44,13 +44,23 @@ class KeyAdmin:
         audit: Where changes are written down.
         declared: Gives the keys of the configuration as it is now; blocks.
         clock: Says when.
+        budgets: Keys may have some: all workers count together, or there is one.
     """
 
-    def __init__(self, store: KeyStore, audit: AuditLog, declared: Callable[[], Sequence[Grant]], clock: Clock) -> None:
+    def __init__(
+        self,
+        store: KeyStore,
+        audit: AuditLog,
+        declared: Callable[[], Sequence[Grant]],
+        clock: Clock,
+        *,
+        budgets: bool = True,
+    ) -> None:
         self._store = store
         self._audit = audit
         self._declared = declared
         self._clock = clock
+        self._budgets = budgets
         self._cursor = ""
         self._known: dict[str, StoredKey] = {}
 
@@ -86,7 +96,7 @@ class KeyAdmin:
             MalformedRequest: It cannot be like that.
         """
         now_s = self._now_s()
-        fields = terms(wished(document), now_s)
+        fields = self._terms(document)
         if not fields.get("team"):
             raise MalformedRequest("'team' says whose key it is.", param="team")
         key_id = make_id(os.urandom(ID_BYTES))
@@ -136,7 +146,7 @@ class KeyAdmin:
             KeyNotFound: There is none.
             MalformedRequest: It cannot be like that, or was ended for good.
         """
-        fields = terms(wished(document), self._now_s())
+        fields = self._terms(document)
         if not fields:
             raise MalformedRequest("Nothing is to be changed.")
         if fields.get("team") == "":
@@ -146,6 +156,16 @@ class KeyAdmin:
     async def close(self) -> None:
         """Let go of the store."""
         await self._store.close()
+
+    def _terms(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        fields = terms(wished(document), self._now_s())
+        if fields.get("budget") is not None and not self._budgets:
+            raise MalformedRequest(
+                "Several workers cannot count a key's budget together in memory://; set stores: {state: redis://…}, or "
+                "workers: 1.",
+                param="budget",
+            )
+        return fields
 
     async def _change(
         self, actor: Actor, action: str, name: str, fields: Callable[[StoredKey], Mapping[str, Any]]

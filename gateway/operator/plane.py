@@ -42,6 +42,7 @@ class Plane:
         recorded: ``None`` until there is one.
         telemetry: ``None`` where nothing is told to a collector.
         key_store: Where virtual keys are; ``None`` for the data home.
+        budgets: Keys may have budgets of their own.
         declared: Gives the virtual keys of the configuration.
         limits: Gives its limits.
         audit: Where changes are written down.
@@ -57,6 +58,7 @@ class Plane:
     recorded: RecordedUse | None = None
     telemetry: Telemetry | None = None
     key_store: KeyStore | None = None
+    budgets: bool = True
     declared: Callable[[], Sequence[Grant]] = tuple
     limits: Callable[[], Sequence[LimitRule]] = tuple
     audit: AuditLog = field(init=False)
@@ -65,7 +67,9 @@ class Plane:
     def __post_init__(self) -> None:
         home = self.run_dir.parent
         self.audit = AuditLog(home, self.clock)
-        self.keys = KeyAdmin(self.key_store or KeyFile(home), self.audit, self.declared, self.clock)
+        self.keys = KeyAdmin(
+            self.key_store or KeyFile(home), self.audit, self.declared, self.clock, budgets=self.budgets
+        )
 
     @property
     def store(self) -> OpenStore:

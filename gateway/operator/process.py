@@ -72,6 +72,7 @@ class OperatorOptions:
         bodies_ttl_s: How long captured bodies are kept.
         alerts: What money should give notice of, if anything.
         key_store: Makes what keeps virtual keys; ``None`` for the data home's own.
+        budgets: Keys may have budgets of their own.
         declared: Gives the virtual keys of the configuration as it is now; blocks.
         limits: Gives its limits, likewise.
         holders: Those with tokens of their own.
@@ -89,6 +90,7 @@ class OperatorOptions:
     bodies_ttl_s: int = 30 * 86_400
     alerts: Alerts | None = None
     key_store: Callable[[], KeyStore] | None = None
+    budgets: bool = True
     declared: Callable[[], Sequence[Grant]] = tuple
     limits: Callable[[], Sequence[LimitRule]] = tuple
     holders: tuple[TokenHolder, ...] = field(default=(), repr=False)
@@ -138,7 +140,14 @@ async def run_operator(
     clock = SystemClock()
     options.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     key_store = options.key_store() if options.key_store is not None else None
-    plane = Plane(options.run_dir, clock, key_store=key_store, declared=options.declared, limits=options.limits)
+    plane = Plane(
+        options.run_dir,
+        clock,
+        key_store=key_store,
+        budgets=options.budgets,
+        declared=options.declared,
+        limits=options.limits,
+    )
     store = TraceStore(make_driver(options.traces_url), body_ttl_s=options.bodies_ttl_s)
     shipper = Shipper(options.spool_dir, OnceOpen(plane), clock)
     plane.shipper = shipper

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from gateway.accounting.limits import Lease, Limits
 from gateway.accounting.memory_state import MemoryState
 from gateway.accounting.windows import Seats
-from gateway.core.errors import Misconfigured, RateLimited
+from gateway.core.errors import Misconfigured, PermissionDenied, RateLimited
 from gateway.core.exchange import Principal
-from gateway.core.limits import LimitRule
+from gateway.core.limits import Budget, LimitRule, Period
 from gateway.core.usage import Usage
 from tests.support.clock import ManualClock
 
@@ -341,3 +341,11 @@ def test_in_any_order_of_calls_and_ends_no_limit_is_exceeded_and_nothing_leaks(c
     desk.clock.advance(200)
     for _ in range(2):
         assert desk.admits(ALICE, tokens=250)
+
+
+def test_a_key_with_a_budget_that_workers_count_apart_is_refused_and_others_are_not():
+    desk = Desk()
+    desk.limits.apart = True
+    desk.take(ALICE)
+    with pytest.raises(PermissionDenied, match="cannot count together"):
+        desk.take(Principal(key_id="k4", team="support", budget=Budget(nanousd=5, per=Period(calendar="day"))))

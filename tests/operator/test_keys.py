@@ -221,3 +221,17 @@ def test_of_two_admins_who_change_a_key_at_once_both_get_their_way(desk: Desk) -
         assert (after["name"], after["tenant"]) == ("n", "t")
 
     run(test())
+
+
+def test_a_budget_that_nobody_can_count_is_given_to_no_key(desk: Desk):
+    made = run(desk.admin.create(ANNA, {"team": "a", "budget": "1usd/day"}))
+    apart = KeyAdmin(KeyFile(desk.home), desk.audit, tuple, desk.clock, budgets=False)
+    for work in (
+        apart.create(ANNA, {"team": "a", "budget": "1usd/day"}),
+        apart.update(ANNA, made["id"], {"budget": "2usd/day"}),
+    ):
+        with pytest.raises(MalformedRequest, match="Several workers") as refused:
+            run(work)
+        assert refused.value.param == "budget"
+    # It can still be taken away.
+    assert run(apart.update(ANNA, made["id"], {"budget": None}))["budget"] is None
