@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from gateway.accounting.calendars import bounds_ns
 from gateway.accounting.limits import Limits
@@ -51,13 +51,22 @@ class Restorer:
         edges: See :func:`edges_of`.
         budgets: Of keys that have one of their own.
         now_us: The present.
+        restore: Counts in one counter; those in memory by default.
     """
 
-    def __init__(self, limits: Limits, edges: tuple[int, ...], budgets: Mapping[str, Budget], now_us: int) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        edges: tuple[int, ...],
+        budgets: Mapping[str, Budget],
+        now_us: int,
+        restore: Callable[[Charge, int, float], None] | None = None,
+    ) -> None:
         self._limits = limits
         self._edges = edges
         self._budgets = budgets
         self._now_us = now_us
+        self._restore = restore or limits.state.restore
 
     def restore(self, used: Used) -> None:
         """Count it in each counter that calls like it draw on."""
@@ -72,7 +81,7 @@ class Restorer:
         for charge in falling.charges:
             amount = _amount(charge, used)
             if amount and is_long(charge.period):
-                self._limits.state.restore(charge, amount, age_s)
+                self._restore(charge, amount, age_s)
 
 
 def _amount(charge: Charge, used: Used) -> int:

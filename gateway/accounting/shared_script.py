@@ -210,8 +210,8 @@ return '\\145\\001'
 
 # KEYS: the worker's record, all workers, the state's mark. ARGV: epoch, the worker's name, how long its record is kept
 # without it, after how long it counts as dead (both in milliseconds), a mark for a state that has none, the records'
-# prefix. Answers with whether the epoch holds, how many workers there are, and the mark: a new one means that all was
-# lost.
+# prefix. Answers with whether the epoch holds, how many workers there are, and the mark with the time at which it was
+# made: a new one means that all was lost.
 WORKER = """
 local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or 0)
 if epoch > tonumber(ARGV[1]) then return cmsgpack.pack({-1}) end
@@ -228,7 +228,7 @@ for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT',
     end
   end
 end
-redis.call('SET', KEYS[3], ARGV[5], 'NX')
+redis.call('SET', KEYS[3], ARGV[5] .. '-' .. string.format('%.0f', now), 'NX')
 return cmsgpack.pack({1, redis.call('ZCARD', KEYS[2]), redis.call('GET', KEYS[3])})
 """
 

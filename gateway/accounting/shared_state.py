@@ -33,6 +33,23 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[int]).decode
 
 
+def counter_of(charge: Charge, wall_ns: int, ttl_us: int) -> tuple[bytes, tuple[int, int, int], int]:
+    """Give a counter's key, what the script is told of it, and when its calendar's period began, in microseconds.
+
+    Args:
+        charge: Which.
+        wall_ns: The time, which says the calendar's period.
+        ttl_us: How long a seat is held at most.
+    """
+    key, period = PREFIX + b"c:" + charge.name.encode("utf-8", "surrogatepass"), charge.period
+    if period is None:
+        return key, (SEATS, charge.limit, ttl_us), 0
+    if not period.calendar:
+        return key, (SLIDING, charge.limit, max(1, round(period.seconds * 1e6))), 0
+    start_ns, end_ns = bounds_ns(period, wall_ns)
+    return key + b":%d" % (start_ns // 1_000_000_000), (CALENDAR, charge.limit, end_ns // 1000), start_ns // 1000
+
+
 class Plan:
     """How some charges are asked for, written down once for all calls that have the same.
 
@@ -54,16 +71,9 @@ class Plan:
         keys: list[bytes] = []
         rules: list[int] = []
         for charge in charges:
-            key, period = PREFIX + b"c:" + charge.name.encode("utf-8", "surrogatepass"), charge.period
-            if period is None:
-                rule = (SEATS, charge.limit, ttl_us)
-            elif period.calendar:
-                start_ns, end_ns = bounds_ns(period, wall_ns)
-                self.until_ns = min(self.until_ns, end_ns)
-                key += b":%d" % (start_ns // 1_000_000_000)
-                rule = (CALENDAR, charge.limit, end_ns // 1000)
-            else:
-                rule = (SLIDING, charge.limit, max(1, round(period.seconds * 1e6)))
+            key, rule, _ = counter_of(charge, wall_ns, ttl_us)
+            if rule[0] == CALENDAR:
+                self.until_ns = min(self.until_ns, rule[2] * 1000)
             keys.append(key)
             rules += rule
         counted = len(keys)

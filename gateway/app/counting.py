@@ -23,11 +23,14 @@ class Counting:
         clock: Tells the time.
         counts: What came of it so far; of the predecessor, too.
         workers: How many of us there are, until the store knows better.
+
+    Attributes:
+        access: To the store.
     """
 
     def __init__(self, settings: SharedCounting, clock: Clock, counts: StateCounts, workers: int) -> None:
         redis = settings.redis
-        access = RedisAccess(
+        self.access = access = RedisAccess(
             host=redis.address.host,
             port=redis.address.port,
             database=redis.database,
@@ -50,6 +53,11 @@ class Counting:
     async def run(self) -> None:
         """Stay connected, until cancelled."""
         await self._link.run()
+
+    @property
+    def mark(self) -> str:
+        """The store's: see :attr:`gateway.clients.redis_link.RedisLink.mark`."""
+        return self._link.mark
 
     def told(self) -> StateCounts:
         """What came of it so far."""

@@ -35,6 +35,44 @@ _AT_ONCE = 200
 Budgets = Callable[[], Mapping[str, Budget]]
 
 
+class Inquiry:
+    """A question to the trace store, left as a file, and its answer, found as one. Both block.
+
+    Args:
+        run_dir: Where they lie.
+        wanted: What is asked for.
+    """
+
+    def __init__(self, run_dir: Path, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self._run = run_dir
+
+    def leave(self) -> None:
+        """Ask."""
+        (self._run / RECORDED_FILE).unlink(missing_ok=True)
+        path = self._run / WANTED_FILE
+        draft = Path(f"{path}.new")
+        draft.write_bytes(msgspec.json.encode(self.wanted))
+        draft.replace(path)
+
+    def withdraw(self) -> None:
+        """Ask no more."""
+        for name in (RECORDED_FILE, WANTED_FILE):
+            (self._run / name).unlink(missing_ok=True)
+
+    def answer(self) -> Recorded | None:
+        """The answer, once; ``None`` while there is none to this question."""
+        path = self._run / RECORDED_FILE
+        try:
+            recorded = msgspec.json.decode(path.read_bytes(), type=Recorded)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+        if recorded.asked != self.wanted.asked:
+            return None
+        path.unlink(missing_ok=True)
+        return recorded
+
+
 class Rebuilding:
     """One worker's start.
 
@@ -56,7 +94,6 @@ class Rebuilding:
         first_s: float = FIRST_S,
     ) -> None:
         self._spool = settings.spool.dir
-        self._run = settings.home / "run"
         self._stored = settings.operator is not None
         self._limits = limits
         self._budgets = budgets
@@ -68,12 +105,9 @@ class Rebuilding:
         self._edges = edges_of(periods, clock.unix_us())
         self.needed = len(self._edges) > 1
         tags = any("tag" in {rule.scope, *rule.match} for rule in settings.limits)
-        self._wanted = Wanted(
-            asked=os.urandom(8).hex(),
-            edges=self._edges,
-            tags=tags,
-            segments=note(self._spool) if self.needed else {},
-        )
+        segments = note(self._spool) if self.needed else {}
+        wanted = Wanted(asked=os.urandom(8).hex(), edges=self._edges, tags=tags, segments=segments)
+        self._inquiry = Inquiry(settings.home / "run", wanted)
         self._spooled = Tally(self._edges, tags=tags)
         self._counting: asyncio.Task[None] | None = None
 
@@ -81,7 +115,7 @@ class Rebuilding:
         """Count what lies in the spool, leave the question for the store, and give it a while to answer."""
         if not self.needed:
             return
-        await asyncio.to_thread(self._leave_question)
+        await asyncio.to_thread(self._inquiry.leave if self._stored else self._inquiry.withdraw)
         self._counting = asyncio.get_running_loop().create_task(self._count())
         await asyncio.wait({self._counting}, timeout=self._first_s)
 
@@ -107,12 +141,12 @@ class Rebuilding:
 
     async def _count_stored(self) -> None:
         began_ns, told = self._clock.monotonic_ns(), False
-        while (recorded := await asyncio.to_thread(self._answer)) is None:
+        while (recorded := await asyncio.to_thread(self._inquiry.answer)) is None:
             if not told and self._clock.monotonic_ns() - began_ns > _PATIENCE_S * 1e9:
                 told = True
                 log.warning("limits: the trace store has not said yet what was used before; calls go on without that")
             await self._clock.sleep(EVERY_S)
-        stored = Tally(self._edges, tags=self._wanted.tags)
+        stored = Tally(self._edges, tags=self._inquiry.wanted.tags)
         for used in recorded.used:
             stored.add(used)
         await self._restore(stored.beyond(self._spooled))
@@ -130,29 +164,8 @@ class Rebuilding:
                 await asyncio.sleep(0)
 
     def _read(self) -> None:
-        for line in read_left(self._spool, self._wanted.segments):
+        for line in read_left(self._spool, self._inquiry.wanted.segments):
             self._spooled.add_line(line)
-
-    def _leave_question(self) -> None:
-        path = self._run / WANTED_FILE
-        (self._run / RECORDED_FILE).unlink(missing_ok=True)
-        if not self._stored:
-            path.unlink(missing_ok=True)
-            return
-        draft = Path(f"{path}.new")
-        draft.write_bytes(msgspec.json.encode(self._wanted))
-        draft.replace(path)
-
-    def _answer(self) -> Recorded | None:
-        path = self._run / RECORDED_FILE
-        try:
-            recorded = msgspec.json.decode(path.read_bytes(), type=Recorded)
-        except (FileNotFoundError, msgspec.DecodeError):
-            return None
-        if recorded.asked != self._wanted.asked:
-            return None
-        path.unlink(missing_ok=True)
-        return recorded
 
 
 async def begin_rebuilding(shared: Shared, settings: Callable[[], Settings]) -> Rebuilding:

@@ -140,6 +140,11 @@ class RedisLink:
         self._random = SystemRandom()
 
     @property
+    def mark(self) -> str:
+        """The state's: a random one, and when it was made, in microseconds since 1970; empty before it is known."""
+        return self._mark
+
+    @property
     def record(self) -> bytes:
         """The key of this worker's record."""
         return _RECORDS + self._name

@@ -21,7 +21,7 @@ from aiohttp import web
 
 from gateway.clients.chdb import ChdbClient
 from gateway.clients.clickhouse import ClickHouseClient
-from gateway.clients.clock import SystemClock
+from gateway.clients.clock import Clock, SystemClock
 from gateway.config.alerting import Alerts
 from gateway.config.otlp import Otlp, ServedBy
 from gateway.core.errors import GatewayError, Misconfigured
@@ -99,6 +99,17 @@ class OperatorOptions:
     providers: Mapping[str, ServedBy] = field(default_factory=dict[str, ServedBy])
 
 
+def _plane(options: OperatorOptions, clock: Clock) -> Plane:
+    return Plane(
+        options.run_dir,
+        clock,
+        key_store=options.key_store() if options.key_store is not None else None,
+        budgets=options.budgets,
+        declared=options.declared,
+        limits=options.limits,
+    )
+
+
 def open_driver(traces_url: str) -> TraceDriver:
     """Make the driver that a URL names; nothing is opened yet.
 
@@ -139,15 +150,7 @@ async def run_operator(
     stopping = stop or asyncio.Event()
     clock = SystemClock()
     options.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    key_store = options.key_store() if options.key_store is not None else None
-    plane = Plane(
-        options.run_dir,
-        clock,
-        key_store=key_store,
-        budgets=options.budgets,
-        declared=options.declared,
-        limits=options.limits,
-    )
+    plane = _plane(options, clock)
     store = TraceStore(make_driver(options.traces_url), body_ttl_s=options.bodies_ttl_s)
     shipper = Shipper(options.spool_dir, OnceOpen(plane), clock)
     plane.shipper = shipper

@@ -268,11 +268,13 @@ def test_the_seats_of_a_worker_that_died_are_free_again_and_those_of_the_living_
 
 def test_a_state_that_was_emptied_has_another_mark(redis: Redis):
     store = Store(redis)
-    assert store.announce(mark="one") == [DONE, 1, "one"]
-    assert store.announce(mark="two") == [DONE, 1, "one"]
+    first = f"one-{store.now}"
+    assert store.announce(mark="one") == [DONE, 1, first]
+    store.move(1)
+    assert store.announce(mark="two") == [DONE, 1, first]
     redis.flushall()
     store.move(0)
-    assert store.announce(mark="three") == [DONE, 1, "three"]
+    assert store.announce(mark="three") == [DONE, 1, f"three-{store.now}"]
 
 
 def test_who_leaves_is_forgotten(redis: Redis):

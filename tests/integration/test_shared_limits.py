@@ -134,3 +134,23 @@ def test_nobody_waits_for_a_redis_that_is_not_there_when_the_gateway_starts(tmp_
         assert 3 <= statuses(gateway, 20).count(200) <= 6
         assert "Redis cannot be reached" in gateway.log
         assert PASSWORD not in gateway.log
+
+
+def test_budgets_are_counted_again_after_redis_has_lost_all(tmp_path: Path) -> None:
+    with redis_server("--requirepass", PASSWORD) as redis, Redis(port=redis.port, db=1, password=PASSWORD) as client:
+        with running(tmp_path, operator=True, config=configured(redis, 12), REDIS_PASSWORD=PASSWORD) as gateway:
+            until(lambda: client.get("{wb}:rebuilt") == b"done")
+            first = statuses(gateway, 14)
+            assert sorted(first) == [200] * 12 + [429] * 2
+            until(lambda: held(redis)["leases"] == 0)
+            client.flushall()
+            # The workers notice at their next beat; then one of them asks the trace store.
+            until(lambda: client.get("{wb}:rebuilt") == b"done")
+            assert gateway.log.count("counted again in Redis, 1 counters") == 1
+            # What was admitted meanwhile counts as well.
+            assert gateway.chat().status == 429
+            assert gateway.stop() == 0
+        # A restart finds it done.
+        with running(tmp_path, operator=True, config=configured(redis, 13), REDIS_PASSWORD=PASSWORD) as gateway:
+            assert gateway.chat().status == 200
+            assert gateway.chat().status == 429
