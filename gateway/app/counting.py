@@ -56,7 +56,7 @@ class Counting:
 
     @property
     def mark(self) -> str:
-        """The store's: see :attr:`gateway.clients.redis_link.RedisLink.mark`."""
+        """The store's: see :attr:`gateway.clients.redis_link.RedisLink`."""
         return self._link.mark
 
     def told(self) -> StateCounts:

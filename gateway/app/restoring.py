@@ -145,9 +145,9 @@ class Restoring:
         return True
 
 
-def start_restoring(settings: Callable[[], Settings], shared: Shared) -> Restoring | None:
-    """Make it, where limits are counted in Redis and this gateway has a trace store."""
+def restoring(settings: Callable[[], Settings], shared: Shared) -> list[Restoring]:
+    """Make one, where limits are counted in Redis and this gateway has a trace store."""
     counting = shared.counting
     if counting is None or settings().operator is None:
-        return None
-    return Restoring(settings, shared, counting)
+        return []
+    return [Restoring(settings, shared, counting)]

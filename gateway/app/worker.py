@@ -27,7 +27,7 @@ from gateway.app.plain_health import PlainHealth
 from gateway.app.policies import InForce
 from gateway.app.rebuilding import begin_rebuilding
 from gateway.app.reloading import last_reload, prepare, report_of, stamps
-from gateway.app.restoring import start_restoring
+from gateway.app.restoring import restoring
 from gateway.app.retiring import Retiring
 from gateway.app.warming import warm_up
 from gateway.clients.clock import SystemClock
@@ -179,8 +179,7 @@ class Worker:
         work += [self.shared.keyring.run(self._renew), self._rebuilding.run()]
         work += [self.shared.comparing.run()] if self.options.index == 0 else []
         work += [self.shared.counting.run()] if self.shared.counting is not None else []
-        restoring = start_restoring(lambda: self.settings, self.shared)
-        work += [restoring.run()] if restoring is not None else []
+        work += [each.run() for each in restoring(lambda: self.settings, self.shared)]
         return [loop.create_task(each) for each in work] + start_hinting(self.settings.hints, self.shared)
 
     async def reload(self) -> None:

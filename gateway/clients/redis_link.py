@@ -106,6 +106,7 @@ class RedisLink:
 
     Attributes:
         ready: Questions are worth asking.
+        mark: The state's: a random one, and when it was made, in microseconds since 1970; empty before it is known.
     """
 
     def __init__(
@@ -134,15 +135,10 @@ class RedisLink:
         self._late_in_a_row = 0
         self._epoch = 0
         self._epoch_word = b""
-        self._mark = ""
+        self.mark = ""
         self._reason = ""
         self._failed_in_a_row = 0
         self._random = SystemRandom()
-
-    @property
-    def mark(self) -> str:
-        """The state's: a random one, and when it was made, in microseconds since 1970; empty before it is known."""
-        return self._mark
 
     @property
     def record(self) -> bytes:
@@ -253,10 +249,10 @@ class RedisLink:
     def _hear(self, answer: bytes) -> None:
         _, workers, mark = msgspec.msgpack.decode(answer, type=tuple[int, int, str])
         self.counts.workers = max(1, workers)
-        if self._mark and mark != self._mark:
+        if self.mark and mark != self.mark:
             self.counts.emptied += 1
             log.warning("state: Redis has lost what was counted; limits begin anew")
-        self._mark = mark
+        self.mark = mark
 
     async def _stay(self) -> None:
         """Show that we live, as long as the line does."""
