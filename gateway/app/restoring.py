@@ -145,9 +145,9 @@ class Restoring:
         return True
 
 
-def restoring(settings: Callable[[], Settings], shared: Shared) -> list[Restoring]:
-    """Make one, where limits are counted in Redis and this gateway has a trace store."""
+def counting_together(settings: Callable[[], Settings], shared: Shared) -> list[Counting | Restoring]:
+    """Give what goes on beside calls where limits are counted in Redis; who has a trace store restores from it."""
     counting = shared.counting
-    if counting is None or settings().operator is None:
+    if counting is None:
         return []
-    return [Restoring(settings, shared, counting)]
+    return [counting] if settings().operator is None else [counting, Restoring(settings, shared, counting)]

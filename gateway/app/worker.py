@@ -27,7 +27,7 @@ from gateway.app.plain_health import PlainHealth
 from gateway.app.policies import InForce
 from gateway.app.rebuilding import begin_rebuilding
 from gateway.app.reloading import last_reload, prepare, report_of, stamps
-from gateway.app.restoring import restoring
+from gateway.app.restoring import counting_together
 from gateway.app.retiring import Retiring
 from gateway.app.warming import warm_up
 from gateway.clients.clock import SystemClock
@@ -178,8 +178,7 @@ class Worker:
         work = [self.spool.run(), self._count(), self._watch(), self.shared.probes.run()]
         work += [self.shared.keyring.run(self._renew), self._rebuilding.run()]
         work += [self.shared.comparing.run()] if self.options.index == 0 else []
-        work += [self.shared.counting.run()] if self.shared.counting is not None else []
-        work += [each.run() for each in restoring(lambda: self.settings, self.shared)]
+        work += [each.run() for each in counting_together(lambda: self.settings, self.shared)]
         return [loop.create_task(each) for each in work] + start_hinting(self.settings.hints, self.shared)
 
     async def reload(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from gateway.app.counting import open_counting
-from gateway.app.restoring import Restoring, restoring
+from gateway.app.restoring import Restoring, counting_together
 from gateway.core.recorded import RECORDED_FILE, WANTED_FILE, Recorded, Used, Wanted
 from tests.app.test_build import shared
 from tests.support.redis_server import needs_redis, redis_server
@@ -28,7 +28,7 @@ SUM = "{wb}:c:*nanousd*"
 def test_without_redis_there_is_nothing_to_restore(tmp_path: Path):
     async def test() -> None:
         async with shared(tmp_path) as whole:
-            assert restoring(lambda: good(load(tmp_path, "version: 1\n")), whole) == []
+            assert counting_together(lambda: good(load(tmp_path, "version: 1\n")), whole) == []
 
     asyncio.run(test())
 
@@ -59,7 +59,7 @@ def test_who_takes_over_from_one_that_died_counts_nothing_twice(tmp_path: Path):
                         await asyncio.sleep(0.01)
                     running.cancel()
 
-                one, two = (*restoring(lambda: settings, whole), *restoring(lambda: settings, whole))
+                one, two = (Restoring(lambda: settings, whole, whole.counting) for _ in range(2))
                 await restored(one, 40)
                 # As if it had died before it could say so.
                 client.delete("{wb}:rebuilt")
