@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 from functools import partial
 from pathlib import Path
 
 from gateway.app.launch import Launch, LaunchFault
+from gateway.cli.log_lines import LogFormatUnknown, log_format, write_log
 from gateway.cli.output import DONE, WRONG, complain, write
 from gateway.clients.hyperscan import Ahead
 from gateway.config.environment import Options
@@ -22,7 +22,6 @@ def run(args: argparse.Namespace, ahead: Ahead | None) -> int:
         args: The command line.
         ahead: What is being compiled already.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     options = Options(
         config=args.config,
         listen=args.listen,
@@ -33,7 +32,11 @@ def run(args: argparse.Namespace, ahead: Ahead | None) -> int:
     )
     load = partial(load_settings, options, os.environ, Path.cwd())
     try:
+        write_log(log_format(args.log_format, os.environ))
         launch = Launch(load)
+    except LogFormatUnknown as error:
+        complain(str(error))
+        return WRONG
     except LaunchFault as fault:
         for problem in fault.problems:
             complain(problem)
