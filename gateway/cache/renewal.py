@@ -57,7 +57,7 @@ def renewed(body: bytes, exchange_id: str, now_s: int) -> bytes:
 
 def event_stream(dialect: str) -> bytes:
     """The media type of a dialect's streams."""
-    return aws_eventstream.MEDIA_TYPE if dialect == "bedrock_converse" else b"text/event-stream"
+    return aws_eventstream.MEDIA_TYPE if dialect == "bedrock_converse" else b"text/event-stream; charset=utf-8"
 
 
 def _prefix(found: str) -> bytes:

@@ -51,5 +51,5 @@ def test_what_names_no_id_is_kept_as_it_is(body: bytes):
 
 
 def test_streams_have_the_type_of_their_dialect():
-    assert event_stream("openai_chat") == b"text/event-stream"
+    assert event_stream("openai_chat") == b"text/event-stream; charset=utf-8"
     assert event_stream("bedrock_converse") == b"application/vnd.amazon.eventstream"

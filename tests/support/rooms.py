@@ -14,7 +14,7 @@ from gateway.accounting.ledger import Ledger
 from gateway.accounting.limits import Limits
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
-from gateway.answering import Answers
+from gateway.answering import Answers, Seats
 from gateway.cache.memory import MemoryAnswers
 from gateway.clients.tokenizers import Tokenizers
 from gateway.core.cache_rules import CacheRules
@@ -195,7 +195,7 @@ class Rooms:
                 journal=journal,
                 sessions=sessions,
                 roads=Roads(Healths(lambda: self.clock.monotonic_ns() / 1e9)),
-                ways=self.answers,
+                ways=self.answers or Seats(),
             ),
             ledger=ledger,
             dispatcher=Dispatcher(http, {"catalog": CatalogProvider(("m",))}),
