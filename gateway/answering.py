@@ -31,6 +31,7 @@ from gateway.core.exchange import Deployment, Principal, Request
 from gateway.core.record import ExchangeRecord
 from gateway.course import Course, Way
 from gateway.keeping import Terms, kept
+from gateway.quick import Quick
 from gateway.realtime.rooms import Rooms as Talking
 from gateway.realtime.seat import seated
 from gateway.travel import Rooms as Travelling
@@ -60,6 +61,7 @@ class Miss(msgspec.Struct, kw_only=True):
         document: As admitted.
         question: What was read of it; the conversation is there where ``read`` was asked for.
         key: Of its answer.
+        partition: Who shares exact answers to it; see :meth:`Answers.partition` for who shares others.
         notes: Whatever they want to find again when the answer is there.
     """
 
@@ -70,6 +72,7 @@ class Miss(msgspec.Struct, kw_only=True):
     document: Any
     question: Canonical
     key: bytes
+    partition: str
     notes: Any = None
 
 
@@ -98,6 +101,35 @@ class Neighbours(Protocol):
         ...
 
 
+class Partitions:
+    """Knows who shares answers with whom; worked out once for all calls of one caller for one model."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], tuple[Any, str]] = {}
+
+    def find(self, call: Call, course: Course, scope: Scope) -> str:
+        """Give the partition of a call."""
+        fork, trip, who = course.fork, call.trip, course.principal
+        plan = None if fork is None else fork.plan
+        barred = trip.fit.barred if isinstance(trip, Trip) else frozenset[int]()
+        asked = course.template.model_requested
+        known = (who.tenant, who.team, who.key_id, scope, course.template.alias, course.template.arm, barred, asked)
+        # Held beside what was worked out of it, so that its number is nobody else's.
+        owner = plan or course.deployment
+        key = (*known, id(owner))
+        found = self._known.get(key)
+        if found is None:
+            family = [course.deployment]
+            if plan is not None:
+                family = [each for at, each in enumerate(plan.candidates[: plan.main]) if at not in barred]
+            arm = (course.template.split, course.template.arm)
+            found = owner, partition(who, scope, course.template.alias, arm, family, asked)
+            if len(self._known) >= _MOST_PARTITIONS:
+                self._known.clear()
+            self._known[key] = found
+        return found[1]
+
+
 class Answers:
     """Knows whose answers are kept, and gives them; a :class:`gateway.course.Ways`.
 
@@ -123,8 +155,9 @@ class Answers:
         self.neighbours = neighbours
         self._unix_s = unix_s
         self._flights = Flights()
+        self._quick = Quick(store)
         self._read: OrderedDict[tuple[bytes, str], Canonical] = OrderedDict()
-        self._partitions: dict[tuple[Any, ...], str] = {}
+        self.partition = Partitions().find
 
     def find(self, request: Request, principal: Principal, template: ExchangeRecord, to: Deployment) -> Way | None:
         """Give the way of a caller's calls; those whose answers are kept are a miss until they are not."""
@@ -139,28 +172,10 @@ class Answers:
         template.cache = "miss"
         return self.answered
 
-    def partition(self, call: Call, course: Course, scope: Scope) -> str:
-        """Give the partition of a call."""
-        fork, trip, who = course.fork, call.trip, course.principal
-        plan = None if fork is None else fork.plan
-        barred = trip.fit.barred if isinstance(trip, Trip) else frozenset[int]()
-        asked = course.template.model_requested
-        known = (who.tenant, who.team, who.key_id, scope, course.template.alias, course.template.arm, barred, asked)
-        key = (*known, id(plan or course.deployment))
-        found = self._partitions.get(key)
-        if found is None:
-            family = [course.deployment]
-            if plan is not None:
-                family = [each for at, each in enumerate(plan.candidates[: plan.main]) if at not in barred]
-            arm = (course.template.split, course.template.arm)
-            found = partition(who, scope, course.template.alias, arm, family, asked)
-            if len(self._partitions) >= _MOST_PARTITIONS:
-                self._partitions.clear()
-            self._partitions[key] = found
-        return found
-
     async def answered(self, call: Call, request: Request, course: Course, rooms: Rooms) -> None:
         """Answer a call whose answer may be at hand, or may be kept."""
+        if await self._at_once(call, request, course, rooms):
+            return
         document = request.document
         if course.guard.request_active:
             course, document = await rooms.admit(call, request, course)
@@ -171,14 +186,32 @@ class Answers:
             self.counts.count(f"unfit_{question.unfit}")
             await _asked(rooms, call, request, course, document)
             return
-        key = key_of(self.partition(call, course, self.rules.exact.scope), course.guard.revision, question.digest)
+        shared = self.partition(call, course, self.rules.exact.scope)
+        key = key_of(shared, course.guard.revision, question.digest)
+        self._quick.learn(call, request, course, key)
         miss = Miss(
-            rooms=rooms, call=call, request=request, course=course, document=document, question=question, key=key
+            rooms=rooms,
+            call=call,
+            request=request,
+            course=course,
+            document=document,
+            question=question,
+            key=key,
+            partition=shared,
         )
         if wish == b"refresh":
             await self._miss(miss)
         elif not await self._hit(miss):
             await self._shared(miss)
+
+    async def _at_once(self, call: Call, request: Request, course: Course, rooms: Rooms) -> bool:
+        """Give an answer where that is all there is to do."""
+        ready = await self._quick.give(call, request, course, rooms, self._unix_s())
+        if ready is None:
+            return False
+        self.counts.count("hit_exact")
+        self.counts.saved_nanousd += ready.answer.cost_nanousd or 0
+        return True
 
     def _question(self, call: Call, request: Request, document: Any) -> Canonical:
         """Read a request; one that came before, byte for byte, is known."""
@@ -329,7 +362,7 @@ class Answers:
     def _kept(self, miss: Miss, course: Course, attempt: Attempt) -> CachedAnswer | None:
         """Make of an answer one that is kept; ``None``, and why is counted, where it is none."""
         rule = self.rules.exact
-        terms = Terms(miss.key, self.partition(miss.call, miss.course, rule.scope), rule, self._unix_s())
+        terms = Terms(miss.key, miss.partition, rule, self._unix_s())
         made = kept(miss.call, miss.request, (miss.course, course), attempt, terms)
         self.counts.count("stored" if isinstance(made, CachedAnswer) else f"refused_{made}")
         return made if isinstance(made, CachedAnswer) else None

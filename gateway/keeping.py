@@ -8,7 +8,7 @@ from gateway.cache.renewal import kept_form
 from gateway.core.cache_rules import ExactRule
 from gateway.core.cached import CachedAnswer
 from gateway.core.call import Call
-from gateway.core.exchange import AnswerFacts, Request
+from gateway.core.exchange import Request
 from gateway.core.record import ExchangeRecord
 from gateway.course import Course
 from gateway.recording.ordinary import Noted
@@ -54,7 +54,6 @@ def kept(
     """
     asked, course = courses
     body = attempt.gathered if attempt.reader is not None else attempt.body
-    facts = attempt.reader.facts if attempt.reader is not None else call.dialect.skim(attempt.body)
     noted, record = course.ordinary, call.record
     told = record or (noted.last if isinstance(noted, Noted) else None)
     if attempt.status != _OK or (attempt.reader is not None) != request.stream or told is None:
@@ -63,7 +62,7 @@ def kept(
         return "cut"
     if body is None or len(body) > terms.rule.max_bytes:
         return "size"
-    if not _ended_well(facts, request):
+    if not _ended_well(told.finish_reason, request):
         return "end"
     if course.guard is not asked.guard or not _of_the_family(call, course):
         return "elsewhere"
@@ -74,7 +73,7 @@ def kept(
         partition=terms.partition,
         tenant=asked.principal.tenant,
         alias=course.template.alias,
-        model=facts.model_served,
+        model=told.model_served,
         policy_revision=asked.guard.revision,
         tags={**(call.labels.tags if call.labels is not None else {}), **course.template.tags},
         dialect=request.dialect,
@@ -90,9 +89,9 @@ def kept(
     )
 
 
-def _ended_well(facts: AnswerFacts, request: Request) -> bool:
+def _ended_well(finish_reason: str, request: Request) -> bool:
     """Whether all the choices of an answer came to an end of their own."""
-    ends = {each.strip().lower() for each in facts.finish_reason.split(",")}
+    ends = {each.strip().lower() for each in finish_reason.split(",")}
     return ends <= _ENDS or request.operation == "embeddings"
 
 

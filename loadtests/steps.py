@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -97,12 +98,14 @@ class Bench:
 
     Args:
         home: An empty folder.
+        config: What is in force; by itself, all goes to one place with the client's own credential.
+        upstream: That place; ``None`` where the configuration names providers.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, config: str = CONFIG, upstream: str | None = UPSTREAM) -> None:
         loop = asyncio.get_running_loop()
-        (home / "weighbridge.yaml").write_text(CONFIG)
-        loaded = load_settings(Options(upstream=UPSTREAM, no_operator=True), {"WEIGHBRIDGE_HOME": str(home)}, home)
+        (home / "weighbridge.yaml").write_text(config)
+        loaded = load_settings(Options(upstream=upstream, no_operator=True), {"WEIGHBRIDGE_HOME": str(home)}, home)
         if loaded.settings is None:
             raise ValueError([str(problem) for problem in loaded.problems])
         clock = SystemClock()
@@ -125,13 +128,13 @@ class Bench:
         self._providers = [self._http.connected(Origin.parse(UPSTREAM)) for _ in range(CALLS)]
         self._number = 0
 
-    async def turn(self, counted: Any = None) -> None:
+    async def turn(self, counted: Any = None, questions: Sequence[bytes] = (QUESTION,) * CALLS) -> None:
         """A question on each connection, then all the answers; ``counted`` traces both."""
         before = sys.gettrace()
-        asked = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(QUESTION), QUESTION)
+        asked = [HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(each), each) for each in questions]
         sys.settrace(counted)
-        for client in self._clients:
-            client.data_received(asked)
+        for client, question in zip(self._clients, asked, strict=True):
+            client.data_received(question)
         sys.settrace(before)
         answers: list[bytes] = []
         for _ in self._clients:
@@ -139,7 +142,7 @@ class Bench:
             answers.append((ANSWER_HEAD + b"Content-Length: %d\r\n\r\n%b") % (self._number, len(ANSWER), ANSWER))
         busy = [provider for provider in self._providers if provider.call is not None]
         sys.settrace(counted)
-        for provider, answer in zip(busy, answers, strict=True):
+        for provider, answer in zip(busy, answers, strict=False):
             provider.data_received(answer)
         done = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(done.set_result, None)

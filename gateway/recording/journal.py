@@ -11,8 +11,9 @@ import orjson
 
 from gateway.core.call import Call
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request, RoutePlan
-from gateway.core.record import AttemptRecord, ExchangeRecord
+from gateway.core.record import AttemptRecord, CacheRecord, ExchangeRecord
 from gateway.core.verdict import Masked
+from gateway.recording.given import Given, GivenOutcome
 from gateway.recording.metrics import Cell
 from gateway.recording.ordinary import Noted, Ordinary, Outcome, Try
 
@@ -205,6 +206,28 @@ class Journal:
         ordinary.count(outcome)
         return outcome
 
+    def file_given(self, call: Call, given: Given, told: CacheRecord, facts: AnswerFacts, size: int) -> GivenOutcome:
+        """Finish a call that is given a kept answer, and file it, before its last byte leaves.
+
+        Args:
+            call: The exchange; nothing else has happened to it.
+            given: Writes such calls.
+            told: Whose answer it is.
+            facts: Of the answer.
+            size: Of what the client gets.
+        """
+        incoming = call.incoming
+        at_us, took_ms = self.started_us(incoming.received_ns), (self.now_ns() - incoming.received_ns) / 1e6
+        outcome = GivenOutcome(
+            self._new_id(at_us // 1000), at_us, facts.model_served, facts.finish_reason, took_ms, took_ms,
+            len(incoming.body), size, [told],
+        )  # fmt: skip
+        line = given.line(outcome)
+        call.filed = True
+        self._filing.append_line(line)
+        given.count(outcome)
+        return outcome
+
     def overhead_ms(self, call: Call) -> float:
         """The gateway's own share of the time so far: all of it but what the provider took."""
         now_ns = self.now_ns()
@@ -252,7 +275,7 @@ class Journal:
             if call.spent is not None:
                 call.spent.give(record)
             if self._bodies != "none":
-                self._captured(call, record)
+                _captured(call, record, self._max_body_bytes, redacted=self._bodies == "redacted")
         if len(record.attempts) > 1:
             _add_up(record, 0 if call.spent is None else call.spent.cost_nanousd or 0)
         if call.trip is not None:
@@ -294,14 +317,14 @@ class Journal:
         record.attempts = [*record.attempts, tried]
         return tried
 
-    def _captured(self, call: Call, record: ExchangeRecord) -> None:
-        most = self._max_body_bytes
-        reader = call.attempt.reader if call.attempt is not None else None
-        answer = call.answer if reader is None else call.dialect.stream_transcript(reader.kept)
-        if call.masks and self._bodies == "redacted":
-            answer = _masked_again(answer, call.masks)
-        record.request_body = call.body[:most].decode("utf-8", "replace")
-        record.response_body = answer[:most].decode("utf-8", "replace")
+
+def _captured(call: Call, record: ExchangeRecord, most: int, *, redacted: bool) -> None:
+    reader = call.attempt.reader if call.attempt is not None else None
+    answer = call.answer if reader is None else call.dialect.stream_transcript(reader.kept)
+    if call.masks and redacted:
+        answer = _masked_again(answer, call.masks)
+    record.request_body = call.body[:most].decode("utf-8", "replace")
+    record.response_body = answer[:most].decode("utf-8", "replace")
 
 
 def _add_up(record: ExchangeRecord, parts_nanousd: int) -> None:

@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.core.record import AttemptRecord, ExchangeRecord
 from gateway.core.usage import Usage
+from gateway.recording.given import Given
 from gateway.recording.metrics import Cell
 
 MAX_SHOWN = 64
@@ -121,13 +122,19 @@ class Ordinary:
 
 
 class Noted(Ordinary):
-    """Remembers the last call that it has counted, for who keeps its answer and asks at once."""
+    """Remembers the last call that it has counted, for who keeps its answer and asks at once.
 
-    __slots__ = ("last",)
+    Attributes:
+        last: That call; ``None`` before there was one.
+        given: Writes the calls that are given such an answer.
+    """
+
+    __slots__ = ("given", "last")
 
     def __init__(self, template: ExchangeRecord, encode: Callable[[Any], bytes], cell: Cell) -> None:
         super().__init__(template, encode, cell)
         self.last: Outcome | None = None
+        self.given = Given(template, encode, cell)
 
     def count(self, outcome: Outcome) -> None:
         """Count one call."""

@@ -149,6 +149,7 @@ class Rooms:
         engine: Other guards than those of the rules.
         aliases: Further models, and where they are.
         cache: Which answers are kept.
+        leases: Every call has one, whether anything limits it or not.
     """
 
     def __init__(
@@ -160,6 +161,7 @@ class Rooms:
         engine: GuardEngine | None = None,
         aliases: dict[str, Deployment] | None = None,
         cache: CacheRules | None = None,
+        leases: bool = True,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.log: list[Any] = []
@@ -171,16 +173,21 @@ class Rooms:
         self.bugs: list[BaseException] = []
         self._script = script
         numbers = iter(range(1, 1000))
+
+        def new_id(_: int) -> str:
+            # As long as real ones where the length is known beforehand.
+            return f"id-{next(numbers)}" if leases else f"{next(numbers):032x}"
+
         http: Any = self
-        ledger = _LoggedLedger(Accounting(PriceBook(PRICES, _no_catalog), tokenizers(), Limits(limits, self.clock)))
-        ledger.log = self.log
+        accounting = Accounting(PriceBook(PRICES, _no_catalog), tokenizers(), Limits(limits, self.clock))
+        ledger = _LoggedLedger(accounting) if leases else Ledger(accounting)
+        if isinstance(ledger, _LoggedLedger):
+            ledger.log = self.log
         own = msgspec.structs.replace(PROVIDER, provider="weighbridge", kind="catalog")
         routes = tuple(
             RouteEntry(alias=alias, deployment=to) for alias, to in {"m": PROVIDER, **(aliases or {})}.items()
         )
-        journal = Journal(
-            self, self, self.clock, lambda _: f"id-{next(numbers)}", Capture(bodies=bodies), "config-hash"
-        )
+        journal = Journal(self, self, self.clock, new_id, Capture(bodies=bodies), "config-hash")
         sessions = Sessions()
         self.answers: Answers | None = None
         if cache is not None:
