@@ -29,6 +29,8 @@ identity:
   keys: [{id: app, key: env:APP_KEY, team: red, tags: {guard: "yes"}}]
 policies: {dir: policies, bundle: [ours.yaml]}
 prices: {overrides: prices.yaml}
+limits:
+  - {scope: team, match: {team: red}, budget: {usd: 1000, per: month, zone: Europe/Berlin}}
 """
 PRICES = "- {provider: google, model: gemini-2.5-flash, input: 0.30, output: 2.50, cached_input: 0.075}\n"
 POLICY = """

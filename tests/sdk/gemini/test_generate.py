@@ -10,6 +10,7 @@ import orjson
 import pytest
 from google.genai import errors, types
 
+from tests.support.gateway_run import until
 from tests.support.gemini_streams import (
     KEY,
     MODEL,
@@ -267,7 +268,9 @@ def test_googles_cloud_is_asked_with_a_token_that_is_fetched_once(client, provid
     )
     assert provider.last.headers["authorization"] == "Bearer ya29.cloud"
     assert "x-goog-api-key" not in provider.last.headers
+    assert KEY.encode() not in provider.last.head + provider.last.body
     assert len(tokens) == 1
+    assert KEY.encode() not in tokens[0].head + tokens[0].body
     assert claims_of(tokens[0])["iss"] == "gateway@acme-prod.iam.gserviceaccount.com"
     # A client of the cloud names a project of its own, which is not ours.
     cloud = "/v1beta1/projects/theirs/locations/us-central1/publishers/google/models/pro:generateContent"
@@ -276,7 +279,32 @@ def test_googles_cloud_is_asked_with_a_token_that_is_fetched_once(client, provid
     status, _, data = gateway.ask("POST", cloud, body, headers)
     assert (status, orjson.loads(data)["candidates"][0]["finishReason"]) == (200, "STOP")
     assert "/projects/acme-prod/" in provider.last.path
+    # However a caller says who he is, it is for us alone.
+    for name in ("authorization", "x-goog-api-key", "x-api-key", "api-key", ""):
+        said = {name: f"Bearer {KEY}" if name == "authorization" else KEY} if name else {}
+        path = "/v1beta/models/pro:generateContent" + ("" if name else f"?key={KEY}")
+        headers = {"content-type": "application/json", "cookie": f"session={KEY}", **said}
+        status, _, _ = gateway.ask("POST", path, body, headers)
+        assert (status, provider.last.headers["authorization"]) == (200, "Bearer ya29.cloud")
+        assert KEY.encode() not in provider.last.head + provider.last.body
     assert "ya29" not in gateway.stderr
+
+
+def test_a_forecast_knows_the_budget_of_a_limit(client, provider, gateway) -> None:
+    provider.script = answer(answer_of({"text": "x"}))
+    assert client.models.generate_content(model="flash", contents="?").text == "x"
+    path = "/api/spend/forecast?by=team&per=month&zone=Europe/Berlin"
+
+    def told() -> list[Any]:
+        status, document = gateway.operator("GET", path)
+        assert status == 200, document
+        return [each for each in document["rows"] if each["team"] == "red"]
+
+    until(lambda: bool(told()))
+    assert [(each["budget_nanousd"], each["outlook"]) for each in told()] == [(1000 * 10**9, "too little data")]
+    # Of another zone's months the limit says nothing.
+    path = "/api/spend/forecast?by=team&per=month"
+    assert [each["budget_nanousd"] for each in told()] == [None]
 
 
 @pytest.mark.parametrize("version", ["v1beta", "v1alpha", "v1"])
