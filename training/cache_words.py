@@ -24,7 +24,7 @@ TARGET = Path(__file__).parents[1] / "gateway" / "_models" / "cache-words.json.g
 _PARTS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
 _WORD = re.compile(r"[a-z]{2,}")
 # A sense counts where it is among the first of its word, and no rare one of it.
-_MOST_RANK, _LEAST_SHARE = 3, 0.1
+_MOST_RANK, _LEAST_SHARE = 4, 0.06
 
 
 class Words(msgspec.Struct, frozen=True):

@@ -172,6 +172,9 @@ ATTACKS: tuple[Callable[[Path], Iterator[Item]], ...] = (
 BENIGN: tuple[Callable[[Path], Iterator[Item]], ...] = (
     *(_clinc, _halueval, _questions, _self_instruct, _sentences, _wikigold, _talk_pages, _emails),
 )
+# What people ask of models: what the cache's verifier is learned from, and what it is measured with.
+ASKED: tuple[Callable[[Path], Iterator[Item]], ...] = (_halueval, _clinc)
+ASKED_ELSEWHERE: tuple[Callable[[Path], Iterator[Item]], ...] = (_questions, _self_instruct)
 # Read for reports, never for training.
 MEASURED: tuple[Callable[[Path], Iterator[Item]], ...] = (_not_inject,)
 

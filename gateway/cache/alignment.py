@@ -128,13 +128,13 @@ def _related(new: Question, place: int, old: Question, there: int) -> str:
         return ""
     one, other = new.words[place], old.words[there]
     known = lexicon()
-    alike = known.alike(one, other)
-    if alike:
-        return "same" if alike == SAME else "alike"
     if known.opposed(one, other):
         return ""
     if _spelt(one) == _spelt(other):
         return "same"
+    alike = known.alike(one, other)
+    if alike:
+        return "same" if alike == SAME else "alike"
     if min(len(one), len(other)) >= _LEAST_TYPO and known.knows(one) != known.knows(other) and _one_slip(one, other):
         return "typos"
     shared = _shared(one, other)
@@ -194,8 +194,9 @@ def order(found: Alignment, new: Question, old: Question) -> Order:
     """Compare how the words stand to each other."""
     made = Order()
     joined = _joined(found.pairs, new, old)
+    left_new, left_old = frozenset(found.left_new), frozenset(found.left_old)
     for place, there in found.pairs:
-        mine, its = new.roles[place], old.roles[there]
+        mine, its = _governed(new, place, left_new), _governed(old, there, left_old)
         if (new.marks[place] ^ old.marks[there]) & PLURAL and not (new.marks[place] | old.marks[there]) & NAME:
             made.numbers += 1
         if mine == its or place in joined:
@@ -214,6 +215,13 @@ def order(found: Alignment, new: Question, old: Question) -> Order:
         return made
     made.turned = _turned(found.pairs, new, old, joined)
     return made
+
+
+def _governed(question: Question, place: int, left: frozenset[int]) -> str:
+    """Return what governs a word: what stands before "swimming" in "into a swimming pool" governs the pool."""
+    while not question.roles[place] and place and place - 1 in left:
+        place -= 1
+    return question.roles[place]
 
 
 def _turned(pairs: Sequence[tuple[int, int]], new: Question, old: Question, joined: frozenset[int]) -> int:

@@ -12,7 +12,7 @@ FILE = Path(__file__).parents[1] / "_models" / "cache-words.json.gz"
 # How sure two words are to mean the same: a usual sense of both, or one among others.
 SAME, ALIKE = 1, 2
 # Abbreviations that are written like other words, and what WordNet has as two words or not at all.
-_ALSO = {
+ALSO = {
     "men": "man", "women": "woman", "pics": "picture", "photo": "photograph", "photos": "photograph", "pic": "picture",
     "tv": "television", "tvs": "television", "app": "application", "apps": "application", "info": "information",
     "config": "configuration", "repo": "repository", "docs": "documentation", "e-mail": "email", "e-mails": "email",
@@ -41,7 +41,7 @@ class Lexicon:
 
     def __init__(self, data: bytes) -> None:
         words = msgspec.json.decode(data, type=_Words)
-        self._base = words.base | _ALSO
+        self._base = words.base | ALSO
         self._plurals = frozenset(words.plurals) | {"men", "women"}
         self._verbs = frozenset(words.verbs)
         self.degrees = words.degrees

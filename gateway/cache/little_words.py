@@ -40,7 +40,8 @@ more:equal: equal equals same identical
 in:as: as
 all:all: all every each everyone everybody everything entire whole always
 all:any: any anyone anybody anything either
-all:some: some several someone somebody something
+-: some several
+all:some: someone somebody something
 all:many: many much lot lots
 all:few: few little
 all:often: often usually frequently
@@ -140,7 +141,7 @@ more:worst: schlechteste schlechtesten
 more:equal: gleich
 all:all: alle alles allen aller jede jeder jedes jeden jedem immer ganz ganze
 all:any: irgendein irgendeine
-all:some: einige manche
+-: einige manche
 all:many: viele viel
 all:few: wenig
 all:often: oft
@@ -218,7 +219,7 @@ more:bad: pire
 more:equal: même égal
 in:as: comme
 all:all: tout tous toute toutes chaque toujours
-all:some: quelques plusieurs
+-: quelques plusieurs
 all:many: beaucoup
 all:often: souvent
 all:sometimes: parfois
@@ -285,7 +286,7 @@ more:bad: peor
 more:equal: mismo misma igual
 in:as: como
 all:all: todo toda todos todas cada siempre
-all:some: algunos algunas varios varias
+-: algunos algunas varios varias
 all:many: muchos muchas mucho
 all:few: pocos pocas poco
 all:both: ambos ambas

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from gateway.cache.asking import bare
-from gateway.cache.lexicon import Lexicon, lexicon
+from gateway.cache.lexicon import ALSO, Lexicon, lexicon
 from gateway.cache.little_words import LITTLE, words
 from gateway.cache.measures import ORDINALS, UNITS
 from gateway.cache.notes import NAME, NUMBER, PLURAL, Notes, dated
@@ -202,7 +202,7 @@ class _Reader(Notes):
         form, plural = self._lexicon.form(word) if self._english else (word, False)
         name = token[0].isupper() and self._capitals and not (self._first and self._lexicon.knows(form))
         if name:
-            self._fact("names", word)
+            self._fact("names", ALSO.get(word, word))
         # "Plays" is what somebody does, unless it stands where things do.
         plural = plural and (self._before in _BEFORE_THINGS or self._number or not self._lexicon.is_verb(form))
         # Names of several words are governed by what governs the first.

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.cache.answer_guards import GUARDS
+from gateway.cache.questions import VERSION, read_question
+from gateway.cache.verifier import FEATURES, Tree, Verdict, Verifier, compare, features, verifier
+
+SERVES = 0.95
+
+
+def verdict(new: str, old: str, cosine: float = 0.97, language: str = "en") -> Verdict:
+    return compare(read_question(new, language), read_question(old, language), cosine)
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        ("How do I reset my password?", "Could you tell me how to reset my password?"),
+        ("What is the capital of France?", "what's France's capital"),
+        ("How do I sort a list in Python?", "In Python, how can I sort a list?"),
+        ("How do I convert 5 kilometers to miles?", "how to convert five km to miles, please"),
+        ("Where can I buy a large sofa?", "Where can I purchase a big couch?"),
+        ("What is the difference between tea and coffee?", "What's the difference between coffee and tea?"),
+    ],
+)
+def test_paraphrases_are_served(new: str, old: str) -> None:
+    said = verdict(new, old)
+    assert said.chance >= SERVES
+    assert said.failed == ()
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        ("How do I enable roaming?", "How do I disable roaming?"),
+        ("Show customer 1042.", "Show customer 1043."),
+        ("Is it safe to eat?", "Is it unsafe to eat?"),
+        ("Convert dollars to euros.", "Convert euros to dollars."),
+        ("What is the weather in Paris?", "What is the weather in Lyon?"),
+        ("Explain it to me as a doctor.", "Explain it to me as a patient."),
+        ("Translate this text to German.", "Translate this text to French."),
+        ("Give me the data as JSON.", "Give me the data as YAML."),
+        ("Summarize it in 100 words.", "Summarize it in 200 words."),
+        ("Can I take it with milk?", "Can I take it without milk?"),
+        ("What is the minimum age?", "What is the maximum age?"),
+        ("Is the shop open today?", "Is the shop open tomorrow?"),
+        ("Did Germany beat Brazil?", "Did Brazil beat Germany?"),
+        ("Should I buy a house?", "Should I sell a house?"),
+        ("find a restaurant in rome", "find a restaurant in oslo"),
+        ("What is the best laptop?", "What is the best gaming laptop?"),
+    ],
+)
+def test_near_misses_are_not_served_however_near(new: str, old: str) -> None:
+    assert verdict(new, old, 0.999).chance < SERVES
+    assert verdict(old, new, 0.999).chance < SERVES
+
+
+def test_only_guards_that_are_asked_for_refuse_by_name_and_all_count() -> None:
+    new, old = (read_question(text, "en") for text in ("Open it before lunch.", "Open it after lunch."))
+    said = compare(new, old, 0.99, frozenset({"numbers"}))
+    assert said.failed == ()
+    assert said.chance <= 0.3
+    assert "direction" in compare(new, old, 0.99, GUARDS).failed
+
+
+def test_other_languages_are_compared_within_themselves() -> None:
+    assert verdict("Wie lösche ich mein Konto?", "wie lösche ich mein konto", language="de").chance >= SERVES
+    assert verdict("Wie lösche ich mein Konto?", "Wie lösche ich mein Konto nicht?", language="de").chance < 0.8
+    one, other = read_question("Hotel in Berlin", "en"), read_question("Hotel in Berlin", "de")
+    assert compare(one, other, 1.0).chance == 0.0
+
+
+def test_what_is_too_long_is_served_to_itself_only() -> None:
+    text = "tell me about it " * 400
+    assert verdict(text, text.upper()).chance == 1.0
+    assert verdict(text, text + "now").chance == 0.0
+    assert verdict("?", "?").chance == 0.0
+
+
+@given(st.integers(1, len(FEATURES) - 1), st.integers(1, 6), st.floats(0.5, 1.0))
+def test_no_difference_makes_a_hit_likelier(place: int, more: int, cosine: float) -> None:
+    question = read_question("sort a long list of names", "en")
+    same = features(question, question, cosine, 0)
+    worse = (*same[:place], same[place] + more, *same[place + 1 :])
+    assert verifier().chance(worse) <= verifier().chance(same)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_higher_cosine_makes_none_less_likely(one: float, other: float) -> None:
+    question = read_question("sort a long list of names", "en")
+    low, high = sorted((one, other))
+    assert compare(question, question, low).chance <= compare(question, question, high).chance
+
+
+def test_trees_are_walked_to_their_leaves() -> None:
+    tree = Tree(at=(0, -1, -1), limit=(0.5, -2.0, 2.0), low=(1, 0, 0), high=(2, 0, 0))
+    made = Verifier(VERSION, FEATURES, 0.0, (tree,))
+    assert made.chance((0.4,)) < 0.2
+    assert made.chance((0.6,)) > 0.8
+    assert verifier().features == FEATURES
