@@ -13,8 +13,9 @@ import orjson
 import pytest
 
 from tests.cli.conftest import ROOT, Weighbridge
-from tests.support.operator_plane import OperatorPlane, exchange, guard_event, until
+from tests.support.operator_plane import OperatorPlane, exchange, guard_event
 from tests.support.parquet import read_parquet
+from tests.support.waiting import until
 
 UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 

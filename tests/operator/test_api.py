@@ -14,7 +14,8 @@ from gateway.operator.api import Judgement, as_columns, judgement, within_bounds
 from gateway.recording.metrics import Metrics
 from tests.operator.test_metrics import parse_strictly, value
 from tests.support.clock import ManualClock
-from tests.support.operator_plane import OperatorPlane, exchange, guard_event, until
+from tests.support.operator_plane import OperatorPlane, exchange, guard_event
+from tests.support.waiting import until
 
 UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 

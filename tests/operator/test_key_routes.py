@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
-from tests.support.operator_plane import OperatorPlane, until
+from tests.support.operator_plane import OperatorPlane
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 

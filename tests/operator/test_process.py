@@ -18,7 +18,8 @@ from gateway.operator.plane import Plane
 from gateway.operator.process import OnceOpen, OperatorOptions, keep_open, open_driver, run_operator
 from gateway.operator.store import TraceStore
 from tests.support.clock import ManualClock
-from tests.support.operator_plane import OperatorPlane, exchange, until
+from tests.support.operator_plane import OperatorPlane, exchange
+from tests.support.waiting import until
 
 
 class Away:

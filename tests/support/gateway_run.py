@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import orjson
 
 from tests.support.quick_start import Started, start
+from tests.support.waiting import FIRST_PAUSE_S, LONGEST_PAUSE_S
 
 _T = TypeVar("_T")
 _ROOT = Path(__file__).parents[2]
@@ -30,10 +31,11 @@ _FOREIGN = ("WEIGHBRIDGE_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "MIST
 
 def until(look: Callable[[], _T | None], timeout_s: float = 60.0) -> _T:
     """Look again and again until something is there."""
-    deadline = time.monotonic() + timeout_s
+    deadline, pause_s = time.monotonic() + timeout_s, FIRST_PAUSE_S
     while not (found := look()):
         assert time.monotonic() < deadline, "it did not come in time"
-        time.sleep(0.005)
+        time.sleep(pause_s)
+        pause_s = min(1.5 * pause_s, LONGEST_PAUSE_S)
     return found
 
 

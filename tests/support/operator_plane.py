@@ -7,10 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import orjson
@@ -20,8 +19,8 @@ from gateway.core.ids import IdSource
 from gateway.core.record import AttemptRecord, ExchangeRecord, GuardEvent
 from gateway.recording.recorder import Recorder
 from gateway.recording.spool import SpoolWriter
+from tests.support.waiting import until
 
-_T = TypeVar("_T")
 _CLOCK = SystemClock()
 _NEXT_ID = IdSource(os.urandom)
 
@@ -39,15 +38,6 @@ asyncio.run(run_operator(
     ready_fd=int(ready_fd), lifeline_fd=int(lifeline_fd),
 ))
 """
-
-
-def until(look: Callable[[], _T | None], timeout_s: float = 60.0) -> _T:
-    """Look again and again until something is there."""
-    deadline = time.monotonic() + timeout_s
-    while (found := look()) is None:
-        assert time.monotonic() < deadline, "it did not come in time"
-        time.sleep(0.01)
-    return found
 
 
 def exchange(**changes: Any) -> ExchangeRecord:
