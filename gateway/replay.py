@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from gateway.cache.flights import Flight, Follower
-from gateway.cache.renewal import event_stream, renewed
+from gateway.cache.renewal import Renewing, event_stream, renewed
 from gateway.core.cached import CachedAnswer, Served
 from gateway.core.call import Call
 from gateway.core.chat import ChatRequest
@@ -132,7 +132,7 @@ def feed(played: Played, answer: CachedAnswer, chat: ChatRequest | None, record_
 def follow(played: Played, flight: Flight, chat: ChatRequest | None, record_id: str, now_s: int) -> Follower:
     """Give the call a stream that is on its way for another."""
     sink = _sink(played, flight.dialect, chat, record_id, now_s)
-    follower = Follower(flight, sink, lambda piece: piece)
+    follower = Follower(flight, sink, Renewing(flight.dialect, record_id))
     played.attempt.running = follower
     follower.go_on()
     return follower

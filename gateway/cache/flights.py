@@ -7,9 +7,9 @@ shown nothing yet can still ask for itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import SupportsIndex
 
+from gateway.cache.renewal import Renewing
 from gateway.core.errors import StreamBroken
 from gateway.core.exchange import Headers
 from gateway.core.ports import AnswerSink
@@ -78,13 +78,13 @@ class Follower:
     Args:
         flight: What it follows.
         sink: Takes the stream as if a provider had sent it.
-        renew: Gives the bytes as this follower is to have them.
+        renewing: Gives the stream an id of its own.
     """
 
-    def __init__(self, flight: Flight, sink: AnswerSink, renew: Callable[[bytes], bytes]) -> None:
+    def __init__(self, flight: Flight, sink: AnswerSink, renewing: Renewing) -> None:
         self._flight = flight
         self._sink = sink
-        self._renew = renew
+        self._renewing = renewing
         self._at = 0
         self._begun = self._paused = self._ended = self._busy = False
         flight.followers.append(self)
@@ -128,11 +128,14 @@ class Follower:
             self._sink.on_head(200, headers)
         while pieces is not None and self._at < len(pieces) and not self._paused and not self._ended:
             piece, self._at = pieces[self._at], self._at + 1
-            self._sink.on_data(self._renew(piece))
+            if told := self._renewing.feed(piece):
+                self._sink.on_data(told)
         if flight.over and not self._ended and (not flight.whole or (pieces is not None and self._at == len(pieces))):
             if not flight.whole:
                 self._fail()
                 return
+            if rest := self._renewing.rest():
+                self._sink.on_data(rest)
             self.cancel()
             self._sink.on_end()
 

@@ -30,6 +30,8 @@ _NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 _KEPT_MOMENT = re.compile(rb'("(?:created|created_at|completed_at)"\s*:\s*)' + _MOMENT + rb"\b")
 _MAX_SEARCHED_BYTES = 65_536
+# What is shorter could be any word.
+_MIN_ID_CHARS = 6
 # JSON holds no such byte.
 _MOULD_MARK, _MOULD_MOMENT = b"\0i\0", b"\0t\0"
 
@@ -41,7 +43,7 @@ def kept_form(dialect: str, body: bytes, *, stream: bool) -> bytes:
     if first is None:
         return body
     for path in ids:
-        if isinstance(found := _at(first, path), str) and len(found) >= 6:
+        if isinstance(found := _at(first, path), str) and len(found) >= _MIN_ID_CHARS:
             body = body.replace(orjson.dumps(found), b'"%b%b"' % (_prefix(found), _MARK))
             break
     for path in moments:
@@ -65,6 +67,44 @@ def mould(body: bytes) -> bytes:
 def poured(made: bytes, exchange_id: str, now_s: int) -> bytes:
     """Put a new id and the present time into what :func:`mould` made."""
     return made.replace(_MOULD_MARK, exchange_id.replace("-", "").encode()).replace(_MOULD_MOMENT, b"%d" % now_s)
+
+
+class Renewing:
+    """Gives a stream that is made for another call an id of its own, as it comes.
+
+    Args:
+        dialect: In which it is written.
+        exchange_id: Of the call that is given it.
+    """
+
+    def __init__(self, dialect: str, exchange_id: str) -> None:
+        self._ids, _ = _NAMES.get(dialect, ((), ()))
+        self._new = exchange_id.replace("-", "").encode()
+        self._swap: tuple[bytes, bytes] | None = None
+        self._rest = b""
+
+    def feed(self, piece: bytes) -> bytes:
+        """Take the next bytes, and give those that can be told; an id never reaches beyond its line."""
+        if not self._ids:
+            return piece
+        piece = self._rest + piece
+        at = piece.rfind(b"\n") + 1
+        piece, self._rest = piece[:at], piece[at:]
+        if self._swap is None:
+            self._swap = self._found(piece)
+        return piece if self._swap is None else piece.replace(*self._swap)
+
+    def rest(self) -> bytes:
+        """The stream is over: give what is left."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+    def _found(self, piece: bytes) -> tuple[bytes, bytes] | None:
+        first = _first_event(piece)
+        for path in self._ids if first is not None else ():
+            if isinstance(found := _at(first or {}, path), str) and len(found) >= _MIN_ID_CHARS:
+                return orjson.dumps(found), b'"%b%b"' % (_prefix(found), self._new)
+        return None
 
 
 def event_stream(dialect: str) -> bytes:

@@ -1,6 +1,7 @@
 import pytest
 
 from gateway.cache.flights import Flight, Flights, Follower
+from gateway.cache.renewal import Renewing
 from gateway.core.errors import StreamBroken
 from tests.support.rooms import run
 from tests.support.sinks import KeepingSink
@@ -12,7 +13,7 @@ def flight() -> Flight:
 
 def following(of: Flight) -> tuple[Follower, KeepingSink]:
     sink = KeepingSink()
-    return Follower(of, sink, lambda piece: piece.upper()), sink
+    return Follower(of, sink, Renewing("none", "id")), sink
 
 
 def test_who_comes_late_is_given_all_of_it():
@@ -22,10 +23,10 @@ def test_who_comes_late_is_given_all_of_it():
         kept.append(b"a")
         follower, sink = following(led)
         follower.go_on()
-        assert (sink.status, sink.body, sink.headers) == (200, b"A", {b"content-type": b"text/event-stream"})
+        assert (sink.status, sink.body, sink.headers) == (200, b"a", {b"content-type": b"text/event-stream"})
         kept.append(b"b")
         led.end(whole=True)
-        assert (sink.body, sink.ended) == (b"AB", 1)
+        assert (sink.body, sink.ended) == (b"ab", 1)
         assert led.followers == []
 
     run(test)
@@ -65,10 +66,10 @@ def test_each_goes_at_its_own_pace_and_leaves_when_it_likes():
         gone.cancel()
         kept.append(b"b")
         led.end(whole=True)
-        assert (behind.body, left.body, ahead.body) == (b"", b"A", b"AB")
+        assert (behind.body, left.body, ahead.body) == (b"", b"a", b"ab")
         assert (behind.ended, left.ended, ahead.ended) == (0, 0, 1)
         slow.resume()
-        assert (behind.body, behind.ended) == (b"AB", 1)
+        assert (behind.body, behind.ended) == (b"ab", 1)
 
     run(test)
 
@@ -79,7 +80,7 @@ def test_the_stream_of_another_try_is_nobodys_to_follow():
         _, sink = following(led)
         led.opened().append(b"a")
         led.opened().append(b"other")
-        assert (sink.body, type(sink.error)) == (b"A", StreamBroken)
+        assert (sink.body, type(sink.error)) == (b"a", StreamBroken)
 
     run(test)
 

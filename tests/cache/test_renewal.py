@@ -1,7 +1,9 @@
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.cache.renewal import event_stream, kept_form, renewed
+from gateway.cache.renewal import Renewing, event_stream, kept_form, mould, poured, renewed
 
 NEW = "0192f0c1-2345-7000-8000-0123456789ab"
 
@@ -53,3 +55,27 @@ def test_what_names_no_id_is_kept_as_it_is(body: bytes):
 def test_streams_have_the_type_of_their_dialect():
     assert event_stream("openai_chat") == b"text/event-stream; charset=utf-8"
     assert event_stream("bedrock_converse") == b"application/vnd.amazon.eventstream"
+
+
+@given(st.lists(st.integers(1, 40), max_size=12))
+def test_a_stream_that_is_followed_has_an_id_of_its_own_however_it_is_cut(cuts: list[int]):
+    events = b'data: {"id":"chatcmpl-secret","t":"chatcmpl-secret"}\n\n' * 3 + b"data: [DONE]\n\n"
+    events += b"data: unended"
+    renewing, told, at = Renewing("openai_chat", NEW), b"", 0
+    for cut in (*cuts, len(events)):
+        told += renewing.feed(events[at : at + cut])
+        at += cut
+    told += renewing.rest()
+    assert told == events.replace(b"chatcmpl-secret", b"chatcmpl-" + NEW.replace("-", "").encode())
+
+
+def test_a_stream_without_ids_is_followed_as_it_is():
+    renewing = Renewing("bedrock_converse", NEW)
+    assert renewing.feed(b"\x00\x01") + renewing.rest() == b"\x00\x01"
+
+
+@pytest.mark.parametrize("space", ["", " "])
+def test_a_mould_gives_what_renewing_gives(space: str):
+    body = f'{{"id":{space}"chatcmpl-secret","created":{space}7,"text":"{{}}"}}'.encode()
+    kept = kept_form("openai_chat", body, stream=False)
+    assert poured(mould(kept), NEW, 1_800_000_000) == renewed(kept, NEW, 1_800_000_000)
