@@ -154,7 +154,10 @@ def _traffic(snapshots: Sequence[Snapshot]) -> list[Family]:
         "weighbridge_cost_nanousd_total", "counter", "Known cost of exchanges in billionths of a US dollar.", pair
     )
     unpriced = Family(
-        "weighbridge_unpriced_exchanges_total", "counter", "Exchanges that used something whose cost is unknown.", pair
+        "weighbridge_unpriced_exchanges_total",
+        "counter",
+        "Exchanges that used something whose cost is unknown.",
+        (*pair, "reason"),
     )
     kinds = (
         ("input", counted.INPUT),
@@ -166,7 +169,8 @@ def _traffic(snapshots: Sequence[Snapshot]) -> list[Family]:
         for kind, at in kinds:
             tokens.add(total[at], *key, kind)
         cost.add(total[counted.COST], *key)
-        unpriced.add(total[counted.UNPRICED], *key)
+        unpriced.add(total[counted.UNPRICED] - total[counted.UNMEASURED], *key, "price")
+        unpriced.add(total[counted.UNMEASURED], *key, "usage")
     return [served, tokens, cost, unpriced]
 
 

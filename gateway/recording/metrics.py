@@ -51,10 +51,13 @@ DURATION_BOUNDS_MS: tuple[float, ...] = tuple(10.0 * 2**power for power in range
 TTFT_BOUNDS_MS: tuple[float, ...] = tuple(5.0 * 2**power for power in range(15))
 
 # Where a cell keeps what.
-EXCHANGES, UNPRICED, INPUT, OUTPUT, CACHED_INPUT, REASONING, COST, DURATION_SUM, TTFT_SUM = range(9)
-DURATION_AT = 9
+EXCHANGES, UNPRICED, INPUT, OUTPUT, CACHED_INPUT, REASONING, COST, UNMEASURED, DURATION_SUM, TTFT_SUM = range(10)
+DURATION_AT = TTFT_SUM + 1
 TTFT_AT = DURATION_AT + len(DURATION_BOUNDS_MS) + 1
 CELL_SIZE = TTFT_AT + len(TTFT_BOUNDS_MS) + 1
+
+# Why a cost is not known: what was used has no price, or nobody knows what was used.
+NOT_PRICED, NOT_MEASURED = 1, 2
 
 
 class Snapshot(msgspec.Struct, kw_only=True):
@@ -164,7 +167,9 @@ class Cell:
         counts[CACHED_INPUT] += sum(cached)
         counts[REASONING] += sum(reasoning)
         counts[COST] += sum(costs)
-        counts[UNPRICED] += sum(unpriced)
+        not_measured = unpriced.count(NOT_MEASURED)
+        counts[UNPRICED] += sum(unpriced) - not_measured
+        counts[UNMEASURED] += not_measured
         counts[DURATION_SUM] += sum(durations)
         _fill(counts, DURATION_AT, DURATION_BOUNDS_MS, durations)
         if ttfts.count(None) < len(ttfts):
@@ -242,7 +247,7 @@ class Metrics:
                 0 if tokens is None else record.cached_input_tokens or 0,
                 0 if tokens is None else record.reasoning_tokens or 0,
                 cost or 0,
-                int(cost is None and used),
+                0 if cost is not None or not used else NOT_PRICED if tokens is not None else NOT_MEASURED,
                 record.duration_ms,
                 record.ttft_ms,
                 record.overhead_ms,

@@ -81,22 +81,23 @@ def test_a_duration_lands_in_the_bucket_whose_bound_it_does_not_exceed(duration_
 
 
 @pytest.mark.parametrize(
-    ("changes", "unpriced"),
+    ("changes", "unpriced", "unmeasured"),
     [
-        ({"cost_nanousd": 0}, 0),
-        ({"cost_nanousd": None}, 1),
-        ({"cost_nanousd": None, "input_tokens": None}, 1),
-        ({"cost_nanousd": None, "status": 499}, 1),
-        ({"cost_nanousd": None, "status": 401, "input_tokens": None}, 0),
-        ({"cost_nanousd": None, "model_requested": "", "input_tokens": None}, 0),
+        ({"cost_nanousd": 0}, 0, 0),
+        ({"cost_nanousd": None}, 1, 0),
+        ({"cost_nanousd": None, "input_tokens": None}, 1, 1),
+        ({"cost_nanousd": None, "status": 499}, 1, 0),
+        ({"cost_nanousd": None, "status": 401, "input_tokens": None}, 0, 0),
+        ({"cost_nanousd": None, "model_requested": "", "input_tokens": None}, 0, 0),
     ],
 )
 def test_an_exchange_is_unpriced_when_something_was_used_and_nobody_knows_its_cost(
-    changes: dict[str, object], unpriced: int
+    changes: dict[str, object], unpriced: int, unmeasured: int
 ) -> None:
     metrics = worker()
     metrics.observe(record(**changes))
-    assert only_cell(metrics)[m.UNPRICED] == unpriced
+    cell = only_cell(metrics)
+    assert (cell[m.UNPRICED], cell[m.UNMEASURED]) == (unpriced, unmeasured)
 
 
 def test_a_model_name_that_reached_no_provider_is_no_label() -> None:
