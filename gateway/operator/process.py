@@ -268,7 +268,7 @@ async def _tell_the_rest(telemetry: Telemetry | None, shipper: Shipper) -> None:
     if telemetry is None:
         await _ship_the_rest(shipper)
         return
-    await telemetry.look()
+    await telemetry.catch_up()
     async with asyncio.TaskGroup() as group:
         group.create_task(_ship_the_rest(shipper), name="last lines")
         group.create_task(telemetry.finish(), name="last spans")

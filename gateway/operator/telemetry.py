@@ -172,6 +172,13 @@ class Telemetry:
             with suppress(NotNow):
                 await self._send("metrics", self._origin.metrics(metrics, self._started_us, self._clock.unix_us()))
 
+    async def catch_up(self) -> None:
+        """Read all that is there, as far as that is quickly done."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FLUSH_S):
+                while await self.look():
+                    pass
+
     async def finish(self) -> None:
         """Send what is left, as far as that is quickly done."""
         with suppress(TimeoutError, NotNow):

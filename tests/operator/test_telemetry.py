@@ -18,6 +18,7 @@ from gateway.clients.clock import SystemClock
 from gateway.clients.otlp import NeverTaken, NotNow
 from gateway.config.otlp import Keep, Otlp, ServedBy
 from gateway.core.record import ExchangeRecord
+from gateway.operator import follower as following
 from gateway.operator import telemetry as module
 from gateway.operator.follower import Follower
 from gateway.operator.otlp_families import otlp_families
@@ -104,6 +105,22 @@ def test_what_is_in_the_spool_is_told(place: Place):
         told = counts(telemetry)
         assert (told["spans_total", "sent"], told["lines_total", "read"], told["calls_total", "share"]) == (4, 2, 2)
         assert told["messages_total", "traces", "sent"] == 1
+
+    run(scenario)
+
+
+def test_who_stops_reads_all_that_is_there_first(place: Place, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(following, "SLICE_LINES", 3)
+    monkeypatch.setattr(following, "TAKE_BYTES", 1)
+
+    async def scenario() -> None:
+        telemetry = place.telemetry()
+        place.write(*(exchange(attempts=[]) for _ in range(10)))
+        await telemetry.look()
+        assert telemetry.queued_spans == 3
+        await telemetry.catch_up()
+        assert telemetry.queued_spans == 10
+        await telemetry.close()
 
     run(scenario)
 
