@@ -60,6 +60,8 @@ class Server:
     def __init__(self) -> None:
         self.seen: list[tuple[str, bytes]] = []
         self.port = 0
+        # Who closes the server waits for answers that are under way, for a minute.
+        self._over = asyncio.Event()
 
     async def __aenter__(self):
         app = web.Application()
@@ -72,6 +74,7 @@ class Server:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._over.set()
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
@@ -79,7 +82,7 @@ class Server:
         if request.path == "/away":
             raise web.HTTPFound("/other")
         if request.path == "/never":
-            await asyncio.sleep(60)
+            await self._over.wait()
         return web.Response(status=202)
 
 
