@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from gateway.clients.tokenizers import load_encoding
 from gateway.core.chat import ChatRequest, Text, ToolCall, ToolResult, Turn
 from gateway.wire.bridge import CODECS
 
-ENCODINGS = {name: load_encoding(name) for name in ("cl100k_base", "o200k_base")}
+encoding_called = functools.cache(load_encoding)
 HELLO = {"role": "user", "content": "hello"}
 WEATHER: dict[str, Any] = {
     "messages": [
@@ -57,7 +58,7 @@ def tokens(document: dict[str, Any], encoding: str = "cl100k_base") -> int:
 
 
 def added(counted: Counted, encoding: str = "cl100k_base") -> int:
-    return counted.around + sum(len(ENCODINGS[encoding].encode_ordinary(text)) for text in counted.texts)
+    return counted.around + sum(len(encoding_called(encoding).encode_ordinary(text)) for text in counted.texts)
 
 
 def old(name: str, properties: dict[str, Any] | None = None, description: str = "") -> dict[str, Any]:
@@ -116,7 +117,7 @@ def test_a_call_costs_its_frame_and_its_arguments_without_blanks():
     question = {"messages": sums(1)[:1]}
     call = {"messages": sums(1)[:2]}
     assert tokens(call) - tokens(question) == 8 + sum(
-        len(ENCODINGS["cl100k_base"].encode_ordinary(text)) for text in ("functions.calculator", '{"a":2,"b":2}')
+        len(encoding_called("cl100k_base").encode_ordinary(text)) for text in ("functions.calculator", '{"a":2,"b":2}')
     )
 
 
@@ -124,7 +125,7 @@ def test_several_calls_are_one_with_a_list():
     alone, both = (tokens({"messages": sums(number)[: number + 1]}) for number in (1, 2))
     assert both > alone
     calls = '[{"recipient_name":"functions.calculator","parameters":{"a":2,"b":2}}]'
-    assert both - alone < len(ENCODINGS["cl100k_base"].encode_ordinary(calls)) + 20
+    assert both - alone < len(encoding_called("cl100k_base").encode_ordinary(calls)) + 20
 
 
 def test_models_that_think_have_other_marks_and_say_more_of_tools():
@@ -142,7 +143,7 @@ def test_a_schema_for_the_answer_is_counted():
     alone = tokens({"messages": [HELLO]})
     with_schema = tokens({"messages": [HELLO], "response_format": wanted})
     text = '{"type":"object","properties":{"city":{"type":"string"}}}'
-    assert with_schema - alone == 12 + 2 + len(ENCODINGS["cl100k_base"].encode_ordinary(text))
+    assert with_schema - alone == 12 + 2 + len(encoding_called("cl100k_base").encode_ordinary(text))
     told = tokens({"messages": [HELLO], "response_format": {"type": "json_object"}})
     assert told == alone
     named = {**wanted["json_schema"], "description": "Where it is"}

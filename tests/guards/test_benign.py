@@ -16,14 +16,14 @@ from tests.architecture.sources import ROOT
 from tests.guards.benign import PROMPTS
 
 ABOUT = About(direction="request", role="user")
-SURE = InjectionDetector("inj", shipped_rules())
 DATA = Path(os.environ.get("WEIGHBRIDGE_DATA") or ROOT.parent / "shared" / "data")
 SETS = ("clinc_oos", "halueval", "self_instruct_benign")
 EACH = None if os.environ.get("WEIGHBRIDGE_SOAK") else 700
 
 
 def blocked(texts: Iterator[str] | tuple[str, ...]) -> list[str]:
-    return [text for text in texts if SURE.find(text, ABOUT)]
+    sure = InjectionDetector("inj", shipped_rules())
+    return [text for text in texts if sure.find(text, ABOUT)]
 
 
 def test_none_of_our_own_samples_is_taken_for_an_order() -> None:
