@@ -25,18 +25,22 @@ class DeclaredNow:
         self._load = load
         self._file = settings.file
         self._seen = stamps((settings.file,))
-        self._keys = granted(settings.keys)
-        self._limits = settings.limits
+        self._settings = settings
 
     def __call__(self) -> tuple[Grant, ...]:
         """Give the keys."""
         self._look()
-        return self._keys
+        return granted(self._settings.keys)
 
     def limits(self) -> tuple[LimitRule, ...]:
         """Give the limits."""
         self._look()
-        return self._limits
+        return self._settings.limits
+
+    def settings(self) -> Settings:
+        """Give the whole configuration."""
+        self._look()
+        return self._settings
 
     def _look(self) -> None:
         now = stamps((self._file,))
@@ -44,8 +48,7 @@ class DeclaredNow:
             self._seen = now
             settings = self._load().settings
             if settings is not None:
-                self._keys = granted(settings.keys)
-                self._limits = settings.limits
+                self._settings = settings
 
 
 def granted(entries: tuple[KeyEntry, ...]) -> tuple[Grant, ...]:

@@ -10,9 +10,11 @@ from urllib.parse import quote, urlsplit
 import orjson
 import uvloop
 
+from gateway.app.answer_stores import answer_shelf
 from gateway.app.declared import DeclaredNow
 from gateway.app.key_stores import key_store
 from gateway.app.supervisor import Child
+from gateway.clients.clock import SystemClock
 from gateway.config.addresses import Address
 from gateway.config.load import LoadResult
 from gateway.config.otlp import ServedBy
@@ -70,6 +72,7 @@ def _operator_options(settings: Settings, operator: Operator, load: Callable[[],
         budgets=not settings.counted_apart,
         declared=declared,
         limits=declared.limits,
+        answers=lambda: answer_shelf(declared.settings(), SystemClock()),
         holders=tuple(
             hold_token(person.token.reveal(), Visitor(name=person.name, roles=roles_of(person.roles)))
             for person in operator.people

@@ -31,11 +31,13 @@ Asked = TypeVarTuple("Asked")
 FAILURES = 3
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 # Nobody waits for an answer to be put away; but a store that is stuck must be noticed.
-PUT_S = 2.0
+PUT_S, OPEN_S = 2.0, 10.0
 # Who waits for another's answer looks for it so often.
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.01, 0.1
 # So many answers may be on their way to the store; more are not kept.
 MOST_PUTS = 256
+# Entries and bytes are counted anew so often.
+LOOK_S = 5.0
 # So many entries that could not be removed are remembered, and removed as soon as the store answers again.
 MOST_OWED, _OWED_AT_ONCE = 10_000, 8
 
@@ -46,6 +48,15 @@ class Shelf(Protocol):
     @property
     def searches(self) -> bool:
         """Whether neighbours can be asked for."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """Why not, where that is worth a word."""
+        ...
+
+    async def open(self) -> None:
+        """Learn what is there; everything works without, only later."""
         ...
 
     async def get(self, key: bytes) -> CachedAnswer | None:
@@ -124,6 +135,7 @@ class CarefulStore:
         self._closed_until_ns = 0
         self._trying = False
         self._puts = 0
+        self._looked_ns: int | None = None
         self._owed: dict[bytes, None] = {}
         self._random = SystemRandom()
         self._counts: dict[str, int] = dict.fromkeys(
@@ -134,6 +146,16 @@ class CarefulStore:
     def searches(self) -> bool:
         """Whether neighbours can be asked for."""
         return self._shelf.searches
+
+    @property
+    def note(self) -> str:
+        """A word on what is amiss; empty where nothing is."""
+        return "The store does not answer." if self._failures >= FAILURES else self._shelf.note
+
+    async def open(self) -> None:
+        """Learn what is there."""
+        await self._asked(self._shelf.open, (), None, OPEN_S)
+        await self.look()
 
     async def get(self, key: bytes) -> CachedAnswer | None:
         """Give an answer that has not expired."""
@@ -157,6 +179,8 @@ class CarefulStore:
         if evicted is not None:
             self._owed.pop(answer.key, None)
             self._counts["evictions" if evicted >= 0 else "refused"] += abs(evicted)
+        if self._looked_ns is None or self._clock.monotonic_ns() - self._looked_ns > LOOK_S * 1e9:
+            await self.look()
 
     async def near(
         self, partition: str, fingerprint: bytes, vector: bytes, most: int
@@ -220,6 +244,7 @@ class CarefulStore:
 
     async def look(self) -> None:
         """Bring ``entries`` and ``bytes`` of the counts up to date."""
+        self._looked_ns = self._clock.monotonic_ns()
         entries, size = await self._asked(self._shelf.sums, (), (0, 0), PUT_S)
         self._counts |= {"entries": entries, "bytes": size}
 

@@ -37,6 +37,7 @@ SAVE_S, SAVE_CHANGES = 300.0, 2_000
 _MOST_HITS, _MOST_WAITING = 64, 512
 # Loaded where neighbours are asked for only: numpy and the graphs are some megabytes.
 _WATCH = "gateway.clients.neighbour_watch"
+_NO_GRAPHS = "usearch is not installed: answers are found for the very same question only."
 
 
 class _Lane:
@@ -120,6 +121,7 @@ class EmbeddedShelf:
 
         self._clock = clock
         self._file, self._disk, self._seek = file(), _Lane("disk"), _Lane("vectors")
+        self._wanted = neighbours
         self._watch = _watch(file(), clock) if neighbours else None
         self._hot = _Hot(min(HOT_BYTES, max_bytes))
         self._hits: dict[bytes, int] = {}
@@ -133,6 +135,11 @@ class EmbeddedShelf:
     def searches(self) -> bool:
         """Whether neighbours can be asked for."""
         return self._watch is not None
+
+    @property
+    def note(self) -> str:
+        """Why not, where that is worth a word."""
+        return _NO_GRAPHS if self._wanted and self._watch is None else ""
 
     async def open(self) -> None:
         """Learn what the file has; the vectors follow beside.
@@ -296,6 +303,6 @@ def _watch(file: AnswerFile, clock: Clock) -> NeighbourWatch | None:
     try:
         module = import_module(_WATCH)
     except ImportError:
-        log.warning("cache: usearch is not installed: answers are found for the very same question only")
+        log.warning("cache: %s", _NO_GRAPHS)
         return None
     return module.NeighbourWatch(file, lambda: clock.monotonic_ns() / 1e9)

@@ -22,8 +22,9 @@ COMMANDS = {
     "traces": ("gateway.cli.traces", "follow, show, query and export recorded calls"),
     "keys": ("gateway.cli.keys", "virtual keys: create, list, show, update, rotate, revoke"),
     "spend": ("gateway.cli.spend", "what calls have cost"),
+    "cache": ("gateway.cli.cache", "answers that are kept: how they fare, why, and forgetting them"),
 }
-LATER = ("policy diff", "cache", "ca", "bench")
+LATER = ("policy diff", "ca", "bench")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

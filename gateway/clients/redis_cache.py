@@ -197,6 +197,7 @@ class RedisCache:
 
     async def survey(self) -> Survey:
         """Say what is there."""
+        await self.open()
         tally, fields = Tally(), (layout.TENANT, layout.ALIAS, layout.MODEL, layout.STORED, layout.COST)
         async for names in self._names():
             asking = self._redis.pipeline(transaction=False)

@@ -108,6 +108,7 @@ class Builder:
             prices=self._prices(),
             prometheus=spec.telemetry.prometheus,
             cache=cache_rules(spec.cache, spec.models),
+            cache_redis=redis_store(spec.cache.redis, self.references, self.document, ("cache", "store")),
             alerts=alerts_from(spec.alerts, self.references, self.document),
             otlp=otlp_from(spec.telemetry, self.references, self.document),
             compare_estimates_s=spec.telemetry.compare_estimates_s,

@@ -95,8 +95,6 @@ def _store(url: str) -> str:
         parse_redis(url)
     elif url not in {"memory", "home"}:
         raise ValueError("should be memory, home or redis://host:port/0")
-    if url != "memory":
-        raise not_yet("a store other than memory")
     return url
 
 
@@ -117,6 +115,11 @@ class CacheSpec(Strict):
     max_entries: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     timeout_s: _Brief = Field(0.05, validation_alias="timeout")
 
+    @property
+    def redis(self) -> str | None:
+        """Where Redis is, if answers are kept there."""
+        return self.store if self.store not in {"memory", "home"} else None
+
     @model_validator(mode="after")
     def _semantic_needs_exact(self) -> CacheSpec:
         if self.semantic is not None and self.semantic.enabled and (self.exact is None or not self.exact.enabled):
@@ -129,7 +132,6 @@ def cache_rules(spec: CacheSpec, models: Iterable[ModelSpec]) -> CacheRules | No
     exact, semantic = spec.exact, spec.semantic
     if exact is None or not exact.enabled:
         return None
-    redis = spec.store.startswith(("redis://", "rediss://"))
     return CacheRules(
         exact=ExactRule(
             ttl_s=exact.ttl_s,
@@ -141,7 +143,7 @@ def cache_rules(spec: CacheSpec, models: Iterable[ModelSpec]) -> CacheRules | No
         ),
         semantic=None if semantic is None or not semantic.enabled else _semantic_rule(semantic),
         store=StoreRule(
-            kind="redis" if redis else "home" if spec.store == "home" else "memory",
+            kind="redis" if spec.redis else "home" if spec.store == "home" else "memory",
             max_bytes=spec.max_bytes,
             max_entries=spec.max_entries,
             timeout_s=spec.timeout_s,

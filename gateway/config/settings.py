@@ -248,6 +248,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         alerts: What money should give notice of, if anything.
         cache: Which answers are given again; ``None`` for none.
         otlp: Where spans and metrics are sent to; ``None`` for nowhere.
+        cache_redis: Where they are kept, if in Redis.
         plugins: Names of the plugins whose code is loaded.
         config_hash: Digest of all the above without secrets and without the place it lies in, 12 hexadecimal digits.
     """
@@ -281,6 +282,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Alerts | None = None
     cache: CacheRules | None = None
     otlp: Otlp | None = None
+    cache_redis: RedisStore | None = None
     tokens: tuple[TokenTrust, ClaimNames] | None = None
     mesh: MeshTrust | None = None
     plugins: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from gateway.core.keys import Grant
 from gateway.core.limits import LimitRule
 from gateway.operator.alert_view import AlertView
 from gateway.operator.audit import AuditLog
+from gateway.operator.cache_admin import Answers, CacheAdmin
 from gateway.operator.keys import KeyAdmin
 from gateway.operator.metrics import ShipperView, StoreHealth
 from gateway.operator.queries import TraceQueries
@@ -45,8 +46,10 @@ class Plane:
         budgets: Keys may have budgets of their own.
         declared: Gives the virtual keys of the configuration.
         limits: Gives its limits.
+        answers: Makes the store of answers; ``None`` where there is none to be reached.
         audit: Where changes are written down.
         keys: What can be done with virtual keys.
+        cache: What can be done with kept answers.
     """
 
     run_dir: Path
@@ -61,8 +64,10 @@ class Plane:
     budgets: bool = True
     declared: Callable[[], Sequence[Grant]] = tuple
     limits: Callable[[], Sequence[LimitRule]] = tuple
+    answers: Callable[[], Answers | None] = field(default=lambda: None)
     audit: AuditLog = field(init=False)
     keys: KeyAdmin = field(init=False)
+    cache: CacheAdmin = field(init=False)
 
     def __post_init__(self) -> None:
         home = self.run_dir.parent
@@ -70,6 +75,7 @@ class Plane:
         self.keys = KeyAdmin(
             self.key_store or KeyFile(home), self.audit, self.declared, self.clock, budgets=self.budgets
         )
+        self.cache = CacheAdmin(self.answers, self.audit, self.clock)
 
     @property
     def store(self) -> OpenStore:

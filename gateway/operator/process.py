@@ -32,6 +32,7 @@ from gateway.core.trust import RoleTrust
 from gateway.operator.alerts import Alerting, start_alerting
 from gateway.operator.audit import AuditShipper
 from gateway.operator.auth import Gate, TokenHolder
+from gateway.operator.cache_admin import Answers
 from gateway.operator.plane import OpenStore, Plane
 from gateway.operator.queries import TraceQueries
 from gateway.operator.recorded import RecordedUse
@@ -75,6 +76,7 @@ class OperatorOptions:
         budgets: Keys may have budgets of their own.
         declared: Gives the virtual keys of the configuration as it is now; blocks.
         limits: Gives its limits, likewise.
+        answers: Makes the store of answers; ``None`` where there is none to be reached.
         holders: Those with tokens of their own.
         visitors: Whose tokens say who else may do what.
         otlp: Where spans and metrics are sent to, if anywhere.
@@ -93,6 +95,7 @@ class OperatorOptions:
     budgets: bool = True
     declared: Callable[[], Sequence[Grant]] = tuple
     limits: Callable[[], Sequence[LimitRule]] = tuple
+    answers: Callable[[], Answers | None] = field(default=lambda: None)
     holders: tuple[TokenHolder, ...] = field(default=(), repr=False)
     visitors: RoleTrust | None = None
     otlp: Otlp | None = None
@@ -107,6 +110,7 @@ def _plane(options: OperatorOptions, clock: Clock) -> Plane:
         budgets=options.budgets,
         declared=options.declared,
         limits=options.limits,
+        answers=options.answers,
     )
 
 
@@ -185,6 +189,7 @@ async def _let_go(plane: Plane, shipper: Shipper, store: TraceStore) -> None:
         await plane.telemetry.close()
     shipper.close()
     await plane.keys.close()
+    await plane.cache.close()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_CLOSE_S):
             await store.close()

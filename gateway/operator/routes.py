@@ -13,6 +13,7 @@ from gateway.core.mirror_told import OUTCOMES
 from gateway.operator import openapi
 from gateway.operator.api import MAX_PAGE, Api, as_columns
 from gateway.operator.auth import Gate
+from gateway.operator.cache_routes import CacheApi, about_the_cache
 from gateway.operator.edge import guard, json_answer
 from gateway.operator.export import FORMATS
 from gateway.operator.key_routes import KeyApi, about_keys
@@ -120,7 +121,7 @@ def build_app(plane: Plane, gate: Gate) -> web.Application:
         gate: Who is let in.
     """
     feed = Feed(partial(_fetch, plane), plane.clock)
-    table = operations(Api(plane, feed), SpendApi(plane), KeyApi(plane))
+    table = operations(Api(plane, feed), SpendApi(plane), KeyApi(plane), CacheApi(plane))
     described = openapi.document(table)
     page = openapi.page(table)
 
@@ -150,9 +151,10 @@ def build_app(plane: Plane, gate: Gate) -> web.Application:
     return app
 
 
-def operations(api: Api, spend: SpendApi, keys: KeyApi) -> tuple[Operation, ...]:
+def operations(api: Api, spend: SpendApi, keys: KeyApi, cache: CacheApi) -> tuple[Operation, ...]:
     """Everything that the plane answers, but for its own description and the console."""
-    return (*_about_the_process(api), *_about_exchanges(api), *about_money(spend), *_about_sql(api), *about_keys(keys))
+    exchanges = (*_about_the_process(api), *_about_exchanges(api))
+    return (*exchanges, *about_money(spend), *about_the_cache(cache), *_about_sql(api), *about_keys(keys))
 
 
 async def _fetch(plane: Plane, after: str | None) -> tuple[list[Row], str]:

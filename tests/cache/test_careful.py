@@ -20,6 +20,7 @@ class AShelf:
     """Keeps in memory; fails, or never answers, when told to."""
 
     searches = True
+    note = ""
 
     def __init__(self) -> None:
         self.answers: dict[bytes, CachedAnswer] = {}
@@ -33,6 +34,9 @@ class AShelf:
             await asyncio.Event().wait()
         if self.fails:
             raise StoreUnavailable("It does not answer.")
+
+    async def open(self) -> None:
+        await self._may()
 
     async def get(self, key: bytes) -> CachedAnswer | None:
         await self._may()
@@ -198,7 +202,7 @@ def test_what_came_of_it_is_counted():
         await store.get(KEY)
         await store.put(an_answer("one"))
         await store.get(KEY)
-        await store.look()
+        await store.open()
         told = {"entries": 1, "bytes": 10, "hits": 1, "misses": 1, "evictions": 2, "refused": 0, "errors": 0}
         assert store.counts() == told
 

@@ -39,8 +39,6 @@ def test_what_is_written_is_in_the_rules():
     ("text", "problem"),
     [
         ("semantic: {enabled: true}", "semantic: not yet available"),
-        ("store: home", "store: a store other than memory is not yet available"),
-        ("store: redis://h:6379/0", "store: a store other than memory is not yet available"),
         ("store: file", "store: should be memory, home or redis://host:port/0"),
         ("exact: {ttl: 0s}", "exact.ttl: should be greater than or equal to 1"),
         ("exact: {seed: some}", "exact.seed: should be 'any', 'only' or 'never'"),

@@ -27,6 +27,8 @@ _NEXT_ID = IdSource(os.urandom)
 _SCRIPT = """
 import asyncio, logging, sys
 from pathlib import Path
+from gateway.cache.embedded import EmbeddedShelf
+from gateway.clients.clock import SystemClock
 from gateway.operator.process import OperatorOptions, run_operator
 logging.basicConfig(level=logging.INFO)
 home, traces_url, token, ready_fd, lifeline_fd = sys.argv[1:]
@@ -34,6 +36,9 @@ asyncio.run(run_operator(
     OperatorOptions(
         host="127.0.0.1", port=0, token=token or None, traces_url=traces_url,
         spool_dir=Path(home, "spool"), run_dir=Path(home, "run"),
+        answers=lambda: EmbeddedShelf(
+            Path(home), SystemClock(), max_bytes=1 << 24, max_entries=1000, neighbours=False
+        ),
     ),
     ready_fd=int(ready_fd), lifeline_fd=int(lifeline_fd),
 ))

@@ -1,0 +1,42 @@
+"""Where a configuration keeps its answers, for workers and for the operator; see :mod:`gateway.cache`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from gateway.cache.careful import CarefulStore, Shelf
+from gateway.cache.embedded import EmbeddedShelf
+from gateway.clients.clock import Clock
+from gateway.config.settings import Settings
+
+# Loaded where it is asked for only: the driver is some megabytes.
+_REDIS = "gateway.clients.redis_cache"
+
+
+def answer_shelf(settings: Settings, clock: Clock) -> Shelf | None:
+    """Make the store that all processes share; ``None`` where there is none. Nothing is opened yet."""
+    rules, redis = settings.cache, settings.cache_redis
+    if rules is None or rules.store.kind == "memory":
+        return None
+    bounds = {"max_bytes": rules.store.max_bytes, "max_entries": rules.store.max_entries}
+    neighbours = rules.semantic is not None and rules.semantic.mode != "off"
+    if redis is None:
+        return EmbeddedShelf(settings.home, clock, **bounds, neighbours=neighbours)
+    module = import_module(_REDIS)
+    access = module.RedisAccess(
+        host=redis.address.host,
+        port=redis.address.port,
+        database=redis.database,
+        user=redis.user,
+        password=None if redis.password is None else redis.password.reveal(),
+        tls=redis.tls,
+    )
+    return module.RedisCache(access, unix_s=lambda: clock.unix_ms() / 1000, **bounds, neighbours=neighbours)
+
+
+def answer_store(settings: Settings, clock: Clock) -> CarefulStore | None:
+    """Make the store as calls have it; ``None`` where answers are in each worker's memory, or nowhere."""
+    shelf = answer_shelf(settings, clock)
+    if shelf is None or settings.cache is None:
+        return None
+    return CarefulStore(shelf, clock, settings.cache.store.timeout_s)
