@@ -111,8 +111,8 @@ async def measure(name: str, make: Make, entries: int, groups: int, stored: Call
     asked = [(number * 7919 % entries) for number in range(ASKED)]
     near = questions_near(vectors, asked)
     settled_s = time.perf_counter()
-    await until_found(store, near, asked, groups)
-    say(f"  until all were found               {time.perf_counter() - settled_s:7.1f} s")
+    await settle(shelf)
+    say(f"  until the graph was whole          {time.perf_counter() - settled_s:7.1f} s")
     if shelf.searches:
         await timed("near, best of 5", lambda at: ask_near(store, near[at], asked[at], groups))
         say(f"  found what they were like          {1 - await missed(store, near, asked, groups) / ASKED:7.3f}")
@@ -129,8 +129,10 @@ async def measure(name: str, make: Make, entries: int, groups: int, stored: Call
     say(f"  closed in                          {time.perf_counter() - began_s:7.2f} s")
     shelf = await make()
     store, began_s = CarefulStore(shelf, SystemClock(), 60.0), time.perf_counter()
-    await until_found(store, near[:20], asked[:20], groups)
-    say(f"  after a restart, found again in    {time.perf_counter() - began_s:7.2f} s")
+    await settle(shelf)
+    say(f"  a restart until all is found again {time.perf_counter() - began_s:7.2f} s")
+    if shelf.searches:
+        await timed("near, after a restart", lambda at: ask_near(store, near[at], asked[at], groups))
     await shelf.close()
 
 
@@ -156,10 +158,10 @@ async def missed(store: CarefulStore, near: list[bytes], asked: list[int], group
     return count
 
 
-async def until_found(store: CarefulStore, near: list[bytes], asked: list[int], groups: int) -> None:
-    """Ask again and again, until nearly all find what they are like."""
-    while store.searches and await missed(store, near, asked, groups) > len(asked) // 10:
-        pass
+async def settle(shelf: EmbeddedShelf | RedisCache) -> None:
+    """Wait until all vectors can be found; Redis takes them in while it is asked to keep them."""
+    if isinstance(shelf, EmbeddedShelf):
+        await shelf.settled()
 
 
 async def putting(store: CarefulStore, entries: int, groups: int) -> float:

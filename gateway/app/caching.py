@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 from gateway.answering import Answers, Seats
+from gateway.app.answer_stores import answer_store
+from gateway.cache.careful import CarefulStore
 from gateway.cache.memory import MemoryAnswers
 from gateway.clients.clock import Clock
+from gateway.config.redis import RedisStore
 from gateway.config.settings import Settings
 from gateway.core.cache_rules import StoreRule
 from gateway.core.cache_told import CacheCounts
-from gateway.core.cached import AnswerStore
+
+# What two configurations must have alike to have one store: where it is, its bounds, and whether neighbours are found.
+_Same = tuple[StoreRule, RedisStore | None, bool]
 
 
 class Caching:
@@ -21,8 +30,9 @@ class Caching:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._counts = CacheCounts()
-        self._store: tuple[StoreRule, AnswerStore] | None = None
+        self._store: tuple[_Same, MemoryAnswers | CarefulStore] | None = None
         self._on = False
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def ways(self, settings: Settings) -> Answers | Seats:
         """Give the ways of calls by a configuration; what is kept stays where the store is the same."""
@@ -30,9 +40,22 @@ class Caching:
         self._on = rules is not None
         if rules is None:
             return Seats()
-        if self._store is None or self._store[0] != rules.store:
-            self._store = rules.store, MemoryAnswers(rules.store, self._unix_s, self._clock.monotonic_ns)
+        same = rules.store, settings.cache_redis, rules.semantic is not None
+        if self._store is None or self._store[0] != same:
+            before, shared = self._store, answer_store(settings, self._clock)
+            self._store = same, shared or MemoryAnswers(rules.store, self._unix_s, self._clock.monotonic_ns)
+            if shared is not None:
+                self._beside(shared.open())
+            if before is not None and isinstance(before[1], CarefulStore):
+                # Calls that still have it get nothing from it any more, and lose nothing by that.
+                self._beside(before[1].close())
         return Answers(rules, self._store[1], self._unix_s, self._counts)
+
+    @property
+    def note(self) -> str:
+        """A word on what is amiss with the store; empty where nothing is."""
+        store = self._store[1] if self._on and self._store is not None else None
+        return store.note if isinstance(store, CarefulStore) else ""
 
     def told(self) -> CacheCounts | None:
         """Say what came of it; ``None`` where there is no cache."""
@@ -42,6 +65,19 @@ class Caching:
         counts.entries, counts.bytes = held["entries"], held["bytes"]
         counts.evictions, counts.errors = held["evictions"], held["errors"]
         return counts
+
+    async def close(self) -> None:
+        """Write down what there is to be, and let go of the store."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._store is not None and isinstance(self._store[1], CarefulStore):
+            await self._store[1].close()
+        self._store = None
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="cache-store")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _unix_s(self) -> int:
         return self._clock.unix_us() // 1_000_000

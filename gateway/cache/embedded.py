@@ -30,9 +30,8 @@ T = TypeVar("T")
 Asked = TypeVarTuple("Asked")
 
 HOT_BYTES = 32 << 20
-# A search waits so long for what is new at most; the rest is caught up with beside it.
-CATCH_UP_S = 0.003
-SLICE_S = 0.02
+# A search waits so long at most: for what is new, or for a slice of what is caught up with beside it.
+CATCH_UP_S = SLICE_S = 0.003
 SAVE_S, SAVE_CHANGES = 300.0, 2_000
 _MOST_HITS, _MOST_WAITING = 64, 512
 # Loaded where neighbours are asked for only: numpy and the graphs are some megabytes.
@@ -199,13 +198,20 @@ class EmbeddedShelf:
         if watch is None:
             return []
 
+        busy = self._following is not None and not self._following.done()
+
         def work() -> tuple[bool, list[tuple[CachedAnswer, float]]]:
-            return watch.catch_up(CATCH_UP_S), watch.near(partition, fingerprint, vector, most)
+            return busy or watch.catch_up(CATCH_UP_S), watch.near(partition, fingerprint, vector, most)
 
         whole, found = await self._seek.do(work)
         if not whole:
             self._follow()
         return found
+
+    async def settled(self) -> None:
+        """Wait until the vectors have caught up with the file."""
+        while self._following is not None and not self._following.done():
+            await asyncio.wait([self._following])
 
     async def remove(self, key: bytes) -> int:
         """Forget one entry, in all workers."""
