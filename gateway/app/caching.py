@@ -51,11 +51,11 @@ class Caching:
                 self._beside(before[1].close())
         return Answers(rules, self._store[1], self._unix_s, self._counts)
 
-    @property
-    def note(self) -> str:
-        """A word on what is amiss with the store; empty where nothing is."""
+    def report(self) -> dict[str, str]:
+        """Give a word on what is amiss with the store, for whoever asks for all; nothing where nothing is."""
         store = self._store[1] if self._on and self._store is not None else None
-        return store.note if isinstance(store, CarefulStore) else ""
+        note = store.note if isinstance(store, CarefulStore) else ""
+        return {"cache": note} if note else {}
 
     def told(self) -> CacheCounts | None:
         """Say what came of it; ``None`` where there is no cache."""

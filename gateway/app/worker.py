@@ -144,7 +144,7 @@ class Worker:
         await self.shared.keyring.load()
         self._renew()
         write_report(self._policy_path, self._policy_report)
-        health, listen = Health(lambda: self._report), settings.listen
+        health, listen = Health(lambda: self._report | self.shared.caching.report()), settings.listen
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if listen.tls else None
         self._read_certificate()
         options = ListenerOptions(
@@ -328,6 +328,7 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await chore
         await self.shared.close_counting()
+        await self.shared.caching.close()
         await self._retiring.close()
         await self._policies.engine.close()
         await self._policies.door.models.close()

@@ -14,9 +14,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from random import SystemRandom
-from typing import Protocol, TypeVar, TypeVarTuple
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 from gateway.clients.clock import Clock
 from gateway.core.cache_survey import Kept, Survey, Wanted
@@ -57,6 +57,10 @@ class Shelf(Protocol):
 
     async def open(self) -> None:
         """Learn what is there; everything works without, only later."""
+        ...
+
+    def glance(self, key: bytes) -> tuple[bool, CachedAnswer | None]:
+        """Say at once whether it is known what :meth:`get` would give, and what."""
         ...
 
     async def get(self, key: bytes) -> CachedAnswer | None:
@@ -118,6 +122,13 @@ class Shelf(Protocol):
         ...
 
 
+class _Late:
+    """What there is instead of an answer that has not come."""
+
+
+_LATE = _Late()
+
+
 class CarefulStore:
     """The store that calls have, as :class:`gateway.core.cached.AnswerStore`.
 
@@ -159,7 +170,9 @@ class CarefulStore:
 
     async def get(self, key: bytes) -> CachedAnswer | None:
         """Give an answer that has not expired."""
-        found = await self._asked(self._shelf.get, (key,), None, self._limit_s)
+        known, found = self._shelf.glance(key)
+        if not known:
+            found = await self._asked(self._shelf.get, (key,), None, self._limit_s)
         if self._owed:
             found = None if key in self._owed else found
             await self._pay()
@@ -268,32 +281,37 @@ class CarefulStore:
             await self._remove(key)
 
     async def _asked(
-        self, ask: Callable[[*Asked], Awaitable[T]], what: tuple[*Asked], otherwise: U, limit_s: float
+        self, ask: Callable[[*Asked], Coroutine[Any, Any, T]], what: tuple[*Asked], otherwise: U, limit_s: float
     ) -> T | U:
         if self._failures >= FAILURES:
             if self._trying or self._clock.monotonic_ns() < self._closed_until_ns:
                 return otherwise
             self._trying = True
+        # A call's own steps are not a task's, so that a time limit needs one.
+        asking = asyncio.get_running_loop().create_task(ask(*what), name="cache")
         try:
-            async with asyncio.timeout(limit_s):
-                answer = await ask(*what)
-        except (StoreUnavailable, TimeoutError) as error:
-            self._note_failure(error)
+            await asyncio.wait((asking,), timeout=limit_s)
+            answer = asking.result() if asking.done() else _LATE
+        except StoreUnavailable as error:
+            self._note_failure(error.public_message)
             return otherwise
         finally:
+            asking.cancel()
             self._trying = False
+        if isinstance(answer, _Late):
+            self._note_failure("The store is too slow.")
+            return otherwise
         if self._failures >= FAILURES:
             log.info("cache: the store answers again")
         self._failures = 0
         return answer
 
-    def _note_failure(self, error: StoreUnavailable | TimeoutError) -> None:
+    def _note_failure(self, said: str) -> None:
         self._counts["errors"] += 1
         self._failures += 1
         if self._failures < FAILURES:
             return
         if self._failures == FAILURES:
-            said = error.public_message if isinstance(error, StoreUnavailable) else "The store is too slow."
             log.warning("cache: %s Going on without it.", said)
         pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures - FAILURES, 10))
         # Many workers that lost one store do not come back to it together.

@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
+from gateway.clients.answer_database import Page
 from gateway.clients.answer_file import AnswerFile
 from gateway.clients.clock import Clock
 from gateway.core.cache_survey import Kept, Survey, Wanted
@@ -127,6 +128,7 @@ class EmbeddedShelf:
         self._known: set[bytes] | None = None
         self._most_known = 2 * max_entries
         self._put_word = self._dropped_word = b""
+        self._page: Page | None = None
         self._following: asyncio.Task[None] | None = None
         self._saved_ns = clock.monotonic_ns()
 
@@ -146,31 +148,41 @@ class EmbeddedShelf:
         Raises:
             StoreUnavailable: It does not work now.
         """
-        word = self._file.page().put
+        self._page = self._file.page()
+        word = self._page.put
         self._known, self._put_word = set(await self._disk.do(self._file.keys)), word
         if self._watch is not None:
             self._following = asyncio.get_running_loop().create_task(self._load(self._watch), name="cache-load")
 
-    async def get(self, key: bytes) -> CachedAnswer | None:
-        """Give an answer that has not expired."""
-        page = self._file.page()
+    def glance(self, key: bytes) -> tuple[bool, CachedAnswer | None]:
+        """Say at once whether it is known what :meth:`get` would give, and what."""
+        page = self._page
+        if page is None:
+            return False, None
         if page.dropped != self._dropped_word:
             self._hot.clear()
             self._dropped_word = page.dropped
         found = self._hot.get(key)
         if found is None:
-            if self._known is not None and key not in self._known and page.put == self._put_word:
-                return None
-            found = await self._disk.do(self._file.get, key)
-            if found is None:
-                return None
-            self._hot.put(found)
-        elif found.expires_s <= self._clock.unix_ms() // 1000:
+            return self._known is not None and key not in self._known and page.put == self._put_word, None
+        if found.expires_s <= self._clock.unix_ms() // 1000:
             self._hot.drop(key)
-            return None
+            return True, None
         self._hits[key] = self._hits.get(key, 0) + 1
+        return True, found
+
+    async def get(self, key: bytes) -> CachedAnswer | None:
+        """Give an answer that has not expired."""
+        self._page = self._page or self._file.page()
+        known, found = self.glance(key)
+        if known:
+            return found
         if len(self._hits) >= _MOST_HITS:
             await self._note_hits()
+        found = await self._disk.do(self._file.get, key)
+        if found is not None:
+            self._hot.put(found)
+            self._hits[key] = self._hits.get(key, 0) + 1
         return found
 
     async def put(self, answer: CachedAnswer, vector: bytes) -> int:
@@ -198,10 +210,8 @@ class EmbeddedShelf:
         if watch is None:
             return []
 
-        busy = self._following is not None and not self._following.done()
-
         def work() -> tuple[bool, list[tuple[CachedAnswer, float]]]:
-            return busy or watch.catch_up(CATCH_UP_S), watch.near(partition, fingerprint, vector, most)
+            return watch.catch_up(CATCH_UP_S), watch.near(partition, fingerprint, vector, most)
 
         whole, found = await self._seek.do(work)
         if not whole:
@@ -261,7 +271,7 @@ class EmbeddedShelf:
         if self._following is not None:
             self._following.cancel()
             await asyncio.wait([self._following])
-        watch, self._watch = self._watch, None
+        watch, self._watch, self._page = self._watch, None, None
         try:
             await self._note_hits()
             if watch is not None:

@@ -95,6 +95,10 @@ class RedisCache:
         if self._neighbours:
             await self._asked(self._search.probe)
 
+    def glance(self, key: bytes) -> tuple[bool, CachedAnswer | None]:
+        """Know nothing without asking."""
+        return False, None
+
     async def get(self, key: bytes) -> CachedAnswer | None:
         """Give an answer that has not expired."""
         found = await self._asked(self._get, layout.LISTS, (layout.ENTRY, key.hex(), 1))

@@ -130,8 +130,10 @@ class Lease(Protocol):
 class AnswerStore(Protocol):
     """Where answers are kept. Nothing here raises: a store in trouble has nothing, and keeps nothing."""
 
-    # Whether neighbours can be asked for.
-    searches: bool
+    @property
+    def searches(self) -> bool:
+        """Whether neighbours can be asked for."""
+        ...
 
     async def get(self, key: bytes) -> CachedAnswer | None:
         """Give an answer that has not expired."""

@@ -38,6 +38,9 @@ class AShelf:
     async def open(self) -> None:
         await self._may()
 
+    def glance(self, key: bytes) -> tuple[bool, CachedAnswer | None]:
+        return False, None
+
     async def get(self, key: bytes) -> CachedAnswer | None:
         await self._may()
         return self.answers.get(key)

@@ -1,0 +1,87 @@
+"""Two workers, one store: what one has asked, both give again; a store that is gone costs nobody a call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.gateway_run import Gateway, ask, running, until
+from tests.support.redis_server import RedisServer, needs_redis, redis_server
+
+pytestmark = pytest.mark.integration
+
+CONFIG = """
+    version: 1
+    workers: 2
+    capture: {{bodies: none}}
+    policies: {{bundle: []}}
+    cache: {{exact: true, store: "{store}", timeout: {timeout}}}
+"""
+
+
+def results(gateway: Gateway, texts: list[str]) -> Counter[str]:
+    """Ask, eight at a time, each on a connection of its own: both workers are asked."""
+
+    def one(text: str) -> str:
+        answer = gateway.chat(text=text)
+        assert answer.status == 200, answer.body
+        assert text in answer.body.decode()
+        return answer.headers["x-weighbridge-cache"]
+
+    with ThreadPoolExecutor(8) as pool:
+        return Counter(pool.map(one, texts))
+
+
+def stats(gateway: Gateway) -> dict[str, Any]:
+    return gateway.ask_operator("/api/cache").json()
+
+
+def shared_by_both(gateway: Gateway) -> None:
+    """All that holds of a store that works."""
+    assert results(gateway, [f"question {number}" for number in range(20)]) == {"miss": 20}
+    until(lambda: stats(gateway)["entries"] == 20)
+    assert results(gateway, [f"question {number % 20}" for number in range(60)]) == {"hit-exact": 60}
+    # Asked by many at once, and for the first time: one asks for all.
+    assert results(gateway, ["asked by many"] * 24) == {"miss": 1, "hit-exact": 23}
+    gone = gateway.ask_operator("/api/cache/invalidate", {"alias": "*", "tenant": "default"})
+    assert gone.status == 200, gone.body
+
+
+def test_workers_of_a_home_share_what_they_have_asked_and_so_do_those_after_a_restart(tmp_path: Path):
+    config = CONFIG.format(store="home", timeout="10s")
+    with running(tmp_path, operator=True, config=config) as gateway:
+        shared_by_both(gateway)
+        kept = stats(gateway)["entries"]
+        assert results(gateway, ["over a restart"]) == {"miss": 1}
+        until(lambda: stats(gateway)["entries"] == kept + 1)
+        assert (stats(gateway)["kind"], ask(gateway.port, "/readyz?verbose").json().get("cache")) == ("home", None)
+    with running(tmp_path, operator=True, config=config) as gateway:
+        assert results(gateway, ["over a restart"] * 8) == {"hit-exact": 8}
+        done = gateway.ask_operator("/api/cache/invalidate", {"everything": True}).json()
+        assert done["matched"] == kept + 1
+        assert results(gateway, ["over a restart"]) == {"miss": 1}
+
+
+@needs_redis
+def test_a_redis_is_shared_and_one_that_is_stuck_or_gone_makes_misses(tmp_path: Path):
+    with redis_server() as redis:
+        store = f"redis://127.0.0.1:{redis.port}/0"
+        config = CONFIG.format(store=store, timeout="2s")
+        with running(tmp_path, operator=True, config=config) as gateway:
+            shared_by_both(gateway)
+            assert stats(gateway)["kind"] == "redis"
+            _goes_on_without(gateway, redis)
+
+
+def _goes_on_without(gateway: Gateway, redis: RedisServer) -> None:
+    redis.stop()
+    texts = [f"without {number % 4}" for number in range(40)]
+    assert results(gateway, texts).keys() <= {"miss"}
+    until(lambda: "cache" in ask(gateway.port, "/readyz?verbose").json())
+    assert gateway.ask_operator("/api/cache").status == 503
+    redis.start()
+    until(lambda: results(gateway, ["it is back"] * 8)["hit-exact"] == 8)
