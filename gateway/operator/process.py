@@ -184,17 +184,6 @@ async def run_operator(
         await _let_go(plane, shipper, store)
 
 
-def _plane(options: OperatorOptions, clock: SystemClock) -> Plane:
-    return Plane(
-        options.run_dir,
-        clock,
-        key_store=options.key_store() if options.key_store is not None else None,
-        declared=options.declared,
-        limits=options.limits,
-        answers=options.answers,
-    )
-
-
 async def _let_go(plane: Plane, shipper: Shipper, store: TraceStore) -> None:
     if plane.telemetry is not None:
         await plane.telemetry.close()
