@@ -131,7 +131,8 @@ class Shared:
         return self._signers[account, region]
 
     async def close_counting(self) -> None:
-        """Tell the store of limits the last of what was used."""
+        """Tell the store of limits the last of what was used, and let go of that of answers."""
+        await self.caching.close()
         if self.counting is not None:
             await self.counting.close()
 

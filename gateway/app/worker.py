@@ -328,7 +328,6 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await chore
         await self.shared.close_counting()
-        await self.shared.caching.close()
         await self._retiring.close()
         await self._policies.engine.close()
         await self._policies.door.models.close()

@@ -121,8 +121,7 @@ class Builder:
         self.problems.append(self.document.problem(path, message))
 
     def _override(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        override = self.outside.get(name)
-        if override is None:
+        if (override := self.outside.get(name)) is None:
             return default
         try:
             return parse(override.value)

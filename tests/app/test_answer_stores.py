@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.app.answer_stores import answer_shelf, answer_store
+from gateway.cache.embedded import EmbeddedShelf
+from gateway.clients.redis_cache import RedisCache
+from tests.app.test_caching import settings
+from tests.support.clock import ManualClock
+
+
+@pytest.mark.parametrize(
+    ("store", "kind"), [("home", EmbeddedShelf), ('"redis://127.0.0.1:1/0"', RedisCache), ("memory", type(None))]
+)
+def test_the_store_is_the_one_that_the_configuration_names(tmp_path: Path, store: str, kind: type):
+    async def main() -> None:
+        shelf = answer_shelf(settings(tmp_path, f"{{exact: true, store: {store}}}"), ManualClock())
+        assert isinstance(shelf, kind)
+        if shelf is not None:
+            assert shelf.searches is False
+            await shelf.close()
+
+    asyncio.run(main())
+
+
+def test_without_a_cache_there_is_no_store(tmp_path: Path):
+    assert answer_store(settings(tmp_path, "{}"), ManualClock()) is None
