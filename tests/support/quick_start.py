@@ -118,6 +118,16 @@ def _starter(owner: int) -> _Starter:
     return _Starter()
 
 
+@functools.cache
+def _watches_processes() -> bool:
+    """Whether the system gives descriptors of processes: not every kernel and container does."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:
+        return False
+    return True
+
+
 def start(
     words: Sequence[str],
     *,
@@ -125,6 +135,7 @@ def start(
     env: Mapping[str, str],
     stdout: IO[bytes] | None,
     stderr: IO[bytes],
+    stdin: IO[bytes] | None = None,
     quick: bool = True,
 ) -> Started | subprocess.Popen[bytes]:
     """Run ``weighbridge`` in a session of its own.
@@ -135,13 +146,14 @@ def start(
         env: Its whole environment.
         stdout: Where it writes; a pipe when ``None``.
         stderr: Where it logs.
-        quick: Whether from a process that has loaded ours.
+        stdin: What it reads; nothing when ``None``.
+        quick: Whether from a process that has loaded ours, where that can be.
     """
-    if quick and all(env.get(name) == os.environ.get(name) for name in _TOO_LATE):
-        return _starter(os.getpid()).start(words, cwd=cwd, env=env, stdin=None, stdout=stdout, stderr=stderr)
+    if quick and _watches_processes() and all(env.get(name) == os.environ.get(name) for name in _TOO_LATE):
+        return _starter(os.getpid()).start(words, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr)
     return subprocess.Popen(
         [sys.executable, "-m", "gateway", *words],
-        cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout or subprocess.PIPE, stderr=stderr,
+        cwd=cwd, env=env, stdin=stdin or subprocess.DEVNULL, stdout=stdout or subprocess.PIPE, stderr=stderr,
         start_new_session=True,
     )  # fmt: skip
 
@@ -153,7 +165,7 @@ def run(
     with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
         stdin.write(given)
         stdin.seek(0)
-        started = _starter(os.getpid()).start(words, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr)
+        started = start(words, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr)
         try:
             code = started.wait(timeout_s)
         except subprocess.TimeoutExpired:
