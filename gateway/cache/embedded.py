@@ -294,7 +294,7 @@ class EmbeddedShelf:
             self._following = asyncio.get_running_loop().create_task(self._catch_up(self._watch), name="cache-follow")
 
     async def _load(self, watch: NeighbourWatch) -> None:
-        await _tried(self._seek.do(watch.load))
+        # The graphs are read first, by this or by whoever asks for neighbours sooner.
         await self._catch_up(watch)
 
     async def _catch_up(self, watch: NeighbourWatch) -> None:

@@ -36,6 +36,7 @@ class NeighbourWatch:
         self._monotonic_s = monotonic_s
         self._few = few
         self._seen = b""
+        self._loaded = False
         self._begin()
 
     def _begin(self) -> None:
@@ -51,11 +52,12 @@ class NeighbourWatch:
         return len(self._neighbours)
 
     def load(self) -> None:
-        """Read the graphs that were written down.
+        """Read the graphs that were written down, once.
 
         Raises:
             StoreUnavailable: The file does not work.
         """
+        self._loaded = True
         families: dict[bytes, list[int]] = {}
         at = self._file.gone_until()
         for number, family in self._file.alive():
@@ -72,6 +74,9 @@ class NeighbourWatch:
         Raises:
             StoreUnavailable: The file does not work.
         """
+        if not self._loaded:
+            # Whoever asks before the graphs are read would have them built anew.
+            self.load()
         page = self._file.page()
         word = page.put + page.dropped + page.file
         if word == self._seen:

@@ -22,10 +22,10 @@ class Two:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self.file = self._another()
+        self.file = self.another()
         self.watches: list[NeighbourWatch] = []
 
-    def _another(self) -> AnswerFile:
+    def another(self) -> AnswerFile:
         return AnswerFile(self._home, max_bytes=1 << 24, max_entries=10_000, unix_s=lambda: NOW_S)
 
     def put(self, first: int, last: int) -> None:
@@ -33,7 +33,7 @@ class Two:
             self.file.put(an_answer(f"n{number}"), a_vector(number))
 
     def watch(self) -> NeighbourWatch:
-        watch = NeighbourWatch(self._another(), time.monotonic, FEW)
+        watch = NeighbourWatch(self.another(), time.monotonic, FEW)
         self.watches.append(watch)
         watch.load()
         return watch
@@ -101,6 +101,18 @@ def test_graphs_are_read_again_and_set_right(two: Two):
     assert len(again) == 59
     assert (found(again, 5), found(again, 6), found(again, 65)) == (b"", key_of("n6"), key_of("n65"))
     assert len(again) == 69
+
+
+def test_who_asks_before_the_graphs_are_read_has_them_read(two: Two):
+    two.put(0, 60)
+    watch = two.watch()
+    assert found(watch, 5) == key_of("n5")
+    watch.save(1)
+    early = NeighbourWatch(two.another(), time.monotonic, FEW)
+    two.watches.append(early)
+    early.catch_up(0.0)
+    assert len(early) == 60
+    assert list((two.file.folder / "graphs").iterdir())
 
 
 @pytest.mark.parametrize("damage", [b"", b"junk" * 100])
