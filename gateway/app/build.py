@@ -202,7 +202,7 @@ def build_pipeline(settings: Settings, guards: GuardEngine, shared: Shared) -> P
         sessions=shared.sessions,
         loop=asyncio.get_running_loop(),
         endings=shared.endings,
-        mirrors=shared.mirrors if settings.mirrors else None,
+        mirrors=shared.mirrors if settings.mirrors or settings.cache else None,
     )
     shared.comparing.install(pipeline.ledger, settings.compare_estimates_s, memory_limit)
     guards.connect(InnerCalls(pipeline).ask)

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from gateway.answering import Answers, Seats
+from gateway.app.alike import Alike
 from gateway.app.answer_stores import answer_store
 from gateway.cache.careful import CarefulStore
 from gateway.cache.memory import MemoryAnswers
@@ -25,9 +26,13 @@ class Caching:
 
     Args:
         clock: The present.
+
+    Attributes:
+        alike: Looks for questions that are alike, where there is somebody for that.
     """
 
     def __init__(self, clock: Clock) -> None:
+        self.alike: Alike | None = None
         self._clock = clock
         self._counts = CacheCounts()
         self._store: tuple[_Same, MemoryAnswers | CarefulStore] | None = None
@@ -49,7 +54,10 @@ class Caching:
             if before is not None and isinstance(before[1], CarefulStore):
                 # Calls that still have it get nothing from it any more, and lose nothing by that.
                 self._beside(before[1].close())
-        return Answers(rules, self._store[1], self._unix_s, self._counts)
+        answers = Answers(rules, self._store[1], self._unix_s, self._counts)
+        if self.alike is not None:
+            answers.neighbours = self.alike.neighbours(rules, self._store[1], answers.partition, self._counts.count)
+        return answers
 
     def report(self) -> dict[str, str]:
         """Give a word on what is amiss with the store, for whoever asks for all; nothing where nothing is."""
@@ -64,10 +72,13 @@ class Caching:
         counts, held = self._counts, self._store[1].counts()
         counts.entries, counts.bytes = held["entries"], held["bytes"]
         counts.evictions, counts.errors = held["evictions"], held["errors"]
+        counts.results |= self.alike.told() if self.alike is not None else {}
         return counts
 
     async def close(self) -> None:
         """Write down what there is to be, and let go of the store."""
+        if self.alike is not None:
+            await self.alike.close()
         if self._tasks:
             await asyncio.wait(self._tasks)
         if self._store is not None and isinstance(self._store[1], CarefulStore):

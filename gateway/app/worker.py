@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+from gateway.app.alike import Alike
 from gateway.app.build import Shared, build_pipeline, renewed
 from gateway.app.counting import open_counting
 from gateway.app.hinting import start_hinting
@@ -136,6 +137,8 @@ class Worker:
             names_key=names_key(settings.home),
             counting=await open_counting(settings, self.metrics, clock),
         )
+        embed = self.options.policies.door.models.embed
+        self.shared.caching.alike = self._alike = Alike(settings.home, self.options.index, clock, embed)
         self._policy_path = report_path(run_dir, self.options.index)
         await self._load_models(self.options.policies)
         if speaks_rpc(settings):
@@ -176,7 +179,7 @@ class Worker:
     def _chores(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
         """Begin what goes on beside the calls, until the worker ends it."""
         work = [self.spool.run(), self._count(), self._watch(), self.shared.probes.run()]
-        work += [self.shared.keyring.run(self._renew), self._rebuilding.run()]
+        work += [self.shared.keyring.run(self._renew), self._rebuilding.run(), self._alike.run()]
         work += [self.shared.comparing.run()] if self.options.index == 0 else []
         work += [each.run() for each in counting_together(lambda: self.settings, self.shared)]
         return [loop.create_task(each) for each in work] + start_hinting(self.settings.hints, self.shared)

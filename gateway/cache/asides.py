@@ -21,6 +21,8 @@ from gateway.core.record import CacheRecord
 log = logging.getLogger("weighbridge.cache")
 # Calls for which something is done beside them; the answers that wait to be stored are in memory.
 MOST = 256
+# A call that waits for a neighbour goes on without one after this time.
+LOOK_S = 0.25
 # What is under way at the end gets so long.
 CLOSE_S = 2.0
 
@@ -83,13 +85,15 @@ class Aside:
         note: Is told of the best neighbour, where that does not serve.
     """
 
-    __slots__ = ("_asides", "_looking", "_note", "found", "question")
+    __slots__ = ("_asides", "_looking", "_note", "_waited", "found", "question")
 
     def __init__(self, asides: Asides, question: Question, note: Callable[[Found], None] | None = None) -> None:
         self._asides = asides
         self._note = note
         self.question = question
         self._looking: asyncio.Task[Any] | None = None
+        # The call waits for it.
+        self._waited = False
         # The best neighbour, once it is known.
         self.found: Found | None = None
 
@@ -98,18 +102,26 @@ class Aside:
         semantic = self._asides.semantic
         if not semantic.goes_first(self.question):
             return None
-        self.found = found = await semantic.look(self.question, urgent=True)
-        if found is None:
+        self._looking = looking = self._asides.start(self._look(urgent=True))
+        if looking is None:
             return None
-        if found.says != "hit":
-            self._noted(found)
+        self._waited = True
+        # A call's own steps are no task's, so that a time limit needs one.
+        await asyncio.wait({looking}, timeout=LOOK_S)
+        self._waited = False
+        found = self.found
+        if not looking.done():
+            # It goes on beside the call.
+            semantic.counts["late"] += 1
+            return None
+        if found is None or found.says != "hit":
             return None
         return Served(answer=found.answer, how="hit-semantic", similarity=found.similarity, chance=found.chance)
 
     def begin(self) -> None:
         """Somebody is asked now: look for a neighbour meanwhile, where nobody has."""
-        if not self.question.looked:
-            self._looking = self._asides.start(self._look())
+        if self._looking is None:
+            self._looking = self._asides.start(self._look(urgent=False))
 
     def keep(self, answer: CachedAnswer) -> bool:
         """Store what came, with its embedding, and learn from it; false where that cannot be done now."""
@@ -125,13 +137,10 @@ class Aside:
         if self.found is not None:
             self._asides.start(self._asides.semantic.learn(self.found, said_of(dialect, answer, stream=False)))
 
-    async def _look(self) -> None:
-        self.found = found = await self._asides.semantic.look(self.question, urgent=False)
-        if found is not None:
-            self._noted(found)
-
-    def _noted(self, found: Found) -> None:
-        if self._note is not None:
+    async def _look(self, *, urgent: bool) -> None:
+        self.found = found = await self._asides.semantic.look(self.question, urgent=urgent)
+        served = self._waited and found is not None and found.says == "hit"
+        if self._note is not None and found is not None and not served:
             self._note(found)
 
     async def _keep(self, answer: CachedAnswer) -> None:
@@ -142,6 +151,7 @@ class Aside:
             described = msgspec.structs.replace(answer, fingerprint=question.asked.fingerprint, question=question.facts)
             await store.put(described, question.vector)
             semantic.kept(question)
+            semantic.counts["embedded"] += 1
         else:
             # Whoever asks in the very same words is served all the same.
             await store.put(answer)

@@ -11,7 +11,6 @@ be kept is looked up beside the call, as everything is where nothing may be serv
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Literal, Protocol
@@ -30,8 +29,6 @@ from gateway.core.chat import ChatRequest
 NEIGHBOURS = 4
 # What is farther away is another question, whatever its facts are.
 LEAST_COSINE = 0.7
-# A call that waits for a neighbour goes on without one after this time.
-LOOK_S = 0.25
 # Fingerprints under which this process knows something to be kept; 100 bytes each.
 KNOWN = 16_384
 
@@ -96,7 +93,6 @@ class Question(msgspec.Struct, kw_only=True):
         partition: Whose it is.
         facts: What decides it, encoded.
         vector: Its embedding; empty until it is known, and where it cannot be.
-        looked: Neighbours were looked for.
     """
 
     asked: Asked
@@ -104,7 +100,6 @@ class Question(msgspec.Struct, kw_only=True):
     revision: str
     facts: bytes = b""
     vector: bytes = b""
-    looked: bool = False
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,15 +191,9 @@ class Semantic:
 
         Args:
             question: Learns its facts and its embedding.
-            urgent: Its call waits, and not for long.
+            urgent: Its call waits.
         """
-        question.looked = True
-        try:
-            async with asyncio.timeout(LOOK_S if urgent else None):
-                found = await self._best(question, urgent=urgent)
-        except TimeoutError:
-            self.counts["late"] += 1
-            return None
+        found = await self._best(question, urgent=urgent)
         self.counts[found.says if found else "none"] += 1
         return found
 

@@ -10,13 +10,19 @@ Nothing here is for two threads at once. What takes long lets other threads run 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import numpy as np
+
+# A process that loads onnxruntime after usearch's own arithmetic dies of it; the other way round both work.
+with contextlib.suppress(ImportError):
+    import_module("onnxruntime")
 from usearch.index import Index, search
 
 # Up to here, comparing with all takes less than a millisecond, and no graph has to be built.

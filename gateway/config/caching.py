@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
@@ -10,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from gateway.config.redis import parse_redis
 from gateway.config.routing import ModelSpec
 from gateway.config.units import parse_bytes, parse_duration, parse_percent
-from gateway.config.validation import Many, Strict, not_yet
+from gateway.config.validation import Many, Strict
 from gateway.core.cache_rules import (
     ANSWER_GUARDS,
     AnswerGuard,
@@ -22,6 +23,8 @@ from gateway.core.cache_rules import (
     StoreRule,
 )
 
+# What embeds questions needs these, whatever runs the model.
+_NEEDED = ("numpy", "tokenizers")
 _TEXT = {"type": "string"}
 _Ttl = Annotated[
     float,
@@ -48,8 +51,8 @@ _Cosine = Annotated[float, Field(gt=0, le=1)]
 
 
 def _switched(value: object) -> object:
-    """``true`` is the section with nothing in it, ``false`` one that is off."""
-    return ({} if value else {"enabled": False}) if isinstance(value, bool) else value
+    """``true`` is the section with nothing else in it, ``false`` one that is off."""
+    return {"enabled": value} if isinstance(value, bool) else value
 
 
 class ExactSpec(Strict):
@@ -76,7 +79,7 @@ class SemanticSpec(Strict):
 
     enabled: bool = False
     mode: SemanticMode = "enforce"
-    threshold: _Cosine = 0.8
+    threshold: _Cosine = 0.95
     ttl_s: _Ttl = Field(86_400.0, validation_alias="ttl")
     scope: Scope = "team"
     answer_guards: Many[AnswerGuard] = ANSWER_GUARDS
@@ -85,8 +88,9 @@ class SemanticSpec(Strict):
 
 
 def _semantic(spec: SemanticSpec) -> SemanticSpec:
-    if spec.enabled:
-        raise not_yet()
+    missing = [name for name in _NEEDED if find_spec(name) is None] if spec.enabled and spec.mode != "off" else []
+    if missing:
+        raise ValueError(f"it asks a model, which needs {', '.join(missing)}: pip install 'weighbridge[models,cache]'")
     return spec
 
 
@@ -110,7 +114,7 @@ class CacheSpec(Strict):
         ]
         | None
     ) = None
-    store: Annotated[str, AfterValidator(_store)] = "memory"
+    store: Annotated[str, AfterValidator(_store)] | None = None
     max_bytes: _Bytes = 256 << 20
     max_entries: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     timeout_s: _Brief = Field(0.05, validation_alias="timeout")
@@ -118,18 +122,27 @@ class CacheSpec(Strict):
     @property
     def redis(self) -> str | None:
         """Where Redis is, if answers are kept there."""
-        return self.store if self.store not in {"memory", "home"} else None
+        return self.store if self.store not in {None, "memory", "home"} else None
+
+    @property
+    def looks_alike(self) -> bool:
+        """Whether questions that are alike are looked for."""
+        return self.semantic is not None and self.semantic.enabled and self.semantic.mode != "off"
 
     @model_validator(mode="after")
     def _semantic_needs_exact(self) -> CacheSpec:
-        if self.semantic is not None and self.semantic.enabled and (self.exact is None or not self.exact.enabled):
-            raise ValueError("semantic answers build on exact ones: write exact as well")
+        if self.looks_alike and self.exact is not None and not self.exact.enabled:
+            raise ValueError("semantic answers build on exact ones: exact may not be off")
+        if self.looks_alike and self.store == "memory":
+            raise ValueError("semantic answers need a store that finds neighbours: home, or redis://host:port/0")
         return self
 
 
 def cache_rules(spec: CacheSpec, models: Iterable[ModelSpec]) -> CacheRules | None:
     """Give the rules of the section; ``None`` where no answer is given again."""
     exact, semantic = spec.exact, spec.semantic
+    if exact is None and spec.looks_alike:
+        exact = ExactSpec.model_validate({})
     if exact is None or not exact.enabled:
         return None
     return CacheRules(
@@ -143,13 +156,20 @@ def cache_rules(spec: CacheSpec, models: Iterable[ModelSpec]) -> CacheRules | No
         ),
         semantic=None if semantic is None or not semantic.enabled else _semantic_rule(semantic),
         store=StoreRule(
-            kind="redis" if spec.redis else "home" if spec.store == "home" else "memory",
+            kind=_kind(spec),
             max_bytes=spec.max_bytes,
             max_entries=spec.max_entries,
             timeout_s=spec.timeout_s,
         ),
         without=frozenset(model.alias for model in models if not model.cache),
     )
+
+
+def _kind(spec: CacheSpec) -> Literal["memory", "home", "redis"]:
+    if spec.redis is not None:
+        return "redis"
+    # Only a store that finds neighbours will do where these are looked for.
+    return "home" if spec.store == "home" or (spec.store is None and spec.looks_alike) else "memory"
 
 
 def _semantic_rule(spec: SemanticSpec) -> SemanticRule:

@@ -6,6 +6,7 @@ import logging
 import msgspec
 import pytest
 
+from gateway.cache import asides as module
 from gateway.cache.asides import MOST, Aside, Asides, told
 from gateway.cache.semantic import Found
 from gateway.core.record import CacheRecord
@@ -120,6 +121,31 @@ async def test_without_an_embedding_an_answer_is_stored_for_the_very_same_questi
     [(stored, vector)] = rig.store.held
     assert (stored, vector) == (kept("like this"), b"")
     assert not rig.semantic.goes_first(aside.question)
+
+
+@on_loop
+async def test_a_call_does_not_wait_long_and_the_look_goes_on_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_S", 0.001)
+    rig = Rig()
+    await rig.keep(PASSWORD, answer="like this")
+    rig.model_open.clear()
+    noted: list[Found] = []
+    asides, aside = begun(rig, "please " + PASSWORD, noted=noted)
+    assert await aside.first() is None
+    aside.begin()
+    assert (asides.under_way, rig.semantic.counts) == (1, {"late": 1})
+    rig.model_open.set()
+    await done(asides)
+    assert [found.says for found in noted] == ["hit"]
+
+
+@on_loop
+async def test_a_call_for_which_there_is_no_room_does_not_wait() -> None:
+    rig = Rig()
+    await rig.keep(PASSWORD, answer="like this")
+    asides, aside = begun(rig, "please " + PASSWORD, most=0)
+    assert await aside.first() is None
+    assert asides.dropped == 1
 
 
 @on_loop

@@ -108,20 +108,6 @@ async def test_what_another_process_has_stored_is_known_once_it_was_seen() -> No
 
 
 @on_loop
-async def test_a_call_does_not_wait_long() -> None:
-    rig = Rig()
-    await rig.keep("how do i reset my password")
-    rig.model_open.clear()
-    before, module.LOOK_S = module.LOOK_S, 0.001
-    try:
-        assert await rig.semantic.look(rig.asked("weather please"), urgent=True) is None
-    finally:
-        module.LOOK_S = before
-    assert rig.semantic.counts == {"late": 1}
-    assert rig.embedding.waiting == 0
-
-
-@on_loop
 async def test_without_an_embedding_there_is_no_neighbour_and_nothing_is_described() -> None:
     rig = Rig()
     await rig.keep("how do i reset my password")

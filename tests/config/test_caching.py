@@ -1,10 +1,11 @@
 import pytest
 
+from gateway.config import caching
 from gateway.config.caching import CacheSpec, cache_rules
 from gateway.config.routing import ModelSpec
 from gateway.config.source import load_yaml
 from gateway.config.validation import validated
-from gateway.core.cache_rules import CacheRules, ExactRule, StoreRule
+from gateway.core.cache_rules import CacheRules, ExactRule, SemanticRule, StoreRule
 
 
 def rules_of(text: str, *models: ModelSpec) -> CacheRules | None:
@@ -36,9 +37,50 @@ def test_what_is_written_is_in_the_rules():
 
 
 @pytest.mark.parametrize(
+    ("text", "kind", "mode"),
+    [
+        ("semantic: {enabled: true}", "home", "enforce"),
+        ("semantic: true\nexact: {ttl: 1h}", "home", "enforce"),
+        ("semantic: {enabled: true, mode: shadow}\nstore: home", "home", "shadow"),
+        ("semantic: {enabled: true, mode: 'off'}\nexact: true", "memory", "off"),
+        ("semantic: {enabled: true}\nstore: redis://h:1/0", "redis", "enforce"),
+    ],
+)
+def test_questions_that_are_alike_are_looked_for_where_they_can_be_found(text: str, kind: str, mode: str):
+    rules = rules_of(text)
+    assert rules is not None
+    assert rules.semantic is not None
+    assert (rules.store.kind, rules.semantic.mode, rules.exact) == (kind, mode, ExactRule())
+
+
+def test_what_is_written_of_questions_that_are_alike_is_in_the_rules():
+    text = "{enabled: true, threshold: 0.9, ttl: 2h, scope: tenant, answer_guards: [numbers], max_error: 2%,"
+    rules = rules_of(f"semantic: {text} compare: {{sample: 10%, agree: 0.9}}}}")
+    assert rules is not None
+    assert rules.semantic == SemanticRule(
+        threshold=0.9,
+        ttl_s=7200.0,
+        scope="tenant",
+        answer_guards=("numbers",),
+        max_error=0.02,
+        compare_sample=0.1,
+        compare_agree=0.9,
+    )
+
+
+def test_a_model_that_cannot_run_here_is_a_problem(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(caching, "_NEEDED", ("numpy", "no_such_package"))
+    assert problems_of("semantic: {enabled: true}") == [
+        "semantic: it asks a model, which needs no_such_package: pip install 'weighbridge[models,cache]'"
+    ]
+    assert problems_of("semantic: {enabled: false}") == []
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("semantic: {enabled: true}", "semantic: not yet available"),
+        ("exact: false\nsemantic: {enabled: true}", "semantic answers build on exact ones"),
+        ("store: memory\nsemantic: {enabled: true}", "semantic answers need a store that finds neighbours"),
         ("store: file", "store: should be memory, home or redis://host:port/0"),
         ("exact: {ttl: 0s}", "exact.ttl: should be greater than or equal to 1"),
         ("exact: {seed: some}", "exact.seed: should be 'any', 'only' or 'never'"),

@@ -107,7 +107,7 @@ def test_units_are_read():
         ("identity: {keys: [{id: a, key: 'env:A'}]}", "identity: keys are given but mode is open; set mode: keys"),
         ("identity: {mode: keys, keys: [{id: a, key: wb-123}]}", "identity.keys[0].key: a secret is not written here"),
         ("cache: {exact: {ttl: 1}}", "cache.exact.ttl: should be a duration"),
-        ("cache: {semantic: {enabled: true}}", "cache.semantic: not yet available"),
+        ("cache: {semantic: {enabled: true}, store: memory}", "cache: semantic answers need a store that finds"),
         ("cache: {semantic: {enabled: false, tresholt: 1}}", "cache.semantic.tresholt: unknown key"),
         ("telemetry: {otlp: {endpoint: 'http://o'}}", "telemetry.otlp: the endpoint of protocol grpc is host and port"),
         ("telemetry: {sample: 10%}", "telemetry: sample is the share of calls whose spans are sent: it needs otlp"),

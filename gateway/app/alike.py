@@ -1,0 +1,108 @@
+"""Owns what a worker knows of questions that are alike: what embeds them, what was learnt, what is under way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.app.nearby import Nearby, Partition
+from gateway.cache.agreement import Agreement
+from gateway.cache.asides import Asides
+from gateway.cache.embedding import Embed, Embedding
+from gateway.cache.judging import Judging, differing
+from gateway.cache.learning import HEAR_S, Learning
+from gateway.cache.promise import Promise
+from gateway.cache.semantic import Semantic
+from gateway.clients.clock import Clock
+from gateway.core.cache_rules import CacheRules, SemanticRule
+from gateway.core.cached import AnswerStore
+
+log = logging.getLogger("weighbridge.cache")
+
+
+class Alike:
+    """Makes and keeps it, over reloads.
+
+    Args:
+        home: The data home.
+        index: The worker's number.
+        clock: The present.
+        embed: Runs the model; may raise ``ModelFailed``.
+    """
+
+    def __init__(self, home: Path, index: int, clock: Clock, embed: Embed) -> None:
+        self._home = home
+        self._index = index
+        self._clock = clock
+        self._embedding = Embedding(embed)
+        self._promise: tuple[tuple[float, float], Promise] | None = None
+        self._learning: Learning | None = None
+        self._begun: Learning | None = None
+        self._asides: Asides | None = None
+
+    def neighbours(
+        self, rules: CacheRules, store: AnswerStore, partition: Partition, count: Callable[[str], None]
+    ) -> Nearby | None:
+        """Give who looks for neighbours by a configuration; ``None`` where nobody is to."""
+        rule = rules.semantic
+        if rule is None or rule.mode == "off":
+            # What was learnt is still known to who looks for them later.
+            self._learning = self._asides = None
+            return None
+        promise = self._promise_of(rule)
+        agreement = Agreement(self._embedding.cosine, differing, rule.compare_agree)
+        judging = Judging(rule.answer_guards)
+        semantic = Semantic(rule, store, self._embedding, judging, promise, agreement, self._now_s)
+        self._learning = Learning(self._home, self._index, promise, store)
+        semantic.learnt = self._learning.learnt
+        self._asides = Asides(semantic, store)
+        return Nearby(self._asides, partition, count, self._now_s)
+
+    async def run(self) -> None:
+        """Learn from others and tell them, until it is cancelled."""
+        while True:
+            if self._learning is not None:
+                await self._turn(self._learning)
+            await self._clock.sleep(HEAR_S)
+
+    async def close(self) -> None:
+        """Let what is under way end, and write down what was learnt."""
+        if self._asides is not None:
+            await self._asides.close()
+        if self._begun is not None:
+            await self._begun.close()
+
+    def told(self) -> dict[str, int]:
+        """Say what came of questions and comparisons."""
+        if self._asides is None:
+            return {}
+        counts = self._asides.semantic.counts
+        told = {f"semantic_{name}": counts[name] for name in ("none", "late", "unfit", "unembedded", "embedded")}
+        told |= {f"compared_{name}": counts[name] for name in ("right", "wrong", "untold")}
+        return {name: number for name, number in (told | {"semantic_dropped": self._asides.dropped}).items() if number}
+
+    async def _turn(self, learning: Learning) -> None:
+        if learning is not self._begun:
+            if self._begun is not None:
+                await self._begun.close()
+            await learning.load()
+            self._begun = learning
+            if not await self._embedding.vector("Is anybody there?"):
+                log.warning(
+                    "cache: questions that are alike are not found: %s Exact answers go on; see weighbridge models",
+                    self._embedding.why,
+                )
+        await learning.turn()
+
+    def _promise_of(self, rule: SemanticRule) -> Promise:
+        wanted = (rule.max_error, rule.threshold)
+        if self._promise is None or self._promise[0] != wanted:
+            made = Promise(rule.max_error, rule.threshold)
+            if self._promise is not None:
+                made.load(self._promise[1].dump())
+            self._promise = wanted, made
+        return self._promise[1]
+
+    def _now_s(self) -> float:
+        return self._clock.unix_us() / 1e6
