@@ -14,6 +14,7 @@ from gateway.accounting.limits import Limits
 from gateway.accounting.memory_state import MemoryState
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
+from gateway.app.alike import Alike
 from gateway.app.caching import Caching
 from gateway.app.counting import Counting
 from gateway.app.identity import Issuers, build_identity
@@ -75,13 +76,14 @@ class Shared:
     metrics: Metrics
     ids: IdSource
     tokenizers: Tokenizers
-    endings: set[asyncio.Task[None]]
+    endings: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     # Seals names where the configuration brings no key of its own.
     names_key: bytes
     rpc: TritonRpc = field(default_factory=TritonRpc)
     sessions: Sessions = field(default_factory=Sessions)
     background: Background = field(default_factory=Background)
     counting: Counting | None = None
+    alike: Alike | None = None
     healths: Healths = field(init=False)
     loads: LoadWatch = field(init=False)
     counters: MemoryState = field(init=False)
@@ -104,7 +106,7 @@ class Shared:
         self.comparing = Comparing(self.clock.sleep, self.metrics.estimate_errors.add)
         self.issuers = Issuers(http=self.http, clock=self.clock)
         self.probes = Probes(self.recorder, self.metrics, self.clock, self.ids)
-        self.caching = Caching(self.clock)
+        self.caching = Caching(self.clock, self.alike)
         self.mirrors = Mirrors(self.recorder, self.metrics, self.clock, self.ids)
 
     def limits_for(self, settings: Settings) -> Limits:

@@ -26,13 +26,11 @@ class Caching:
 
     Args:
         clock: The present.
-
-    Attributes:
         alike: Looks for questions that are alike, where there is somebody for that.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self.alike: Alike | None = None
+    def __init__(self, clock: Clock, alike: Alike | None = None) -> None:
+        self._alike = alike
         self._clock = clock
         self._counts = CacheCounts()
         self._store: tuple[_Same, MemoryAnswers | CarefulStore] | None = None
@@ -55,8 +53,8 @@ class Caching:
                 # Calls that still have it get nothing from it any more, and lose nothing by that.
                 self._beside(before[1].close())
         answers = Answers(rules, self._store[1], self._unix_s, self._counts)
-        if self.alike is not None:
-            answers.neighbours = self.alike.neighbours(rules, self._store[1], answers.partition, self._counts.count)
+        if self._alike is not None:
+            answers.neighbours = self._alike.neighbours(rules, self._store[1], answers.partition, self._counts.count)
         return answers
 
     def report(self) -> dict[str, str]:
@@ -72,13 +70,18 @@ class Caching:
         counts, held = self._counts, self._store[1].counts()
         counts.entries, counts.bytes = held["entries"], held["bytes"]
         counts.evictions, counts.errors = held["evictions"], held["errors"]
-        counts.results |= self.alike.told() if self.alike is not None else {}
+        counts.results |= self._alike.told() if self._alike is not None else {}
         return counts
+
+    async def run(self) -> None:
+        """Learn from other workers, and tell them, until it is cancelled."""
+        if self._alike is not None:
+            await self._alike.run()
 
     async def close(self) -> None:
         """Write down what there is to be, and let go of the store."""
-        if self.alike is not None:
-            await self.alike.close()
+        if self._alike is not None:
+            await self._alike.close()
         if self._tasks:
             await asyncio.wait(self._tasks)
         if self._store is not None and isinstance(self._store[1], CarefulStore):

@@ -133,12 +133,10 @@ class Worker:
             metrics=self.metrics,
             ids=IdSource(os.urandom),
             tokenizers=Tokenizers(),
-            endings=set(),
             names_key=names_key(settings.home),
             counting=await open_counting(settings, self.metrics, clock),
+            alike=Alike(settings.home, self.options.index, clock, self.options.policies.door.models.embed),
         )
-        embed = self.options.policies.door.models.embed
-        self.shared.caching.alike = self._alike = Alike(settings.home, self.options.index, clock, embed)
         self._policy_path = report_path(run_dir, self.options.index)
         await self._load_models(self.options.policies)
         if speaks_rpc(settings):
@@ -179,7 +177,7 @@ class Worker:
     def _chores(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
         """Begin what goes on beside the calls, until the worker ends it."""
         work = [self.spool.run(), self._count(), self._watch(), self.shared.probes.run()]
-        work += [self.shared.keyring.run(self._renew), self._rebuilding.run(), self._alike.run()]
+        work += [self.shared.keyring.run(self._renew), self._rebuilding.run(), self.shared.caching.run()]
         work += [self.shared.comparing.run()] if self.options.index == 0 else []
         work += [each.run() for each in counting_together(lambda: self.settings, self.shared)]
         return [loop.create_task(each) for each in work] + start_hinting(self.settings.hints, self.shared)
