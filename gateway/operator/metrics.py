@@ -23,6 +23,8 @@ from gateway.recording.process import cpu_seconds, resident_bytes
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Workers write once a second; a file that missed five is of a worker that is gone or stuck.
 FRESH_MS = 5_000
+# Why a call is refused that its caller was not allowed to make, or had no room for.
+REFUSALS = ("invalid_api_key", "permission_denied", "rate_limited", "budget_exceeded", "store_unavailable")
 
 
 class ShipperView(Protocol):
@@ -126,6 +128,18 @@ def operator_families(shipper: ShipperView | None, store: StoreHealth) -> list[F
     return [up, errors, shipped, poison, torn, lag_bytes, lag_s]
 
 
+def _refusals(snapshots: Sequence[Snapshot]) -> Family:
+    refused = dict.fromkeys(REFUSALS, 0)
+    for snapshot in snapshots:
+        for (_, _, _, _, code), counts in snapshot.cells:
+            if code in refused:
+                refused[code] += int(counts[counted.EXCHANGES])
+    family = Family("weighbridge_refusals_total", "counter", "Calls that were refused to their callers.", ("reason",))
+    for reason, count in refused.items():
+        family.add(count, reason)
+    return family
+
+
 def _traffic(snapshots: Sequence[Snapshot]) -> list[Family]:
     exchanges: dict[LabelValues, Number] = {}
     by_model: dict[LabelValues, list[Number]] = {}
@@ -171,7 +185,7 @@ def _traffic(snapshots: Sequence[Snapshot]) -> list[Family]:
         cost.add(total[counted.COST], *key)
         unpriced.add(total[counted.UNPRICED] - total[counted.UNMEASURED], *key, "price")
         unpriced.add(total[counted.UNMEASURED], *key, "usage")
-    return [served, tokens, cost, unpriced]
+    return [served, _refusals(snapshots), tokens, cost, unpriced]
 
 
 def _times(snapshots: Sequence[Snapshot]) -> list[Family]:

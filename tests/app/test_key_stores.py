@@ -15,3 +15,13 @@ def test_keys_are_in_the_home_unless_the_configuration_says_otherwise(tmp_path: 
         assert store.folder.parent == good(load(tmp_path, text, None)).home
     text = "version: 1\nstores: {keys: 'redis://:env:REDIS@127.0.0.1:7777/3'}\n"
     assert isinstance(key_store(good(load(tmp_path, text, None, REDIS="x"))), RedisKeys)
+
+
+def test_keys_are_where_limits_are_counted_together_unless_somebody_says_otherwise(tmp_path: Path) -> None:
+    text = "version: 1\nstores: {state: 'redis://:env:REDIS@127.0.0.1:7777/3'}\n"
+    settings = good(load(tmp_path, text, None, REDIS="x"))
+    assert settings.state is not None
+    assert settings.key_store == settings.state.redis
+    assert isinstance(key_store(settings), RedisKeys)
+    apart = good(load(tmp_path, text.replace("}\n", ", keys: home}\n"), None, REDIS="x"))
+    assert isinstance(key_store(apart), KeyFile)

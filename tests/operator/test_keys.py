@@ -235,3 +235,17 @@ def test_a_budget_that_nobody_can_count_is_given_to_no_key(desk: Desk):
         assert refused.value.param == "budget"
     # It can still be taken away.
     assert run(apart.update(ANNA, made["id"], {"budget": None}))["budget"] is None
+
+
+def test_each_change_says_who_made_it_and_in_which_role(desk: Desk):
+    made = run(desk.admin.create(ANNA, {"team": "a"}))
+    ben = Actor(who="ben", role="operator")
+    run(desk.admin.update(ben, made["id"], {"name": "n"}))
+    run(desk.admin.rotate(ANNA, made["id"], {}))
+    run(desk.admin.revoke(ben, made["id"]))
+    assert [(each["who"], each["role"], each["action"]) for each in desk.changes] == [
+        ("anna", "key_admin", "key.create"),
+        ("ben", "operator", "key.update"),
+        ("anna", "key_admin", "key.rotate"),
+        ("ben", "operator", "key.revoke"),
+    ]

@@ -286,3 +286,21 @@ def test_any_label_value_and_help_text_survive_escaping(label: str, help_text: s
     family = Family("weighbridge_test_total", "counter", help_text, ("name",))
     family.add(1, label)
     assert parse_strictly(render([family])) == {("weighbridge_test_total", (("name", label),)): 1.0}
+
+
+def test_refusals_are_counted_by_reason_whoever_was_refused(tmp_path: Path) -> None:
+    clock = ManualClock()
+    metrics = Metrics(0, clock.unix_ms)
+    for model, code in (
+        ("a", "budget_exceeded"),
+        ("b", "budget_exceeded"),
+        ("a", "rate_limited"),
+        ("a", "upstream_error"),
+    ):
+        metrics.observe(exchange(model=model, status=429, error_code=code))
+    assert metrics.write_snapshot(tmp_path / "worker-0.metrics.json")
+    found = scrape(tmp_path, clock.unix_ms())
+    assert value(found, "weighbridge_refusals_total", reason="budget_exceeded") == 2
+    assert value(found, "weighbridge_refusals_total", reason="rate_limited") == 1
+    assert value(found, "weighbridge_refusals_total", reason="permission_denied") == 0
+    assert value(found, "weighbridge_refusals_total") == 3
