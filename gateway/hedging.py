@@ -102,6 +102,7 @@ class Race:
         self._end: asyncio.TimerHandle | None = None
         self._joining: asyncio.Task[None] | None = None
         self._purse = _purse(rooms, call, first.trip)
+        first.held = call.lease
         self.over = Signal()
         self.last = first
 
@@ -177,7 +178,7 @@ class Race:
         rooms, first = self._rooms, self._first
         record = rooms.journal.record(first.call)
         second = Side(first.call, copy(first.request), first.course, first.document, trip)
-        call = second.call
+        second.held, call = self._call.lease, second.call
         call.record, call.crossing, call.screen, call.clauses, call.judging = copy(record), None, None, None, None
         call.reply = Seat(partial(self._started, second))
         attempt = None

@@ -11,6 +11,7 @@ import msgspec
 from gateway.core.call import Call
 from gateway.core.errors import Bug, GatewayError, ProviderError, UnsupportedField
 from gateway.core.exchange import Cause, Request
+from gateway.core.limit_state import Lease
 from gateway.core.ports import Reply
 from gateway.core.usage import Usage
 from gateway.course import Course
@@ -85,10 +86,11 @@ class Side:
 
     Attributes:
         failed: It has failed while the other was at work.
+        held: What the call holds, which counts what comes of either: only one of them gets beyond its beginning.
         fault: Why there is no answer, or none that is one, when it is over.
     """
 
-    __slots__ = ("attempt", "call", "course", "document", "failed", "fault", "request", "trip")
+    __slots__ = ("attempt", "call", "course", "document", "failed", "fault", "held", "request", "trip")
 
     def __init__(self, call: Call, request: Request, course: Course, document: Any, trip: Trip) -> None:
         self.call = replace(call, request=request, trip=trip, lease=None, attempt=None)
@@ -98,6 +100,7 @@ class Side:
         self.trip = trip
         self.attempt: Attempt | None = None
         self.failed = False
+        self.held: Lease | None = None
         self.fault: BaseException | None = None
 
     @property
@@ -114,7 +117,13 @@ class Side:
         self.trip.begin()
         if self.trip.number > 1:
             rooms.courses.join(self.call, self.trip.number)
-        attempt = self.attempt = rooms.send(self.call, self.request, self.course, self.document)
+        own = self.call.lease
+        # One of its own, where limits depend on who serves a call, counts by itself.
+        self.call.lease = own or self.held
+        try:
+            attempt = self.attempt = rooms.send(self.call, self.request, self.course, self.document)
+        finally:
+            self.call.lease = own
         attempt.head = self.trip.learning(attempt.sent_ns, attempt.head)
         return attempt
 

@@ -8,10 +8,12 @@ import msgspec
 import orjson
 import pytest
 
+from gateway.accounting.stream_meter import STEP_TOKENS
 from gateway.core.errors import ConnectFailed, StreamBroken
 from gateway.core.exchange import HedgeRule, RoutePolicy
+from gateway.core.limits import LimitRule
 from gateway.hedging import OUTRUN
-from tests.support.duel import BUSY, GOOD, OTHER, WORDS, Duel, alone, duel, over, settled
+from tests.support.duel import BUSY, GOOD, OTHER, RICH, WORDS, Duel, alone, duel, over, settled
 from tests.support.incoming import json_incoming
 from tests.support.rooms import (
     DONE,
@@ -330,5 +332,28 @@ def test_a_bug_on_the_way_to_the_second_is_no_silence():
         assert rooms.log.count("cancel") == 1
         assert rooms.seats() == 0
         del drive
+
+    run(test)
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_whoever_has_the_stream_is_counted_and_ends_with_the_budget(which: str):
+    async def test() -> None:
+        # The calls that have earned a second try are counted too.
+        earned = 2 * (RICH["prompt_tokens"] + RICH["completion_tokens"])
+        limit = LimitRule(scope="key", tokens=(earned + 2000, 60), on_exhausted="end")
+        rooms, reply, drive = await duel(STREAM, limits=(limit,))
+        winner = getattr(rooms, which)
+        winner.on_head(200, dict(EVENTS))
+        for _ in range(4000):
+            winner.on_data(event("word "))
+            if winner.ended_ns:
+                break
+        await over(rooms, drive)
+        assert b'"finish_reason":"length"' in reply.body
+        record = rooms.record
+        assert (record.status, record.error_code) == (200, "budget_exceeded")
+        used = (record.input_tokens or 0) + (record.output_tokens or 0)
+        assert 2000 - STEP_TOKENS - 100 < used <= 2001
 
     run(test)

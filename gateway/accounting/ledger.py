@@ -125,10 +125,12 @@ class Ledger:
 
     def watch(self, held: Held, request: Request, deployment: Deployment) -> StreamMeter | None:
         """Say how a stream's output is counted as it comes; ``None`` where nothing depends on it."""
-        # The lease of a call that two are asked for holds the call's own.
-        lease = getattr(held, "lease", held)
-        if not isinstance(lease, Lease):
-            return None
+        lease: Held | None = held
+        while not isinstance(lease, Lease):
+            if lease is None:
+                return None
+            # The lease of a call that two are asked for holds the call's own.
+            lease = getattr(lease, "lease", None)
         if lease.meter is None:
             lease.meter = self._accounting.watch(lease, request, deployment)
         return lease.meter
