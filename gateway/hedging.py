@@ -101,8 +101,7 @@ class Race:
         self._timer: asyncio.TimerHandle | None = None
         self._end: asyncio.TimerHandle | None = None
         self._joining: asyncio.Task[None] | None = None
-        self._purse = _purse(rooms, call, first.trip)
-        first.held = call.lease
+        self._purse, first.held = _purse(rooms, call, first.trip), call.lease
         self.over = Signal()
         self.last = first
 
