@@ -58,7 +58,10 @@ class Started:
     def wait(self, timeout: float | None = None) -> int:
         """Wait until it has ended; returns its exit code, or the negative number of the signal that ended it."""
         if self.returncode is None:
-            if not select.select([self._said], [], [], timeout)[0]:
+            # Not select(), which knows no descriptors beyond a thousand.
+            told = select.poll()
+            told.register(self._said, select.POLLIN)
+            if not told.poll(None if timeout is None else timeout * 1000):
                 raise subprocess.TimeoutExpired("gateway", timeout or 0)
             self.returncode = self._number()
             os.close(self._said)
@@ -192,8 +195,11 @@ class _Children:
         """Stay until the line ends; in a child, returns the words of its command line at once."""
         while True:
             line = self._line.fileno()
-            readable, _, _ = select.select([line, *self._living], [], [])
-            for pidfd in self._living.keys() & set(readable):
+            waiting = select.poll()
+            for each in (line, *self._living):
+                waiting.register(each, select.POLLIN)
+            readable = {each for each, _ in waiting.poll()}
+            for pidfd in self._living.keys() & readable:
                 self._tell_end(pidfd)
             if line in readable:
                 order, fds, _, _ = socket.recv_fds(self._line, _ORDER_BYTES, _FDS)
@@ -235,7 +241,9 @@ def _become(order: dict[str, Any], standard: list[int], said: int) -> list[str]:
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])
-    sys.path[0] = order["cwd"]
+    # As for a program that is started there: its folder, then what its environment names.
+    named = [folder for folder in order["env"].get("PYTHONPATH", "").split(os.pathsep) if folder]
+    sys.path[:] = [order["cwd"], *named, *(folder for folder in sys.path if folder != str(ROOT))]
     os.write(said, _number(os.getpid()))
     os.close(said)
     return order["words"]
