@@ -72,10 +72,10 @@ class Served:
         self.gateway = gateway
         self.provider = provider
 
-    def ask(self, text: str, *, key: str = ANN, system: str = "You help.", **headers: str) -> Answer:
+    def ask(self, text: str, *, key: str = ANN, system: str = "You help.") -> Answer:
         messages = [{"role": "system", "content": system}, {"role": "user", "content": text}]
         document = {"model": "m", "messages": messages}
-        answer = ask(self.gateway.port, CHAT, document, authorization=f"Bearer {key}", **headers)
+        answer = ask(self.gateway.port, CHAT, document, authorization=f"Bearer {key}")
         assert answer.status == 200, (answer.body, self.gateway.log[-2000:])
         return answer
 
