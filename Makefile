@@ -94,6 +94,7 @@ train: $(VENV)/installed-train
 	$(VENV)/bin/weighbridge models build
 	OMP_NUM_THREADS=1 $(PY) -m training --data $(DATA) $(ARGS)
 	$(MAKE) train-names
+	OMP_NUM_THREADS=1 $(PY) -m training.cache --data $(DATA)
 
 # The head judges what the whole model says, and the glance learns from both what is worth a look.
 train-names: $(VENV)/installed-train
@@ -102,6 +103,7 @@ train-names: $(VENV)/installed-train
 
 model-report:
 	@$(PYTHON) training/cards.py $(ARGS)
+	@$(PYTHON) training/cache_report.py $(ARGS)
 
 # Locks hold every package that is installed, so nothing is resolved at install time and every file's hash is checked.
 lock: $(VENV)/installed-dev

@@ -1,7 +1,7 @@
 """Simulates what the promise is for: ``python -m training.cache_simulation``.
 
 A stream of 20,000 requests with one partition: half of them have a neighbour, 5 % of all are near misses. Chances are
-drawn from what the verifier said of held-out pairs; how often a likely neighbour is wrong drifts. In other streams
+made up, roughly as the verifier gives them; how often a likely neighbour is wrong drifts. In other streams
 traffic shifts at once: from one request on, a share of all neighbours is wrong, whatever the verifier says of them.
 """
 
@@ -19,10 +19,10 @@ REQUESTS, NEIGHBOURS, NEAR_MISSES = 20_000, 0.5, 0.05
 STREAMS = 20
 # How large a share of hits is compared where nothing is suspicious, as the configuration has it.
 SAMPLE = 0.05
-# What the verifier says of neighbours that serve, and of near misses: deciles.
+# Chances of neighbours that serve, and of near misses.
 RIGHT = (0.62, 0.83, 0.93, 0.96, 0.97, 0.98, 0.983, 0.986, 0.989, 0.993)
 NEAR = (0.0, 0.0, 0.001, 0.002, 0.004, 0.01, 0.03, 0.08, 0.2, 0.3)
-# So many near misses are taken for paraphrases: what was measured, doubled.
+# So many near misses are taken for paraphrases: twice what was measured.
 SLIPS = 0.01
 
 

@@ -205,7 +205,7 @@ def order(found: Alignment, new: Question, old: Question) -> Order:
         if (
             mine in _STRICT
             or its in _STRICT
-            or ("to" in (mine, its) and mine and its and not {mine, its} & {"in", "on", "at"})
+            or ("to" in (mine, its) and mine and its and not {mine, its} & {"in", "on", "at", "of"})
         ):
             made.governed += 1
         else:

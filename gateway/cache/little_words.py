@@ -66,7 +66,7 @@ must:may: may might allowed permitted
 must:would: would
 when:past: was were did had used
 when:future: will gonna
-when:now: now currently presently today's
+when:now: now currently presently
 me:1: my mine our ours me
 me:2: your yours
 me:he: he him his himself

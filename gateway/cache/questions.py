@@ -14,7 +14,7 @@ import msgspec
 from gateway.cache.asking import bare
 from gateway.cache.lexicon import ALSO, Lexicon, lexicon
 from gateway.cache.little_words import LITTLE, words
-from gateway.cache.measures import ORDINALS, UNITS
+from gateway.cache.measures import DATES, ORDINALS, UNITS
 from gateway.cache.notes import NAME, NUMBER, PLURAL, Notes, dated
 
 # Raised when what is read changes: questions of another version are not compared.
@@ -155,6 +155,8 @@ class _Reader(Notes):
     def _word(self, token: str) -> bool:
         """Take a word down; returns whether it is a number."""
         word = token.lower()
+        if word.endswith("'s") and word[:-2] in DATES:
+            word = word[:-2]
         number = self._numbers.get(word)
         if number is not None and not (word == "one" and (self._before in _NO_ONE or not self._english)):
             return self._joined(number) or self._said(str(number), str(number))

@@ -1,4 +1,4 @@
-"""How likely the answer to one question serves another: a few dozen small trees over how the two differ.
+"""How likely the answer to one question serves another: small trees over how the two differ.
 
 Every number that the trees read is one that can only make it less likely when it grows, and they were fitted under that
 condition: no combination of differences can make up for one. Only the cosine speaks for a hit, and it speaks alone.
