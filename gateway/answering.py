@@ -92,7 +92,7 @@ class Neighbours(Protocol):
 
         Args:
             miss: As :meth:`find` was given it.
-            answer: To be kept: this puts it into the store, with its vector or without one. ``None``: it is not kept.
+            answer: That was kept: this puts it into the store again with its vector. ``None``: it was not kept.
         """
         ...
 
@@ -234,10 +234,13 @@ class Answers:
     async def _hit(self, miss: Miss) -> bool:
         """Give the answer that is in the store; false where there is none."""
         answer = await self.store.get(miss.key)
-        # It may be kept for longer, as an answer to other questions.
-        if answer is None or answer.stored_s + self.rules.exact.ttl_s <= self._unix_s():
+        if answer is None or self._old(answer):
             return False
         return await self._give(miss, Served(answer=answer))
+
+    def _old(self, answer: CachedAnswer) -> bool:
+        """Whether it is no answer to its own question any more; it may be kept for longer, as one to others."""
+        return answer.stored_s + self.rules.exact.ttl_s <= self._unix_s()
 
     async def _give(self, miss: Miss, served: Served) -> bool:
         """Give an answer; false where it turns out to be none, and the call goes on as if it had not been there."""
@@ -283,16 +286,12 @@ class Answers:
         """Let others who ask the same wait for this call, or let it wait for them."""
         wait_s = self.rules.exact.wait_s
         if not wait_s:
-            await self._miss(miss)
-            return
+            return await self._miss(miss)
         lease = await self.store.lead(miss.key, miss.course.deployment.timeouts.total_s)
         if lease is None:
-            if await self._joined(miss, wait_s):
-                return
-            await self._miss(miss)
-            return
+            return None if await self._joined(miss, wait_s) else await self._miss(miss)
         try:
-            await self._miss(miss)
+            return await self._miss(miss)
         finally:
             await lease.release()
 
@@ -302,7 +301,7 @@ class Answers:
         if miss.request.stream and flight is not None:
             return await self._follow(miss, flight, wait_s)
         answer = await self.store.wait(miss.key, wait_s)
-        if answer is None:
+        if answer is None or self._old(answer):
             self.counts.count("waited_in_vain")
             return False
         return await self._give(miss, Served(answer=answer))
@@ -352,12 +351,13 @@ class Answers:
             self._flights.end(miss.key, flight, whole=whole and not attempt.over.error)
             await _ended(miss.rooms, call, request, going, attempt)
             answer = self._kept(miss, going, attempt)
+            if answer is not None:
+                # Before others may ask; where neighbours are looked for, once more with its vector.
+                await self.store.put(answer)
         finally:
             self._flights.end(miss.key, flight, whole=False)
             if neighbours is not None:
                 neighbours.over(miss, answer)
-        if neighbours is None and answer is not None:
-            await self.store.put(answer)
 
     def _kept(self, miss: Miss, course: Course, attempt: Attempt) -> CachedAnswer | None:
         """Make of an answer one that is kept; ``None``, and why is counted, where it is none."""

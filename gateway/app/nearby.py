@@ -66,11 +66,8 @@ class Nearby:
 
     def over(self, miss: Miss, answer: CachedAnswer | None) -> None:
         """The call has its answer: keep it, where it is one to be kept."""
-        if answer is None:
-            return
         aside = miss.notes
-        if not isinstance(aside, Aside):
-            self._asides.start(self._asides.store.put(answer))
+        if answer is None or not isinstance(aside, Aside):
             return
         rule = self._asides.semantic.rule
         lasting = max(answer.expires_s, answer.stored_s + int(rule.ttl_s))

@@ -217,10 +217,14 @@ class CarefulStore:
             return 0
 
     async def lead(self, key: bytes, ttl_s: float) -> Lease | None:
-        """Be the one who asks. Without the store everybody asks for themselves."""
+        """Be the one who asks, where there is still no answer. Without the store everybody asks for themselves."""
         token = os.urandom(8).hex()
         leads = await self._asked(self._shelf.lead, (key, token, ttl_s), None, self._limit_s)
         if leads is False:
+            return None
+        if leads and await self._asked(self._shelf.get, (key,), None, self._limit_s) is not None:
+            # Somebody has put the answer since this one was not found, and has let go: whoever waits is given it.
+            await self.release(key, token)
             return None
         return _Lease(self, key, token if leads else "")
 

@@ -236,6 +236,9 @@ def test_one_asks_and_the_others_get_its_answer_or_their_turn(kind: Kind):
         await one.put(fresh("one"))
         assert (await waiting) is not None
         await lease.release()
+        # Who found nothing just before, and asks for the lead only now, is to look again.
+        assert await two.lead(key, 60.0) is None
+        assert (await two.wait(key, 30.0)) is not None
         # Somebody who gives up lets the others go on.
         await one.drop(Selector(key=key), dry_run=False)
         lease = await two.lead(key, 60.0)
