@@ -172,7 +172,7 @@ def test_calls_are_counted_as_a_model_counts_them_that_forgets_nothing(redis: Re
     store.announce()
     tickets, numbers = itertools.count(), itertools.count(1)
     open_: list[str] = []
-    said: list[tuple[bytes, str, int, list[int]]] = []
+    said: list[tuple[str, str, int, list[int]]] = []
 
     def ask(what: str, ticket: str, number: int, amounts: list[int]) -> list[int]:
         said.append((what, ticket, number, amounts))

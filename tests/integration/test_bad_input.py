@@ -339,7 +339,7 @@ providers:
 models:
   - alias: a
     candidates: [{provider: nowhere}]
-cache: {exact: {ttl: 1h}}
+cache: {exact: {ttl: soon}}
 """
 
 

@@ -61,7 +61,7 @@ def gateway_with(tmp_path: Path, server: ScriptedServer, *, operator: bool = Fal
     whole = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
     server.script = lambda asked: issuer.answer(asked) if asked.method == "GET" else [whole]
     config = CONFIG.format(url=server.url, issuer=issuer.url)
-    secrets = {"PROVIDER_KEY": "sk-provider", "LOOKS": "looks-token", "ROOT": "root-token"}
+    secrets: dict[str, Any] = {"PROVIDER_KEY": "sk-provider", "LOOKS": "looks-token", "ROOT": "root-token"}
     with running(tmp_path, config=config, operator=operator, **secrets) as gateway:
         yield gateway, issuer
 

@@ -27,11 +27,14 @@ def test_what_is_described_is_what_is_read(plane: OperatorPlane) -> None:
 def test_estimates_are_answered_as_described(plane: OperatorPlane) -> None:
     worker = Metrics(7, ManualClock().unix_ms)
     worker.estimate_errors.add(("p", "openai", "input"), 104, 100)
-    worker.write_snapshot(plane.run_dir / "worker-7.metrics.json")
+    counts = plane.run_dir / "worker-7.metrics.json"
+    worker.write_snapshot(counts)
     _, described = plane.get("/openapi.json")
     operation = described["paths"]["/api/spend/estimates"]["get"]
     line = operation["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["estimates"]["items"]
     status, answer = plane.get("/api/spend/estimates")
+    # The plane is that of other tests too.
+    counts.unlink()
     assert status == 200
     (row,) = [row for row in answer["estimates"] if row["provider"] == "p"]
     assert row.keys() == line["properties"].keys()
