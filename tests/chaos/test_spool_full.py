@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.agreement import number
-from tests.support.gateway_run import running
+from tests.support.gateway_run import running, until
 
 # A kibibyte or so a record: two dozen of them, then nothing until the operator has shipped and deleted a segment.
 CONFIG = """
@@ -38,6 +38,7 @@ def test_calls_succeed_when_the_spool_is_full_and_the_missing_records_are_counte
             gateway.next_counts()
             if number(gateway, "count() + sum(dropped_before)") == calls:
                 break
+        until(lambda: number(gateway, "count() + sum(dropped_before)") == calls)
         dropped = number(gateway, "sum(dropped_before)")
         assert number(gateway, "count()") == calls - dropped
         assert dropped > 20

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import orjson
@@ -29,12 +28,10 @@ from tests.support.gateway_run import (
     members,
     until,
 )
-from tests.support.gateway_run import running as running_in_any_way
+from tests.support.gateway_run import running_anew as running
 
 pytestmark = pytest.mark.integration
 
-# As a user starts it.
-running = partial(running_in_any_way, quick=False)
 SLOW = "sim/lorem?tokens=40&delay_ms=40"
 ENDLESS = "sim/lorem?tokens=100000&delay_ms=20"
 

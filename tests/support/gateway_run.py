@@ -10,7 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -165,33 +165,46 @@ def command(*arguments: str, operator: bool = False) -> list[str]:
     return [sys.executable, "-m", "gateway", "serve", "--listen", "127.0.0.1:0", *plane, *arguments]
 
 
-@contextmanager
 def running(
-    cwd: Path, *arguments: str, operator: bool = False, config: str = "", quick: bool = True, **environ: str
-) -> Iterator[Gateway]:
+    cwd: Path, *arguments: str, operator: bool = False, config: str = "", **environ: str
+) -> AbstractContextManager[Gateway]:
     """Start the product in a folder, wait until it greets, and stop whatever is left of it.
+
+    It begins in a process that has loaded ours.
 
     Args:
         cwd: The folder.
         arguments: Of ``serve``, besides the addresses.
         operator: Whether it has an operator plane.
         config: Written to ``weighbridge.yaml``.
-        quick: Whether it begins in a process that has loaded ours; how one begins otherwise is as a user begins it.
         environ: Added to the environment.
     """
+    return _running(cwd, command(*arguments, operator=operator), config, environ, quick=True)
+
+
+def running_anew(
+    cwd: Path, *arguments: str, operator: bool = False, config: str = "", **environ: str
+) -> AbstractContextManager[Gateway]:
+    """Start it as a user does; see :func:`running`."""
+    return _running(cwd, command(*arguments, operator=operator), config, environ, quick=False)
+
+
+@contextmanager
+def _running(cwd: Path, line: list[str], config: str, environ: dict[str, str], *, quick: bool) -> Iterator[Gateway]:
     cwd.mkdir(parents=True, exist_ok=True)
     if config:
         (cwd / "weighbridge.yaml").write_text(textwrap.dedent(config))
     home, log = cwd / "home", cwd / "log"
     with log.open("ab") as err:
-        words = command(*arguments, operator=operator)[MODULE_WORDS:]
-        process = start(words, cwd=cwd, env=environment(home, **environ), stdout=None, stderr=err, quick=quick)
+        process = start(
+            line[MODULE_WORDS:], cwd=cwd, env=environment(home, **environ), stdout=None, stderr=err, quick=quick
+        )
     assert process.stdout is not None
     try:
         base = process.stdout.readline().decode().strip()
         assert base, log.read_text()
         port = int(base.rpartition(":")[2].removesuffix("/v1"))
-        yield Gateway(process, home, port, operator, base, log)
+        yield Gateway(process, home, port, "--operator" in line, base, log)
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
