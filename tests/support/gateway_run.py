@@ -136,7 +136,8 @@ class Gateway:
     def spooled(self) -> list[dict[str, Any]]:
         """Every record that lies in the spool."""
         segments = sorted(path for path in (self.home / "spool").iterdir() if path.is_file())
-        return [orjson.loads(line) for path in segments for line in path.read_bytes().splitlines()]
+        # A last line that is being written is not there yet.
+        return [orjson.loads(line) for path in segments for line in path.read_bytes().split(b"\n")[:-1]]
 
     def record_of(self, exchange_id: str) -> dict[str, Any]:
         (found,) = until(lambda: [each for each in self.spooled() if each["id"] == exchange_id])
