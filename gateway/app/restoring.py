@@ -70,6 +70,8 @@ class Restoring:
             self._failing = True
         if whole:
             self._known, self._failing = mark, False
+            # Not at the next look only: it may be lost again before that, and what is told then is not to count twice.
+            self._seen_us = self._clock.unix_us()
 
     async def _restored(self, mark: str) -> bool:
         """Restore what is missing, if nobody else does; says whether nothing is missing any more."""

@@ -70,3 +70,45 @@ def test_who_takes_over_from_one_that_died_counts_nothing_twice(tmp_path: Path):
 
     with redis_server() as server:
         asyncio.run(test(server.port))
+
+
+@pytest.mark.integration
+@needs_redis
+def test_what_is_told_after_a_loss_is_not_restored_however_soon_it_comes(tmp_path: Path):
+    async def test(port: int) -> None:
+        settings = good(load(tmp_path, TEXT % port))
+        run = settings.home / "run"
+        run.mkdir(parents=True)
+        settings.spool.dir.mkdir(parents=True)
+        async with shared(tmp_path) as whole:
+            whole.counting = counting = await open_counting(settings, whole.metrics, whole.clock)
+            assert counting is not None
+            one = Restoring(lambda: settings, whole, counting)
+
+            async def asked() -> Wanted:
+                while not (run / WANTED_FILE).exists():
+                    await asyncio.sleep(0.01)
+                wanted = msgspec.json.decode((run / WANTED_FILE).read_bytes(), type=Wanted)
+                (run / RECORDED_FILE).write_bytes(msgspec.json.encode(Recorded(asked=wanted.asked, used=[])))
+                (run / WANTED_FILE).unlink()
+                return wanted
+
+            looking = asyncio.create_task(one._look(counting.mark))
+            await asked()
+            await looking
+            known_us, mark = whole.clock.unix_us(), counting.mark
+            # Lost before anybody has looked again.
+            with Redis(port=port) as client:
+                client.flushall()
+            staying = asyncio.create_task(counting.run())
+            async with asyncio.timeout(30):
+                while counting.mark == mark:
+                    await asyncio.sleep(0.01)
+            looking = asyncio.create_task(one._look(counting.mark))
+            assert (await asked()).edges[-1] <= known_us < int(counting.mark.rpartition("-")[2])
+            await looking
+            staying.cancel()
+            await counting.close()
+
+    with redis_server() as server:
+        asyncio.run(test(server.port))
