@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from gateway.app.redis_access import access_to
 from gateway.cache.careful import CarefulStore, Shelf
 from gateway.cache.embedded import EmbeddedShelf
 from gateway.clients.clock import Clock
@@ -23,14 +24,7 @@ def answer_shelf(settings: Settings, clock: Clock) -> Shelf | None:
     if redis is None:
         return EmbeddedShelf(settings.home, clock, **bounds, neighbours=neighbours)
     module = import_module(_REDIS)
-    access = module.RedisAccess(
-        host=redis.address.host,
-        port=redis.address.port,
-        database=redis.database,
-        user=redis.user,
-        password=None if redis.password is None else redis.password.reveal(),
-        tls=redis.tls,
-    )
+    access = access_to(redis)
     return module.RedisCache(access, unix_s=lambda: clock.unix_ms() / 1000, **bounds, neighbours=neighbours)
 
 

@@ -6,8 +6,8 @@ import os
 
 from gateway.accounting.shared_script import CALL, LEAVE, WORKER, with_time
 from gateway.accounting.shared_state import SharedState
+from gateway.app.redis_access import access_to
 from gateway.clients.clock import Clock
-from gateway.clients.redis_line import RedisAccess
 from gateway.clients.redis_link import RedisLink, Scripts
 from gateway.config.redis import SharedCounting
 from gateway.config.settings import Settings
@@ -30,14 +30,7 @@ class Counting:
 
     def __init__(self, settings: SharedCounting, clock: Clock, counts: StateCounts, workers: int) -> None:
         redis = settings.redis
-        self.access = access = RedisAccess(
-            host=redis.address.host,
-            port=redis.address.port,
-            database=redis.database,
-            user=redis.user,
-            password=None if redis.password is None else redis.password.reveal(),
-            tls=redis.tls,
-        )
+        self.access = access = access_to(redis)
         scripts = Scripts(with_time(CALL), with_time(WORKER), with_time(LEAVE))
         counts.connected, counts.workers = False, workers
         # A name that no other worker has, nor had: its predecessor's record is for others to clear away.

@@ -11,6 +11,7 @@ from random import SystemRandom
 from typing import Protocol
 
 from gateway.app.build import Shared
+from gateway.app.redis_access import access_to
 from gateway.config.redis import RedisStore
 from gateway.core.errors import StoreUnavailable
 from gateway.core.hint import Hint, HintCounts
@@ -94,14 +95,7 @@ def start_hinting(redis: RedisStore | None, shared: Shared) -> list[asyncio.Task
     if redis is None:
         return []
     module = import_module(_STORE)
-    access = module.RedisAccess(
-        host=redis.address.host,
-        port=redis.address.port,
-        database=redis.database,
-        user=redis.user,
-        password=None if redis.password is None else redis.password.reveal(),
-        tls=redis.tls,
-    )
+    access = access_to(redis)
     counts = shared.metrics.hints = HintCounts()
     hinting = Hinting(Hints(shared.healths, os.urandom(8).hex()), module.RedisHints(access), shared.clock.sleep, counts)
     return [asyncio.get_running_loop().create_task(hinting.run())]

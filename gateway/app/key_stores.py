@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from gateway.app.redis_access import access_to
 from gateway.clients.key_file import KeyFile
 from gateway.config.settings import Settings
 from gateway.plugin.keys import KeyStore
@@ -18,12 +19,5 @@ def key_store(settings: Settings) -> KeyStore:
     if redis is None:
         return KeyFile(settings.home)
     module = import_module(_REDIS)
-    access = module.RedisAccess(
-        host=redis.address.host,
-        port=redis.address.port,
-        database=redis.database,
-        user=redis.user,
-        password=None if redis.password is None else redis.password.reveal(),
-        tls=redis.tls,
-    )
+    access = access_to(redis)
     return module.RedisKeys(access)

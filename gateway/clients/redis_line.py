@@ -11,7 +11,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import msgspec
@@ -38,7 +38,7 @@ class RedisAccess:
     port: int
     database: int = 0
     user: str = ""
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     tls: bool = False
 
 

@@ -155,6 +155,9 @@ def test_a_server_that_is_full_refuses_and_that_is_no_error():
 
         async def test(shelf: RedisCache, store: CarefulStore) -> None:
             await everything_misses(store)
+            # Nobody is told of it but those who look at the counts.
+            counts = store.counts()
+            assert (counts["entries"], counts["hits"], counts["errors"]) == (0, 0, 2)
 
         on(full, test)
 
