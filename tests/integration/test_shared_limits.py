@@ -174,6 +174,8 @@ def test_budgets_are_counted_again_after_redis_has_lost_all(tmp_path: Path) -> N
             first = statuses(gateway, 14)
             assert sorted(first) == [200] * 12 + [429] * 2
             until(lambda: held(redis)["leases"] == 0)
+            # What has not been seen there since is told again by the workers, and not asked for.
+            seen_whole(gateway)
             client.flushall()
             # The workers notice at their next beat; then one of them asks the trace store.
             until(lambda: client.get("{wb}:rebuilt") == b"done")
