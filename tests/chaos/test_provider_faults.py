@@ -119,13 +119,13 @@ def test_a_provider_is_left_within_a_second_of_the_client_leaving(
     site: tuple[Gateway, ScriptedProvider], name: str
 ) -> None:
     gateway, provider = site
-    before, told_before = len(provider.asked), len(gateway.spooled())
+    before, tag = len(provider.asked), name.replace(" ", "-")
     stream = name == "patient stream"
     document = chat("patient", name, stream=stream)
 
     async def leave() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-        writer.write(request(document))
+        writer.write(request(document, tags=f"call={tag}"))
         if stream:
             await head(reader)
             await reader.readuntil(b"so far")
@@ -138,6 +138,6 @@ def test_a_provider_is_left_within_a_second_of_the_client_leaving(
     began = time.monotonic()
     until(lambda: provider.open == 0, 1.0 * BUSY)
     measured("left_ms", (time.monotonic() - began) * 1000)
-    (record,) = until(lambda: gateway.spooled()[told_before:])
+    (record,) = until(lambda: [each for each in gateway.spooled() if each["tags"] == {"call": tag}])
     assert (record["status"], record["error_code"]) == (499, "client_closed")
     until(lambda: idle(gateway))

@@ -115,7 +115,7 @@ def test_a_store_that_is_away_refuses_no_calls_and_what_lies_in_the_spool_counts
         assert statuses(gateway, 1) == [200]
         until(lambda: gateway.metric(REBUILT + '{event="failed"}'))
         assert gateway.metric("weighbridge_limits_rebuilding") == 1
-        assert "what was used before is not counted yet" in gateway.log
+        until(lambda: "what was used before is not counted yet" in gateway.log)
         kill(gateway)
     with running(tmp_path, operator=True, config=config + AWAY) as gateway:
         assert statuses(gateway, 2) == [200, 429]

@@ -85,7 +85,7 @@ def test_calls_go_where_a_server_has_room(tmp_path: Path) -> None:
             assert gateway.metric('weighbridge_load_reads_total{provider="vllm",outcome="failed"}') >= 1
             assert gateway.metric('weighbridge_load_reads_total{provider="sglang",outcome="ok"}') >= 5
             assert gateway.chat("m").status == 200
-            assert "provider 'vllm': its load cannot be read: The server answered 500." in gateway.log
+            until(lambda: "provider 'vllm': its load cannot be read: The server answered 500." in gateway.log)
             # A reload that says no more of it ends the reading.
             text = (tmp_path / "weighbridge.yaml").read_text()
             (tmp_path / "weighbridge.yaml").write_text(text.replace("every: 100ms", "every: 60s"))

@@ -129,7 +129,7 @@ def test_what_does_not_check_leaves_the_last_good_one_running(tmp_path: Path, na
         assert after == before
         assert last["result"] == "rejected"
         assert said in " ".join(last["problems"])
-        assert said in gateway.log
+        until(lambda: said in gateway.log)
         assert blocked(gateway, "an osprey")
         record = gateway.record_of(gateway.chat().id)
         assert record["config_hash"] == first["config_hash"] == before["config_hash"]

@@ -163,7 +163,7 @@ def test_nobody_waits_for_a_redis_that_is_not_there_when_the_gateway_starts(tmp_
     with running(tmp_path, config=config, REDIS_PASSWORD=PASSWORD) as gateway:
         # Three for each of two workers.
         assert 3 <= statuses(gateway, 20).count(200) <= 6
-        assert "Redis cannot be reached" in gateway.log
+        until(lambda: "Redis cannot be reached" in gateway.log)
         assert PASSWORD not in gateway.log
 
 

@@ -95,4 +95,4 @@ def test_a_renewed_certificate_is_shown_after_a_reload_and_a_wrong_one_is_not(tm
         key.write_text("no key")
         reload("rejected")
         assert shown() == renewed
-        assert "listen.tls" in gateway.log
+        until(lambda: "listen.tls" in gateway.log)

@@ -55,11 +55,12 @@ def spoken_by(asked: Asked) -> Spoken:
     return Spoken(next(dialect for ending, dialect in _ENDINGS.items() if ending in asked.path))
 
 
-async def told(port: int, asked: Incoming, seen: Callable[[], None], timeout_s: float = 60.0) -> Raw:
+async def told(port: int, asked: Incoming, seen: Callable[[], None], timeout_s: float = 60.0, tags: str = "") -> Raw:
     """Send a request on a connection of its own, and read to its end; says when its first words are there."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     target = f"{asked.path}?{asked.query}" if asked.query else asked.path
     lines = f"POST {target} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    lines += f"x-weighbridge-tags: {tags}\r\n" if tags else ""
     rest, waits = b"", True
     try:
         async with asyncio.timeout(timeout_s):

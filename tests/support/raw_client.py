@@ -28,11 +28,13 @@ class Raw:
         return self.headers["x-weighbridge-id"]
 
 
-def request(document: object, path: str = CHAT) -> bytes:
+def request(document: object, path: str = CHAT, tags: str = "") -> bytes:
+    """Write a chat request; ``tags``, as ``key=value``, let a test find its record among those of others."""
     body = orjson.dumps(document)
+    labels = f"x-weighbridge-tags: {tags}\r\n" if tags else ""
     return (
         f"POST {path} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n"
-        f"connection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"{labels}connection: close\r\ncontent-length: {len(body)}\r\n\r\n"
     ).encode() + body
 
 
