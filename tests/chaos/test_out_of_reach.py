@@ -1,4 +1,4 @@
-"""Providers that cannot be reached, that storm, that die and come back; and those that are well meanwhile."""
+"""Providers that cannot be reached, clients that half-close; and those that are well meanwhile."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-import orjson
 import pytest
 
 from tests.chaos.test_provider_faults import idle
-from tests.support.chaos import DIALECTS, Spoken, asking, is_error, says_all, spoken_by, told
+from tests.support.chaos import DIALECTS, asking, is_error, says_all, spoken_by, told
 from tests.support.figures import BUSY, SOAK, measured
 from tests.support.gateway_run import Gateway, chat, running, until
-from tests.support.provider import HALF, Asked, Step, scripted, whole
+from tests.support.provider import Asked, Step
 from tests.support.provider_thread import provider_in_thread
 from tests.support.raw_client import Raw, request, talk
 from tests.support.scripted_server import ScriptedServer, scripted_server
@@ -30,21 +29,12 @@ providers:
   good: {kind: openai, base_url: "GOOD/v1", api_key: env:KEY}
   good-claude: {kind: anthropic, base_url: "GOOD/v1", api_key: env:KEY}
   scripted: {kind: openai, base_url: "BAD/v1"}
-  mortal: {kind: openai, base_url: "http://127.0.0.1:MORTAL/v1"}
 REACHED
 capture: {bodies: none}
 models:
   - {alias: well, candidates: [{provider: good, model: m}]}
   - {alias: scripted, candidates: [{provider: scripted, model: m}]}
-  - {alias: again, candidates: [{provider: scripted, model: again}], retry: {attempts: 2}, breaker: BREAKER}
-  - {alias: pair, candidates: [{provider: scripted, model: pair}], fallback: [good/m], breaker: BREAKER}
-  - {alias: rests, candidates: [{provider: scripted, model: rests}], retry: {attempts: 2}}
-  - {alias: rests_pair, candidates: [{provider: scripted, model: rests_pair}], fallback: [good/m]}
-  - alias: mortal
-    candidates: [{provider: mortal, model: m}, {provider: good, model: m}]
-    breaker: {open: 300ms, max_open: 300ms}
 """
-BREAKER = "{consecutive: 1000, min_calls: 100000}"
 KINDS = {
     "openai_chat": ("openai", "/v1", ", api_key: env:KEY"),
     "anthropic_messages": ("anthropic", "/v1", ", api_key: env:KEY"),
@@ -59,14 +49,12 @@ OUT_OF_REACH = {
     "silent": (504, "upstream_timeout"),
 }
 HANGING = 50
-STORM = b'{"error":{"message":"slow down","type":"rate_limit_error","code":"rate_limited"}}'
 
 
 @dataclass
 class Site:
     gateway: Gateway
     bad: ScriptedServer
-    mortal_port: int
 
 
 def behave(asked: Asked) -> list[Step]:
@@ -93,12 +81,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     # Somebody who listens, and never says a word.
     with (
         closing(socket.create_server(("127.0.0.1", 0), backlog=512)) as silent,
-        closing(socket.create_server(("127.0.0.1", 0))) as mortal,
         scripted_server() as bad,
         provider_in_thread(behave) as good,
     ):
-        mortal_port = mortal.getsockname()[1]
-        mortal.close()
         plain = good.url.removesuffix("/v1")
         providers, models = reached(
             {
@@ -108,10 +93,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             }
         )
         config = CONFIG.replace("GOOD", plain).replace("BAD", bad.url.removesuffix("/v1"))
-        config = config.replace("MORTAL", str(mortal_port)).replace("BREAKER", BREAKER)
         config = config.replace("REACHED\n", providers) + models
         with running(tmp_path_factory.mktemp("reach"), config=config, KEY="sk-0123456789") as gateway:
-            yield Site(gateway, bad, mortal_port)
+            yield Site(gateway, bad)
 
 
 @pytest.mark.parametrize("name", OUT_OF_REACH)
@@ -137,79 +121,6 @@ def test_who_cannot_be_reached_is_told_of_and_gone_around_in_every_dialect(site:
         # Once it is left alone, nobody is kept waiting for it.
         tries = [(each["kind"], each["error_code"]) for each in site.gateway.record_of(pair.id)["attempts"]]
         assert tries in ([("first", code), ("fallback", "")], [("first", "")])
-    until(lambda: idle(site.gateway))
-
-
-def asked_of(bad: ScriptedServer, model: str) -> int:
-    return sum(orjson.loads(each.body)["model"] == model for each in bad.asked)
-
-
-def test_a_storm_of_429_is_weathered_by_the_others_and_does_not_grow_by_retries(site: Site) -> None:
-    """Without ``retry-after``: the provider is full, not at fault, and each call asks it once."""
-    site.bad.script = [whole(STORM, "429 Too Many Requests")]
-    calls = 60
-
-    async def storm(model: str) -> list[Raw]:
-        return await asyncio.gather(*(talk(site.gateway.port, chat(model, "hello")) for _ in range(calls)))
-
-    before = asked_of(site.bad, "pair")
-    assert {answer.status for answer in asyncio.run(storm("pair"))} == {200}
-    assert asked_of(site.bad, "pair") - before == calls
-    before = asked_of(site.bad, "again")
-    answers = asyncio.run(storm("again"))
-    assert {answer.status for answer in answers} == {429}
-    # A tenth more, and the ten that those have who make few calls; a few come by as time goes.
-    assert calls < asked_of(site.bad, "again") - before <= calls * 1.1 + 12
-    (health,) = (each for each in site.gateway.next_counts()["deployments"] if each["model"] == "again")
-    assert (health["breaker"], health["in_flight"]) == ("closed", 0)
-
-
-def test_who_says_when_is_left_alone_until_then(site: Site) -> None:
-    head = b"content-type: application/json\r\nretry-after: 30\r\n"
-    site.bad.script = [whole(STORM, "429 Too Many Requests", head)]
-    before = asked_of(site.bad, "rests"), asked_of(site.bad, "rests_pair")
-
-    def ask(model: str) -> Raw:
-        return asyncio.run(talk(site.gateway.port, chat(model, "hello")))
-
-    first, *others = (ask("rests") for _ in range(6))
-    # The provider's own answer, then ours: both say when.
-    assert (first.status, first.headers["retry-after"]) == (429, "30")
-    for each in others:
-        assert (each.status, orjson.loads(each.body)["error"]["code"]) == (503, "upstream_overloaded")
-        assert 20 <= int(each.headers["retry-after"]) <= 30
-    assert [ask("rests_pair").status for _ in range(6)] == [200] * 6
-    assert (asked_of(site.bad, "rests"), asked_of(site.bad, "rests_pair")) == (before[0] + 1, before[1] + 1)
-
-
-def test_one_that_dies_and_returns_costs_no_call_and_has_its_share_again(site: Site) -> None:
-    async def ask() -> Raw:
-        return await talk(site.gateway.port, chat("mortal", "hello"))
-
-    async def main() -> None:
-        for _ in range(2):
-            async with scripted(behave, port=site.mortal_port) as provider:
-                # It is asked again when its time is over, and has half of the calls when that went well.
-                while not provider.asked:
-                    assert (await ask()).status == 200
-                before = len(provider.asked)
-                answers = [await ask() for _ in range(20)]
-                assert {each.status for each in answers} == {200}
-                assert len(provider.asked) - before == 10
-            statuses = [(await ask()).status for _ in range(20)]
-            assert statuses == [200] * 20
-
-    asyncio.run(main())
-    until(lambda: idle(site.gateway))
-
-
-def test_kept_connections_that_their_provider_has_half_closed_cost_no_call(site: Site) -> None:
-    answer = whole(Spoken("openai_chat").body)
-    site.bad.script = [answer, HALF]
-    for _ in range(10):
-        got = asyncio.run(talk(site.gateway.port, chat("scripted", "hello")))
-        assert got.status == 200
-        assert len(site.gateway.record_of(got.id)["attempts"]) == 1
     until(lambda: idle(site.gateway))
 
 
