@@ -25,7 +25,8 @@ _TOKENS = (
     "reasoning_tokens",
     "audio_output_tokens",
 )
-_COUNTS = ("calls", *_TOKENS, *_MONEY, "unknown_cost_calls", "share")
+_SAVINGS = ("exact_hits", "semantic_hits", "saved_nanousd", "saved_ms", "unknown_saving_hits")
+_COUNTS = ("calls", *_TOKENS, *_MONEY, "unknown_cost_calls", "share", *_SAVINGS)
 _ENERGIES = (
     "estimated_kwh_low",
     "estimated_kwh_high",
@@ -35,7 +36,7 @@ _ENERGIES = (
 )
 _PACKAGE_MISSING = "package_missing"
 # Shown to people only where there is something of the kind.
-_SELDOM = frozenset({*_TOKENS, "untold_nanousd"} - {"input_tokens", "output_tokens"})
+_SELDOM = frozenset({*_TOKENS, "untold_nanousd", *_SAVINGS} - {"input_tokens", "output_tokens"})
 
 
 def register(subparsers: output.Subparsers) -> None:
@@ -128,13 +129,14 @@ def _write(args: argparse.Namespace, answer: dict[str, Any]) -> None:
         if dimensions:
             whole[dimensions[0]] = "total"
         output.write(output.table(columns, [*rows, whole] if len(rows) > 1 else rows))
-        output.write(_certainty(total))
+        output.write(_certainty(total) + _saved(total))
     else:
         output.write(f"Nothing was recorded since {answer['since']}.\n")
 
 
 def _shown(rows: Sequence[output.Row]) -> list[str]:
-    return [name for name in _COUNTS if name not in _SELDOM or any(row[name] for row in rows)]
+    # An unknown saving is none that there is nothing of.
+    return [name for name in _COUNTS if name not in _SELDOM or any(row[name] or row[name] is None for row in rows)]
 
 
 def _certainty(total: output.Row) -> str:
@@ -150,3 +152,17 @@ def _certainty(total: output.Row) -> str:
     unknown = total["unknown_cost_calls"]
     said.append(f"{unknown} of {total['calls']} calls with unknown cost, in none of the sums")
     return f"{'; '.join(said)}.\n"
+
+
+def _saved(total: output.Row) -> str:
+    """What caches saved, in a sentence; empty where they gave nothing."""
+    exact, semantic = total["exact_hits"], total["semantic_hits"]
+    if not exact + semantic:
+        return ""
+    saved, unknown = total["saved_nanousd"], total["unknown_saving_hits"]
+    said = [f"{exact} exact and {semantic} semantic hits of {total['calls']} calls"]
+    said.append("money unknown" if saved is None else f"{money(saved)} USD")
+    said.append(f"{total['saved_ms'] / 1000:.1f} s of waiting")
+    if unknown and saved is not None:
+        said.append(f"{unknown} hits with unknown saving, in none of the sums")
+    return f"Saved by caches: {'; '.join(said)}.\n"

@@ -15,6 +15,8 @@ from gateway.plugin.traces import TraceDriver
 Row = dict[str, Any]
 
 MOST_ROWS = 10_000
+_SAVINGS = ("exact_hits", "semantic_hits", "unknown_saving_hits", "saved_ms")
+_TOLD_APART = frozenset(("cost_nanousd", "priced_calls", "unknown_cost_calls", "saved_nanousd", *_SAVINGS))
 # How long the thin table keeps calls; a migration says so.
 THIN_DAYS = 90
 _THIN_NOTE = f"Read from single calls, which are kept for {THIN_DAYS} days: what was before is missing."
@@ -94,13 +96,13 @@ def shaped(row: Row, by: Sequence[str], zone: ZoneInfo, whole_nanousd: int) -> R
         ``reported_nanousd`` rests on usage that a provider reported, ``estimated_nanousd`` on estimates, and
         ``untold_nanousd`` on what nobody kept. ``unknown_cost_calls`` are in none of them. ``share`` is this line's
         part of the whole, ``estimated_share`` the estimated part of this line; ``None`` where there is nothing to take
-        a part of.
+        a part of. ``saved_nanousd`` is what the answers that a cache gave had cost, as far as that is known, and
+        ``None`` where there are such answers and nothing is; ``unknown_saving_hits`` are not in it.
     """
     known, estimated = row["known_nanousd"], row["estimated_nanousd"]
     unknown = row["unknown_cost_calls"]
     cost = None if not row["priced_calls"] and unknown else known
-    counts = {name: row[name] for name in MEASURES if name not in {"cost_nanousd", "priced_calls"}}
-    counts.pop("unknown_cost_calls")
+    counts = {name: row[name] for name in MEASURES if name not in _TOLD_APART}
     return {
         **{column(name): told(name, row[f"d{number}"], zone) for number, name in enumerate(by)},
         **counts,
@@ -112,9 +114,17 @@ def shaped(row: Row, by: Sequence[str], zone: ZoneInfo, whole_nanousd: int) -> R
         "priced_calls": row["priced_calls"],
         "estimated_calls": row["estimated_calls"],
         "unknown_cost_calls": unknown,
+        **_savings(row),
         "share": None if cost is None else _part(cost, whole_nanousd),
         "estimated_share": None if cost is None else _part(estimated, cost),
     }
+
+
+def _savings(row: Row) -> Row:
+    hits = row["exact_hits"] + row["semantic_hits"]
+    saved = None if hits and row["unknown_saving_hits"] == hits else row["saved_nanousd"]
+    counts = {name: row[name] for name in _SAVINGS}
+    return {**counts, "saved_nanousd": saved, "saved_usd": None if saved is None else saved / 1e9}
 
 
 def _part(part: int, whole: int) -> float | None:

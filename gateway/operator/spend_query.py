@@ -53,6 +53,11 @@ MEASURES = (
     "cost_nanousd",
     "priced_calls",
     "unknown_cost_calls",
+    "exact_hits",
+    "semantic_hits",
+    "unknown_saving_hits",
+    "saved_nanousd",
+    "saved_ms",
 )
 _ONLY_THIN = ("prompt", "prompt_version")
 _SUMS = ", ".join(
@@ -83,7 +88,11 @@ _THIN_MEASURES = """
     ifNull(exchanges.cost_nanousd, 0) AS cost_nanousd, toUInt64(isNotNull(exchanges.cost_nanousd)) AS priced_calls,
     toUInt64(isNull(exchanges.cost_nanousd) AND model_requested != '' AND dialect != 'openai_models'
         AND (status < 400 OR id IN (SELECT exchange_id FROM attempts WHERE status >= 200 AND status < 300
-            AND started_at >= toDateTime({since:UInt32}, 'UTC')))) AS unknown_cost_calls"""
+            AND started_at >= toDateTime({since:UInt32}, 'UTC')))) AS unknown_cost_calls,
+    toUInt64(cache = 'hit-exact') AS exact_hits, toUInt64(cache = 'hit-semantic') AS semantic_hits,
+    toUInt64(startsWith(toString(cache), 'hit') AND isNull(cache_saved_nanousd)) AS unknown_saving_hits,
+    if(startsWith(toString(cache), 'hit'), ifNull(cache_saved_nanousd, 0), 0) AS saved_nanousd,
+    if(startsWith(toString(cache), 'hit'), toUInt64(round(ifNull(cache_saved_ms, 0))), 0) AS saved_ms"""
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):

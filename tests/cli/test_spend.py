@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from gateway.core.record import CacheRecord
 from tests.cli.conftest import Weighbridge
 from tests.support.ecologits_like import write_package
 from tests.support.operator_plane import OperatorPlane, exchange
@@ -120,6 +121,45 @@ def test_energy_is_a_range_where_somebody_estimates_it(
         assert (done.returncode, b"such as FRA" in done.stderr) == (1, True)
     finally:
         assert plane.stop() == 0
+
+
+def test_what_caches_saved_is_shown_where_there_is_something(
+    weighbridge: Weighbridge, spent: OperatorPlane, tmp_path: Path
+) -> None:
+    def hit(how: str, saved: int | None, ms: float) -> object:
+        cached = [CacheRecord(origin="o", saved_nanousd=saved, saved_ms=ms)]
+        return exchange(team="support", cache=how, cost_nanousd=0, cached=cached, attempts=[])
+
+    plane = OperatorPlane(tmp_path)
+    try:
+        plane.record(hit("hit-exact", 1_500_000_000, 900.0), hit("hit-exact", None, 400.0))
+        plane.record(hit("hit-semantic", 1, 50.0), exchange(team="support", cache="miss", cost_nanousd=10**9))
+        plane.record(exchange(team="search", cache="off", cost_nanousd=5))
+        shown = weighbridge("spend", "--operator", plane.address).stdout.decode().splitlines()
+        assert shown[0].split()[-5:] == ["exact_hits", "semantic_hits", "saved_usd", "saved_ms", "unknown_saving_hits"]
+        assert shown[1].split()[-5:] == ["2", "1", "$1.500000001", "1350", "1"]
+        assert shown[2].split()[-5:] == ["0", "0", "$0.00", "0", "0"]
+        assert shown[-1] == (
+            "Saved by caches: 2 exact and 1 semantic hits of 5 calls; 1.500000001 USD; 1.4 s of waiting; "
+            "1 hits with unknown saving, in none of the sums."
+        )
+        rows = orjson.loads(weighbridge("spend", "--json", "--operator", plane.address).stdout)
+        assert [(row["exact_hits"], row["semantic_hits"], row["saved_nanousd"], row["saved_ms"]) for row in rows] == [
+            (2, 1, 1_500_000_001, 1350),
+            (0, 0, 0, 0),
+        ]
+        header, first, _ = weighbridge("spend", "--csv", "--operator", plane.address).stdout.decode().splitlines()
+        told = dict(zip(header.split(","), first.split(","), strict=True))
+        assert (told["exact_hits"], told["semantic_hits"], told["saved_usd"], told["saved_ms"]) == (
+            "2",
+            "1",
+            "1.500000001",
+            "1350",
+        )
+    finally:
+        assert plane.stop() == 0
+    # Where no answer was at hand, nobody is told of savings.
+    assert b"saved" not in weighbridge("spend", "--operator", spent.address).stdout.lower()
 
 
 def test_only_what_was_asked_for(weighbridge: Weighbridge, spent: OperatorPlane) -> None:

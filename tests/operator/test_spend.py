@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.record import AttemptRecord
+from gateway.core.record import AttemptRecord, CacheRecord
 from gateway.operator.spend import SpendBook, Spent
 from gateway.operator.spend_query import SpendQuery, check_dimensions
 from gateway.operator.store import TraceStore
@@ -221,3 +221,41 @@ def test_what_copies_of_calls_cost_is_told_apart_and_nobodys() -> None:
         [call(team="support", cost_nanousd=1500), call(team="", key_id="", tenant="", cost_nanousd=900, **copied)],
         scenario,
     )
+
+
+def hit(how: str = "hit-exact", saved: int | None = 700, ms: float | None = 1200.4, **fields: Any):
+    cached = [CacheRecord(origin="o", saved_nanousd=saved, saved_ms=ms)]
+    return call(cache=how, cached=cached, cost_nanousd=0, input_tokens=0, output_tokens=0, attempts=[], **fields)
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+def test_what_caches_saved_is_told_by_kind_and_what_they_would_have_saved_is_not(kind: str) -> None:
+    def saving(row: dict[str, Any]) -> tuple[Any, ...]:
+        names = ("exact_hits", "semantic_hits", "unknown_saving_hits", "saved_nanousd", "saved_usd", "saved_ms")
+        return tuple(row[name] for name in names)
+
+    async def scenario(ask) -> None:
+        # From roll-ups, from those by tags with their difference, and from single calls.
+        for by in (("team",), ("team", "tag:env"), ("team", "prompt")):
+            spent = await ask(*by)
+            rows = {(row["team"], row.get("tag:env", "")): saving(row) for row in spent.rows}
+            tagged = "prod" if "tag:env" in by else ""
+            assert rows["search", ""] == (1, 0, 1, None, None, 0), by
+            assert rows["ops", ""] == (0, 0, 0, 0, 0.0, 0), by
+            if tagged:
+                assert rows["support", "prod"] == (0, 1, 0, 2**53 + 1, (2**53 + 1) / 1e9, 30), by
+                assert rows["support", ""] == (2, 0, 1, 700, 7e-7, 1201), by
+            else:
+                assert rows["support", ""] == (2, 1, 1, 2**53 + 701, (2**53 + 701) / 1e9, 1231), by
+            assert saving(spent.total) == (3, 1, 2, 2**53 + 701, (2**53 + 701) / 1e9, 1231), by
+
+    shadow = CacheRecord(origin="o", shadow="hit", saved_nanousd=5000, saved_ms=9.0)
+    given_ = [
+        hit(team="support"),
+        hit(team="support", saved=None, ms=0.6),
+        hit("hit-semantic", saved=2**53 + 1, ms=30.0, team="support", tags={"env": "prod"}),
+        hit(team="search", saved=None, ms=None),
+        call(team="ops", cache="miss", cached=[shadow]),
+        call(team="ops", cache="off"),
+    ]
+    with_spend(kind, given_, scenario)
