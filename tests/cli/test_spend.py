@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gateway.core.record import CacheRecord
+from gateway.core.record import CacheRecord, ExchangeRecord
 from tests.cli.conftest import Weighbridge
 from tests.support.ecologits_like import write_package
 from tests.support.operator_plane import OperatorPlane, exchange
@@ -126,7 +126,7 @@ def test_energy_is_a_range_where_somebody_estimates_it(
 def test_what_caches_saved_is_shown_where_there_is_something(
     weighbridge: Weighbridge, spent: OperatorPlane, tmp_path: Path
 ) -> None:
-    def hit(how: str, saved: int | None, ms: float) -> object:
+    def hit(how: str, saved: int | None, ms: float) -> ExchangeRecord:
         cached = [CacheRecord(origin="o", saved_nanousd=saved, saved_ms=ms)]
         return exchange(team="support", cache=how, cost_nanousd=0, cached=cached, attempts=[])
 
