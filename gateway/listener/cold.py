@@ -366,6 +366,9 @@ class ColdSide(web.Server):
             fault = framing.add_header(headers, bytes(name), bytes(value)) or fault
         http_1_0 = request.version < (1, 1)
         fault = fault or framing.check_length(headers, http_1_0=http_1_0, max_body_bytes=self._max_body_bytes)
+        if request.method == "CONNECT":
+            # What follows would be the tunnel's, not a request.
+            fault = fault or MalformedRequest("CONNECT is not possible.")
         if path.startswith(("http://", "https://")):
             path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
         body = bytearray()

@@ -30,6 +30,8 @@ _SINGLE = frozenset(
         b"traceparent",
     }
 )
+# RFC 9110 §6.5.1: who reads these behind a body would read another request than who reads them before it.
+NEVER_TRAILERS = frozenset({b"host", b"content-length", b"transfer-encoding"})
 
 
 def check_head(head: bytes) -> GatewayError | None:
@@ -60,7 +62,9 @@ def check_partial(head: bytes) -> GatewayError | None:
     """Judge a request head that is not whole yet: too long, or ended by something else than CRLF CRLF."""
     if len(head) > MAX_HEAD_BYTES:
         return HeadersTooLarge(f"The request head is larger than {MAX_HEAD_BYTES} bytes.")
-    if b"\n\n" in head or b"\r\r" in head:
+    # The last byte may be half of a line's end.
+    lines = head.count(b"\r\n")
+    if lines != head.count(b"\n") or lines != head.count(b"\r", 0, len(head) - 1):
         return MalformedRequest("Bare CR or LF in the request head.")
     return None
 

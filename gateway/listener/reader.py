@@ -201,7 +201,8 @@ class RequestReader:
             return None
         self._left = int(headers.pop(b"content-length", b"0"))
         # Only where the digits that were left out are those of Content-Length itself.
-        plain = head.chunked and not self.wants_continue and raw[max(0, at - 18) : max(0, at - 7)].lower() == _NAME
+        named = raw[max(0, at - 18) : max(0, at - 7)].lower() == _NAME and raw[at:until].isdigit()
+        plain = named and head.chunked and not self.wants_continue
         self.known = head if plain else None
         return None
 
@@ -247,9 +248,11 @@ class RequestReader:
             self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header line; trailers are dropped."""
+        """One header line; trailers are dropped, but for those that would say how a message is framed or for whom."""
         if self._left == _HEAD:
-            self._fault = framing.add_header(self._headers, name, value) or self._fault
+            self._fault = framing.add_header(self._headers, name, value.rstrip(b" \t")) or self._fault
+        elif not self._complete and name.lower() in framing.NEVER_TRAILERS:
+            self._fault = self._fault or MalformedRequest("The request's trailers may not say how it is framed.")
 
     def on_body(self, body: bytes) -> None:
         """A piece of a chunked body, bounded."""

@@ -73,6 +73,8 @@ def test_a_part_of_a_head_is_refused_as_soon_as_it_can_only_be_wrong():
     assert check_partial(START + b"a: b\r") is None
     assert isinstance(check_partial(START + b"a: b\n\n"), MalformedRequest)
     assert isinstance(check_partial(START + b"a: b\r\r"), MalformedRequest)
+    assert isinstance(check_partial(START + b"a: b\rc"), MalformedRequest)
+    assert isinstance(check_partial(START + b"a: b\n"), MalformedRequest)
     assert check_partial(b"x" * MAX_HEAD_BYTES) is None
     assert isinstance(check_partial(b"x" * (MAX_HEAD_BYTES + 1)), HeadersTooLarge)
 

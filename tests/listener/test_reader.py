@@ -51,3 +51,23 @@ def test_an_offer_of_another_protocol_is_not_taken_up():
         assert b"upgrade" not in got.headers
     start = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
     assert read(reader, start + OFFER + b"3\r\nabc\r\n0\r\n\r\n").body == b"abc"
+
+
+def test_blanks_around_a_length_are_no_part_of_it_and_it_is_not_taken_for_the_usual_head():
+    reader = RequestReader("peer", 100)
+    for body in (b"a", b"bcd"):
+        got = read(reader, PLAIN % (b"%d \t" % len(body)) + body)
+        assert (got.fault, got.body) == (None, body)
+        assert reader.known is None
+
+
+def test_trailers_do_not_frame_a_message():
+    start = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+    assert read(RequestReader("peer", 100), start + b"X-Checksum: 1\r\nAuthorization: x\r\n\r\n").body == b"abc"
+    for line in (b"Host: b", b"content-length: 3", b"TRANSFER-ENCODING: chunked"):
+        assert type(read(RequestReader("peer", 100), start + line + b"\r\n\r\n").fault) is MalformedRequest
+    # What follows the last chunk is another request, and is not judged with this one.
+    reader = RequestReader("peer", 100)
+    got = reader.feed(start + b"\r\n" + PLAIN % b"1" + b"x")
+    assert got is not None
+    assert (got.fault, got.body, reader.overrun) == (None, b"abc", True)
