@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -172,7 +173,7 @@ class Rooms:
         self.clock = ManualClock()
         self.bugs: list[BaseException] = []
         self._script = script
-        numbers = iter(range(1, 1000))
+        numbers = itertools.count(1)
 
         def new_id(_: int) -> str:
             # As long as real ones where the length is known beforehand.
