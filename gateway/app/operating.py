@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 import uvloop
@@ -93,4 +93,7 @@ def _traces_url(store: ChdbStore | ClickHouseStore) -> str:
     if isinstance(store, ChdbStore):
         return f"chdb://{store.path}"
     password = f":{quote(store.password.reveal(), safe='')}" if store.password is not None else ""
-    return f"clickhouse://{quote(store.user, safe='')}{password}@{store.address}/{store.database}"
+    told = {"cluster": store.cluster, "async_inserts": "1" if store.async_inserts else ""}
+    query = urlencode({name: value for name, value in told.items() if value})
+    place = f"{store.address}/{store.database}" + (f"?{query}" if query else "")
+    return f"clickhouse://{quote(store.user, safe='')}{password}@{place}"

@@ -90,6 +90,8 @@ class ChdbClient:
         database: The database in it.
     """
 
+    shared = False
+
     def __init__(self, path: Path, *, database: str = "weighbridge") -> None:
         self.database = database
         self._path = path

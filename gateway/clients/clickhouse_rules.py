@@ -18,6 +18,12 @@ INSERT_SETTINGS: dict[str, int | str] = {
     # A pipeline of several threads costs half as much again for the small slices of a quiet hour.
     "max_threads": 1,
 }
+# The server gathers the inserts of many gateways into few parts, and answers when they are in their tables.
+ASYNC_INSERT_SETTINGS: dict[str, int | str] = {
+    "async_insert": 1,
+    "deduplicate_insert": "enable",
+    "wait_for_async_insert": 1,
+}
 READ_SETTINGS: dict[str, int | str] = {
     "date_time_output_format": "iso",
     "max_execution_time": 60,

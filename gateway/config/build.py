@@ -185,7 +185,14 @@ class Builder:
             return ChdbStore(path=self.base / written.removeprefix("chdb://"))
         url = parse_clickhouse(written)
         password = self.references.resolve(url.password, self.document, path)
-        return ClickHouseStore(address=url.address, database=url.database, user=url.user, password=password)
+        return ClickHouseStore(
+            address=url.address,
+            database=url.database,
+            user=url.user,
+            password=password,
+            cluster=self.spec.stores.cluster or "",
+            async_inserts=self.spec.stores.async_inserts,
+        )
 
     def _names_key(self) -> Secret | None:
         path = ("stores", "names_key")

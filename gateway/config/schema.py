@@ -122,6 +122,8 @@ class StoresSpec(Strict):
     hints: Annotated[str, AfterValidator(_hints)] | None = None
     keys: Annotated[str, AfterValidator(_key_store)] | None = None
     traces: Annotated[str, AfterValidator(_traces)] | None = None
+    cluster: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
+    async_inserts: bool = False
     spool: SpoolSpec
     names_key: SecretReference | None = None
 
@@ -129,6 +131,9 @@ class StoresSpec(Strict):
     def _has_a_store_to_fail(self) -> StoresSpec:
         if self.state == "memory://" and (self.state_timeout_s is not None or self.on_store_error is not None):
             raise ValueError("state_timeout and on_store_error are for a state: redis://…")
+        on_server = self.traces is not None and self.traces.startswith("clickhouse://")
+        if not on_server and (self.cluster is not None or self.async_inserts):
+            raise ValueError("cluster and async_inserts are for traces: clickhouse://…")
         return self
 
 

@@ -70,12 +70,19 @@ class ChdbStore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClickHouseStore(msgspec.Struct, frozen=True, kw_only=True):
-    """Traces in a ClickHouse server, over HTTP."""
+    """Traces in a ClickHouse server, over HTTP.
+
+    Attributes:
+        cluster: Spreads the tables over this cluster; empty for one server.
+        async_inserts: The server gathers the inserts of many gateways.
+    """
 
     address: Address
     database: str
     user: str
     password: Secret | None = None
+    cluster: str = ""
+    async_inserts: bool = False
 
 
 class Spool(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,8 +42,9 @@ _ID = Parameter(name="id", summary="The key's id.")
 _SINCE = Parameter(name="since", summary="How far back: 24h, 7d.", schema={**_TEXT, "default": "7d"})
 _LIMIT = Parameter(name="limit", summary="Rows.", schema={"type": "integer", "maximum": _MAX_CHANGES, "default": 100})
 _CHANGES = """
-SELECT id, at, who, role, action, object, before, after FROM audit FINAL
-WHERE at >= now64(6) - toIntervalSecond({since_s:UInt32}) ORDER BY at DESC, id DESC LIMIT {limit:UInt32}
+SELECT id, at, who, role, action, object, before, after FROM audit
+WHERE at >= now64(6) - toIntervalSecond({since_s:UInt32})
+ORDER BY at DESC, id DESC LIMIT 1 BY at, id LIMIT {limit:UInt32}
 """
 
 

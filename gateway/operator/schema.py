@@ -1,25 +1,28 @@
 """The trace store's tables: numbered files in ``sql/``, applied in order, once, forward only.
 
-The same files serve the embedded engine and a server. Each statement may be run twice, so a start that was cut in the
-middle of a file is simply started again.
+The same files serve the embedded engine, a server, and a cluster (whose driver says what a statement becomes there).
+Each statement may be run twice, so a start that was cut in the middle of a file is simply started again. Of several
+gateways that start on one store, one does it and the others wait.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from importlib import resources
 
 import msgspec
 import orjson
 
-from gateway.core.errors import Misconfigured
+from gateway.core.errors import Misconfigured, StoreRejected, StoreUnavailable
 from gateway.plugin.traces import TraceDriver
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 _END = re.compile(r";\s*$", re.MULTILINE)
-_LEDGER = """
+LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations
 (
     version UInt32,
@@ -30,6 +33,15 @@ CREATE TABLE IF NOT EXISTS schema_migrations
 ENGINE = MergeTree
 ORDER BY version
 SETTINGS non_replicated_deduplication_window = 100
+"""
+# A table that can be made once: who has made it is the one that changes the others.
+_LOCK = "CREATE TABLE schema_lock (at DateTime) ENGINE = Null"
+_UNLOCK = "DROP TABLE IF EXISTS schema_lock"
+# Nobody needs that long. Whoever left it was killed.
+_STALE_S = 600
+_STALE = """
+SELECT count() FROM system.tables WHERE database = {database:String} AND name IN ('schema_lock', 'schema_lock_local')
+    AND metadata_modification_time < now() - toIntervalSecond({stale_s:Int32})
 """
 
 
@@ -84,23 +96,55 @@ async def migrate(driver: TraceDriver, migrations: list[Migration] | None = None
 
     Raises:
         Misconfigured: The store was written by a later version, or a file that it knows has another text now.
+        StoreUnavailable: Another gateway is doing it.
     """
     wanted = shipped_migrations() if migrations is None else migrations
-    await driver.command(_LEDGER)
+    await driver.command(LEDGER)
+    if not (missing := await _missing(driver, wanted)):
+        return []
+    if driver.shared:
+        async with _alone(driver):
+            # Another gateway may have been here in between.
+            missing = await _missing(driver, wanted)
+            await _apply_all(driver, missing)
+    else:
+        await _apply_all(driver, missing)
+    return [migration.version for migration in missing]
+
+
+async def _missing(driver: TraceDriver, wanted: list[Migration]) -> list[Migration]:
     rows = await driver.query("SELECT version, any(digest) AS digest FROM schema_migrations GROUP BY version")
     applied = {row.version: row.digest for row in msgspec.json.decode(rows, type=_Ledger).data}
-    known = {migration.version: migration for migration in wanted}
-    later = sorted(applied.keys() - known.keys())
-    if later:
-        raise Misconfigured(f"The trace store has schema version {later[-1]}, which this version does not know.")
-    done: list[int] = []
+    if later := sorted(applied.keys() - {migration.version for migration in wanted}):
+        raise Misconfigured(
+            f"The trace store has schema version {later[-1]}, which this version does not know"
+            f" (it knows {wanted[-1].version}). Run the version that wrote it, or name another database."
+        )
     for migration in wanted:
-        if migration.version not in applied:
-            await _apply(driver, migration)
-            done.append(migration.version)
-        elif applied[migration.version] != migration.digest:
+        if applied.get(migration.version, migration.digest) != migration.digest:
             raise Misconfigured(f"Schema version {migration.version} of the trace store is not the one shipped here.")
-    return done
+    return [migration for migration in wanted if migration.version not in applied]
+
+
+@asynccontextmanager
+async def _alone(driver: TraceDriver) -> AsyncGenerator[None, None]:
+    """Keep other gateways from changing the schema meanwhile: a view that is made anew misses what passes then."""
+    try:
+        await driver.command(_LOCK)
+    except StoreRejected:
+        stale = {"database": driver.database, "stale_s": str(_STALE_S)}
+        if int(await driver.query(_STALE, fmt="TSVRaw", params=stale)):
+            await driver.command(_UNLOCK)
+        raise StoreUnavailable("Another gateway is changing the trace store's schema.") from None
+    try:
+        yield
+    finally:
+        await driver.command(_UNLOCK)
+
+
+async def _apply_all(driver: TraceDriver, migrations: list[Migration]) -> None:
+    for migration in migrations:
+        await _apply(driver, migration)
 
 
 async def _apply(driver: TraceDriver, migration: Migration) -> None:

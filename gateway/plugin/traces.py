@@ -11,9 +11,14 @@ class TraceDriver(Protocol):
 
     Every method raises ``StoreUnavailable`` when the store cannot be reached or cannot take anything now, and
     ``StoreRejected`` when it answered that this statement or this data will never do.
+
+    Attributes:
+        database: Where the tables are.
+        shared: Other processes may have the same store open.
     """
 
     database: str
+    shared: bool
 
     async def open(self) -> None:
         """Connect, and make the database when it is not there. May be called again after it failed."""

@@ -40,13 +40,18 @@ def test_a_port_that_the_system_chose_is_what_the_operator_has_left_word_of(tmp_
 @pytest.mark.parametrize(
     ("stores", "url"),
     [
-        ("chdb://traces", "chdb://"),
-        ("clickhouse://user:env:CH@host:8123/db", "clickhouse://user:a%2Fb@host:8123/db"),
-        ("clickhouse://user@host:8123/db", "clickhouse://user@host:8123/db"),
+        ("'chdb://traces'", "chdb://"),
+        ("'clickhouse://user:env:CH@host:8123/db'", "clickhouse://user:a%2Fb@host:8123/db"),
+        ("'clickhouse://user@host:8123/db'", "clickhouse://user@host:8123/db"),
+        ("'clickhouse://u@h:8123/db', cluster: prod", "clickhouse://u@h:8123/db?cluster=prod"),
+        (
+            "'clickhouse://u@h:8123/db', cluster: prod, async_inserts: true",
+            "clickhouse://u@h:8123/db?cluster=prod&async_inserts=1",
+        ),
     ],
 )
 def test_the_operator_is_told_where_traces_go(tmp_path: Path, stores: str, url: str) -> None:
-    settings, operator = loaded(tmp_path, f"version: 1\nstores: {{traces: '{stores}'}}\n", CH="a/b")
+    settings, operator = loaded(tmp_path, f"version: 1\nstores: {{traces: {stores}}}\n", CH="a/b")
     child = operator_child(settings, operator, partial(load_settings, Options(), {}, tmp_path))
     assert child.name == "operator"
     options = cast("partial[int]", child.run).args[0]

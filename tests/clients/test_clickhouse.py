@@ -63,6 +63,43 @@ def test_user_and_password_are_percent_decoded() -> None:
     asyncio.run(scenario())
 
 
+def test_a_cluster_that_no_server_knows_is_refused_with_its_name() -> None:
+    async def scenario() -> None:
+        client = ClickHouseClient(f"{shim().url(fresh_database())}?cluster=prod")
+        with pytest.raises(Misconfigured, match="'prod'"):
+            await client.open()
+
+    asyncio.run(scenario())
+
+
+def test_tables_of_one_server_are_not_taken_for_those_of_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.clients.clickhouse._KNOWN", "SELECT notEmpty({name:String})")
+
+    async def scenario() -> None:
+        url = shim().url(fresh_database())
+        plain, spread = ClickHouseClient(url), ClickHouseClient(f"{url}?cluster=prod")
+        await plain.command("CREATE TABLE ingest (a Int64) ENGINE = Null")
+        with pytest.raises(Misconfigured, match="that of one server"):
+            await spread.open()
+        await plain.close()
+
+    asyncio.run(scenario())
+
+
+def test_inserts_that_the_server_gathers_count_once_too() -> None:
+    async def scenario() -> None:
+        client = ClickHouseClient(f"{shim().url(fresh_database())}?async_inserts=1")
+        window = "SETTINGS non_replicated_deduplication_window = 100"
+        await client.command(f"CREATE TABLE t (a Int64) ENGINE = MergeTree ORDER BY a {window}")
+        for _ in range(2):
+            await client.insert_lines("t", b'{"a":1}\n', "one")
+        await client.insert_lines("t", b'{"a":1}\n', "two")
+        assert await client.query("SELECT count() FROM t", fmt="TSVRaw") == b"2\n"
+        await client.close()
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("failing", ["before", "after"])
 def test_an_insert_cut_off_is_unavailable_and_counts_once_when_sent_again(failing: str) -> None:
     async def scenario() -> None:

@@ -55,6 +55,9 @@ def test_units_are_read():
             "stores: {traces: 'clickhouse://u:pw@h/d'}",
             "stores.traces: the password is not written here but referred to",
         ),
+        ("stores: {cluster: prod}", "stores: cluster and async_inserts are for traces: clickhouse://"),
+        ("stores: {async_inserts: true}", "stores: cluster and async_inserts are for traces: clickhouse://"),
+        ("stores: {traces: 'clickhouse://h/d', cluster: \"a'b\"}", "stores.cluster: should match"),
         (
             "providers: {p: {kind: openai, region: eu-west-1}}",
             "providers.p: region, profile, access_key_id, secret_access_key and session_token are for kind bedrock",

@@ -52,6 +52,7 @@ SECRETS_IN_EXAMPLES = {
     "GRAFANA_TOKEN": "i",
     "ON_CALL_TOKEN": "j",
     "ALERT_SECRET": "c",
+    "CH_PASSWORD": "p",
 }
 FAMILIES = (
     *worker_families([], 0),

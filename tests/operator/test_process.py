@@ -26,6 +26,7 @@ class Away:
     """A driver whose store is away until it is let in."""
 
     database = "weighbridge"
+    shared = False
 
     def __init__(self) -> None:
         self.is_away = True

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import orjson
 import pytest
 
-from gateway.core.errors import Misconfigured
+from gateway.core.errors import Misconfigured, StoreUnavailable
 from gateway.operator.schema import Migration, migrate, parse_migration, shipped_migrations
 from gateway.plugin.traces import TraceDriver
-from tests.support.drivers import DRIVERS, with_driver
+from tests.support.drivers import DRIVERS, make, with_driver
 
 
 def migration(version: int, *statements: str) -> Migration:
@@ -81,7 +83,7 @@ def test_a_store_of_a_later_version_is_left_alone() -> None:
 
     async def scenario(driver: TraceDriver) -> None:
         await migrate(driver, [first, migration(2, "SELECT 1")])
-        with pytest.raises(Misconfigured, match="version 2"):
+        with pytest.raises(Misconfigured, match=r"version 2, .* \(it knows 1\)"):
             await migrate(driver, [first])
 
     with_driver("chdb", scenario)
@@ -121,3 +123,55 @@ def test_spend_of_before_is_whole_after_the_tables_were_made_anew(kind: str, cut
             assert (await driver.query(f"{sums} {table}", fmt="TSVRaw")).split() == [b"3", b"30"]
 
     with_driver(kind, scenario)
+
+
+def test_of_two_gateways_that_start_on_one_server_one_changes_the_schema_and_the_other_waits() -> None:
+    steps: list[str] = []
+
+    async def scenario(driver: TraceDriver) -> None:
+        await driver.command("CREATE TABLE schema_lock (at DateTime) ENGINE = Null")
+        with pytest.raises(StoreUnavailable, match="Another gateway"):
+            await migrate(driver)
+        assert not int(await driver.query("EXISTS TABLE exchanges", fmt="TSVRaw"))
+        await driver.command("DROP TABLE schema_lock")
+        first = make("clickhouse", driver.database)
+        await first.open()
+
+        async def tries(one: TraceDriver) -> None:
+            while True:
+                try:
+                    steps.extend(str(version) for version in await migrate(one))
+                except StoreUnavailable:
+                    await asyncio.sleep(0.01)
+                else:
+                    return
+
+        try:
+            await asyncio.gather(tries(first), tries(driver))
+        finally:
+            await first.close()
+        assert steps == [str(one.version) for one in shipped_migrations()]
+        assert not int(await driver.query("EXISTS TABLE schema_lock", fmt="TSVRaw"))
+
+    with_driver("clickhouse", scenario)
+
+
+def test_a_lock_that_a_killed_gateway_left_is_broken_when_nobody_can_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.operator.schema._STALE_S", -60)
+
+    async def scenario(driver: TraceDriver) -> None:
+        await driver.command("CREATE TABLE schema_lock (at DateTime) ENGINE = Null")
+        with pytest.raises(StoreUnavailable):
+            await migrate(driver)
+        assert await migrate(driver)
+
+    with_driver("clickhouse", scenario)
+
+
+def test_a_change_that_failed_leaves_no_lock() -> None:
+    async def scenario(driver: TraceDriver) -> None:
+        with pytest.raises(Exception, match="absent"):
+            await migrate(driver, [migration(1, "ALTER TABLE absent DELETE WHERE 1")])
+        assert await migrate(driver, [migration(1, "SELECT 1")]) == [1]
+
+    with_driver("clickhouse", scenario)
