@@ -25,7 +25,7 @@ from gateway.config.provider_spec import ProviderSpec
 from gateway.config.redis import RedisStore, redis_store, shared_counting
 from gateway.config.references import References, Secret, secret_fault
 from gateway.config.routes import mirror_entries, model_entries, route_policies
-from gateway.config.schema import CaptureSpec, FileSpec, SpoolSpec
+from gateway.config.schema import CaptureSpec, FileSpec, SpoolSpec, StoresSpec
 from gateway.config.server_load import load_source
 from gateway.config.settings import (
     Capture,
@@ -88,7 +88,7 @@ class Builder:
             workers=self._override("workers", _worker_count, spec.workers),
             drain_delay_s=spec.drain_delay_s,
             drain_timeout_s=spec.drain_timeout_s,
-            traces=self._traces(),
+            traces=_traces(spec.stores, self.outside.home, self.base, self.references, self.document),
             spool=_spool(spec.stores.spool, self.outside.home, self.base),
             names_key=self._names_key(),
             key_store=self._key_store(),
@@ -176,23 +176,6 @@ class Builder:
             self.notices.append(f"{_BEARER_VARIABLE} is not set; the operator plane asks for no token on loopback")
             return None
         return self.references.resolve(written, self.document, ("operator", "token"))
-
-    def _traces(self) -> ChdbStore | ClickHouseStore:
-        written, path = self.spec.stores.traces, ("stores", "traces")
-        if written is None:
-            return ChdbStore(path=self.outside.home / "traces")
-        if written.startswith("chdb://"):
-            return ChdbStore(path=self.base / written.removeprefix("chdb://"))
-        url = parse_clickhouse(written)
-        password = self.references.resolve(url.password, self.document, path)
-        return ClickHouseStore(
-            address=url.address,
-            database=url.database,
-            user=url.user,
-            password=password,
-            cluster=self.spec.stores.cluster or "",
-            async_inserts=self.spec.stores.async_inserts,
-        )
 
     def _names_key(self) -> Secret | None:
         path = ("stores", "names_key")
@@ -313,6 +296,24 @@ class Builder:
         rows, problems = load_prices(path, shown(path, self.outside.cwd), known)
         self.problems += problems
         return Prices(source=spec.source, rows=rows, path=path)
+
+
+def _traces(
+    spec: StoresSpec, home: Path, base: Path, references: References, document: Document
+) -> ChdbStore | ClickHouseStore:
+    if spec.traces is None:
+        return ChdbStore(path=home / "traces")
+    if spec.traces.startswith("chdb://"):
+        return ChdbStore(path=base / spec.traces.removeprefix("chdb://"))
+    url = parse_clickhouse(spec.traces)
+    return ClickHouseStore(
+        address=url.address,
+        database=url.database,
+        user=url.user,
+        password=references.resolve(url.password, document, ("stores", "traces")),
+        cluster=spec.cluster or "",
+        async_inserts=spec.async_inserts,
+    )
 
 
 def _spool(spec: SpoolSpec, home: Path, base: Path) -> Spool:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import cast
 
 import orjson
 import pytest
@@ -15,6 +16,7 @@ from gateway.clients.clickhouse_cluster import CLUSTER_READ_SETTINGS, Cluster, s
 from gateway.core.errors import Misconfigured
 from gateway.operator import schema
 from gateway.operator.schema import migrate, shipped_migrations
+from gateway.plugin.traces import TraceDriver
 from tests.support.engine import engine_dir
 from tests.support.records import lines, record
 
@@ -42,7 +44,7 @@ class Listed:
 
 def all_statements() -> list[str]:
     listed = Listed()
-    asyncio.run(migrate(listed))  # pyright: ignore[reportArgumentType]
+    asyncio.run(migrate(cast("TraceDriver", listed)))
     return listed.statements
 
 
