@@ -225,6 +225,10 @@ class AnswerFile(AnswerDatabase):
         """Give number, family and vector of the entries after one."""
         return self.rows(sql.NEWER, (number, most))
 
+    def some(self, numbers: list[int]) -> Rows:
+        """Give number, family and vector of some entries, in the order of their numbers, as far as they are there."""
+        return self.rows(sql.SOME, (f"[{','.join(map(str, numbers))}]",))
+
     def left(self, at: int, most: int) -> list[tuple[int, int]] | None:
         """Give which entries have gone after a place in that list; ``None``: too many to say."""
         first, last = self.rows(sql.GONE_RANGE, ())[0]

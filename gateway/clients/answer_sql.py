@@ -48,6 +48,10 @@ UPDATE entries SET hits = hits + ?1,
 NEWER = """
 SELECT number, family, vector FROM entries WHERE number > ? AND vector <> x'' ORDER BY number LIMIT ?
 """
+SOME = """
+SELECT number, family, vector FROM entries WHERE number IN (SELECT value FROM json_each(?)) AND vector <> x''
+ORDER BY number
+"""
 NEWEST = "SELECT ifnull(max(number), 0) FROM entries"
 LEFT = "SELECT at, number FROM gone WHERE at > ? ORDER BY at LIMIT ?"
 GONE_RANGE = "SELECT ifnull(min(at), 0), ifnull(max(at), 0) FROM gone"

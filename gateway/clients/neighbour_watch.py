@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from gateway.clients.answer_file import AnswerFile
@@ -19,7 +21,9 @@ from gateway.core.cached_bytes import group_of
 Found = list[tuple[CachedAnswer, float]]
 
 _GRAPHS, _LOCK = "graphs", "graphs.lock"
-_SLICE = 64
+_GONE_AT_ONCE = 64
+# To take a vector into a graph is a good part of a millisecond: more would be read than a slice of time has room for.
+_AT_ONCE = 8
 
 
 class NeighbourWatch:
@@ -41,7 +45,9 @@ class NeighbourWatch:
 
     def _begin(self) -> None:
         self._neighbours = Neighbours(self._few)
-        self._number = self._at = self._saved = 0
+        # Up to where the file is known; what it had before the graphs were read and they lacked; how much is unsaved.
+        self._number = self._at = self._fresh = 0
+        self._missing: deque[int] = deque()
         self._file_word = b""
 
     @property
@@ -66,6 +72,9 @@ class NeighbourWatch:
             family = _family(path)
             if family not in families or not self._neighbours.load(family, path, families[family]):
                 path.unlink(missing_ok=True)
+        alive = sorted(number for numbers in families.values() for number in numbers)
+        self._missing = deque(number for number in alive if number not in self._neighbours)
+        self._number = alive[-1] if alive else 0
         self._at, self._file_word = at, self._file.page().file
 
     def catch_up(self, limit_s: float) -> bool:
@@ -86,13 +95,13 @@ class NeighbourWatch:
             self._begin()
             self._at, self._file_word = self._file.gone_until(), page.file
         until_s = self._monotonic_s() + limit_s
-        if self._forget() and self._take(until_s):
+        if self._forget() and self._fill(until_s) and self._take(until_s):
             self._seen = word
             return True
         return False
 
     def _forget(self) -> bool:
-        left = self._file.left(self._at, _SLICE)
+        left = self._file.left(self._at, _GONE_AT_ONCE)
         if left is None:
             at = self._file.gone_until()
             for number in self._neighbours.numbers() - {number for number, _ in self._file.alive()}:
@@ -102,12 +111,30 @@ class NeighbourWatch:
         for at, number in left:
             self._neighbours.remove(number)
             self._at = at
-        return len(left) < _SLICE
+        return len(left) < _GONE_AT_ONCE
+
+    def _fill(self, until_s: float) -> bool:
+        """Take what was there before, and what no graph has brought."""
+        missing = self._missing
+        while missing:
+            wanted = list(islice(missing, _AT_ONCE))
+            for number, family, vector in self._file.some(wanted):
+                self._add(number, family, vector)
+                _drop_until(missing, number)
+                if self._monotonic_s() >= until_s:
+                    return False
+            # Some may have gone.
+            _drop_until(missing, wanted[-1])
+        return True
+
+    def _add(self, number: int, family: bytes, vector: bytes) -> None:
+        self._neighbours.add(family, number, vector)
+        self._fresh += 1
 
     def _take(self, until_s: float) -> bool:
-        while rows := self._file.newer(self._number, _SLICE):
+        while rows := self._file.newer(self._number, _AT_ONCE):
             for number, family, vector in rows:
-                self._neighbours.add(family, number, vector)
+                self._add(number, family, vector)
                 self._number = number
                 if self._monotonic_s() >= until_s:
                     return False
@@ -129,7 +156,7 @@ class NeighbourWatch:
 
     def save(self, least: int) -> None:
         """Write the graphs down, where so many entries have come since they were and nobody else does so now."""
-        if self._number - self._saved < least:
+        if self._fresh < least:
             return
         self._graphs.mkdir(parents=True, exist_ok=True, mode=0o700)
         fd = os.open(self._file.folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -138,7 +165,7 @@ class NeighbourWatch:
             written = set(self._neighbours.save(self._graphs))
             for path in set(self._graphs.iterdir()) - written:
                 path.unlink(missing_ok=True)
-            self._saved = self._number
+            self._fresh = 0
         except OSError:
             # They are built again when they are missed.
             return
@@ -148,6 +175,11 @@ class NeighbourWatch:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def _drop_until(numbers: deque[int], last: int) -> None:
+    while numbers and numbers[0] <= last:
+        numbers.popleft()
 
 
 def _family(path: Path) -> bytes:

@@ -103,6 +103,26 @@ def test_graphs_are_read_again_and_set_right(two: Two):
     assert len(again) == 69
 
 
+def test_after_a_restart_there_is_nothing_to_do_but_what_the_graphs_lack(two: Two):
+    two.put(0, 60)
+    two.file.put(an_answer("small", fingerprint=b"g" * 32), a_vector(500))
+    watch = two.watch()
+    assert found(watch, 5) == key_of("n5")
+    watch.save(1)
+    (graph,) = (two.file.folder / "graphs").iterdir()
+    written = graph.stat().st_ino
+    again = two.watch()
+    # A group without a graph of its own is read from the file, and that is all.
+    assert again.catch_up(0.0) is False
+    assert (again.catch_up(0.0), len(again)) == (True, 61)
+    again.save(2)
+    assert graph.stat().st_ino == written
+    two.put(60, 61)
+    two.file.remove(key_of("small"))
+    late = two.watch()
+    assert (found(late, 60), len(late)) == (key_of("n60"), 61)
+
+
 def test_who_asks_before_the_graphs_are_read_has_them_read(two: Two):
     two.put(0, 60)
     watch = two.watch()
