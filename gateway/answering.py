@@ -20,9 +20,9 @@ import msgspec
 from gateway import replay
 from gateway.cache.canonical import CONVERSATIONS, PLAIN, Canonical, canonical
 from gateway.cache.flights import Flight, Flights
-from gateway.cache.partition import key_of, partition
+from gateway.cache.partition import key_of
 from gateway.cache.renewal import event_stream
-from gateway.core.cache_rules import CacheRules, Scope
+from gateway.core.cache_rules import CacheRules
 from gateway.core.cache_told import CacheCounts
 from gateway.core.cached import AnswerStore, CachedAnswer, Selector, Served
 from gateway.core.call import Call
@@ -30,19 +30,17 @@ from gateway.core.errors import Blocked, InvalidAnswer, StreamBroken, StreamFail
 from gateway.core.exchange import Deployment, Principal, Request
 from gateway.core.record import ExchangeRecord
 from gateway.course import Course, Way
-from gateway.keeping import Terms, kept
+from gateway.keeping import Partitions, Terms, kept
 from gateway.quick import Quick
 from gateway.realtime.rooms import Rooms as Talking
 from gateway.realtime.seat import seated
 from gateway.travel import Rooms as Travelling
 from gateway.travel import travel
-from gateway.trip import Trip
 from gateway.upstream.attempt import Attempt
 
 _HEADER = b"x-weighbridge-cache"
 # Requests that came byte for byte before are not read again; each takes some 200 bytes here.
 _MOST_READ = 8192
-_MOST_PARTITIONS = 8192
 
 
 class Rooms(Talking, Travelling, replay.Rooms, Protocol):
@@ -101,35 +99,6 @@ class Neighbours(Protocol):
         ...
 
 
-class Partitions:
-    """Knows who shares answers with whom; worked out once for all calls of one caller for one model."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[Any, ...], tuple[Any, str]] = {}
-
-    def find(self, call: Call, course: Course, scope: Scope) -> str:
-        """Give the partition of a call."""
-        fork, trip, who = course.fork, call.trip, course.principal
-        plan = None if fork is None else fork.plan
-        barred = trip.fit.barred if isinstance(trip, Trip) else frozenset[int]()
-        asked = course.template.model_requested
-        known = (who.tenant, who.team, who.key_id, scope, course.template.alias, course.template.arm, barred, asked)
-        # Held beside what was worked out of it, so that its number is nobody else's.
-        owner = plan or course.deployment
-        key = (*known, id(owner))
-        found = self._known.get(key)
-        if found is None:
-            family = [course.deployment]
-            if plan is not None:
-                family = [each for at, each in enumerate(plan.candidates[: plan.main]) if at not in barred]
-            arm = (course.template.split, course.template.arm)
-            found = owner, partition(who, scope, course.template.alias, arm, family, asked)
-            if len(self._known) >= _MOST_PARTITIONS:
-                self._known.clear()
-            self._known[key] = found
-        return found[1]
-
-
 class Answers:
     """Knows whose answers are kept, and gives them; a :class:`gateway.course.Ways`.
 
@@ -155,7 +124,7 @@ class Answers:
         self.neighbours = neighbours
         self._unix_s = unix_s
         self._flights = Flights()
-        self._quick = Quick(store)
+        self._quick = Quick(store, rules.exact.ttl_s)
         self._read: OrderedDict[tuple[bytes, str], Canonical] = OrderedDict()
         self.partition = Partitions().find
 
@@ -209,8 +178,7 @@ class Answers:
         ready = await self._quick.give(call, request, course, rooms, self._unix_s())
         if ready is None:
             return False
-        self.counts.count("hit_exact")
-        self.counts.saved_nanousd += ready.answer.cost_nanousd or 0
+        self._count(Served(answer=ready.answer))
         return True
 
     def _question(self, call: Call, request: Request, document: Any) -> Canonical:
@@ -247,6 +215,9 @@ class Answers:
         answer, call, rooms, now_s = served.answer, miss.call, miss.rooms, self._unix_s()
         if answer.policy_revision != miss.course.guard.revision or answer.stream != miss.request.stream:
             return False
+        if self._quick.hand(call, miss.request, miss.course, rooms, served, now_s) is not None:
+            self._count(served)
+            return True
         chat = self._chat(miss, answer.dialect)
         played = replay.begin(rooms, call, miss.request, miss.course, miss.document, how=served.how)
         record = rooms.journal.record(call)
@@ -264,9 +235,13 @@ class Answers:
                 raise
             played.undo()
             return False
-        self.counts.count(served.how.replace("-", "_"))
-        self.counts.saved_nanousd += answer.cost_nanousd or 0
+        self._quick.saw(call, miss.request, miss.course, answer)
+        self._count(served)
         return True
+
+    def _count(self, served: Served) -> None:
+        self.counts.count(served.how.replace("-", "_"))
+        self.counts.saved_nanousd += served.answer.cost_nanousd or 0
 
     def _chat(self, miss: Miss, dialect: str) -> Any:
         """Give the conversation, where it is needed to write an answer in another dialect."""

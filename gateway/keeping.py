@@ -1,11 +1,15 @@
-"""Which answers are kept: whole ones that went well, that no rule has changed, and that those gave who usually do."""
+"""Which answers are kept: whole ones that went well, that no rule has changed, and that those gave who usually do.
+
+And whose they are: who shares them with whom.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from gateway.cache.partition import partition
 from gateway.cache.renewal import kept_form
-from gateway.core.cache_rules import ExactRule
+from gateway.core.cache_rules import ExactRule, Scope
 from gateway.core.cached import CachedAnswer
 from gateway.core.call import Call
 from gateway.core.exchange import Request
@@ -24,6 +28,7 @@ _ENDS = frozenset(
 )  # fmt: skip
 _CHANGES = frozenset(("block", "hold", "redact", "mask", "rewrite", "route"))
 _OK = 200
+_MOST_PARTITIONS = 8192
 
 Why = Literal["", "error", "cut", "size", "end", "elsewhere", "changed"]
 
@@ -108,3 +113,32 @@ def _changed(record: ExchangeRecord) -> bool:
     if record.dropped_fields or record.verdict in {"block", "hold"}:
         return True
     return any(event.direction == "response" and event.action in _CHANGES for event in record.guard_events)
+
+
+class Partitions:
+    """Knows who shares answers with whom; worked out once for all calls of one caller for one model."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], tuple[Any, str]] = {}
+
+    def find(self, call: Call, course: Course, scope: Scope) -> str:
+        """Give the partition of a call."""
+        fork, trip, who = course.fork, call.trip, course.principal
+        plan = None if fork is None else fork.plan
+        barred = trip.fit.barred if isinstance(trip, Trip) else frozenset[int]()
+        asked = course.template.model_requested
+        known = (who.tenant, who.team, who.key_id, scope, course.template.alias, course.template.arm, barred, asked)
+        # Held beside what was worked out of it, so that its number is nobody else's.
+        owner = plan or course.deployment
+        key = (*known, id(owner))
+        found = self._known.get(key)
+        if found is None:
+            family = [course.deployment]
+            if plan is not None:
+                family = [each for at, each in enumerate(plan.candidates[: plan.main]) if at not in barred]
+            arm = (course.template.split, course.template.arm)
+            found = owner, partition(who, scope, course.template.alias, arm, family, asked)
+            if len(self._known) >= _MOST_PARTITIONS:
+                self._known.clear()
+            self._known[key] = found
+        return found[1]

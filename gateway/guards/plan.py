@@ -124,12 +124,13 @@ class GuardPlan:
         judged: One of the two.
         reads_images: One of those of the request is asked about images.
         observes: Somebody outside is asked beside the call, for rules that only observe.
+        steady: The detectors are patterns alone: of the same text they say the same each time.
     """
 
     __slots__ = (
         "_answers", "_beside", "_kit", "_rules", "_streamed", "_streams", "_twin", "clauses", "gathers", "judged",
         "observes", "reads_images", "request", "request_active", "request_asks", "request_judges", "response",
-        "response_active", "response_asks", "response_judges", "revision",
+        "response_active", "response_asks", "response_judges", "revision", "steady",
     )  # fmt: skip
 
     def __init__(self, kit: Kit, request: tuple[Rule, ...], response: tuple[Rule, ...]) -> None:
@@ -138,6 +139,7 @@ class GuardPlan:
         self._twin: GuardPlan | None = None
         self._answers: GuardPlan | None = None
         self.revision = kit.bundle.revision
+        self.steady = not (kit.runners or kit.judges or kit.askers)
         self.request = Side(kit, "request", request)
         self.response = Side(kit, "response", response)
         self.request_active = self.request.active

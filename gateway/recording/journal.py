@@ -128,6 +128,10 @@ class Journal:
         made = Noted if template.cache == "miss" else Ordinary
         return made(template, self._encode, cell)
 
+    def keeps_bodies(self, template: ExchangeRecord) -> bool:
+        """Say whether the bodies of calls with this in common are kept."""
+        return self._bodies != "none"
+
     def record(self, call: Call) -> ExchangeRecord:
         """Give the record of a call, started when somebody first asks for it."""
         record = call.record

@@ -362,3 +362,8 @@ def test_what_has_passed_the_rules_of_requests_is_left_to_those_of_answers():
     assert rest is both.of_answers()
     assert rest.of_answers() is rest
     assert rest.revision == both.revision
+
+
+@pytest.mark.parametrize(("expression", "steady"), [("birds", True), ("birds|shouting", False), ("many", False)])
+def test_patterns_alone_say_the_same_of_a_text_each_time(expression: str, steady: bool) -> None:
+    assert plan(does("r", expression, "annotate")).steady is steady
