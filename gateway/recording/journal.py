@@ -97,6 +97,7 @@ class Journal:
         self._config_hash = config_hash
         self._encode = msgspec.json.Encoder().encode
         self._bodies = capture.bodies
+        self.keeps_bodies = capture.bodies != "none"
         self._max_body_bytes = capture.max_body_bytes
         self.now_ns = clock.monotonic_ns
 
@@ -127,10 +128,6 @@ class Journal:
         cell = self._counting.cell(template.dialect, template.provider, template.model_requested, 200, "")
         made = Noted if template.cache == "miss" else Ordinary
         return made(template, self._encode, cell)
-
-    def keeps_bodies(self, template: ExchangeRecord) -> bool:
-        """Say whether the bodies of calls with this in common are kept."""
-        return self._bodies != "none"
 
     def record(self, call: Call) -> ExchangeRecord:
         """Give the record of a call, started when somebody first asks for it."""
