@@ -109,6 +109,14 @@ class Shelf(Protocol):
         """Keep small state."""
         ...
 
+    async def tell(self, lesson: bytes) -> None:
+        """Tell all who share the store."""
+        ...
+
+    async def told(self, place: str) -> tuple[str, list[bytes]]:
+        """Give what was told after a place, and the place behind it."""
+        ...
+
     async def sums(self) -> tuple[int, int]:
         """Give how many entries there are, and their bytes."""
         ...
@@ -254,6 +262,15 @@ class CarefulStore:
     async def state_put(self, name: str, data: bytes) -> None:
         """Keep small state."""
         await self._asked(self._shelf.state_put, (name, data), None, PUT_S)
+
+    async def tell(self, lesson: bytes) -> None:
+        """Tell all who share the store of something learnt."""
+        await self._asked(self._shelf.tell, (lesson,), None, PUT_S)
+
+    async def told(self, place: str) -> tuple[str, list[bytes]]:
+        """Give what was told after a place, and the place behind it."""
+        nothing: tuple[str, list[bytes]] = (place, [])
+        return await self._asked(self._shelf.told, (place,), nothing, PUT_S)
 
     def counts(self) -> dict[str, int]:
         """Say how it fares."""

@@ -84,7 +84,9 @@ class Pupil:
                 continue
             whole = data[: data.rfind(b"\n") + 1]
             self.place = Place(inode, self._start(inode) + len(whole))
-            lessons += [lesson for line in whole.splitlines() if (lesson := _read(line)) and lesson.by != self._name]
+            lessons += [
+                lesson for line in whole.splitlines() if (lesson := read_lesson(line)) and lesson.by != self._name
+            ]
         return lessons
 
     def _start(self, inode: int) -> int:
@@ -116,7 +118,8 @@ class Pupil:
         return Place(told.st_ino, told.st_size)
 
 
-def _read(line: bytes) -> Lesson | None:
+def read_lesson(line: bytes) -> Lesson | None:
+    """Read one; ``None`` where it is none."""
     try:
         return msgspec.json.decode(line, type=Lesson)
     except msgspec.MsgspecError:

@@ -148,6 +148,13 @@ class MemoryAnswers:
         if name in self._states or len(self._states) < _MOST_STATES:
             self._states[name] = data
 
+    async def tell(self, lesson: bytes) -> None:
+        """Nobody shares it."""
+
+    async def told(self, place: str) -> tuple[str, list[bytes]]:
+        """Nobody tells anything."""
+        return place, []
+
     def counts(self) -> dict[str, int]:
         """Say how it fares."""
         kept = ("hits", "misses", "evictions", "errors")

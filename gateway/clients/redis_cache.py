@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from gateway.clients import redis_cache_scripts as layout
+from gateway.clients.redis_lessons import RedisLessons
 from gateway.clients.redis_line import RedisAccess
 from gateway.clients.redis_search import RedisSearch
 from gateway.core.cache_survey import Kept, Survey, Tally, Wanted
@@ -72,6 +73,7 @@ class RedisCache:
         self._max_bytes, self._max_entries = max_bytes, max_entries
         self._neighbours = neighbours
         self._search = RedisSearch(self._redis.execute_command)
+        self._lessons = RedisLessons(self._redis.execute_command)
         self._put, self._get, self._remove, self._release = map(
             self._redis.register_script, (layout.PUT, layout.GET, layout.REMOVE, layout.RELEASE)
         )
@@ -193,6 +195,14 @@ class RedisCache:
     async def state_put(self, name: str, data: bytes) -> None:
         """Keep small state."""
         await self._asked(self._redis.set, layout.STATE + name, data)
+
+    async def tell(self, lesson: bytes) -> None:
+        """Tell all gateways of something learnt."""
+        await self._asked(self._lessons.tell, lesson)
+
+    async def told(self, place: str) -> tuple[str, list[bytes]]:
+        """Give what was told after a place, and the place behind it."""
+        return await self._asked(self._lessons.told, place)
 
     async def sums(self) -> tuple[int, int]:
         """Give how many entries there are, and their bytes."""

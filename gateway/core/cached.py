@@ -174,6 +174,14 @@ class AnswerStore(Protocol):
         """Keep small state under a name."""
         ...
 
+    async def tell(self, lesson: bytes) -> None:
+        """Tell all who share the store of something learnt; a store that one home has to itself has nobody to tell."""
+        ...
+
+    async def told(self, place: str) -> tuple[str, list[bytes]]:
+        """Give what was told after a place, and the place behind it; from the empty place on, nothing but the end."""
+        ...
+
     def counts(self) -> dict[str, int]:
         """Say how it fares: ``entries``, ``bytes``, ``hits``, ``misses``, ``evictions``, ``errors``."""
         ...

@@ -87,6 +87,13 @@ class AShelf:
     async def state_put(self, name: str, data: bytes) -> None:
         await self._may()
 
+    async def tell(self, lesson: bytes) -> None:
+        await self._may()
+
+    async def told(self, place: str) -> tuple[str, list[bytes]]:
+        await self._may()
+        return "2", [b"lesson"]
+
     async def sums(self) -> tuple[int, int]:
         await self._may()
         return len(self.answers), 10
@@ -109,6 +116,8 @@ async def ask_everything(store: CarefulStore) -> None:
     assert await store.wait(KEY, 10.0) is None
     assert await store.state_get("promise") == b""
     await store.state_put("promise", b"")
+    await store.tell(b"lesson")
+    assert await store.told("1") == ("1", [])
     await store.look()
     for _ in range(2):
         lease = await store.lead(KEY, 10.0)

@@ -107,7 +107,7 @@ async def test_what_is_new_is_written_down_now_and_then(tmp_path: Path) -> None:
     assert store.states == {}
     await learning.turn()
     assert list(store.states) == ["promise"]
-    assert files(tmp_path) == ["cache.promise-0.state", "run"]
+    assert files(tmp_path) == ["cache.home", "cache.promise-0.state", "run"]
 
 
 @on_loop
@@ -119,6 +119,42 @@ async def test_a_state_that_cannot_be_read_or_written_is_none(tmp_path: Path) ->
     learning.learnt("p", 0.9, right=True)
     await learning.close()
     assert (tmp_path / "cache.promise-0.state").read_bytes() == b"oops"
+
+
+@on_loop
+async def test_homes_that_share_a_store_learn_from_each_other(tmp_path: Path) -> None:
+    store = ListedAnswers()
+    here = [await started(tmp_path / "a", index, store) for index in (0, 1)]
+    far, there = await started(tmp_path / "b", 0, store)
+    here[1][0].learnt("p", 0.9, right=False)
+    teach(tmp_path / "a" / "run", Lesson(partition="p", chance=0.8, right=False, by=PEOPLE))
+    for learning in (here[1][0], here[0][0], far, here[0][0], here[1][0], far):
+        await learning.exchange()
+    # Each once, whichever way it came.
+    assert sorted(there.noted) == [("p", 0.8, False), ("p", 0.9, False)]
+    assert sorted(here[0][1].noted) == sorted(there.noted)
+    assert here[1][1].noted == [("p", 0.8, False)]
+    far.learnt("p", 0.7, right=True)
+    await far.close()
+    here[0][0].learnt("p", 0.6, right=True)
+    await here[0][0].exchange()
+    assert here[0][1].noted[-1] == ("p", 0.7, True)
+    # What is said while nobody is there is heard later.
+    again, there = await started(tmp_path / "b", 0, store)
+    before = len(there.noted)
+    await again.exchange()
+    await again.exchange()
+    assert there.noted[before:] == [("p", 0.6, True)]
+
+
+@on_loop
+async def test_a_home_without_a_name_stays_for_itself(tmp_path: Path) -> None:
+    store = ListedAnswers()
+    (tmp_path / "cache.home").mkdir(parents=True)
+    learning, _ = await started(tmp_path, 0, store)
+    learning.learnt("p", 0.9, right=True)
+    await learning.close()
+    assert store.lessons == []
 
 
 @on_loop

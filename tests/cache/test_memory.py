@@ -122,3 +122,12 @@ def test_small_state_is_kept_by_name():
         assert await kept.state_get("a") == b"2"
 
     run(test)
+
+
+def test_nobody_is_told_what_is_learnt():
+    async def test() -> None:
+        kept, _ = store()
+        await kept.tell(b"lesson")
+        assert await kept.told("") == ("", [])
+
+    run(test)

@@ -269,6 +269,19 @@ def test_small_state_is_kept(kind: Kind):
     kind.run(test)
 
 
+def test_what_is_told_reaches_who_shares_the_store(kind: Kind):
+    async def test(shelf: Shelf) -> None:
+        other = await kind.shelf()
+        place, _ = await other.told("")
+        await shelf.tell(b"lesson")
+        end, told = await other.told(place)
+        assert told == ([b"lesson"] if isinstance(shelf, RedisCache) else [])
+        assert await other.told(end) == (end, [])
+        await other.close()
+
+    kind.run(test)
+
+
 def test_a_survey_says_who_has_what_and_what_it_has_saved(kind: Kind):
     async def test(shelf: Shelf) -> None:
         await shelf.put(fresh("one", cost_nanousd=5), b"")

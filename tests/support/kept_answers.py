@@ -41,6 +41,7 @@ class ListedAnswers:
     def __init__(self) -> None:
         self.held: list[tuple[CachedAnswer, bytes]] = []
         self.states: dict[str, bytes] = {}
+        self.lessons: list[bytes] = []
         # Neighbours are given whatever their partition and fingerprint are.
         self.careless = False
 
@@ -87,6 +88,14 @@ class ListedAnswers:
     async def state_put(self, name: str, data: bytes) -> None:
         """Keep a state."""
         self.states[name] = data
+
+    async def tell(self, lesson: bytes) -> None:
+        """Tell all that have it."""
+        self.lessons.append(lesson)
+
+    async def told(self, place: str) -> tuple[str, list[bytes]]:
+        """Give what was told since."""
+        return str(len(self.lessons)), self.lessons[int(place) :] if place else []
 
     def counts(self) -> dict[str, int]:
         """Say how many there are."""
