@@ -9,6 +9,7 @@ from importlib import import_module
 
 from gateway.app.policies import PolicyFault, load_policies
 from gateway.app.supervisor import Child, Supervisor, listening_sockets
+from gateway.app.warming import read_words
 from gateway.app.worker import WorkerOptions, run_worker
 from gateway.clients.chdb import NO_ENGINE, has_engine
 from gateway.config.addresses import Address
@@ -86,6 +87,7 @@ class Launch:
         if settings.workers > 1:
             # One worker loads it when it is ready; several share what is loaded here.
             import_module(COLD_SIDE)
+        read_words(settings)
         if settings.operator is not None:
             self._operator = import_module(_OPERATING).operator_child(settings, settings.operator, load)
 
