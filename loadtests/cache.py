@@ -1,10 +1,12 @@
 """What a kept answer costs beside one that is fetched: CPU time a call, in one process, without the sockets.
 
-python -m loadtests.cache [ROUNDS]
+python -m loadtests.cache [ROUNDS] [KIND …]
 
 The same small chat call goes through four gateways in turn, round by round, so that what else the machine does falls on
-all of them: without a cache, with one that has the answer, with one that has not, and with one that is told not to
-look. A fetched answer costs a gateway two more system calls than are seen here, and what its provider takes.
+all of them: without a cache, with one that has the answer, with one that has not. A fetched answer costs a gateway two
+more system calls than are seen here, and what its provider takes. The kinds of calls: nothing but the call; one that
+says of which session it is; one that counts in a limit; one that the policies look at that are in force without a word
+in the configuration, and its answer; a stream of 22 events.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
-from loadtests.steps import CALLS, CONFIG, QUESTION, UPSTREAM, Bench
+from loadtests.steps import CALLS, CONFIG, HEAD, QUESTION, UPSTREAM, Bench
 
 ROUNDS = 200
 _PROVIDER = (
@@ -26,51 +29,81 @@ _PROVIDER = (
     "models: [{alias: '*', candidates: [{provider: p, model: '{model}'}]}]\n"
 )
 _CACHE = "cache: {exact: {ttl: 1h}, max_entries: 2000}\n"
+_LABELLED = HEAD.replace(b"Content-Type", b"x-weighbridge-session: s-1\r\nContent-Type")
+_STREAMED = QUESTION.replace(b'"temperature"', b'"stream":true,"stream_options":{"include_usage":true},"temperature"')
+_CHUNK = b'{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"gpt-4o-mini-2024-07-18",'
+_TEXT = _CHUNK + b'"choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}],"usage":null}'
+_LAST = _CHUNK + b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}'
+_USAGE = _CHUNK + b'"choices":[],"usage":{"prompt_tokens":57,"completion_tokens":20,"total_tokens":77}}'
+_EVENTS = [b"data: %b\n\n" % each for each in (*[_TEXT] * 20, _LAST, _USAGE, b"[DONE]")]
+_STREAM = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+    *(b"%x\r\n%b\r\n" % (len(each), each) for each in _EVENTS),
+    b"0\r\n\r\n",
+)
 
 
-def questions(numbers: Iterator[int]) -> list[bytes]:
+class Kind(NamedTuple):
+    """One kind of call: the configuration, the head and the body of the request, and the answer unless it is usual."""
+
+    config: str = CONFIG
+    head: bytes = HEAD
+    body: bytes = QUESTION
+    answer: tuple[bytes, ...] = ()
+
+
+KINDS = {
+    "plain": Kind(),
+    "labelled": Kind(head=_LABELLED),
+    "limited": Kind(config=CONFIG + "limits: [{scope: team, requests: {max: 100000000, per: minute}}]\n"),
+    "policies": Kind(config=CONFIG.replace("policies: {bundle: []}\n", "")),
+    "stream": Kind(body=_STREAMED, answer=_STREAM),
+}
+
+
+def questions(kind: Kind, numbers: Iterator[int]) -> list[bytes]:
     """Questions that nobody has asked before."""
-    return [QUESTION.replace(b"hello there ", b"hello %d " % next(numbers), 1) for _ in range(CALLS)]
+    return [kind.body.replace(b"hello there ", b"hello %d " % next(numbers), 1) for _ in range(CALLS)]
 
 
-async def measured(home: Path, rounds: int) -> dict[str, float]:
-    """CPU time a call in microseconds, the middle one of all rounds."""
+async def measured(home: Path, kind: Kind, rounds: int) -> dict[str, tuple[float, float]]:
+    """CPU time a call in microseconds, the middle one of all rounds and the least."""
+    benches: dict[str, Bench] = {}
     for name in ("relay", "hit", "miss"):
         (home / name).mkdir()
-    benches = {
-        "relay": Bench(home / "relay", CONFIG + _PROVIDER, None),
-        "hit": Bench(home / "hit", CONFIG + _PROVIDER + _CACHE, None),
-        "miss": Bench(home / "miss", CONFIG + _PROVIDER + _CACHE, None),
-    }
+        benches[name] = Bench(home / name, kind.config + _PROVIDER + ("" if name == "relay" else _CACHE), None)
     numbers = count()
     for bench in benches.values():
         # The first of them brings the answer, which the others are given when they come.
-        for _ in range(3):
-            await bench.turn(questions=[QUESTION, *questions(numbers)[1:]])
-        if not all(kept.last.startswith(b"HTTP/1.1 200 OK\r\n") for kept in bench.transports):
+        for _ in range(4):
+            await bench.turn(questions=[kind.body, *questions(kind, numbers)[1:]], head=kind.head, answer=kind.answer)
+        if not all(kept.last.startswith(b"HTTP/1.1 200 OK\r\n") or kind.answer for kept in bench.transports):
             raise ValueError([kept.last[:200] for kept in bench.transports])
     took: dict[str, list[float]] = {name: [] for name in benches}
     for _ in range(rounds):
         for name, bench in benches.items():
-            asked = [QUESTION] * CALLS if name == "hit" else questions(numbers)
-            began = time.process_time()
-            await bench.turn(questions=asked)
+            asked = [kind.body] * CALLS if name == "hit" else questions(kind, numbers)
+            before, began = bench.fetched, time.process_time()
+            await bench.turn(questions=asked, head=kind.head, answer=kind.answer)
             took[name].append((time.process_time() - began) / CALLS * 1e6)
-    if b"x-weighbridge-cache: hit-exact" not in benches["hit"].transports[0].last:
-        raise ValueError("the answer was not kept")
+            if (bench.fetched - before > 0) is (name == "hit"):
+                raise ValueError(f"{name}: {bench.fetched - before} were fetched")
     for bench in benches.values():
         await bench.close()
-    return {name: median(each) for name, each in took.items()}
+    return {name: (median(each), min(each)) for name, each in took.items()}
 
 
 def main() -> int:
     """Print what each costs, and beside the relay."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    with tempfile.TemporaryDirectory(prefix="weighbridge-cache-") as home:
-        told = asyncio.run(measured(Path(home), rounds))
-    for name, took in told.items():
-        sys.stdout.write(f"{name:6} {took:7.1f} us CPU a call, {took / told['relay']:.2f} x relay\n")
-    sys.stdout.write(f"a miss costs {told['miss'] - told['relay']:.1f} us more than without a cache\n")
+    words = sys.argv[1:]
+    rounds = int(words.pop(0)) if words and words[0].isdigit() else ROUNDS
+    for kind in words or KINDS:
+        with tempfile.TemporaryDirectory(prefix="weighbridge-cache-") as home:
+            told = asyncio.run(measured(Path(home), KINDS[kind], rounds))
+        relay = told["relay"]
+        for name, (middle, least) in told.items():
+            ratios = f"{middle / relay[0]:.2f} x relay, least {least:7.1f} us, {least / relay[1]:.2f} x"
+            sys.stdout.write(f"{kind:9} {name:6} {middle:7.1f} us CPU a call, {ratios}\n")
     return 0
 
 

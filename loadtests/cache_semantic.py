@@ -143,6 +143,10 @@ async def measure(name: str, shelf: Shelf, entries: int) -> None:
     await filled(store, semantic, entries)
     print(f"{name}: {entries} entries of one fingerprint, filled in {time.monotonic() - began:.0f} s")
     texts = [f"How can I {verb} my {noun}?" for verb in _VERBS for noun in _NOUNS]
+    if isinstance(shelf, EmbeddedShelf):
+        began = time.monotonic()
+        await shelf.settled()
+        print(f"  until the graph was whole: {time.monotonic() - began:.0f} s more")
     # What was put last is found once the index has it.
     for _ in range(200):
         if await _hit(asides, "How can I cancel my old order?") or await _hit(asides, texts[-1]):

@@ -100,6 +100,9 @@ class Bench:
         home: An empty folder.
         config: What is in force; by itself, all goes to one place with the client's own credential.
         upstream: That place; ``None`` where the configuration names providers.
+
+    Attributes:
+        fetched: Calls that were asked upstream so far.
     """
 
     def __init__(self, home: Path, config: str = CONFIG, upstream: str | None = UPSTREAM) -> None:
@@ -126,28 +129,46 @@ class Bench:
             transport: Any = kept
             client.connection_made(transport)
         self._providers = [self._http.connected(Origin.parse(UPSTREAM)) for _ in range(CALLS)]
-        self._number = 0
+        self._number = self.fetched = 0
 
-    async def turn(self, counted: Any = None, questions: Sequence[bytes] = (QUESTION,) * CALLS) -> None:
-        """A question on each connection, then all the answers; ``counted`` traces both."""
+    async def turn(
+        self,
+        counted: Any = None,
+        questions: Sequence[bytes] = (QUESTION,) * CALLS,
+        head: bytes = HEAD,
+        answer: Sequence[bytes] = (),
+    ) -> None:
+        """A question on each connection, then all the answers; ``counted`` traces both.
+
+        Args:
+            counted: As said.
+            questions: Bodies.
+            head: Of all of them, but for the length.
+            answer: As it comes, read by read; else a small one at once.
+        """
         before = sys.gettrace()
-        asked = [HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(each), each) for each in questions]
+        asked = [head + b"Content-Length: %d\r\n\r\n%b" % (len(each), each) for each in questions]
         sys.settrace(counted)
         for client, question in zip(self._clients, asked, strict=True):
             client.data_received(question)
         sys.settrace(before)
-        answers: list[bytes] = []
-        for _ in self._clients:
-            self._number += 1
-            answers.append((ANSWER_HEAD + b"Content-Length: %d\r\n\r\n%b") % (self._number, len(ANSWER), ANSWER))
         busy = [provider for provider in self._providers if provider.call is not None]
+        self.fetched += len(busy)
+        told = [[(provider, self._answer()) for provider in busy]]
+        if answer:
+            told = [[(provider, piece) for provider in busy] for piece in answer]
         sys.settrace(counted)
-        for provider, answer in zip(busy, answers, strict=False):
-            provider.data_received(answer)
+        for pieces in told:
+            for provider, piece in pieces:
+                provider.data_received(piece)
         done = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(done.set_result, None)
         await done
         sys.settrace(before)
+
+    def _answer(self) -> bytes:
+        self._number += 1
+        return (ANSWER_HEAD + b"Content-Length: %d\r\n\r\n%b") % (self._number, len(ANSWER), ANSWER)
 
     async def close(self) -> None:
         """End it."""
