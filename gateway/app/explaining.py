@@ -83,7 +83,7 @@ def asked_of_body(body: bytes, facts: CallFacts) -> Asked:
         NothingToExplain: It is no JSON object.
     """
     document = _parsed(body, "the file")
-    route, dialect = facts.route, _dialect(facts.route, document)
+    route, dialect = facts.route, dialect_of(facts.route, document)
     if not route:
         found = _conversation(document) or next(((path, each) for key, path, each in _BY_KEY if key in document), None)
         route, dialect = found or (_ELSEWHERE, error_dialect(_ELSEWHERE))
@@ -139,11 +139,18 @@ def asked_of_exchange(row: Mapping[str, Any], revision: str) -> Asked:
     document = _parsed(request.encode(), "the captured request") if request else None
     return Asked(
         facts=facts,
-        dialect=_dialect(facts.route, document),
+        dialect=dialect_of(facts.route, document),
         request=document,
         answer=_parsed(answer.encode(), "the captured answer") if answer else None,
         notes=tuple(notes),
     )
+
+
+def dialect_of(route: str, document: dict[str, Any] | None) -> Dialect:
+    """Give the dialect of a route; bodies of ``invoke`` say themselves what they are."""
+    if document is not None and route.removesuffix("-with-response-stream").endswith("/invoke"):
+        return invoked.dialect_of(document)
+    return error_dialect(route)
 
 
 async def explain_call(engine: GuardEngine, asked: Asked) -> tuple[Explanation, ...]:
@@ -155,13 +162,6 @@ async def explain_call(engine: GuardEngine, asked: Asked) -> tuple[Explanation, 
         answer = explain(engine, asked.facts, "response", asked.dialect, asked.answer, request=asked.request)
         found.append(await answer)
     return tuple(found)
-
-
-def _dialect(route: str, document: dict[str, Any] | None) -> Dialect:
-    """The dialect of a route; bodies of ``invoke`` say themselves what they are."""
-    if document is not None and route.removesuffix("-with-response-stream").endswith("/invoke"):
-        return invoked.dialect_of(document)
-    return error_dialect(route)
 
 
 def _conversation(document: dict[str, Any]) -> tuple[str, Dialect] | None:

@@ -16,7 +16,7 @@ COMMANDS = {
     "serve": ("gateway.cli.serve", "run the gateway"),
     "check": ("gateway.cli.check", "check configuration, policies and prices"),
     "explain-route": ("gateway.cli.explain_route", "which deployments a request goes to, and why"),
-    "policy": ("gateway.cli.policy", "look policies over, run their tests, explain a verdict"),
+    "policy": ("gateway.cli.policy", "look policies over, run their tests, explain a verdict, replay recorded calls"),
     "models": ("gateway.cli.models", "build, list and verify the models of the guards"),
     "schema": ("gateway.cli.schema", "print the JSON Schema of a file, for editors"),
     "traces": ("gateway.cli.traces", "follow, show, query and export recorded calls"),
@@ -24,7 +24,7 @@ COMMANDS = {
     "spend": ("gateway.cli.spend", "what calls have cost"),
     "cache": ("gateway.cli.cache", "answers that are kept: how they fare, why, and forgetting them"),
 }
-LATER = ("policy diff", "ca", "bench")
+LATER = ("ca", "bench")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""``weighbridge policy``: look policies over, run their tests, explain a verdict."""
+"""``weighbridge policy``: look policies over, run their tests, explain a verdict, replay recorded traffic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import msgspec
 from gateway.app.models import Door, Models, models_for
 from gateway.app.policies import PolicyFault, build_engine
 from gateway.app.trials import run_tests as run_tests_of
-from gateway.cli import output, policy_explain, policy_tune
+from gateway.cli import output, policy_diff, policy_explain, policy_tune
 from gateway.clients.clock import SystemClock
 from gateway.config.environment import Options, shown
 from gateway.config.load import load_settings
@@ -57,6 +57,7 @@ def register(subparsers: output.Subparsers) -> None:
         "Run the tests inside the policy files. Exit code 0 when all pass, 1 when one fails or a file does not load.",
     ).set_defaults(func=output.closing_quietly(run_tests))
     policy_explain.register(commands)
+    policy_diff.register(commands)
     policy_tune.register(commands)
 
 

@@ -131,13 +131,6 @@ def test_a_path_that_leads_nowhere_is_a_usage_error(command: str, capsys):
     assert "no policy at gone.yaml" in err
 
 
-@pytest.mark.parametrize("words", [("diff", "a", "b", "--replay", "last:24h")])
-def test_what_comes_later_is_refused_by_name(words: tuple[str, ...], capsys):
-    code, _, err = run(capsys, *words)
-    assert code == 2
-    assert f"'policy {words[0]}' is not yet available" in err
-
-
 def test_the_shipped_packs_are_clean_and_pass_their_tests(capsys):
     packs = str(shipped_policies_dir())
     code, out, _ = run(capsys, "lint", packs, "--json")
