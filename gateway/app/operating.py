@@ -63,7 +63,7 @@ def _operator_options(settings: Settings, operator: Operator, load: Callable[[],
         host=operator.address.host,
         port=operator.address.port,
         token=operator.token.reveal() if operator.token is not None else None,
-        traces_url=_traces_url(settings.traces),
+        traces_url=traces_url(settings.traces),
         spool_dir=settings.spool.dir,
         run_dir=settings.home / "run",
         bodies_ttl_s=int(settings.capture.ttl_s),
@@ -89,7 +89,8 @@ def _served_by(entry: ProviderEntry) -> ServedBy:
     return ServedBy(entry.kind, parts.hostname or "", port if parts.hostname else 0)
 
 
-def _traces_url(store: ChdbStore | ClickHouseStore) -> str:
+def traces_url(store: ChdbStore | ClickHouseStore) -> str:
+    """Write where traces go as the driver's URL, with its secret."""
     if isinstance(store, ChdbStore):
         return f"chdb://{store.path}"
     password = f":{quote(store.password.reveal(), safe='')}" if store.password is not None else ""

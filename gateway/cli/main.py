@@ -20,6 +20,7 @@ COMMANDS = {
     "models": ("gateway.cli.models", "build, list and verify the models of the guards"),
     "schema": ("gateway.cli.schema", "print the JSON Schema of a file, for editors"),
     "traces": ("gateway.cli.traces", "follow, show, query and export recorded calls"),
+    "spool": ("gateway.cli.spool", "records on their way to the trace store: what waits, repair, ship"),
     "keys": ("gateway.cli.keys", "virtual keys: create, list, show, update, rotate, revoke"),
     "spend": ("gateway.cli.spend", "what calls have cost"),
     "cache": ("gateway.cli.cache", "answers that are kept: how they fare, why, and forgetting them"),

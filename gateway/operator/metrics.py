@@ -56,6 +56,11 @@ class ShipperView(Protocol):
         ...
 
     @property
+    def stuck(self) -> list[str]:
+        """Segments that cannot be shipped until somebody repairs the spool."""
+        ...
+
+    @property
     def last_error(self) -> str | None:
         """Why the last slice could not be shipped, if it could not."""
         ...
@@ -119,13 +124,15 @@ def operator_families(shipper: ShipperView | None, store: StoreHealth) -> list[F
     torn = Family("weighbridge_shipper_torn_lines_total", "counter", "Spool lines cut off by the death of a worker.")
     lag_bytes = Family("weighbridge_shipper_lag_bytes", "gauge", "Bytes in the spool that are not shipped yet.")
     lag_s = Family("weighbridge_shipper_lag_seconds", "gauge", "Age of the oldest line that is not shipped yet.")
+    stuck = Family("weighbridge_shipper_stuck_segments", "gauge", "Segments that wait for a repair of the spool.")
     if shipper is not None:
+        stuck.add(len(shipper.stuck))
         shipped.add(shipper.shipped_lines)
         poison.add(shipper.poison_lines)
         torn.add(shipper.torn_lines)
         lag_bytes.add(shipper.lag_bytes)
         lag_s.add(shipper.lag_s)
-    return [up, errors, shipped, poison, torn, lag_bytes, lag_s]
+    return [up, errors, shipped, poison, torn, lag_bytes, lag_s, stuck]
 
 
 def _refusals(snapshots: Sequence[Snapshot]) -> Family:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,35 @@ class Progress(msgspec.Struct):
 
     committed: int = 0
     intended: int = 0
+
+
+def read_progress(directory: Path, segment: str) -> Progress:
+    """Read the offsets of a segment; zero when it is new.
+
+    Args:
+        directory: Where the files lie.
+        segment: Its name.
+
+    Raises:
+        msgspec.DecodeError: The file holds something else.
+    """
+    try:
+        progress = msgspec.json.decode(_path(directory, segment).read_bytes(), type=Progress)
+    except FileNotFoundError:
+        progress = Progress()
+    with suppress(FileNotFoundError, ValueError):
+        done = int(_done_path(directory, segment).read_bytes())
+        if done >= max(progress.committed, progress.intended):
+            return Progress(done, done)
+    return progress
+
+
+def _path(directory: Path, segment: str) -> Path:
+    return directory / f"{segment}.json"
+
+
+def _done_path(directory: Path, segment: str) -> Path:
+    return directory / f"{segment}.done"
 
 
 class OffsetBook:
@@ -66,11 +96,7 @@ class OffsetBook:
         """
         progress = self._known.get(segment)
         if progress is None:
-            try:
-                progress = msgspec.json.decode(self._path(segment).read_bytes(), type=Progress)
-            except FileNotFoundError:
-                progress = Progress()
-            self._known[segment] = progress
+            progress = self._known[segment] = read_progress(self._directory, segment)
         return progress
 
     def intend(self, segment: str, end: int) -> None:
@@ -81,18 +107,19 @@ class OffsetBook:
 
     def commit(self, segment: str, end: int) -> None:
         """The slice up to ``end`` is in the store. Should a crash undo this, it is sent again and counted once."""
-        progress = Progress(end, end)
-        self._write(self._path(segment), _ENCODER.encode(progress), durable=False)
-        self._known[segment] = progress
+        self._write(_done_path(self._directory, segment), b"%d" % end, durable=False)
+        self._known[segment] = Progress(end, end)
 
     def forget(self, segment: str) -> None:
         """The segment is gone."""
         self._known.pop(segment, None)
+        # The later note goes last: alone it says that all went well.
         self._path(segment).unlink(missing_ok=True)
+        _done_path(self._directory, segment).unlink(missing_ok=True)
 
     def forget_all_but(self, segments: set[str]) -> None:
         """Remove what a crash left between the end of a segment and the end of its offsets."""
-        for path in self._directory.glob("*.json"):
+        for path in (*self._directory.glob("*.json"), *self._directory.glob("*.done")):
             if path.stem not in segments:
                 self.forget(path.stem)
 
@@ -109,7 +136,7 @@ class OffsetBook:
         return known
 
     def _path(self, segment: str) -> Path:
-        return self._directory / f"{segment}.json"
+        return _path(self._directory, segment)
 
     def _write(self, path: Path, data: bytes, *, durable: bool) -> None:
         fresh = path.with_name(path.name + ".new")

@@ -28,6 +28,8 @@ from gateway.recording.segment import Slice, list_segments, read_range, read_sli
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+_STUCK = "segments of the spool have offsets that cannot be read; see 'weighbridge spool repair'."
+
 
 class SliceStore(Protocol):
     """Takes slices; ``store.TraceStore`` is one."""
@@ -80,6 +82,7 @@ class Shipper:
         lag_bytes: What waits.
         lag_s: For how long the oldest of it has waited, as far as this process saw.
         last_error: Why it waits; empty when nothing is wrong.
+        stuck: Segments whose offsets cannot be read. They wait for ``weighbridge spool repair``, the others do not.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class Shipper:
         self.lag_bytes = 0
         self.lag_s = 0.0
         self.last_error = ""
+        self.stuck: list[str] = []
         self._dir = spool_dir
         self._store = store
         self._clock = clock
@@ -117,7 +121,7 @@ class Shipper:
                 shipped = await self.ship()
                 pause_s = self._pause_s(shipped, self._clock.monotonic_ns() - began_ns)
                 await self._blocking(self._measure)
-                failures, self.last_error = 0, ""
+                failures, self.last_error = 0, f"{len(self.stuck)} {_STUCK}" if self.stuck else ""
             except GatewayError as error:
                 failures, self.last_error = failures + 1, error.public_message
                 pause_s = self._backoff_s(failures)
@@ -195,6 +199,8 @@ class Shipper:
 
     def _all_shipped(self, noted: Mapping[str, int]) -> bool:
         if not self._book.spool_id:
+            return False
+        if any(name in self.stuck for name in noted):
             return False
         return all(
             self._book.load(name).committed >= size or not (self._dir / name).exists() for name, size in noted.items()
@@ -277,9 +283,17 @@ class Shipper:
 
     def _sizes(self) -> dict[str, int]:
         sizes: dict[str, int] = {}
+        stuck: list[str] = []
         for name in list_segments(self._dir):
             with suppress(FileNotFoundError):
-                sizes[str(name)] = (self._dir / str(name)).stat().st_size
+                size = (self._dir / str(name)).stat().st_size
+                try:
+                    self._book.load(str(name))
+                except msgspec.DecodeError:
+                    stuck.append(str(name))
+                else:
+                    sizes[str(name)] = size
+        self.stuck = stuck
         return sizes
 
     def _measure(self) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -123,6 +123,7 @@ class Shipping:
     torn_lines: int = 2
     lag_bytes: int = 4096
     lag_s: float = 0.25
+    stuck: list[str] = field(default_factory=lambda: ["w-1-0.ndjson"])
     last_error: str | None = "refused"
 
 
@@ -263,6 +264,7 @@ def test_the_operators_own_counts_are_there() -> None:
     assert value(found, "weighbridge_shipper_torn_lines_total") == 2
     assert value(found, "weighbridge_shipper_lag_bytes") == 4096
     assert value(found, "weighbridge_shipper_lag_seconds") == 0.25
+    assert value(found, "weighbridge_shipper_stuck_segments") == 1
     assert value(found, "weighbridge_store_errors_total", operation="query") == 1
     assert value(found, "weighbridge_store_up") == 1
 

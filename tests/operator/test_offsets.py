@@ -67,4 +67,4 @@ def test_what_is_forgotten_begins_at_zero(tmp_path: Path) -> None:
     book.forget("s")
     book.forget_all_but({"t"})
     assert [book.load(name).committed for name in ("s", "t", "u")] == [0, 5, 0]
-    assert {path.name for path in tmp_path.iterdir()} == {"lock", "spool.id", "t.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"lock", "spool.id", "t.done"}
