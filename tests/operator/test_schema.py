@@ -49,6 +49,7 @@ def test_a_fresh_store_gets_every_table_and_a_second_start_changes_nothing(kind:
             "spend_by_minute",
             "spend_by_tag_minute",
             "latency_by_minute",
+            "rules_by_minute",
             "schema_migrations",
         }
 
@@ -64,6 +65,16 @@ def test_a_migration_that_failed_half_way_is_done_again() -> None:
         assert await migrate(
             driver, [migration(1, create, "CREATE TABLE IF NOT EXISTS b (x Int8) ENGINE = Memory")]
         ) == [1]
+
+    with_driver("chdb", scenario)
+
+
+def test_every_file_may_be_run_again_after_a_start_that_was_cut_at_its_end() -> None:
+    async def scenario(driver: TraceDriver) -> None:
+        await migrate(driver)
+        for one in shipped_migrations()[9:]:
+            for statement in one.statements:
+                await driver.command(statement)
 
     with_driver("chdb", scenario)
 

@@ -34,6 +34,8 @@ TOTALS = {
     "bodies": "SELECT count() FROM bodies",
     "spend": "SELECT sum(calls), sum(input_tokens), sum(cost_nanousd), sum(unknown_cost_calls) FROM spend_by_minute",
     "tags": "SELECT sum(calls), sum(cost_nanousd) FROM spend_by_tag_minute",
+    "teams": "SELECT groupArray(team) FROM (SELECT DISTINCT team FROM latency_by_minute)",
+    "rules": "SELECT sum(hits), sum(calls), any(rule) FROM rules_by_minute",
     "latency": "SELECT sum(calls), quantilesTDigestMerge(0.5, 0.9, 0.95, 0.99)(duration_ms)[1] FROM latency_by_minute",
 }
 
@@ -63,6 +65,8 @@ def test_a_slice_sent_three_times_counts_once_in_every_table(kind: str) -> None:
         assert found["spend"] == [100, 10_000, 800, 20]
         assert found["tags"] == [50 + 2 * 50, 400 + 2 * 400]
         assert found["latency"][0] == 100
+        assert found["teams"] == [["support"]]
+        assert found["rules"] == [100, 100, "no-keys"]
         assert 48 <= found["latency"][1] <= 51
 
     with_store(kind, scenario)
@@ -167,6 +171,20 @@ def test_every_field_of_a_record_is_found_again(kind: str) -> None:
         assert event == {name: getattr(given.guard_events[0], name) for name in event}
 
     with_store(kind, scenario)
+
+
+def test_a_call_that_a_rule_hits_often_is_one_call() -> None:
+    hit = record().guard_events[0]
+    hits = [hit, msgspec.structs.replace(hit, score=0.5, latency_us=7), msgspec.structs.replace(hit, rule="other")]
+    sql = """SELECT rule, team, sum(hits), sum(calls), quantilesTDigestMerge(0.5, 0.9, 0.95, 0.99)(latency_us)[4] > 0
+        FROM rules_by_minute GROUP BY rule, team ORDER BY rule"""
+
+    async def scenario(store: TraceStore) -> None:
+        await store.insert(lines(record(guard_events=hits), record(guard_events=hits)), "a")
+        rows = orjson.loads(await store.driver.query(sql, fmt="JSONCompact"))["data"]
+        assert rows == [["no-keys", "support", 4, 2, 1], ["other", "support", 2, 2, 1]]
+
+    with_store("chdb", scenario)
 
 
 def test_every_kind_of_try_is_told() -> None:
