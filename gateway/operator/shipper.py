@@ -267,19 +267,7 @@ class Shipper:
 
     def _set_aside(self, name: str, poison: list[tuple[Slice, str]]) -> None:
         self.poison_lines += len(poison)
-        folder = self._dir / "poison"
-        folder.mkdir(exist_ok=True, mode=0o700)
-        room = self._limits.poison_bytes - sum(path.stat().st_size for path in folder.iterdir())
-        fd = os.open(folder / name, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        try:
-            for part, reason in poison:
-                line = part.data.decode("utf-8", "replace").rstrip("\n")
-                entry = orjson.dumps({"offset": part.start, "reason": reason, "line": line}) + b"\n"
-                room -= len(entry)
-                if room >= 0:
-                    os.write(fd, entry)
-        finally:
-            os.close(fd)
+        _write_aside(self._dir / "poison", name, poison, self._limits.poison_bytes)
 
     def _sizes(self) -> dict[str, int]:
         sizes: dict[str, int] = {}
@@ -322,6 +310,21 @@ class Shipper:
 
     async def _blocking(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._disk, lambda: work(*args, **kwargs))
+
+
+def _write_aside(folder: Path, name: str, poison: list[tuple[Slice, str]], most: int) -> None:
+    folder.mkdir(exist_ok=True, mode=0o700)
+    room = most - sum(path.stat().st_size for path in folder.iterdir())
+    fd = os.open(folder / name, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        for part, reason in poison:
+            line = part.data.decode("utf-8", "replace").rstrip("\n")
+            entry = orjson.dumps({"offset": part.start, "reason": reason, "line": line}) + b"\n"
+            room -= len(entry)
+            if room >= 0:
+                os.write(fd, entry)
+    finally:
+        os.close(fd)
 
 
 def _abandoned(fd: int) -> bool:
