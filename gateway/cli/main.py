@@ -23,6 +23,7 @@ COMMANDS = {
     "spool": ("gateway.cli.spool", "records on their way to the trace store: what waits, repair, ship"),
     "keys": ("gateway.cli.keys", "virtual keys: create, list, show, update, rotate, revoke"),
     "spend": ("gateway.cli.spend", "what calls have cost"),
+    "drift": ("gateway.cli.drift", "whether calls are still like those before"),
     "cache": ("gateway.cli.cache", "answers that are kept: how they fare, why, and forgetting them"),
 }
 LATER = ("ca", "bench")

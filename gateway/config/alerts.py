@@ -131,8 +131,8 @@ class AlertsSpec(Strict):
 
 
 def alerts_from(spec: AlertsSpec, references: References, document: Document) -> Alerts | None:
-    """Make settings; ``None`` when there is nothing to look for."""
-    if not spec.rules:
+    """Make settings; ``None`` when there is nothing to look for and nobody to tell: drift is told to the same one."""
+    if not spec.rules and spec.webhook is None:
         return None
     webhook = None
     if spec.webhook is not None:

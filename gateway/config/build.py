@@ -16,6 +16,7 @@ from gateway.config.aws import MODELS, Amazon, find_amazon
 from gateway.config.caching import cache_rules
 from gateway.config.chat_template import load_template
 from gateway.config.declared_keys import key_entries
+from gateway.config.drift import drift_from
 from gateway.config.entra import entra_entry
 from gateway.config.environment import OPENAI_URL, SIM, Outside, providers_from, shown
 from gateway.config.natives import AZURE_VERSION, NATIVES, azure_url, vertex_url
@@ -110,6 +111,7 @@ class Builder:
             cache=cache_rules(spec.cache, spec.models),
             cache_redis=redis_store(spec.cache.redis, self.references, self.document, ("cache", "store")),
             alerts=alerts_from(spec.alerts, self.references, self.document),
+            drift=drift_from(spec.drift),
             otlp=otlp_from(spec.telemetry, self.references, self.document),
             compare_estimates_s=spec.telemetry.compare_estimates_s,
             plugins=spec.plugins,

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJso
 from gateway.config.addresses import Address, parse_address, parse_base_url, parse_clickhouse
 from gateway.config.alerts import AlertsSpec
 from gateway.config.caching import CacheSpec
+from gateway.config.drift import DriftSpec
 from gateway.config.key_terms import parse_budget, parse_moment
 from gateway.config.limits import LimitSpec
 from gateway.config.provider_spec import ProviderSpec, Text
@@ -242,4 +243,5 @@ class FileSpec(Strict):
     prices: PricesSpec
     telemetry: TelemetrySpec
     alerts: AlertsSpec
+    drift: DriftSpec
     plugins: Many[PluginName] = ()

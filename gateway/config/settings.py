@@ -15,6 +15,7 @@ import orjson
 
 from gateway.config.addresses import Address
 from gateway.config.alerting import Alerts
+from gateway.config.drifting import Drift
 from gateway.config.otlp import Otlp
 from gateway.config.redis import RedisStore, SharedCounting
 from gateway.config.references import Secret
@@ -252,7 +253,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         mesh: Who may speak for certificates; ``None`` where nobody may.
         state: Where limits are counted by all workers together; ``None`` for in this process.
         names_key: Seals the names of answers that providers keep; without one, the home has its own.
-        alerts: What money should give notice of, if anything.
+        alerts: What money should give notice of, if anything, and who is told.
+        drift: What calls are compared by with those before; ``None`` for nothing.
         cache: Which answers are given again; ``None`` for none.
         otlp: Where spans and metrics are sent to; ``None`` for nowhere.
         cache_redis: Where they are kept, if in Redis.
@@ -287,6 +289,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     state: SharedCounting | None = None
     names_key: Secret | None = None
     alerts: Alerts | None = None
+    drift: Drift | None = Drift()
     cache: CacheRules | None = None
     otlp: Otlp | None = None
     cache_redis: RedisStore | None = None

@@ -81,6 +81,11 @@ class Alerting:
         """What is looked for."""
         return self._alerts.rules
 
+    def tell(self, document: dict[str, Any]) -> None:
+        """Tell of something that others have looked at, in the same way."""
+        self._put(document)
+        self._keep()
+
     async def watch(self) -> None:
         """Look, for ever. While the store is away nothing is said to be well or not."""
         while True:

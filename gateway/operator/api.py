@@ -16,6 +16,7 @@ from gateway.core.errors import MalformedRequest, RouteNotFound
 from gateway.operator import parameters
 from gateway.operator.alert_view import alert_families
 from gateway.operator.deployments import deployments_now
+from gateway.operator.drift_families import drift_families
 from gateway.operator.edge import json_answer, read_json
 from gateway.operator.export import FORMATS, export
 from gateway.operator.families import render
@@ -216,7 +217,7 @@ class Api:
         workers = worker_families(read_workers(plane.run_dir), plane.clock.unix_ms())
         own = [*operator_families(plane.shipper, plane.health), *recorded_families(plane.recorded)]
         own += otlp_families(plane.telemetry)
-        return render([*workers, *own, *alert_families(plane.alerts)])
+        return render([*workers, *own, *alert_families(plane.alerts), *drift_families(plane.drift)])
 
     def _status(self) -> str:
         return "ok" if self._plane.health.up else "degraded"

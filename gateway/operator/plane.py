@@ -14,6 +14,7 @@ from gateway.core.limits import LimitRule
 from gateway.operator.alert_view import AlertView
 from gateway.operator.audit import AuditLog
 from gateway.operator.cache_admin import Answers, CacheAdmin
+from gateway.operator.drift_families import DriftView
 from gateway.operator.keys import KeyAdmin
 from gateway.operator.metrics import ShipperView, StoreHealth
 from gateway.operator.queries import TraceQueries
@@ -40,6 +41,7 @@ class Plane:
         open_store: ``None`` until the store is open.
         shipper: ``None`` until there is one.
         alerts: ``None`` where the configuration has none.
+        drift: ``None`` where nothing is compared.
         recorded: ``None`` until there is one.
         telemetry: ``None`` where nothing is told to a collector.
         key_store: Where virtual keys are; ``None`` for the data home.
@@ -58,6 +60,7 @@ class Plane:
     open_store: OpenStore | None = None
     shipper: ShipperView | None = None
     alerts: AlertView | None = None
+    drift: DriftView | None = None
     recorded: RecordedUse | None = None
     telemetry: Telemetry | None = None
     key_store: KeyStore | None = None

@@ -23,6 +23,7 @@ from gateway.clients.chdb import ChdbClient
 from gateway.clients.clickhouse import ClickHouseClient
 from gateway.clients.clock import Clock, SystemClock
 from gateway.config.alerting import Alerts
+from gateway.config.drifting import Drift
 from gateway.config.otlp import Otlp, ServedBy
 from gateway.core.errors import GatewayError, Misconfigured
 from gateway.core.ids import IdSource
@@ -33,6 +34,7 @@ from gateway.operator.alerts import Alerting, start_alerting
 from gateway.operator.audit import AuditShipper
 from gateway.operator.auth import Gate, TokenHolder
 from gateway.operator.cache_admin import Answers
+from gateway.operator.drift_watch import DriftWatch
 from gateway.operator.plane import OpenStore, Plane
 from gateway.operator.queries import TraceQueries
 from gateway.operator.recorded import RecordedUse
@@ -72,7 +74,8 @@ class OperatorOptions:
         traces_url: ``chdb://PATH``, or ``clickhouse://user:password@host:port/database``.
         run_dir: Where workers leave their counts, and the operator its address; a folder of the data home.
         bodies_ttl_s: How long captured bodies are kept.
-        alerts: What money should give notice of, if anything.
+        alerts: What money should give notice of, if anything, and who is told.
+        drift: What calls are compared by with those before, if at all.
         key_store: Makes what keeps virtual keys; ``None`` for the data home's own.
         budgets: Keys may have budgets of their own.
         declared: Gives the virtual keys of the configuration as it is now; blocks.
@@ -92,6 +95,7 @@ class OperatorOptions:
     run_dir: Path
     bodies_ttl_s: int = 30 * 86_400
     alerts: Alerts | None = None
+    drift: Drift | None = None
     key_store: Callable[[], KeyStore] | None = None
     budgets: bool = True
     declared: Callable[[], Sequence[Grant]] = tuple
@@ -162,6 +166,8 @@ async def run_operator(
     plane.recorded = RecordedUse(options.run_dir, shipper, OnceOpen(plane), clock)
     alerting = options.alerts and Alerting(options.alerts, plane, IdSource(os.urandom))
     plane.alerts = alerting
+    drift = options.drift and DriftWatch(options.drift, plane, IdSource(os.urandom), alerting and alerting.tell)
+    plane.drift = drift
     telemetry = plane.telemetry = _telemetry(options, clock)
     try:
         with _told_to_stop(stopping, lifeline_fd):
@@ -174,6 +180,7 @@ async def run_operator(
                         group.create_task(plane.recorded.run(), name="recorded"),
                         group.create_task(AuditShipper(plane.audit, OnceOpen(plane)).run(clock), name="audit"),
                         *(start_alerting(alerting, group) if alerting is not None else ()),
+                        *((group.create_task(drift.watch(), name="drift"),) if drift is not None else ()),
                         *(telemetry.start(group) if telemetry is not None else ()),
                     ]
                     await _say_ready(ready_fd, tried)

@@ -39,6 +39,7 @@ NEEDED: Needed = {
     ("GET", "/api/spend"): "viewer",
     ("GET", "/api/spend/forecast"): "viewer",
     ("GET", "/api/alerts"): "viewer",
+    ("GET", "/api/drift"): "viewer",
     ("GET", "/api/spend/estimates"): "viewer",
     ("GET", "/api/cache"): "viewer",
     ("GET", "/api/cache/explain/{id}"): "viewer",

@@ -14,6 +14,7 @@ from gateway.operator import openapi
 from gateway.operator.api import MAX_PAGE, Api, as_columns
 from gateway.operator.auth import Gate
 from gateway.operator.cache_routes import CacheApi, about_the_cache
+from gateway.operator.drift_routes import DriftApi, about_drift
 from gateway.operator.edge import guard, json_answer
 from gateway.operator.export import FORMATS
 from gateway.operator.key_routes import KeyApi, about_keys
@@ -121,7 +122,10 @@ def build_app(plane: Plane, gate: Gate) -> web.Application:
         gate: Who is let in.
     """
     feed = Feed(partial(_fetch, plane), plane.clock)
-    table = operations(Api(plane, feed), SpendApi(plane), KeyApi(plane), CacheApi(plane))
+    table = (
+        *operations(Api(plane, feed), SpendApi(plane), KeyApi(plane), CacheApi(plane)),
+        *about_drift(DriftApi(plane)),
+    )
     described = openapi.document(table)
     page = openapi.page(table)
 

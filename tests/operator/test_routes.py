@@ -24,6 +24,7 @@ CONTRACT = {
     ("GET", "/api/spend/estimates"),
     ("GET", "/api/spend/forecast"),
     ("GET", "/api/alerts"),
+    ("GET", "/api/drift"),
     ("GET", "/api/cache"),
     ("GET", "/api/cache/explain/{id}"),
     ("POST", "/api/cache/invalidate"),

@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from gateway.clients.clock import SystemClock
+from gateway.config.drifting import Drift
 from gateway.core.ids import IdSource
 from gateway.core.record import AttemptRecord, ExchangeRecord, GuardEvent
 from gateway.recording.recorder import Recorder
@@ -27,11 +28,14 @@ _NEXT_ID = IdSource(os.urandom)
 _SCRIPT = """
 import asyncio, logging, sys
 from pathlib import Path
+import msgspec
 from gateway.cache.embedded import EmbeddedShelf
 from gateway.clients.clock import SystemClock
+from gateway.config.drifting import Drift
 from gateway.operator.process import OperatorOptions, run_operator
 logging.basicConfig(level=logging.INFO)
-home, traces_url, token, ready_fd, lifeline_fd = sys.argv[1:]
+home, traces_url, token, drift, ready_fd, lifeline_fd = sys.argv[1:]
+drift = msgspec.json.decode(drift, type=Drift | None)
 asyncio.run(run_operator(
     OperatorOptions(
         host="127.0.0.1", port=0, token=token or None, traces_url=traces_url,
@@ -39,6 +43,7 @@ asyncio.run(run_operator(
         answers=lambda: EmbeddedShelf(
             Path(home), SystemClock(), max_bytes=1 << 24, max_entries=1000, neighbours=False
         ),
+        drift=drift,
     ),
     ready_fd=int(ready_fd), lifeline_fd=int(lifeline_fd),
 ))
@@ -93,9 +98,10 @@ class OperatorPlane:
         home: Holds its store, spool and run folder.
         token: Its bearer token.
         traces_url: Its store; chDB in ``home`` by default.
+        drift: What it compares calls by; nothing by default.
     """
 
-    def __init__(self, home: Path, token: str = "", traces_url: str = "") -> None:
+    def __init__(self, home: Path, token: str = "", traces_url: str = "", drift: Drift | None = None) -> None:
         self.home = home
         self.run_dir = home / "run"
         ready_read, ready_write = os.pipe()
@@ -105,7 +111,7 @@ class OperatorPlane:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-c", _SCRIPT, str(home), traces_url or f"chdb://{home / 'traces'}", token),
-                    *(str(ready_write), str(lifeline_read)),
+                    *(msgspec.json.encode(drift).decode(), str(ready_write), str(lifeline_read)),
                 ],
                 pass_fds=(ready_write, lifeline_read),
                 stderr=log,
