@@ -103,13 +103,19 @@ class DriftWatch:
             try:
                 await self.look()
             except GatewayError as error:
-                self.looks["failed"] += 1
-                if self._blind != error.public_message:
-                    self._blind = error.public_message
-                    log.warning("drift cannot be looked at: %s", error.public_message)
+                self._failed(error.public_message)
+            except (ValueError, LookupError, msgspec.MsgspecError) as error:
+                # What is kept of some hour is not what we take it for; the operator has other things to do as well.
+                self._failed(f"what is kept cannot be read ({type(error).__name__})")
             else:
                 self.looks["good"] += 1
                 self._blind = ""
+
+    def _failed(self, why: str) -> None:
+        self.looks["failed"] += 1
+        if self._blind != why:
+            self._blind = why
+            log.warning("drift cannot be looked at: %s", why)
 
     async def look(self) -> None:
         """Count the hours that are over and not counted, and compare the windows that ended with them.
@@ -121,7 +127,7 @@ class DriftWatch:
         until_s = (self._plane.clock.unix_ms() // 1000 - SETTLE_S) // HOUR_S * HOUR_S
         book = DriftBook(self._plane.store.traces.driver)
         await self._count(book, until_s)
-        since_s = max(await book.judged_until(), until_s - _COMPARED_S)
+        since_s = max(await book.judged_until(), self.compared_s, until_s - _COMPARED_S)
         for ends_s in range(since_s + HOUR_S, until_s + HOUR_S, HOUR_S):
             await self._compare(book, ends_s)
         if not self.latest:

@@ -26,6 +26,7 @@ from gateway.config.units import parse_bytes, parse_duration
 from gateway.core import errors
 from gateway.core.verdict import DetectorSpec
 from gateway.operator.alert_view import alert_families
+from gateway.operator.drift_families import drift_families
 from gateway.operator.metrics import StoreHealth, operator_families, worker_families
 from gateway.operator.otlp_families import otlp_families
 from gateway.operator.readonly_sql import ReadonlySql
@@ -59,6 +60,7 @@ FAMILIES = (
     *operator_families(None, StoreHealth()),
     *recorded_families(None),
     *alert_families(None),
+    *drift_families(None),
     *otlp_families(None),
 )
 METRICS = {family.name for family in FAMILIES}

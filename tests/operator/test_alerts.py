@@ -112,6 +112,23 @@ async def until(done) -> None:
             await asyncio.sleep(0.005)
 
 
+def test_what_others_look_at_is_told_in_the_same_way(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        async with Hook() as hook:
+            alerting = scene.alerting(url=hook.url)
+            alerting.tell({"type": "weighbridge.alert", "rule": "drift.refusals", "state": "firing"})
+            assert b"drift.refusals" in (scene.plane.run_dir / KEPT_FILE).read_bytes()
+            async with asyncio.TaskGroup() as group:
+                tasks = start_alerting(alerting, group)
+                await until(lambda: hook.taken)
+                for task in tasks:
+                    task.cancel()
+            (told,) = hook.taken
+            assert (told["rule"], bool(told["id"])) == ("drift.refusals", True)
+
+    staged(tmp_path, scenario)
+
+
 def test_a_budget_that_goes_too_fast_is_told_once_and_its_end_once_over_a_restart(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         await scene.spend(40, ago_s=5 * 3600)

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 import msgspec
 import numpy as np
 
+from gateway.clients.clock import SystemClock
 from gateway.core.drift_hours import DAY_S, HOUR_S, Hour
 
-# A Monday.
-BEGIN_S = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp())
 WEEK_S = 7 * DAY_S
+# A Monday, some weeks ago: the store keeps nothing for ever.
+BEGIN_S = SystemClock().unix_ms() // 1000 // WEEK_S * WEEK_S - 10 * WEEK_S + 4 * DAY_S
 _LANGUAGES = ("en", "de", "fr", "")
 _WIDTH = 16
 
