@@ -9,27 +9,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+import orjson
 
 from gateway.app.models import Door
 from gateway.app.policies import InForce, PolicyFault, load_policies
 from gateway.app.tuning import Mark, NothingToTune, Weigher, table
-from gateway.cli import output
+from gateway.cli import output, replay_source
 from gateway.cli.operator_client import OperatorClient, add_options, asking
 from gateway.cli.policy_files import bundle_in_force, refused
-from gateway.config.units import parse_duration, parse_percent
+from gateway.config.units import parse_percent
 from gateway.core.errors import GatewayError
 
-_LAST = "last:"
-_PAGE = 200
 _MAX_CALLS = 2_000
-_CALLS = (
-    "SELECT toString(e.id) AS id, e.route AS route, e.model_requested AS model_requested, e.provider AS provider, "
-    "e.key_id AS key_id, e.team AS team, e.tenant AS tenant, e.session_id AS session_id, e.tags AS tags, "
-    "e.stream AS stream, b.request_body AS request_body, b.response_body AS response_body "
-    "FROM exchanges AS e INNER JOIN bodies AS b ON b.exchange_id = e.id "
-    "WHERE e.started_at >= now() - INTERVAL AGE SECOND AND e.verdict != 'block' "
-    "ORDER BY e.started_at DESC, e.id DESC LIMIT PAGE OFFSET START"
-)
 
 
 def register(commands: output.Subparsers) -> None:
@@ -45,8 +36,7 @@ def register(commands: output.Subparsers) -> None:
     )
     parser.add_argument("--detector", metavar="NAME", required=True, help="as the policy calls it")
     parser.add_argument("--target-fpr", metavar="SHARE", type=_share, default=0.01, help="of calls; default: 1%%")
-    parser.add_argument("--replay", metavar="last:AGE", type=_age, default=86_400.0, help="default: last:24h")
-    parser.add_argument("--limit", metavar="N", type=int, default=_MAX_CALLS, help=f"calls; default: {_MAX_CALLS}")
+    replay_source.add_options(parser, _MAX_CALLS)
     parser.add_argument("-c", "--config", metavar="FILE", help="the configuration file; default: ./weighbridge.yaml")
     parser.add_argument("--policy", metavar="PATH", help="this policy file instead of the configuration's bundle")
     add_options(parser)
@@ -63,15 +53,6 @@ def _share(value: str) -> float:
     return share
 
 
-def _age(value: str) -> float:
-    if not value.startswith(_LAST):
-        raise argparse.ArgumentTypeError("should be last: and an age, such as last:7d")
-    try:
-        return parse_duration(value[len(_LAST) :])
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def run(args: argparse.Namespace, operator: OperatorClient) -> int:
     """Weigh, and show the table."""
     try:
@@ -80,6 +61,9 @@ def run(args: argparse.Namespace, operator: OperatorClient) -> int:
         replayed, scores = asyncio.run(_weighed(policies, args, operator))
     except (PolicyFault, NothingToTune) as fault:
         return refused(fault)
+    except OSError as error:
+        output.complain(f"{args.replay}: {error.strerror}")
+        return output.USAGE
     except GatewayError as error:
         output.complain(f"the model cannot be asked: {error.public_message}")
         return output.WRONG
@@ -101,7 +85,7 @@ async def _weighed(policies: InForce, args: argparse.Namespace, operator: Operat
     scores: list[float] = []
     replayed = 0
     try:
-        for row in _recorded(operator, args.replay, args.limit):
+        for row in _recorded(replay_source.source_of(args.replay, operator, args.limit)):
             replayed += 1
             score = await weigher.weigh(row)
             if score is not None:
@@ -124,18 +108,16 @@ def _progress(replayed: int) -> None:
         sys.stderr.flush()
 
 
-def _recorded(operator: OperatorClient, age_s: float, limit: int) -> Iterator[dict[str, Any]]:
-    """Give recorded calls with their bodies, newest first."""
-    for offset in range(0, limit, _PAGE):
-        page = min(_PAGE, limit - offset)
-        asked = {"AGE": int(age_s), "PAGE": page, "START": offset}
-        query = " ".join(str(asked.get(word, word)) for word in _CALLS.split(" "))
-        rows = operator.post("/api/sql", {"query": query})["rows"]
-        for row in rows:
-            bodies = {name: row.pop(name) for name in ("request_body", "response_body")}
+def _recorded(source: replay_source.Source) -> Iterator[dict[str, Any]]:
+    """Give recorded calls with their bodies; what was turned back is not benign."""
+    for line in source.lines:
+        try:
+            row: dict[str, Any] = orjson.loads(line)
+            bodies = row.get("bodies") or {name: row.get(name) for name in ("request_body", "response_body")}
+        except (orjson.JSONDecodeError, AttributeError):
+            continue
+        if row.get("verdict") != "block" and any(bodies.values()):
             yield {**row, "bodies": bodies}
-        if len(rows) < page:
-            return
 
 
 def _as_json(args: argparse.Namespace, counts: tuple[int, int], marks: tuple[Mark, ...], wanted: Mark) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.cli.conftest import Weighbridge
 from tests.support.operator_plane import OperatorPlane, exchange
+from tests.support.recorded import line
 
 POLICY = """\
 apiVersion: weighbridge/v1
@@ -75,3 +76,16 @@ def test_what_cannot_be_told_is_said(
     done = tune(weighbridge, recorded, tmp_path, *words)
     assert done.returncode == code
     assert said in done.stderr
+
+
+def test_a_file_of_calls_is_weighed_too(weighbridge: Weighbridge, tmp_path: Path):
+    lines = [line(ENGLISH % number, team="tuned") for number in range(19)] + [line(GERMAN % 1, team="tuned")]
+    lines += [line(GERMAN % 2, team="tuned", verdict="block"), line("gone", request_body=None), b"nonsense", b"[]"]
+    path, policy = tmp_path / "calls.jsonl", tmp_path / "ours.yaml"
+    path.write_bytes(b"\n".join(lines))
+    policy.write_text(POLICY)
+    words = ("--detector", "lang", "--target-fpr", "5%", "--policy", str(policy), "--replay", str(path), "--json")
+    done = weighbridge("policy", "tune", *words)
+    assert done.returncode == 0, done.stderr
+    said = orjson.loads(done.stdout)
+    assert (said["replayed"], said["weighed"], said["flagged"]) == (20, 20, 1)
