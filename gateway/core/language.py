@@ -62,7 +62,8 @@ def _by_words(text: str) -> tuple[str, float] | None:
             for code in having:
                 scores[code] += points
     lower = text.lower()
-    for code, letters in OWN_LETTERS.items():
+    # None of these is of ASCII.
+    for code, letters in () if lower.isascii() else OWN_LETTERS.items():
         scores[code] += _OWN_LETTER * sum(min(lower.count(letter), 3) for letter in letters)
     best, second = sorted(scores, key=lambda code: scores[code], reverse=True)[:2]
     score = scores[best]
