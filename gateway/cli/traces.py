@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 
-from gateway.cli import output
+from gateway.cli import output, traces_export
 from gateway.cli.operator_client import OperatorClient, Refused, add_options, asking
 
 # An exchange is in the store about half a second after its answer; a person who pastes an id is quicker than that.
@@ -74,16 +72,7 @@ def register(subparsers: output.Subparsers) -> None:
     )
     sql.add_argument("query", metavar="QUERY", help="ClickHouse SQL; - reads it from standard input")
     sql.set_defaults(func=asking(_sql))
-    export = _command(
-        commands,
-        "export",
-        "write exchanges to a file",
-        "weighbridge traces export --format parquet --since 7d -o exchanges.parquet",
-    )
-    export.add_argument("--format", choices=("jsonl", "parquet"), default="jsonl", help="default: jsonl")
-    export.add_argument("--since", metavar="AGE", default="24h", help="how far back, e.g. 15m, 24h, 7d; default: 24h")
-    export.add_argument("-o", "--output", metavar="FILE", default="-", help="default: -, standard output")
-    export.set_defaults(func=asking(_export))
+    traces_export.register(commands, _command)
 
 
 def _command(commands: output.Subparsers, name: str, summary: str, example: str) -> argparse.ArgumentParser:
@@ -192,44 +181,3 @@ def _sql(args: argparse.Namespace, operator: OperatorClient) -> int:
     if result["truncated"]:
         output.complain(f"only the first {len(result['rows'])} rows are shown; narrow the query, or use traces export")
     return output.DONE
-
-
-def _export(args: argparse.Namespace, operator: OperatorClient) -> int:
-    asked = {"format": args.format, "since": args.since}
-    if args.output == "-":
-        if args.json:
-            output.complain("--json describes the written file: it needs -o FILE")
-            return output.USAGE
-        with operator.open("GET", "/api/export", asked) as answer:
-            _copy(answer.pieces(), sys.stdout.buffer)
-        return output.DONE
-    target = Path(args.output)
-    draft = target.with_name(target.name + ".part")
-    try:
-        # Half an export must not pass for a whole one: the name appears when everything is there.
-        with operator.open("GET", "/api/export", asked) as answer, draft.open("wb") as file:
-            size = _copy(answer.pieces(), file)
-        draft.replace(target)
-    except OSError as error:
-        output.complain(f"cannot write {target}: {error.strerror or error}")
-        return output.WRONG
-    finally:
-        draft.unlink(missing_ok=True)
-    if args.json:
-        output.write_json({"file": str(target), "format": args.format, "bytes": size})
-    return output.DONE
-
-
-def _copy(pieces: Iterable[bytes], file: IO[bytes]) -> int:
-    """Write pieces on, with progress where a person watches."""
-    size = 0
-    watched = os.isatty(sys.stderr.fileno()) and not os.isatty(file.fileno())
-    for piece in pieces:
-        file.write(piece)
-        size += len(piece)
-        if watched:
-            sys.stderr.write(f"\r{size / 1_000_000:.1f} MB")
-    if watched and size:
-        sys.stderr.write("\n")
-    file.flush()
-    return size

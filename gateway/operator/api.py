@@ -18,14 +18,15 @@ from gateway.operator.alert_view import alert_families
 from gateway.operator.deployments import deployments_now
 from gateway.operator.drift_families import drift_families
 from gateway.operator.edge import json_answer, read_json
-from gateway.operator.export import FORMATS, export
+from gateway.operator.export import FORMATS, Wanted, export
 from gateway.operator.families import render
+from gateway.operator.filter_parameters import read_filters
 from gateway.operator.judged_answers import lesson_of
 from gateway.operator.metrics import CONTENT_TYPE, is_fresh, operator_families, read_workers, worker_families
 from gateway.operator.otlp_families import otlp_families
 from gateway.operator.plane import Plane
 from gateway.operator.policies import policies_in_force
-from gateway.operator.queries import Filters, Row
+from gateway.operator.queries import Row
 from gateway.operator.recorded import recorded_families
 from gateway.operator.store import Feedback
 from gateway.operator.tail import Feed, events
@@ -36,6 +37,8 @@ MAX_SQL_BYTES = 8 * 1024 * 1024
 _CURSOR_COLUMNS = {"started_us", "arrived_us"}
 # A comment is sent after that much silence: proxies cut connections that show no life.
 HEARTBEAT_S = 15.0
+# How far back a file reaches when nobody says so.
+EXPORTED_US = 86_400_000_000
 
 
 class ExchangeNotFound(RouteNotFound):
@@ -129,17 +132,7 @@ class Api:
     async def exchanges(self, request: web.Request) -> web.StreamResponse:
         """A page of exchanges, newest first."""
         query, now_us = request.query, self._plane.clock.unix_us()
-        filters = Filters(
-            since_us=parameters.moment_us(query, "since", now_us),
-            until_us=parameters.moment_us(query, "until", now_us),
-            status=parameters.whole_number(query, "status", 0, 999),
-            model_served=parameters.text(query, "model"),
-            provider=parameters.text(query, "provider"),
-            verdict=parameters.text(query, "verdict"),
-            split=parameters.text(query, "split"),
-            arm=parameters.text(query, "arm"),
-            session_id=parameters.text(query, "session"),
-        )
+        filters = read_filters(query, now_us)
         limit = parameters.whole_number(query, "limit", 100, MAX_PAGE)
         page = await self._plane.store.queries.exchanges(filters, limit=limit, cursor=parameters.text(query, "cursor"))
         return json_answer({"exchanges": as_columns(page.rows), "next_cursor": page.cursor or None})
@@ -177,10 +170,15 @@ class Api:
         return json_answer({"columns": table.columns, "rows": rows, "truncated": len(rows) < len(table.rows)})
 
     async def export(self, request: web.Request) -> web.StreamResponse:
-        """Every exchange of a span of time as a file."""
-        (file_format,) = parameters.choices(request.query, "format", "jsonl", tuple(FORMATS), most=1)
-        since_us = self._plane.clock.unix_us() - round(parameters.span_s(request.query, "since", "24h") * 1_000_000)
-        pieces = export(self._plane.store.traces.driver, file_format, since_us)
+        """Exchanges of a span of time as a file."""
+        query, now_us = request.query, self._plane.clock.unix_us()
+        (file_format,) = parameters.choices(query, "format", "jsonl", tuple(FORMATS), most=1)
+        (bodies,) = parameters.choices(query, "bodies", "false", ("true", "false"), most=1)
+        filters = read_filters(query, now_us)
+        if not filters.since_us:
+            filters = msgspec.structs.replace(filters, since_us=now_us - EXPORTED_US)
+        wanted = Wanted(file_format=file_format, filters=filters, bodies=bodies == "true")
+        pieces = export(self._plane.store.traces.driver, wanted)
         # The first piece is awaited before anything is sent: a store that is away is still a proper error then.
         first = await anext(pieces, b"")
         response = web.StreamResponse(

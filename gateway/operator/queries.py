@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 from uuid import UUID
 
-import msgspec
 import orjson
 
 from gateway.clients.clock import Clock
-from gateway.core.errors import MalformedRequest
+from gateway.operator.filters import FOREVER_US, Filters
+from gateway.operator.listing import MAX_ROWS, Listing, Page, Row, cursor_of, read_cursor
 from gateway.operator.readonly_sql import ReadonlySql, Table
 from gateway.plugin.traces import TraceDriver
 
-Row = dict[str, Any]
-
-MAX_ROWS = 1000
 _START_OF_TAIL = 10
 
-# The marks in these are replaced by text of this module only.
-_LIST = """
-SELECT * EXCEPT ingested_at, toUnixTimestamp64Micro(started_at) AS started_us
-FROM exchanges WHERE @where ORDER BY started_at DESC, id DESC LIMIT {limit:UInt32}
-"""
 _TAIL_START = """
 SELECT * EXCEPT ingested_at, toUnixTimestamp64Micro(ingested_at) AS arrived_us
 FROM exchanges WHERE started_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')
@@ -57,44 +48,7 @@ _PARTS = {
 }
 # An id is made when the exchange starts; clocks may disagree by this much.
 _ID_SLACK_US = 3_600_000_000
-_FOREVER_US = (0, 4_000_000_000_000_000)
-
-
-class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """Which exchanges to list; an empty value does not restrict.
-
-    Attributes:
-        since_us: Started at or after, microseconds since 1970.
-        until_us: Started before.
-        min_status: At least this HTTP status; 400 lists failures.
-        status: Exactly this one.
-        tag: One ``key=value``.
-    """
-
-    tenant: str = ""
-    team: str = ""
-    key_id: str = ""
-    session_id: str = ""
-    trace_id: str = ""
-    alias: str = ""
-    split: str = ""
-    arm: str = ""
-    provider: str = ""
-    model_served: str = ""
-    error_code: str = ""
-    verdict: str = ""
-    tag: str = ""
-    min_status: int = 0
-    status: int = 0
-    since_us: int = 0
-    until_us: int = 0
-
-
-class Page(msgspec.Struct, frozen=True):
-    """Some rows, and where the next ones begin; ``cursor`` is empty when there are no more."""
-
-    rows: list[Row]
-    cursor: str
+_EVER_US = (0, FOREVER_US)
 
 
 class TraceQueries:
@@ -111,6 +65,7 @@ class TraceQueries:
         self._clock = clock
         self._landed = landed
         self._readonly = ReadonlySql(driver)
+        self._listing = Listing(driver)
 
     async def exchange(self, exchange_id: str) -> Row | None:
         """Everything known of one exchange; ``None`` when there is none of that id.
@@ -124,7 +79,7 @@ class TraceQueries:
             wanted = UUID(exchange_id)
         except ValueError:
             return None
-        for first, last in (_around(wanted), _FOREVER_US):
+        for first, last in (_around(wanted), _EVER_US):
             bounds = {"id": str(wanted), "first": str(first), "last": str(last)}
             if rows := await self._rows(_EXCHANGE, bounds):
                 break
@@ -145,16 +100,7 @@ class TraceQueries:
         Raises:
             MalformedRequest: The cursor or the tag is none.
         """
-        where, params = _where(filters)
-        if cursor:
-            params["at"], params["after"] = _read_cursor(cursor)
-            where.append("(started_at, id) < (fromUnixTimestamp64Micro({at:Int64}, 'UTC'), {after:UUID})")
-        limit = max(1, min(limit, MAX_ROWS))
-        params["limit"] = str(limit + 1)
-        rows = await self._rows(_LIST.replace("@where", " AND ".join(where)), params)
-        more = len(rows) > limit
-        rows = rows[:limit]
-        return Page(rows, _cursor(rows[-1]["started_us"], rows[-1]["id"]) if more else "")
+        return await self._listing.page(filters, limit=limit, cursor=cursor, now_us=self._clock.unix_us())
 
     async def tail(self, after: str = "", *, limit: int = 100) -> Page:
         """List exchanges in the order in which they arrived.
@@ -172,13 +118,13 @@ class TraceQueries:
         # Bounded by the start, so that old partitions are not even looked at.
         params = {"since": str(self._clock.unix_us() - 86_400_000_000), "limit": str(min(limit, MAX_ROWS))}
         if after:
-            params["at"], params["after"] = _read_cursor(after)
+            params["at"], params["after"] = read_cursor(after)
         else:
             params["limit"] = str(min(limit, _START_OF_TAIL))
         rows = await self._rows(_TAIL_ON if after else _TAIL_START, params)
         if not after:
             rows.reverse()
-        return Page(rows, _cursor(rows[-1]["arrived_us"], rows[-1]["id"]) if rows else after or _FIRST)
+        return Page(rows, cursor_of(rows[-1]["arrived_us"], rows[-1]["id"]) if rows else after or _FIRST)
 
     async def sql(self, text: str) -> Table:
         """Run a user's own statement, read-only and limited; see :class:`ReadonlySql`.
@@ -192,50 +138,9 @@ class TraceQueries:
         return orjson.loads(await self._driver.query(sql, params=params))["data"]
 
 
-def _where(filters: Filters) -> tuple[list[str], dict[str, str]]:
-    where = ["true"]
-    params: dict[str, str] = {}
-    names = filters.__struct_fields__
-    for name in names[: names.index("tag")]:
-        value = getattr(filters, name)
-        if value:
-            where.append(f"{name} = {{{name}:String}}")
-            params[name] = value
-    if filters.tag:
-        key, equals, value = filters.tag.partition("=")
-        if not key or not equals:
-            raise MalformedRequest("A tag is key=value.", param="tag")
-        where.append("tags[{tag_key:String}] = {tag_value:String}")
-        params |= {"tag_key": key, "tag_value": value}
-    if filters.min_status:
-        where.append("status >= {min_status:UInt16}")
-        params["min_status"] = str(filters.min_status)
-    if filters.status:
-        where.append("status = {status:UInt16}")
-        params["status"] = str(filters.status)
-    if filters.since_us:
-        where.append("started_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')")
-        params["since"] = str(filters.since_us)
-    if filters.until_us:
-        where.append("started_at < fromUnixTimestamp64Micro({until:Int64}, 'UTC')")
-        params["until"] = str(filters.until_us)
-    return where, params
-
-
 def _around(wanted: UUID) -> tuple[int, int]:
     """When an exchange with this id can have started; a UUIDv7 says it itself."""
     if wanted.version != 7:
-        return _FOREVER_US
+        return _EVER_US
     at_us = (wanted.int >> 80) * 1000
-    return max(0, at_us - _ID_SLACK_US), min(at_us + _ID_SLACK_US, _FOREVER_US[1])
-
-
-def _cursor(unix_us: int, exchange_id: str) -> str:
-    return f"{unix_us}.{exchange_id}"
-
-
-def _read_cursor(cursor: str) -> tuple[str, str]:
-    at, _, exchange_id = cursor.partition(".")
-    if not at.isdecimal() or len(at) > 16 or len(exchange_id) != 36:
-        raise MalformedRequest("That is no cursor of a list.", param="cursor")
-    return str(int(at)), exchange_id
+    return max(0, at_us - _ID_SLACK_US), min(at_us + _ID_SLACK_US, FOREVER_US)

@@ -17,6 +17,7 @@ from gateway.operator.cache_routes import CacheApi, about_the_cache
 from gateway.operator.drift_routes import DriftApi, about_drift
 from gateway.operator.edge import guard, json_answer
 from gateway.operator.export import FORMATS
+from gateway.operator.filter_parameters import FILTERS, TIMES
 from gateway.operator.key_routes import KeyApi, about_keys
 from gateway.operator.openapi import OBJECT, ROWS, Operation, Parameter
 from gateway.operator.plane import Plane
@@ -94,15 +95,9 @@ _JUDGEMENT = {
 _QUERY = {"type": "object", "required": ["query"], "properties": {"query": {"type": "string"}}}
 
 _ID = Parameter(name="id", summary="The exchange's id.", schema={"type": "string", "format": "uuid"})
-_SINCE = Parameter(name="since", summary="How far back: 15m, 24h, 7d.", schema={"type": "string", "default": "24h"})
 _LIST = (
-    Parameter(name="since", summary="Started at or after: an age (24h), or an ISO 8601 time."),
-    Parameter(name="until", summary="Started before: likewise."),
-    *(
-        Parameter(name=name, summary=f"Only this {name}.")
-        for name in ("model", "provider", "verdict", "session", "split", "arm")
-    ),
-    Parameter(name="status", summary="Only this HTTP status.", schema={"type": "integer"}),
+    *TIMES,
+    *FILTERS,
     Parameter(
         name="limit",
         summary="Rows a page.",
@@ -111,6 +106,11 @@ _LIST = (
     Parameter(name="cursor", summary="next_cursor of the page before."),
 )
 _FORMAT = Parameter(name="format", summary="File format.", schema={"enum": list(FORMATS), "default": "jsonl"})
+_BODIES = Parameter(
+    name="bodies",
+    summary="With request_body and response_body, where they were captured.",
+    schema={"enum": ["true", "false"], "default": "false"},
+)
 _SQL = Parameter(name="query", summary="One SELECT statement on the trace tables.", required=True)
 
 
@@ -250,7 +250,7 @@ def _about_exchanges(api: Api) -> tuple[Operation, ...]:
             name="export",
             summary="Exchanges of a span of time as a file, oldest first.",
             handle=api.export,
-            parameters=(_FORMAT, _SINCE),
+            parameters=(_FORMAT, _BODIES, *TIMES, *FILTERS),
             media=tuple(FORMATS.values()),
         ),
     )

@@ -178,6 +178,46 @@ def test_export_writes_json_lines(weighbridge: Weighbridge, plane: OperatorPlane
     assert weighbridge("traces", "export", "--since", "1h", "--operator", plane.address).stdout.count(b"\n") >= 3
 
 
+def test_export_with_bodies_and_filters(weighbridge: Weighbridge, plane: OperatorPlane) -> None:
+    first, second, _ = plane.record(
+        exchange(session_id="bodied", request_body='{"a":1}', response_body="{}", tags={"env": "prod"}),
+        exchange(session_id="bodied", status=429, error_code="rate_limited"),
+        exchange(session_id="not-this"),
+    )
+    asked = ("traces", "export", "--bodies", "--session", "bodied", "--operator", plane.address)
+    rows = [orjson.loads(line) for line in weighbridge(*asked).stdout.splitlines()]
+    assert [row["id"] for row in rows] == [first, second]
+    assert [(row["request_body"], row["response_body"]) for row in rows] == [('{"a":1}', "{}"), (None, None)]
+    rows = [orjson.loads(line) for line in weighbridge(*asked, "--failed").stdout.splitlines()]
+    assert [row["id"] for row in rows] == [second]
+    rows = [orjson.loads(line) for line in weighbridge(*asked, "--tag", "env=prod").stdout.splitlines()]
+    assert [row["id"] for row in rows] == [first]
+
+
+def test_export_of_examples_says_what_it_leaves_out(
+    weighbridge: Weighbridge, plane: OperatorPlane, tmp_path: Path
+) -> None:
+    asked = '{"model":"m","messages":[{"role":"user","content":"hi"}]}'
+    said = '{"choices":[{"index":0,"message":{"role":"assistant","content":"Hello."},"finish_reason":"stop"}]}'
+    plane.record(
+        exchange(session_id="tuned", request_body=asked, response_body=said),
+        exchange(session_id="tuned", request_body=asked, response_body=said[:40]),
+        exchange(session_id="tuned"),
+        exchange(session_id="tuned", status=500, error_code="internal_error"),
+    )
+    words = ("traces", "export", "--session", "tuned", "--operator", plane.address)
+    wanted = {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "Hello."}]}
+    for file_format in ("openai-finetune", "anthropic-finetune"):
+        done = weighbridge(*words, "--format", file_format)
+        assert [orjson.loads(line) for line in done.stdout.splitlines()] == [wanted]
+        assert b"1 examples written; 3 calls left out" in done.stderr
+    target = tmp_path / "examples.jsonl"
+    done = weighbridge(*words, "--format", "openai-finetune", "-o", str(target), "--json")
+    told = orjson.loads(done.stdout)
+    assert (told["examples"], told["bytes"]) == (1, target.stat().st_size)
+    assert told["left_out"] == {"answer cut": 1, "request not captured": 1, "failed": 1}
+
+
 def test_export_writes_parquet_that_can_be_read(weighbridge: Weighbridge, plane: OperatorPlane, tmp_path: Path) -> None:
     [exchange_id] = plane.record(exchange(tags={"env": "prod"}, cost_nanousd=None))
     done = weighbridge("traces", "export", "--format", "parquet", "--operator", plane.address)
@@ -192,7 +232,7 @@ def test_export_that_fails_leaves_no_file(weighbridge: Weighbridge, plane: Opera
     target = tmp_path / "exchanges.jsonl"
     done = weighbridge("traces", "export", "--since", "soon", "-o", str(target), "--operator", plane.address)
     assert (done.returncode, list(tmp_path.iterdir())) == (1, [])
-    assert b"'since' should be a duration" in done.stderr
+    assert b"'since' must be an age" in done.stderr
     absent = tmp_path / "absent" / "exchanges.jsonl"
     done = weighbridge("traces", "export", "-o", str(absent), "--operator", plane.address)
     assert done.returncode == 1

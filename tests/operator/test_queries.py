@@ -9,7 +9,8 @@ from gateway.clients.clock import SystemClock
 from gateway.core.errors import MalformedRequest
 from gateway.core.ids import uuid7
 from gateway.core.record import AttemptRecord, MirrorRecord
-from gateway.operator.queries import Filters, TraceQueries
+from gateway.operator.filters import Filters
+from gateway.operator.queries import TraceQueries
 from gateway.operator.store import Feedback, TraceStore
 from gateway.plugin.traces import TraceDriver
 from tests.support.drivers import DRIVERS, with_driver
@@ -165,10 +166,10 @@ def test_filters_restrict_and_are_values_not_sql(kind: str) -> None:
         await store.insert(lines(one, record(tags={"k": "c"}), old), "a")
         for filters in (
             Filters(team="it's"),
-            Filters(tag="k=a=b"),
+            Filters(tags=("k=a=b",)),
             Filters(min_status=400),
             Filters(error_code="rate_limited", verdict="block", tenant="acme", key_id="k1", provider="openai"),
-            Filters(team="it's", tag="k=a=b", since_us=now - 1_000_000),
+            Filters(team="it's", tags=("k=a=b",), since_us=now - 1_000_000),
         ):
             assert [row["id"] for row in (await queries.exchanges(filters)).rows] == [one.id]
         assert len((await queries.exchanges(Filters(since_us=now - 1_000_000))).rows) == 2
