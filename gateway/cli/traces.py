@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import orjson
 
-from gateway.cli import output, traces_export
+from gateway.cli import output, traces_export, traces_runs
 from gateway.cli.operator_client import OperatorClient, Refused, add_options, asking
 
 # An exchange is in the store about half a second after its answer; a person who pastes an id is quicker than that.
@@ -31,7 +31,7 @@ _TAIL_COLUMNS = (
     "duration_ms",
 )
 _TAIL_WIDTHS = {"started_at": 26, "id": 36, "model_requested": 24, "provider": 12, "verdict": 8}
-_PARTS = ("attempts", "guard_events", "mirrors", "feedback")
+_PARTS = ("timeline", "attempts", "guard_events", "mirrors", "feedback")
 
 
 def register(subparsers: output.Subparsers) -> None:
@@ -73,6 +73,7 @@ def register(subparsers: output.Subparsers) -> None:
     sql.add_argument("query", metavar="QUERY", help="ClickHouse SQL; - reads it from standard input")
     sql.set_defaults(func=asking(_sql))
     traces_export.register(commands, _command)
+    traces_runs.register(commands, _command)
 
 
 def _command(commands: output.Subparsers, name: str, summary: str, example: str) -> argparse.ArgumentParser:

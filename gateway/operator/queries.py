@@ -11,6 +11,7 @@ from gateway.clients.clock import Clock
 from gateway.operator.filters import FOREVER_US, Filters
 from gateway.operator.listing import MAX_ROWS, Listing, Page, Row, cursor_of, read_cursor
 from gateway.operator.readonly_sql import ReadonlySql, Table
+from gateway.operator.timeline import timeline_of
 from gateway.plugin.traces import TraceDriver
 
 _START_OF_TAIL = 10
@@ -72,8 +73,8 @@ class TraceQueries:
 
         Returns:
             The columns of ``exchanges``, with the lists ``attempts``, ``guard_events``, ``mirrors`` (copies of it, or
-            the one that it is) and ``feedback`` and the object ``bodies`` (``None`` when nothing was captured). The
-            number of attempts is the length of their list.
+            the one that it is), ``feedback`` and ``timeline`` and the object ``bodies`` (``None`` when nothing was
+            captured). The number of attempts is the length of their list.
         """
         try:
             wanted = UUID(exchange_id)
@@ -92,6 +93,7 @@ class TraceQueries:
         for name, sql in _PARTS.items():
             row[name] = await self._rows(sql, params)
         row["bodies"] = row["bodies"][0] if row["bodies"] else None
+        row["timeline"] = timeline_of(row)
         return row
 
     async def exchanges(self, filters: Filters, *, limit: int = 100, cursor: str = "") -> Page:

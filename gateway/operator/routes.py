@@ -22,6 +22,7 @@ from gateway.operator.key_routes import KeyApi, about_keys
 from gateway.operator.openapi import OBJECT, ROWS, Operation, Parameter
 from gateway.operator.plane import Plane
 from gateway.operator.queries import Row
+from gateway.operator.run_api import RunApi, about_runs
 from gateway.operator.spend_api import SpendApi
 from gateway.operator.spend_routes import about_money
 from gateway.operator.tail import Feed
@@ -125,6 +126,7 @@ def build_app(plane: Plane, gate: Gate) -> web.Application:
     table = (
         *operations(Api(plane, feed), SpendApi(plane), KeyApi(plane), CacheApi(plane)),
         *about_drift(DriftApi(plane)),
+        *about_runs(RunApi(plane)),
     )
     described = openapi.document(table)
     page = openapi.page(table)
@@ -222,7 +224,7 @@ def _about_exchanges(api: Api) -> tuple[Operation, ...]:
         Operation(
             path="/api/exchanges/{id}",
             name="get_exchange",
-            summary="One exchange with its attempts, guard events, bodies and feedback.",
+            summary="One exchange with its attempts, guard events, bodies, feedback, and a timeline.",
             handle=api.exchange,
             parameters=(_ID,),
             answer=OBJECT,

@@ -20,7 +20,7 @@ from tests.support.waiting import until
 UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 
 
-@pytest.mark.parametrize("command", ["tail", "show", "sql", "export"])
+@pytest.mark.parametrize("command", ["tail", "show", "sql", "export", "sessions", "latency"])
 def test_every_command_explains_itself_with_an_example(weighbridge: Weighbridge, command: str) -> None:
     done = weighbridge("traces", command, "--help")
     assert done.returncode == 0
@@ -101,6 +101,7 @@ def test_show_for_people_has_every_column_and_money_in_dollars(weighbridge: Weig
         "bodies",
         "feedback",
         "mirrors",
+        "timeline",
     }
     assert set(lines) == names
     assert lines["cost_usd"] == "$0.0000315"

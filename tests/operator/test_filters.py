@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from gateway.clients.clock import SystemClock
@@ -62,7 +61,7 @@ def test_each_filter_finds_its_own_and_says_the_same_of_a_row(kind: str) -> None
 
 def test_no_value_is_ever_a_part_of_the_statement() -> None:
     odd = "'; DROP TABLE exchanges --"
-    text = {name: odd for name, kind in Filters.__annotations__.items() if kind == "str"}
+    text: dict[str, Any] = {name: odd for name, kind in Filters.__annotations__.items() if kind == "str"}
     condition = condition_of(Filters(**text, tags=(f"{odd}={odd}",)))
     assert "DROP" not in condition.sql.upper()
     assert odd in condition.params.values()
@@ -80,4 +79,3 @@ def test_a_condition_is_made_for_a_time() -> None:
     assert "@" not in sql
     assert (params["since"], params["until"]) == ("5", "9")
     assert condition.params == {name: value for name, value in params.items() if name not in {"since", "until"}}
-    assert msgspec.structs.fields(Filters)

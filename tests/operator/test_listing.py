@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
-import msgspec
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.clients.chdb import ChdbClient
 from gateway.core.errors import MalformedRequest
 from gateway.operator.filters import Filters
 from gateway.operator.listing import HOUR_US, Listing, cursor_of, read_cursor
@@ -16,12 +17,11 @@ from gateway.operator.listing import HOUR_US, Listing, cursor_of, read_cursor
 NOW_US = 1_790_000_000_000_000
 
 
-class Shelf:
+class Shelf(ChdbClient):
     """Answers a list's statements from rows in memory, and counts them."""
 
-    database = "rows"
-
     def __init__(self, moments: list[int]) -> None:
+        super().__init__(Path("nowhere"))
         self.rows = [
             {"started_us": at, "id": f"{number:08}-0000-7000-8000-000000000000"} for number, at in enumerate(moments)
         ]
@@ -48,7 +48,7 @@ def pages(moments: list[int], filters: Filters, limit: int) -> tuple[list[list[s
     shelf = Shelf(moments)
 
     async def read() -> list[list[str]]:
-        listing, found, cursor = Listing(shelf), [], ""  # type: ignore[arg-type]
+        listing, found, cursor = Listing(shelf), [], ""
         while True:
             page = await listing.page(filters, limit=limit, cursor=cursor, now_us=NOW_US)
             found.append([row["id"] for row in page.rows])
@@ -88,7 +88,7 @@ def test_the_newest_are_looked_for_in_the_last_hour_alone() -> None:
     _, shelf = pages([NOW_US - number for number in range(50)], Filters(), 50)
     first = shelf.asked[0]
     assert first[0] == NOW_US - HOUR_US
-    listing = Listing(Shelf([NOW_US - number for number in range(50)]))  # type: ignore[arg-type]
+    listing = Listing(Shelf([NOW_US - number for number in range(50)]))
     page = asyncio.run(listing.page(Filters(), limit=10, cursor="", now_us=NOW_US))
     assert len(page.rows) == 10
     assert page.cursor
@@ -99,4 +99,3 @@ def test_a_cursor_is_read_as_it_was_written() -> None:
     assert read_cursor(cursor_of(NOW_US, one)) == (str(NOW_US), one)
     with pytest.raises(MalformedRequest):
         read_cursor("nothing")
-    assert msgspec.structs.fields(Filters)
