@@ -223,9 +223,16 @@ def sisters(sisters_of: Mapping[str, Sequence[str]], which: int) -> Edit:
     return edit
 
 
-def modified(nouns: frozenset[str], which: int) -> Edit:
-    """Return an edit that narrows down what is asked for."""
+def modified(nouns: frozenset[str], which: int, others: Sequence[str] = ()) -> Edit:
+    """Return an edit that narrows down what is asked for.
+
+    Args:
+        nouns: What may be narrowed down.
+        which: Half of what is put before and behind.
+        others: What may be put before as well.
+    """
     modifiers = [word for word in _MODIFIERS if half(word, which)]
+    modifiers += [word for word in others if half(word, which)]
     endings = [words for words in _ENDINGS if half(words, which)]
 
     def edit(text: str, rng: random.Random) -> str | None:
@@ -258,7 +265,7 @@ def number_of(nouns: frozenset[str]) -> Edit:
 
 def code(text: str, rng: random.Random) -> str | None:
     """Change an identifier, a path, a version or a word in quotes."""
-    found = list(re.finditer(r"[\"'`][^\"'`]{2,40}[\"'`]|\b\w+[_./]\w+\b|\bv?\d+\.\d+(?:\.\d+)?\b", text))
+    found = list(re.finditer(r"(?<!\w)[\"'`][^\"'`]{2,40}[\"'`](?!\w)|\b\w+[_./]\w+\b|\bv?\d+\.\d+(?:\.\d+)?\b", text))
     if not found:
         return None
     one = rng.choice(found)
@@ -267,10 +274,22 @@ def code(text: str, rng: random.Random) -> str | None:
     return text[:at] + sign + text[at + 1 :] if sign != text[at].lower() else None
 
 
-def edits(
-    which: int, pool: Sequence[str], sisters_of: Mapping[str, Sequence[str]], nouns: frozenset[str]
-) -> dict[str, Edit]:
-    """Return the edits of a half."""
+class Words(msgspec.Struct, frozen=True):
+    """Words that edits take.
+
+    Attributes:
+        sisters: Words with others of the same sort.
+        nouns: What may be narrowed down, or be one or many.
+        modifiers: What may be put before a noun.
+    """
+
+    sisters: Mapping[str, Sequence[str]]
+    nouns: frozenset[str]
+    modifiers: Sequence[str] = ()
+
+
+def edits(which: int, pool: Sequence[str], words: Words) -> dict[str, Edit]:
+    """Return the edits of a half; names are taken from the pool."""
     kinds: dict[str, Edit] = {kind: swaps(kind, which) for kind in _GROUPS}
     kinds |= {
         "numbers": number,
@@ -280,9 +299,9 @@ def edits(
         "names turned": names_turned,
     }
     kinds |= {
-        "sisters": sisters(sisters_of, which),
-        "modified": modified(nouns, which),
-        "one or many": number_of(nouns),
+        "sisters": sisters(words.sisters, which),
+        "modified": modified(words.nouns, which, words.modifiers),
+        "one or many": number_of(words.nouns),
         "code": code,
     }
     return kinds

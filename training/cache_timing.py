@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from gateway.cache.questions import Question, read_question
+from gateway.cache.shades import kept as rounded
 from gateway.cache.verifier import compare
 
 NEW = (
@@ -32,9 +35,15 @@ def least_us(what: Callable[[], object]) -> float:
     return min(times) * 1e6
 
 
+def _numbers() -> list[NDArray[np.float64]]:
+    rng = np.random.default_rng(1)
+    return [rng.standard_normal(384) for _ in range(2)]
+
+
 def main() -> None:
     """Print CPU time."""
-    new, old = read_question(NEW, "en"), read_question(OLD, "en")
+    vectors = [(numbers / np.linalg.norm(numbers)).astype("<f2").tobytes() for numbers in _numbers()]
+    new, old = (read_question(text, "en", rounded(vector)) for text, vector in zip((NEW, OLD), vectors, strict=True))
     kept = msgspec.msgpack.encode(old)
     print(f"words {len(NEW.split())}; read_question {least_us(lambda: read_question(NEW, 'en')):.0f} µs,")
     print(f"compare {least_us(lambda: compare(new, old, 0.95)):.0f} µs, of equal ones", end=" ")

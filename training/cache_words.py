@@ -37,6 +37,10 @@ class Words(msgspec.Struct, frozen=True):
         degrees: Comparatives and superlatives: "+fast", "*fast".
         senses: For each word its usual senses: four times the sense's number, and how usual it is, 0 the most.
         opposites: For each word its opposites.
+        pertains: Adjectives with the noun that they are of: "french", "france".
+        sorts: Of usual nouns and verbs, what they are: numbers of senses.
+        kinds: And what sort of thing that is: the senses right above.
+        seen: For each number of times, as a power of two, the words that were seen so often.
     """
 
     base: dict[str, str]
@@ -45,6 +49,10 @@ class Words(msgspec.Struct, frozen=True):
     degrees: dict[str, str]
     senses: dict[str, list[int]]
     opposites: dict[str, list[str]]
+    pertains: dict[str, str]
+    sorts: dict[str, list[int]]
+    kinds: dict[str, list[int]]
+    seen: dict[int, str]
 
 
 class _Sense(msgspec.Struct):
@@ -115,6 +123,7 @@ def made(files: Mapping[str, bytes]) -> Words:
                 number += 1
                 for word, rank in usual.items():
                     senses[word].append(4 * number + rank)
+    sorts, kinds = _sorts(files, ranks, counts, totals)
     base = _irregular(files["verb.exc"], totals)
     nouns = _irregular(files["noun.exc"], totals)
     return Words(
@@ -124,7 +133,69 @@ def made(files: Mapping[str, bytes]) -> Words:
         degrees=_degrees(files, totals),
         senses=dict(sorted(senses.items())),
         opposites={word: sorted(opposites[word]) for word in sorted(opposites)},
+        pertains=_pertains(files),
+        sorts=sorts,
+        kinds=kinds,
+        seen=_seen(totals),
     )
+
+
+def _seen(totals: Counter[str]) -> dict[int, str]:
+    seen: dict[int, list[str]] = defaultdict(list)
+    for word, count in sorted(totals.items()):
+        if count and _WORD.fullmatch(word):
+            seen[(count + 1).bit_length() - 1].append(word)
+    return {power: " ".join(words) for power, words in sorted(seen.items())}
+
+
+def _sorts(
+    files: Mapping[str, bytes],
+    ranks: Mapping[tuple[str, str], int],
+    counts: Mapping[tuple[str, str], int],
+    totals: Mapping[str, int],
+) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    """Return of each usual noun and verb its usual senses, and those right above them."""
+    own: dict[str, list[str]] = defaultdict(list)
+    above: dict[str, list[str]] = {}
+    for name in ("noun", "verb"):
+        part = _PARTS[name]
+        for line in _lines(files[f"data.{name}"]):
+            fields = line.split(" | ", 1)[0].split()
+            count, key = int(fields[3], 16), part + fields[0]
+            at = 4 + 2 * count
+            links = [fields[at + 1 + 4 * number : at + 3 + 4 * number] for number in range(int(fields[at]))]
+            above[key] = [part + offset for sign, offset in links if sign in ("@", "@i")]
+            for word in (fields[4 + 2 * number].lower() for number in range(count)):
+                share = (counts.get((word, key), 0) + 0.5) / (totals[word] + 1)
+                usual = totals[word] and ranks.get((word, key), 9) < _MOST_RANK and share >= _LEAST_SHARE
+                if usual and _WORD.fullmatch(word):
+                    own[word].append(key)
+    numbers = {key: number for number, key in enumerate(sorted({up for ups in above.values() for up in ups}))}
+    sorts = {word: [numbers[key] for key in keys if key in numbers] for word, keys in sorted(own.items())}
+    kinds = {word: sorted({numbers[up] for key in keys for up in above[key]}) for word, keys in sorted(own.items())}
+    return {word: its for word, its in sorts.items() if its}, {word: its for word, its in kinds.items() if its}
+
+
+def _pertains(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return adjectives with the noun that they are of, and inhabitants with their land, in small letters."""
+    nouns: dict[str, list[str]] = {}
+    for line in _lines(files["data.noun"]):
+        fields = line.split(" ", 5 + 2 * 28)
+        nouns[fields[0]] = [fields[4 + 2 * number].lower() for number in range(int(fields[3], 16))]
+    found: dict[str, str] = {}
+    for line in _lines(files["data.adj"]):
+        fields = line.split(" | ", 1)[0].split()
+        words = [re.sub(r"\(.*\)", "", fields[4 + 2 * number]).lower() for number in range(int(fields[3], 16))]
+        at = 4 + 2 * len(words)
+        for number in range(int(fields[at])):
+            sign, offset, part, places = fields[at + 1 + 4 * number : at + 5 + 4 * number]
+            own, its = divmod(int(places, 16), 256)
+            if sign != "\\" or part != "n" or not own or not its:
+                continue
+            word, noun = words[own - 1], nouns[offset][its - 1]
+            if _WORD.fullmatch(word) and _WORD.fullmatch(noun) and word != noun:
+                found.setdefault(word, noun)
+    return dict(sorted(found.items()))
 
 
 def _irregular(data: bytes, totals: Counter[str]) -> dict[str, str]:

@@ -25,6 +25,13 @@ _FIXES = words(
     "from to into before after above below until since through by in on at of for with about during"
     " under near between inside"
 )
+# Where a movement goes, as far as it goes without saying: "climb up a rope", "run through the snow".
+WAYS = words("into up down through above towards near inside away")
+OPPOSED = frozenset(
+    frozenset(pair.split())
+    for pair in ("up down", "above below", "into out", "inside out", "towards away", "into away", "into from")
+)
+_PLACES = frozenset({"", "in", "on", "at"})
 _JOINS = frozenset({"and", "or", "vs"})
 _BRITISH = (
     *(
@@ -51,6 +58,7 @@ class Alignment(msgspec.Struct):
         left_old: Places of the words that only the old one has.
         same: How many pairs are of two words that mean the same.
         alike: How many of two that may.
+        broader: How many of two of which one says in general what the other says.
         kin: How many of two that begin alike.
         typos: How many where one is the other, misspelt.
     """
@@ -60,6 +68,7 @@ class Alignment(msgspec.Struct):
     left_old: list[int]
     same: int = 0
     alike: int = 0
+    broader: int = 0
     kin: int = 0
     typos: int = 0
 
@@ -114,7 +123,7 @@ def _compounds(found: Alignment, new: Question, old: Question) -> None:
 
 
 def _other_words(found: Alignment, new: Question, old: Question) -> None:
-    for wanted in ("same", "typos", "alike", "kin"):
+    for wanted in ("same", "typos", "alike", "broader", "kin"):
         for place in list(found.left_new):
             for there in found.left_old:
                 if _related(new, place, old, there) == wanted:
@@ -137,6 +146,8 @@ def _related(new: Question, place: int, old: Question, there: int) -> str:
         return "same" if alike == SAME else "alike"
     if min(len(one), len(other)) >= _LEAST_TYPO and known.knows(one) != known.knows(other) and _one_slip(one, other):
         return "typos"
+    if known.broader(one, other):
+        return "broader"
     shared = _shared(one, other)
     if shared >= _LEAST_KIN and 5 * shared >= 3 * max(len(one), len(other)):
         return "kin"
@@ -180,12 +191,14 @@ class Order(msgspec.Struct):
     Attributes:
         turned: Pairs of words that stand the other way round, without a reason that changes nothing.
         governed: Words that a preposition governs which the other lacks or has another for, where it matters.
+        ways: Words that two prepositions govern which tell the same way or leave it open.
         loosely: The same where it matters little.
         numbers: Words that are many in one and one in the other.
     """
 
     turned: int = 0
     governed: int = 0
+    ways: int = 0
     loosely: int = 0
     numbers: int = 0
 
@@ -201,8 +214,10 @@ def order(found: Alignment, new: Question, old: Question) -> Order:
             made.numbers += 1
         if mine == its or place in joined:
             continue
+        if _is_way(mine, its):
+            made.ways += 1
         # Before a verb "to" says nothing; before anything else it says where to.
-        if (
+        elif (
             mine in _STRICT
             or its in _STRICT
             or ("to" in (mine, its) and mine and its and not {mine, its} & {"in", "on", "at", "of"})
@@ -215,6 +230,13 @@ def order(found: Alignment, new: Question, old: Question) -> Order:
         return made
     made.turned = _turned(found.pairs, new, old, joined)
     return made
+
+
+def _is_way(mine: str, its: str) -> bool:
+    """Return whether two prepositions may tell the same way: "through the snow", "in the snow"."""
+    if mine in WAYS and its in WAYS:
+        return frozenset((mine, its)) not in OPPOSED
+    return (mine in WAYS and its in _PLACES) or (its in WAYS and mine in _PLACES)
 
 
 def _governed(question: Question, place: int, left: frozenset[int]) -> str:

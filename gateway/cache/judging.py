@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.cache.answer_guards import failed
 from gateway.cache.questions import Question, read_question
+from gateway.cache.shades import kept
 from gateway.cache.verifier import Verdict, compare
 from gateway.core.language import detect
 
@@ -31,9 +32,9 @@ class Judging:
     def __init__(self, guards: Iterable[str]) -> None:
         self._guards = frozenset(guards)
 
-    def read(self, text: str, language: str) -> bytes:
-        """Find the facts of a question, encoded."""
-        return _encoder.encode(read_question(text, language))
+    def read(self, text: str, language: str, vector: bytes = b"") -> bytes:
+        """Find the facts of a question, encoded, given its embedding."""
+        return _encoder.encode(read_question(text, language, kept(vector)))
 
     def compare(self, new: bytes, old: bytes, cosine: float) -> Verdict | None:
         """Compare two questions; ``None`` where the facts of one cannot be read."""

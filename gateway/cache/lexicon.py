@@ -11,13 +11,15 @@ import msgspec
 FILE = Path(__file__).parents[1] / "_models" / "cache-words.json.gz"
 # How sure two words are to mean the same: a usual sense of both, or one among others.
 SAME, ALIKE = 1, 2
+RAREST = 10
 # Abbreviations that are written like other words, and what WordNet has as two words or not at all.
 ALSO = {
     "men": "man", "women": "woman", "pics": "picture", "photo": "photograph", "photos": "photograph", "pic": "picture",
     "tv": "television", "tvs": "television", "app": "application", "apps": "application", "info": "information",
     "config": "configuration", "repo": "repository", "docs": "documentation", "e-mail": "email", "e-mails": "email",
     "fridge": "refrigerator", "vacations": "holiday", "vacation": "holiday", "uk": "britain", "program": "programme",
-    "programs": "programme", "pwd": "password", "db": "database", "dbs": "database", "temp": "temperature",
+    "programs": "programme",
+    "british": "britain", "pwd": "password", "db": "database", "dbs": "database", "temp": "temperature",
 }  # fmt: skip
 
 
@@ -28,6 +30,10 @@ class _Words(msgspec.Struct, frozen=True):
     degrees: dict[str, str]
     senses: dict[str, list[int]]
     opposites: dict[str, list[str]]
+    pertains: dict[str, str]
+    sorts: dict[str, frozenset[int]]
+    kinds: dict[str, frozenset[int]]
+    seen: dict[int, str]
 
 
 class Lexicon:
@@ -37,7 +43,10 @@ class Lexicon:
         data: The file, unpacked.
     """
 
-    __slots__ = ("_base", "_forms", "_opposites", "_plurals", "_senses", "_verbs", "degrees")
+    __slots__ = (
+        *("_base", "_forms", "_kinds", "_opposites", "_pertains", "_plurals", "_seen", "_senses", "_sorts", "_verbs"),
+        "degrees",
+    )
 
     def __init__(self, data: bytes) -> None:
         words = msgspec.json.decode(data, type=_Words)
@@ -45,8 +54,10 @@ class Lexicon:
         self._plurals = frozenset(words.plurals) | {"men", "women"}
         self._verbs = frozenset(words.verbs)
         self.degrees = words.degrees
+        self._pertains, self._sorts, self._kinds = words.pertains, words.sorts, words.kinds
         self._senses = {word: tuple(senses) for word, senses in words.senses.items()}
         self._opposites = {word: frozenset(its) for word, its in words.opposites.items()}
+        self._seen = {word: power for power, its in words.seen.items() for word in its.split()}
         # What was looked up lately; a word's form takes a microsecond or two, and words come again.
         self._forms: dict[str, tuple[str, bool]] = {}
 
@@ -97,6 +108,8 @@ class Lexicon:
     def alike(self, one: str, other: str) -> int:
         """Return whether two words mean the same: :data:`SAME`, :data:`ALIKE` or 0."""
         theirs = self._senses.get(other, ())
+        if self.of(one) == self.of(other):
+            return ALIKE
         best = 0
         for sense in self._senses.get(one, ()):
             for its in theirs:
@@ -104,6 +117,32 @@ class Lexicon:
                     found = SAME if not (sense & 3 or its & 3) else ALIKE
                     best = found if not best else min(best, found)
         return best
+
+    def of(self, word: str) -> str:
+        """Return the noun that an adjective is of: "france" for "french"; the word itself where it is none."""
+        return self._pertains.get(word, word)
+
+    def sisters(self, one: str, other: str) -> bool:
+        """Return whether two words are things of one sort, neither of them the other: "dog", "cat"."""
+        kinds = self._kinds
+        if one not in kinds or other not in kinds or self.broader(one, other):
+            return False
+        return not kinds[one].isdisjoint(kinds[other])
+
+    def broader(self, one: str, other: str) -> bool:
+        """Return whether one of two words says in general what the other says: "slice", "cut"."""
+        kinds, sorts, none = self._kinds, self._sorts, frozenset[int]()
+        return not kinds.get(one, none).isdisjoint(sorts.get(other, none)) or not kinds.get(other, none).isdisjoint(
+            sorts.get(one, none)
+        )
+
+    def rarity(self, word: str) -> int:
+        """Return how rare a word is: 10 where it is not known, one less for each time that it is twice as usual."""
+        return max(0, RAREST - self._seen.get(word, 0))
+
+    def usual(self, word: str) -> bool:
+        """Return whether a word is a usual noun or verb."""
+        return word in self._kinds
 
     def opposed(self, one: str, other: str) -> bool:
         """Return whether two words are opposites."""

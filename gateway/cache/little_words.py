@@ -43,7 +43,7 @@ all:any: any anyone anybody anything either
 -: some several
 all:some: someone somebody something
 all:many: many much lot lots
-all:few: few little
+all:few: few
 all:often: often usually frequently
 all:sometimes: sometimes occasionally
 all:both: both
@@ -69,9 +69,12 @@ when:future: will gonna
 when:now: now currently presently
 me:1: my mine our ours me
 me:2: your yours
-me:he: he him his himself
-me:she: she her hers herself
-me:they: they them their theirs themselves
+me:he: he him himself
+me:his: his
+me:she: she herself
+me:her: her hers
+me:they: they them themselves
+me:their: their theirs
 ask:who: who whom whose who's
 ask:what: what what's whats
 ask:when: when when's

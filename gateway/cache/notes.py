@@ -13,6 +13,7 @@ from gateway.cache.measures import DATES, NUMBERS, SCALES, UNIT_WORDS, UNITS, UN
 
 # What a word is, besides a word.
 PLURAL, NAME, CODE, NUMBER = 1, 2, 4, 8
+_MANY = words("mornings evenings afternoons nights weekends summers winters")
 _BEFORE_MONTHS = words("in on since until by of last next this")
 
 
@@ -102,7 +103,8 @@ class Notes:
         units = UNITS if self._number else UNIT_WORDS
         if (unit := units.get(word)) is not None:
             self._fact("units", unit)
-            self._content(word, unit)
+            # "The years", but not "5 years".
+            self._content(word, unit, PLURAL if word.endswith("s") and len(word) > 3 and not self._number else 0)
             return True
         date = DATES.get(word)
         if date is None:
@@ -111,7 +113,7 @@ class Notes:
         if word in UNSURE_MONTHS and not (beside or (token[0].isupper() and not self._first)):
             return False
         self._fact("dates", date)
-        self._content(word, date)
+        self._content(word, date, PLURAL if word in _MANY else 0)
         if (self._number or self._before == "of") and len(self.words) > 1 and self.words[-2].startswith("#"):
             # The 5th of March is March 5.
             self.words[-2] = self._facts["numbers"][-1] = self.words[-2][1:]

@@ -18,7 +18,7 @@ from gateway.cache.measures import DATES, ORDINALS, UNITS
 from gateway.cache.notes import NAME, NUMBER, PLURAL, Notes, dated
 
 # Raised when what is read changes: questions of another version are not compared.
-VERSION = 1
+VERSION = 2
 # A longer text is not taken down: it is served to its very self only.
 MOST_CHARS, MOST_WORDS = 4_000, 160
 
@@ -69,6 +69,7 @@ class Question(msgspec.Struct, frozen=True, array_like=True):
         facts: By the name of the guard that compares them.
         glue: The little words, for how alike two wordings are.
         whole: The text itself, in small letters, where it is too long to be taken down.
+        shades: Its embedding, as :mod:`gateway.cache.shades` keeps it; empty where it is not known.
     """
 
     version: int
@@ -80,16 +81,23 @@ class Question(msgspec.Struct, frozen=True, array_like=True):
     facts: dict[str, tuple[str, ...]]
     glue: tuple[str, ...]
     whole: str = ""
+    shades: bytes = b""
 
 
-def read_question(text: str, language: str) -> Question:
-    """Take a question down."""
+def read_question(text: str, language: str, shades: bytes = b"") -> Question:
+    """Take a question down.
+
+    Args:
+        text: What is asked.
+        language: ISO 639-1, or empty.
+        shades: What is kept of its embedding.
+    """
     known = language if language in LITTLE else "en"
     text = text.translate(_CURLY)
     if len(text) > MOST_CHARS:
         return _too_long(text, language)
     reader = _Reader(known, bare(text, known))
-    return reader.taken(language) if len(reader.words) <= MOST_WORDS else _too_long(text, language)
+    return reader.taken(language, shades) if len(reader.words) <= MOST_WORDS else _too_long(text, language)
 
 
 def _too_long(text: str, language: str) -> Question:
@@ -110,7 +118,7 @@ class _Reader(Notes):
         for found in _TOKEN.finditer(text):
             self._take(found)
 
-    def taken(self, language: str) -> Question:
+    def taken(self, language: str, shades: bytes) -> Question:
         """Return what was read."""
         if quotes := [" ".join("".join(found).lower().split()) for found in _QUOTED.findall(self._text) if any(found)]:
             self._facts["quotes"] = quotes
@@ -124,6 +132,7 @@ class _Reader(Notes):
             tuple(self._marks),
             {name: tuple(facts if name in _IN_ORDER else sorted(facts)) for name, facts in self._facts.items()},
             tuple(self._glue),
+            shades=shades,
         )
 
     def _take(self, found: re.Match[str]) -> None:
@@ -204,7 +213,7 @@ class _Reader(Notes):
         form, plural = self._lexicon.form(word) if self._english else (word, False)
         name = token[0].isupper() and self._capitals and not (self._first and self._lexicon.knows(form))
         if name:
-            self._fact("names", ALSO.get(word, word))
+            self._fact("names", self._lexicon.of(ALSO.get(word, form)))
         # "Plays" is what somebody does, unless it stands where things do.
         plural = plural and (self._before in _BEFORE_THINGS or self._number or not self._lexicon.is_verb(form))
         # Names of several words are governed by what governs the first.

@@ -53,8 +53,8 @@ class Verdict(Protocol):
 class Judge(Protocol):
     """Compares questions by their facts; ``judging`` implements it."""
 
-    def read(self, text: str, language: str) -> bytes:
-        """Find the facts of a question, encoded."""
+    def read(self, text: str, language: str, vector: bytes) -> bytes:
+        """Find the facts of a question, encoded, given its embedding."""
         ...
 
     def compare(self, new: bytes, old: bytes, cosine: float) -> Verdict | None:
@@ -199,11 +199,13 @@ class Semantic:
 
     async def describe(self, question: Question) -> bool:
         """Learn facts and embedding of a question that is to be stored; false where it has no embedding."""
-        question.facts = question.facts or self._judge.read(question.asked.text, question.asked.language)
-        question.vector = question.vector or await self._embedding.vector(question.asked.text)
+        asked = question.asked
+        question.vector = question.vector or await self._embedding.vector(asked.text)
         if not question.vector:
             self.counts["unembedded"] += 1
-        return bool(question.vector)
+            return False
+        question.facts = question.facts or self._judge.read(asked.text, asked.language, question.vector)
+        return True
 
     def kept(self, question: Question) -> None:
         """Note that there is something under a question's fingerprint now."""
@@ -230,7 +232,7 @@ class Semantic:
         if not question.vector:
             self.counts["unembedded"] += 1
             return None
-        question.facts = question.facts or self._judge.read(asked.text, asked.language)
+        question.facts = question.facts or self._judge.read(asked.text, asked.language, question.vector)
         near = await self._store.near(question.partition, asked.fingerprint, question.vector, NEIGHBOURS)
         if near:
             self._know(asked.fingerprint)

@@ -12,36 +12,30 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.cache.alignment import align, order
-from gateway.cache.answer_guards import GUARDS, failed
+from gateway.cache.alignment import Alignment, align, order
+from gateway.cache.answer_guards import GUARDS, Found, compared
 from gateway.cache.lexicon import lexicon
 from gateway.cache.notes import CODE, NAME, NUMBER
 from gateway.cache.questions import VERSION, Question
+from gateway.cache.shades import UNKNOWN, shades
 
 FILE = Path(__file__).parents[1] / "_models" / "cache-verifier.json"
-# What the trees read, in this order.
+# What the trees read, in this order: first what speaks for a hit, then what can only speak against it.
 FEATURES = (
-    *("cosine", "left", "left of one", "replaced", "share left", "special words left", "opposites"),
-    *(
-        "same meaning",
-        "alike",
-        "kin",
-        "misspelt",
-        "turned",
-        "governed",
-        "loosely governed",
-        "one or many",
-        "guards",
-        "glue",
-    ),
-    *("few words", "unknown words left"),
+    *("cosine", "shades", "left", "left of one", "replaced", "share left"),
+    *("special words left", "opposites", "sisters", "narrowed", "unknown words left"),
+    *("rarest left", "next rarest left", "rarity left"),
+    *("same meaning", "alike", "broader", "kin", "misspelt", "turned", "governed", "ways", "loosely governed"),
+    *("one or many", "guards", "left open", "glue", "few words"),
 )
-# Whatever the trees have not seen: a difference that a guard names is never likely to serve, nor is one word for
-# another or another order; and a word that only one question has must be seen to do no harm before it may.
-_NAMED, _REPLACED, _LEFT = 0.3, 0.5, 0.9
+FOR = 2
+# Whatever the trees have not seen: a difference that a guard names is never likely to serve, nor is an opposite or
+# another order.
+_NAMED, _TURNED = 0.3, 0.5
 
-_GUARDS, _ONE_SIDED = FEATURES.index("guards"), FEATURES.index("left")
-_OTHER = tuple(FEATURES.index(name) for name in ("replaced", "opposites", "turned", "governed"))
+_NOTHING_LEFT = (0,) * 8
+_GUARDS = FEATURES.index("guards")
+_OTHER = tuple(FEATURES.index(name) for name in ("opposites", "turned", "governed"))
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -91,39 +85,52 @@ def verifier() -> Verifier:
     return msgspec.json.decode(FILE.read_bytes(), type=Verifier)
 
 
-def features(new: Question, old: Question, cosine: float, found: int) -> tuple[float, ...]:
-    """Return what the trees read of two questions, given how many guards found a difference."""
+def features(new: Question, old: Question, cosine: float, found: Found) -> tuple[float, ...]:
+    """Return what the trees read of two questions, given what the guards found."""
     aligned = align(new, old)
     stand = order(aligned, new, old)
     only_new, only_old = len(aligned.left_new), len(aligned.left_old)
-    left = [(new, place) for place in aligned.left_new] + [(old, place) for place in aligned.left_old]
-    words = lexicon()
-    special = sum(bool(question.marks[place] & (NAME | CODE | NUMBER)) for question, place in left)
-    unknown = sum(not words.knows(question.words[place]) for question, place in left)
-    opposites = sum(
-        words.opposed(new.words[one], old.words[other]) for one in aligned.left_new for other in aligned.left_old
-    )
-    fewest = min(len(new.words), len(old.words))
     return (
         cosine,
+        shades().odds(new.shades, old.shades) if new.shades and old.shades else UNKNOWN,
         only_new + only_old,
         max(only_new, only_old),
         min(only_new, only_old),
         (only_new + only_old) / max(1, len(new.words) + len(old.words)),
-        special,
-        opposites,
+        *(_left(aligned, new, old) if only_new or only_old else _NOTHING_LEFT),
         aligned.same,
         aligned.alike,
+        aligned.broader,
         aligned.kin,
         aligned.typos,
         stand.turned,
         stand.governed,
+        stand.ways,
         stand.loosely,
         stand.numbers,
-        found,
+        len(found.names),
+        found.open,
         _glue(new.glue, old.glue),
-        -min(fewest, 6),
-        unknown,
+        -min(len(new.words), len(old.words), 6),
+    )
+
+
+def _left(aligned: Alignment, new: Question, old: Question) -> tuple[int, ...]:
+    """Return what is left over: special words, opposites, things of one sort, what narrows down, what is not known."""
+    left = [(new, place) for place in aligned.left_new] + [(old, place) for place in aligned.left_old]
+    words = lexicon()
+    forms = [question.words[place] for question, place in left]
+    across = [(new.words[one], old.words[other]) for one in aligned.left_new for other in aligned.left_old]
+    rare = sorted((words.rarity(form) for form in forms), reverse=True)
+    return (
+        sum(bool(question.marks[place] & (NAME | CODE | NUMBER)) for question, place in left),
+        sum(words.opposed(one, other) for one, other in across),
+        sum(words.sisters(one, other) for one, other in across),
+        sum(not words.usual(form) for form in forms),
+        sum(not words.knows(form) for form in forms),
+        rare[0],
+        rare[1] if len(rare) > 1 else 0,
+        sum(rare),
     )
 
 
@@ -155,16 +162,14 @@ def compare(new: Question, old: Question, cosine: float, guards: frozenset[str] 
         return Verdict(float(new.whole == old.whole))
     if not new.words or not old.words:
         return Verdict(0.0)
-    found = failed(new, old)
-    read = features(new, old, cosine, len(found))
-    chance = min(verifier().chance(read), _most(read))
-    return Verdict(chance, tuple(name for name in found if name in guards))
+    found = compared(new, old)
+    read = features(new, old, cosine, found)
+    chance = min(verifier().chance(read), most(read))
+    return Verdict(chance, tuple(name for name in found.names if name in guards))
 
 
-def _most(read: tuple[float, ...]) -> float:
+def most(read: tuple[float, ...]) -> float:
     """Return the highest chance that a pair may have."""
     if read[_GUARDS]:
         return _NAMED
-    if any(read[place] for place in _OTHER):
-        return _REPLACED
-    return _LEFT if read[_ONE_SIDED] else 1.0
+    return _TURNED if any(read[place] for place in _OTHER) else 1.0

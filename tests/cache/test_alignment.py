@@ -19,7 +19,9 @@ def laid(new: str, old: str) -> tuple[Alignment, Order]:
         ("a goal keeper", "a goalkeeper", "same"),
         ("the colour of it", "the color of it", "same"),
         ("a big question", "a big qeustion", "typos"),
-        ("the Syria war", "the Syrian war", "kin"),
+        ("the Syria war", "the Syrian war", "alike"),
+        ("cut the bread", "slice the bread", "broader"),
+        ("the long explosion", "the long explosive", "kin"),
     ],
 )
 def test_words_that_belong_together(new: str, old: str, how: str) -> None:

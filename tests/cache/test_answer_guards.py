@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.cache.answer_guards import GUARDS, failed
+from gateway.cache.answer_guards import GUARDS, Found, compared, failed
 from gateway.cache.questions import read_question
 
 
@@ -75,6 +75,41 @@ def test_guards_in_other_languages(language: str, guard: str, new: str, old: str
 )
 def test_what_is_the_same_passes_all(new: str, old: str) -> None:
     assert differ(new, old) == ()
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "left_open"),
+    [
+        ("The man climbs up a rope.", "The man climbs a rope.", 1),
+        ("A dog runs through the snow.", "A dog runs in the snow.", 1),
+        ("We heard that Ada Lovelace wrote it.", "We heard that Lovelace wrote it.", 1),
+        ("The man drove his car.", "The man drove a car.", 1),
+        ("We met the Egyptians there.", "We met them in Egypt.", 0),
+    ],
+)
+def test_what_one_question_leaves_open_is_counted_and_no_difference(new: str, old: str, left_open: int) -> None:
+    found = compared(read_question(new, "en"), read_question(old, "en"))
+    assert "names" not in found.names
+    if left_open:
+        assert found == Found((), left_open)
+
+
+@pytest.mark.parametrize(
+    ("guard", "new", "old"),
+    [
+        ("direction", "Turn the volume up.", "Turn the volume down."),
+        ("direction", "How do I sign up here?", "How do I sign in here?"),
+        ("direction", "Drive it into the garage.", "Drive it out of the garage."),
+        ("names", "Who is the mayor of New York?", "Who is the mayor of York?"),
+        ("names", "Who is the mayor of Paris in France?", "Who is the mayor of Paris?"),
+        ("names", "Show me Paris Hilton.", "Show me Paris."),
+        ("person", "What is his car?", "What is her car?"),
+        ("person", "What does she do with it?", "What do I do with it?"),
+    ],
+)
+def test_what_contradicts_is_never_left_open(guard: str, new: str, old: str) -> None:
+    assert guard in differ(new, old)
+    assert guard in differ(old, new)
 
 
 def test_only_the_guards_that_are_asked_for_speak() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.cache.lexicon import ALIKE, SAME, lexicon
+from gateway.cache.lexicon import ALIKE, RAREST, SAME, lexicon
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,27 @@ def test_what_means_the_same_and_what_the_opposite() -> None:
 def test_degrees() -> None:
     assert lexicon().degrees["faster"] == "+fast"
     assert lexicon().degrees["cheapest"] == "*cheap"
+
+
+def test_which_noun_an_adjective_is_of() -> None:
+    words = lexicon()
+    assert [words.of(each) for each in ("french", "egyptian", "green", "zzz")] == ["france", "egypt", "green", "zzz"]
+    assert words.alike("french", "france") == ALIKE
+
+
+def test_words_of_one_sort_and_words_that_say_more() -> None:
+    words = lexicon()
+    assert words.sisters("coffee", "tea")
+    assert not words.sisters("slice", "cut")
+    assert words.broader("slice", "cut")
+    assert words.broader("cut", "slice")
+    assert not words.broader("coffee", "tea")
+
+
+def test_how_rare_a_word_is() -> None:
+    words = lexicon()
+    found = [words.rarity(each) for each in ("be", "camera", "trampoline", "zzz")]
+    assert found == sorted(found)
+    assert (found[0], found[-1]) == (0, RAREST)
+    assert words.usual("camera")
+    assert not words.usual("zzz")

@@ -50,7 +50,7 @@ def test_ways_of_asking_are_one_question(text: str) -> None:
         ("all of them or only the first", "quantities", ("all", "first", "only", "or")),
         ("I must go and should stay", "modality", ("must", "should")),
         ("it was so and will be", "tense", ("future", "past")),
-        ("his dog and my cat", "person", ("1", "he")),
+        ("his dog and my cat", "person", ("1", "his")),
         ("who wrote it and when", "asked", ("who", "when")),
         ("Is it raining?", "asked", ("whether",)),
         ("call read_config() in /etc/app.yaml with --force", "code", ("--force", "/etc/app.yaml", "read_config()")),

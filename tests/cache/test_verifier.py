@@ -4,15 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cache.answer_guards import GUARDS
-from gateway.cache.questions import VERSION, read_question
-from gateway.cache.verifier import FEATURES, Tree, Verdict, Verifier, compare, features, verifier
+from gateway.cache.answer_guards import GUARDS, Found
+from gateway.cache.questions import VERSION, Question, read_question
+from gateway.cache.verifier import FEATURES, FOR, Tree, Verdict, Verifier, compare, features, most, verifier
 
 SERVES = 0.95
 
 
+# The embedding of both: whatever differs, the network sees nothing of it.
+SAME = bytes(384)
+# What it says of most such near misses where it does see them, in log odds.
+DOUBTS = -1.5
+
+
+def asked(text: str, language: str = "en", shades: bytes = SAME) -> Question:
+    return read_question(text, language, shades)
+
+
 def verdict(new: str, old: str, cosine: float = 0.97, language: str = "en") -> Verdict:
-    return compare(read_question(new, language), read_question(old, language), cosine)
+    return compare(asked(new, language), asked(old, language), cosine)
 
 
 @pytest.mark.parametrize(
@@ -37,10 +47,8 @@ def test_paraphrases_are_served(new: str, old: str) -> None:
     [
         ("How do I enable roaming?", "How do I disable roaming?"),
         ("Show customer 1042.", "Show customer 1043."),
-        ("Is it safe to eat?", "Is it unsafe to eat?"),
         ("Convert dollars to euros.", "Convert euros to dollars."),
         ("What is the weather in Paris?", "What is the weather in Lyon?"),
-        ("Explain it to me as a doctor.", "Explain it to me as a patient."),
         ("Translate this text to German.", "Translate this text to French."),
         ("Give me the data as JSON.", "Give me the data as YAML."),
         ("Summarize it in 100 words.", "Summarize it in 200 words."),
@@ -49,8 +57,6 @@ def test_paraphrases_are_served(new: str, old: str) -> None:
         ("Is the shop open today?", "Is the shop open tomorrow?"),
         ("Did Germany beat Brazil?", "Did Brazil beat Germany?"),
         ("Should I buy a house?", "Should I sell a house?"),
-        ("find a restaurant in rome", "find a restaurant in oslo"),
-        ("What is the best laptop?", "What is the best gaming laptop?"),
     ],
 )
 def test_near_misses_are_not_served_however_near(new: str, old: str) -> None:
@@ -58,8 +64,24 @@ def test_near_misses_are_not_served_however_near(new: str, old: str) -> None:
     assert verdict(old, new, 0.999).chance < SERVES
 
 
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        ("Is it safe to eat?", "Is it unsafe to eat?"),
+        ("Explain it to me as a doctor.", "Explain it to me as a patient."),
+        ("find a restaurant in rome", "find a restaurant in oslo"),
+        ("What is the best laptop?", "What is the best gaming laptop?"),
+        ("How do I delete a branch?", "How do I rename a branch?"),
+        ("Explain recursion.", "Explain recursion to a child."),
+    ],
+)
+def test_one_word_more_or_another_word_is_not_served_where_the_network_has_doubts(new: str, old: str) -> None:
+    read = features(asked(new), asked(old), 0.9, Found())
+    assert min(verifier().chance((read[0], DOUBTS, *read[2:])), most(read)) < SERVES
+
+
 def test_only_guards_that_are_asked_for_refuse_by_name_and_all_count() -> None:
-    new, old = (read_question(text, "en") for text in ("Open it before lunch.", "Open it after lunch."))
+    new, old = (asked(text) for text in ("Open it before lunch.", "Open it after lunch."))
     said = compare(new, old, 0.99, frozenset({"numbers"}))
     assert said.failed == ()
     assert said.chance <= 0.3
@@ -80,19 +102,32 @@ def test_what_is_too_long_is_served_to_itself_only() -> None:
     assert verdict("?", "?").chance == 0.0
 
 
-@given(st.integers(1, len(FEATURES) - 1), st.integers(1, 6), st.floats(0.5, 1.0))
+@given(st.integers(FOR, len(FEATURES) - 1), st.integers(1, 6), st.floats(0.5, 1.0))
 def test_no_difference_makes_a_hit_likelier(place: int, more: int, cosine: float) -> None:
-    question = read_question("sort a long list of names", "en")
-    same = features(question, question, cosine, 0)
+    question = asked("sort a long list of names")
+    same = features(question, question, cosine, Found())
     worse = (*same[:place], same[place] + more, *same[place + 1 :])
     assert verifier().chance(worse) <= verifier().chance(same)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_higher_cosine_makes_none_less_likely(one: float, other: float) -> None:
-    question = read_question("sort a long list of names", "en")
+    question = asked("sort a long list of names")
     low, high = sorted((one, other))
     assert compare(question, question, low).chance <= compare(question, question, high).chance
+
+
+@given(st.floats(-9, 9), st.floats(-9, 9))
+def test_nor_do_better_odds_of_the_network(one: float, other: float) -> None:
+    question = asked("sort a long list of names")
+    read = features(question, question, 0.9, Found())
+    low, high = ((read[0], odds, *read[2:]) for odds in sorted((one, other)))
+    assert verifier().chance(low) <= verifier().chance(high)
+
+
+def test_a_question_without_an_embedding_is_not_served_to_one_in_other_words() -> None:
+    new, old = asked("How do I mend a sofa?", shades=b""), asked("How do I mend my sofa quickly?", shades=b"")
+    assert compare(new, old, 0.99).chance < SERVES
 
 
 def test_trees_are_walked_to_their_leaves() -> None:

@@ -32,7 +32,7 @@ class Found(msgspec.Struct, frozen=True):
 class Judge:
     """Compares questions by their numbers; the chance is the cosine."""
 
-    def read(self, text: str, language: str) -> bytes:
+    def read(self, text: str, language: str, vector: bytes) -> bytes:
         return (language + ":" + " ".join(re.findall(r"\d+", text))).encode()
 
     def compare(self, new: bytes, old: bytes, cosine: float) -> Verdict | None:
