@@ -77,6 +77,7 @@ class Bodies(msgspec.Struct):
 
     request_body: str | None = None
     response_body: str | None = None
+    capture: str = ""
 
 
 class NotAgain(Exception):
@@ -156,6 +157,7 @@ def line_of(data: bytes) -> Line:
         raise NotAgain("unreadable")
     if line.bodies is not None:
         line.request_body, line.response_body = line.bodies.request_body, line.bodies.response_body
+        line.capture = line.bodies.capture or line.capture
     return line
 
 

@@ -21,7 +21,7 @@ from gateway.config.units import parse_duration
 LAST = "last:"
 # Two bodies of the default size each fit twenty times into what the operator gives in one answer.
 _PAGE = 250
-_OF_BODIES = ("request_body", "response_body")
+_OF_BODIES = ("request_body", "response_body", "capture")
 _FIRST_ID = "00000000-0000-0000-0000-000000000000"
 # The marks in these are replaced by numbers and ids of this module only.
 _BETWEEN = (
@@ -37,7 +37,7 @@ _PAGE_OF = (
     "WHERE @between AND (toUnixTimestamp64Micro(started_at), id) > (@first, toUUID('@after')) "
     "ORDER BY started_at, id LIMIT @rows"
 )
-_BODIES = "SELECT exchange_id, request_body, response_body FROM bodies WHERE exchange_id IN (@ids) AND @between"
+_BODIES = "SELECT * FROM bodies WHERE exchange_id IN (@ids) AND @between"
 _EVENTS = (
     "SELECT exchange_id, rule, detector, action, mode, direction, path, start, end, score, latency_us "
     "FROM guard_events WHERE exchange_id IN (@ids) AND @between"

@@ -28,7 +28,10 @@ def test_bodies_may_stand_apart_and_the_time_may_be_written_out():
     known = orjson.loads(line("hello", "good day"))
     bodies = {name: known.pop(name) for name in ("request_body", "response_body")}
     del known["started_us"]
+    del known["capture"]
+    bodies["capture"] = "full"
     written = line_of(orjson.dumps(known | {"bodies": bodies, "started_at": "2026-09-21 14:13:20.500000"}))
+    assert call_of(written).whole
     assert call_of(written).answer["choices"][0]["message"]["content"] == "good day"
     assert began(written) == 1_790_000_000.5
 
