@@ -22,15 +22,17 @@ from gateway.cache.canonical import CONVERSATIONS, PLAIN, Canonical, canonical
 from gateway.cache.flights import Flight, Flights
 from gateway.cache.partition import key_of
 from gateway.cache.renewal import event_stream
-from gateway.core.cache_rules import CacheRules
+from gateway.core.cache_rules import CacheRules, ExactRule
 from gateway.core.cache_told import CacheCounts
-from gateway.core.cached import AnswerStore, CachedAnswer, Selector, Served
+from gateway.core.cached import AnswerStore, CachedAnswer, Lease, Selector, Served
 from gateway.core.call import Call
 from gateway.core.errors import Blocked, InvalidAnswer, StreamBroken, StreamFailed
 from gateway.core.exchange import Deployment, Principal, Request
-from gateway.core.record import ExchangeRecord
+from gateway.core.record import CacheRecord, ExchangeRecord
 from gateway.course import Course, Way
 from gateway.keeping import Partitions, Terms, kept
+from gateway.outliving import Leaders
+from gateway.outliving import Rooms as Outliving
 from gateway.quick import Quick
 from gateway.realtime.rooms import Rooms as Talking
 from gateway.realtime.seat import seated
@@ -43,7 +45,7 @@ _HEADER = b"x-weighbridge-cache"
 _MOST_READ = 8192
 
 
-class Rooms(Talking, Travelling, replay.Rooms, Protocol):
+class Rooms(Talking, Travelling, Outliving, replay.Rooms, Protocol):
     """The pipeline, as far as calls whose answers are kept need it."""
 
     def end_ordinary(self, call: Call, request: Request, course: Course, attempt: Attempt) -> bool:
@@ -99,6 +101,38 @@ class Neighbours(Protocol):
         ...
 
 
+class _Reading:
+    """Reads requests as questions, by a rule that says which are kept."""
+
+    def __init__(self, rule: ExactRule) -> None:
+        self._rule = rule
+        self._read: OrderedDict[tuple[bytes, str], Canonical] = OrderedDict()
+
+    def question(self, call: Call, request: Request, document: Any, *, alike: bool) -> Canonical:
+        """Read a request; one that came before, byte for byte, is known."""
+        incoming, plain = call.incoming, document is request.document and not alike
+        path = f"{incoming.path}?{incoming.query}" if incoming.query else incoming.path
+        if not plain:
+            return canonical(request, document, path, incoming.headers, self._rule)
+        said = blake2b(request.body, digest_size=16).digest()
+        at = (said, f"{request.dialect} {request.wants_usage} {incoming.headers.get(_BETA)!r} {path}")
+        known = self._read.get(at)
+        if known is None:
+            known = canonical(request, document, path, incoming.headers, self._rule)
+            if len(self._read) >= _MOST_READ:
+                self._read.popitem(last=False)
+            self._read[at] = msgspec.structs.replace(known, chat=None)
+        return known
+
+    def chat(self, miss: Miss, dialect: str) -> Any:
+        """Give the conversation, where it is needed to write an answer in another dialect."""
+        if dialect == miss.request.dialect or miss.question.chat is not None:
+            return miss.question.chat
+        incoming = miss.call.incoming
+        path = f"{incoming.path}?{incoming.query}" if incoming.query else incoming.path
+        return canonical(miss.request, miss.document, path, incoming.headers, self._rule).chat
+
+
 class Answers:
     """Knows whose answers are kept, and gives them; a :class:`gateway.course.Ways`.
 
@@ -124,8 +158,9 @@ class Answers:
         self.neighbours = neighbours
         self._unix_s = unix_s
         self._flights = Flights()
+        self._leaders = Leaders()
         self._quick = Quick(store, rules.exact.ttl_s)
-        self._read: OrderedDict[tuple[bytes, str], Canonical] = OrderedDict()
+        self._reading = _Reading(rules.exact)
         self.partition = Partitions().find
 
     def find(self, request: Request, principal: Principal, template: ExchangeRecord, to: Deployment) -> Way | None:
@@ -149,7 +184,9 @@ class Answers:
         if course.guard.request_active:
             course, document = await rooms.admit(call, request, course)
         wish = call.incoming.headers.get(_HEADER, b"").lower()
-        question = _NOT_ASKED if wish == b"off" or course.way is None else self._question(call, request, document)
+        question = _NOT_ASKED
+        if wish != b"off" and course.way is not None:
+            question = self._reading.question(call, request, document, alike=self.neighbours is not None)
         if question.unfit:
             rooms.journal.record(call).cache = "off"
             self.counts.count(f"unfit_{question.unfit}")
@@ -181,22 +218,6 @@ class Answers:
         self._count(Served(answer=ready.answer))
         return True
 
-    def _question(self, call: Call, request: Request, document: Any) -> Canonical:
-        """Read a request; one that came before, byte for byte, is known."""
-        incoming, plain = call.incoming, document is request.document and self.neighbours is None
-        path = f"{incoming.path}?{incoming.query}" if incoming.query else incoming.path
-        if not plain:
-            return canonical(request, document, path, incoming.headers, self.rules.exact)
-        said = blake2b(request.body, digest_size=16).digest()
-        at = (said, f"{request.dialect} {request.wants_usage} {incoming.headers.get(_BETA)!r} {path}")
-        known = self._read.get(at)
-        if known is None:
-            known = canonical(request, document, path, incoming.headers, self.rules.exact)
-            if len(self._read) >= _MOST_READ:
-                self._read.popitem(last=False)
-            self._read[at] = msgspec.structs.replace(known, chat=None)
-        return known
-
     # --- at hand
 
     async def _hit(self, miss: Miss) -> bool:
@@ -218,7 +239,7 @@ class Answers:
         if self._quick.hand(call, miss.request, miss.course, rooms, served, now_s) is not None:
             self._count(served)
             return True
-        chat = self._chat(miss, answer.dialect)
+        chat = self._reading.chat(miss, answer.dialect)
         played = replay.begin(rooms, call, miss.request, miss.course, miss.document, how=served.how)
         record = rooms.journal.record(call)
         record.cached = [replay.told(rooms, call, served, now_s)]
@@ -243,14 +264,6 @@ class Answers:
         self.counts.count(served.how.replace("-", "_"))
         self.counts.saved_nanousd += served.answer.cost_nanousd or 0
 
-    def _chat(self, miss: Miss, dialect: str) -> Any:
-        """Give the conversation, where it is needed to write an answer in another dialect."""
-        if dialect == miss.request.dialect or miss.question.chat is not None:
-            return miss.question.chat
-        incoming = miss.call.incoming
-        path = f"{incoming.path}?{incoming.query}" if incoming.query else incoming.path
-        return canonical(miss.request, miss.document, path, incoming.headers, self.rules.exact).chat
-
     async def _drop(self, answer: CachedAnswer) -> None:
         self.counts.count("poisoned")
         await self.store.drop(Selector(key=answer.key), dry_run=False)
@@ -261,21 +274,29 @@ class Answers:
         """Let others who ask the same wait for this call, or let it wait for them."""
         wait_s = self.rules.exact.wait_s
         if not wait_s:
-            return await self._miss(miss)
+            await self._miss(miss)
+            return
         lease = await self.store.lead(miss.key, miss.course.deployment.timeouts.total_s)
-        if lease is None:
-            return None if await self._joined(miss, wait_s) else await self._miss(miss)
+        if lease is not None:
+            await self._leaders.lead(miss.key, miss.rooms, miss.call, self._lead(miss, lease))
+        elif not await self._joined(miss, wait_s):
+            await self._miss(miss)
+
+    async def _lead(self, miss: Miss, lease: Lease) -> None:
+        """Ask for all who ask the same; for those that wait also when this one's client leaves."""
         try:
-            return await self._miss(miss)
+            await self._miss(miss)
         finally:
+            self._leaders.over(miss.key, miss.call)
             await lease.release()
 
     async def _joined(self, miss: Miss, wait_s: float) -> bool:
         """Take part in what somebody else has asked for; false where nothing came of that."""
-        flight = self._flights.find(miss.key)
-        if miss.request.stream and flight is not None:
-            return await self._follow(miss, flight, wait_s)
-        answer = await self.store.wait(miss.key, wait_s)
+        with self._leaders.waiting(miss.key):
+            flight = self._flights.find(miss.key)
+            if miss.request.stream and flight is not None:
+                return await self._follow(miss, flight, wait_s)
+            answer = await self.store.wait(miss.key, wait_s)
         if answer is None or self._old(answer):
             self.counts.count("waited_in_vain")
             return False
@@ -284,9 +305,10 @@ class Answers:
     async def _follow(self, miss: Miss, flight: Flight, wait_s: float) -> bool:
         """Give the call a stream while it runs for another."""
         call, rooms, now_s = miss.call, miss.rooms, self._unix_s()
-        chat = self._chat(miss, flight.dialect)
+        chat = self._reading.chat(miss, flight.dialect)
         played = replay.begin(rooms, call, miss.request, miss.course, miss.document, how="hit-exact")
         record = rooms.journal.record(call)
+        record.cached = [told := CacheRecord(origin=flight.origin, partition=miss.partition, age_s=0)]
         follower = replay.follow(played, flight, chat, record.id, now_s)
         late = asyncio.get_running_loop().call_later(wait_s, follower.late)
         try:
@@ -300,6 +322,7 @@ class Answers:
             late.cancel()
             follower.cancel()
         self.counts.count("hit_exact")
+        self.counts.saved_nanousd += told.saved_nanousd or 0
         return True
 
     # --- not at hand
@@ -316,15 +339,16 @@ class Answers:
         request, call = miss.request, miss.call
         flight = Flight(request.dialect, event_stream(request.dialect))
         if request.stream:
-            request.keeps = flight.opened
+            request.keeps, flight.origin = flight.opened, miss.rooms.journal.record(call).id
             self._flights.begin(miss.key, flight)
         answer: CachedAnswer | None = None
         attempt: Attempt | None = None
         try:
             going, attempt = await _sent(miss.rooms, call, request, miss.course, miss.document)
-            whole = attempt.reader is None or attempt.gathered is not None
-            self._flights.end(miss.key, flight, whole=whole and not attempt.over.error)
-            await _ended(miss.rooms, call, request, going, attempt)
+            try:
+                await _ended(miss.rooms, call, request, going, attempt)
+            finally:
+                self._told(miss, flight, attempt)
             answer = self._kept(miss, going, attempt)
             if answer is not None:
                 # Before others may ask; where neighbours are looked for, once more with its vector.
@@ -333,6 +357,14 @@ class Answers:
             self._flights.end(miss.key, flight, whole=False)
             if neighbours is not None:
                 neighbours.over(miss, answer)
+
+    def _told(self, miss: Miss, flight: Flight, attempt: Attempt) -> None:
+        """Let those who follow a stream end with it; what it cost, they have saved."""
+        if miss.request.stream:
+            record = miss.rooms.journal.record(miss.call)
+            flight.cost_nanousd, flight.took_ms = record.cost_nanousd, (attempt.ended_ns - attempt.sent_ns) / 1e6
+        whole = attempt.reader is None or attempt.gathered is not None
+        self._flights.end(miss.key, flight, whole=whole and not attempt.over.error)
 
     def _kept(self, miss: Miss, course: Course, attempt: Attempt) -> CachedAnswer | None:
         """Make of an answer one that is kept; ``None``, and why is counted, where it is none."""
@@ -364,11 +396,3 @@ async def _sent(rooms: Rooms, call: Call, request: Request, course: Course, docu
 async def _ended(rooms: Rooms, call: Call, request: Request, course: Course, attempt: Attempt) -> None:
     if not rooms.end_ordinary(call, request, course, attempt):
         await rooms.end(call, request, course, attempt)
-
-
-class Seats:
-    """Knows the way of sessions alone; a :class:`gateway.course.Ways` where no answer is kept."""
-
-    def find(self, request: Request, principal: Principal, template: ExchangeRecord, to: Deployment) -> Way | None:
-        """Give the way of a session."""
-        return seated if request.duplex else None

@@ -63,7 +63,7 @@ def kept(
     told = record or (noted.last if isinstance(noted, Noted) else None)
     if attempt.status != _OK or (attempt.reader is not None) != request.stream or told is None:
         return "error"
-    if call.spent is not None or call.part is not None or (record is not None and record.error_code):
+    if call.spent is not None or call.part is not None or (record is not None and record.error_code and not call.left):
         return "cut"
     if body is None or len(body) > terms.rule.max_bytes:
         return "size"

@@ -73,6 +73,7 @@ class Played(msgspec.Struct):
     course: Course
     attempt: Attempt
     before: tuple[Any, Any, tuple[Any, ...]]
+    flight: Flight | None = None
 
     def undo(self, record_cache: Literal["miss"] = "miss") -> None:
         """Make it a call again that is to be asked for. Its client has been told nothing."""
@@ -133,7 +134,7 @@ def follow(played: Played, flight: Flight, chat: ChatRequest | None, record_id: 
     """Give the call a stream that is on its way for another."""
     sink = _sink(played, flight.dialect, chat, record_id, now_s)
     follower = Follower(flight, sink, Renewing(flight.dialect, record_id))
-    played.attempt.running = follower
+    played.attempt.running, played.flight = follower, flight
     follower.go_on()
     return follower
 
@@ -157,9 +158,19 @@ async def finish(rooms: Rooms, played: Played) -> None:
     """
     call, attempt = played.call, played.attempt
     await attempt
+    if played.flight is not None:
+        await _saved(rooms, call, played.flight)
     lease, call.lease = call.lease, None
     if lease is not None:
         if not call.reply.started:
             rooms.ledger.tell(call, attempt, lease)
         lease.void()
     await rooms.end(call, played.request, played.course, attempt)
+
+
+async def _saved(rooms: Rooms, call: Call, flight: Flight) -> None:
+    """Put on record what a stream has cost that came for another; that is known when this one's call is over."""
+    await flight.ended()
+    took_ms = (rooms.journal.now_ns() - call.incoming.received_ns) / 1e6
+    for told in rooms.journal.record(call).cached:
+        told.saved_nanousd, told.saved_ms = flight.cost_nanousd, max(0.0, flight.took_ms - took_ms)

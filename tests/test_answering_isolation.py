@@ -101,7 +101,7 @@ class Shared(Rooms):
         agreement = Agreement(embedding.cosine, lambda _one, _other: (), 0.9)
         rule = SemanticRule(mode="enforce")
         semantic = Semantic(rule, self.store, embedding, careless, careless, agreement, self._unix_s)
-        self.asides = Asides(semantic, self.store)
+        self.semantic, self.asides = semantic, Asides(semantic, self.store)
         answers.neighbours = Nearby(self.asides, answers.partition, answers.counts.count, self._unix_s)
         keys = tuple(
             DeclaredKey(id=secret, tenant=tenant, team=team, digest=digest_secret(secret.encode(), PEPPER))
@@ -178,7 +178,7 @@ def test_calls_that_differ_in_one_thing_are_never_given_each_others_answers(tmp_
                 if chance.random() < 0.3 and first.dialect in CONVERSATIONS:
                     second = msgspec.structs.replace(second, dialect=chance.choice(CONVERSATIONS))
             _, made = await rooms.ask(first)
-            before = rooms.answered
+            before, late = rooms.answered, rooms.semantic.counts["late"]
             reply, record = await rooms.ask(second)
             about = (seed, names, first, second, record.cache, record.cached)
             assert made.cache == "miss", about
@@ -186,6 +186,9 @@ def test_calls_that_differ_in_one_thing_are_never_given_each_others_answers(tmp_
                 told.update((*names, f"{first.dialect} > {second.dialect}"))
                 assert (record.cache, record.cached, rooms.answered) == ("miss", [], before + 1), about
                 assert f"answer number {rooms.answered}.".encode() in reply.body, about
+                continue
+            if rooms.semantic.counts["late"] > late:
+                # A busy machine: nobody waits so long for a neighbour.
                 continue
             same_words = first.text == second.text
             alike = "hit-exact" if same_words else "hit-semantic" if first.dialect in CONVERSATIONS else "miss"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from gateway.answering import Answers, Seats
+from gateway.answering import Answers
 from gateway.app.alike import Alike
 from gateway.app.answer_stores import answer_store
 from gateway.cache.careful import CarefulStore
@@ -16,6 +16,7 @@ from gateway.config.redis import RedisStore
 from gateway.config.settings import Settings
 from gateway.core.cache_rules import StoreRule
 from gateway.core.cache_told import CacheCounts
+from gateway.realtime.seat import Seats
 
 # What two configurations must have alike to have one store: where it is, its bounds, and whether neighbours are found.
 _Same = tuple[StoreRule, RedisStore | None, bool]

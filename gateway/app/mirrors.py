@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from gateway.app.copies import Copy, Held, ask, call_of, compare
+from gateway.carried import Carried
 from gateway.clients.clock import Clock
 from gateway.config.settings import Settings
 from gateway.core.call import Call
@@ -27,7 +28,6 @@ from gateway.core.record import ExchangeRecord
 from gateway.course import Course, Known
 from gateway.guards.sessions import Sessions
 from gateway.hedging import can_be_asked_twice
-from gateway.listener.drive import Carried
 from gateway.moves import Rooms, Served
 from gateway.pipeline import Pipeline
 from gateway.recording.journal import Capture, Filing, Journal

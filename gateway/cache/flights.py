@@ -13,6 +13,7 @@ from gateway.cache.renewal import Renewing
 from gateway.core.errors import StreamBroken
 from gateway.core.exchange import Headers
 from gateway.core.ports import AnswerSink
+from gateway.core.signal import Signal
 
 _BROKEN = "The stream that this answer was taken from ended before it was whole."
 
@@ -43,6 +44,9 @@ class Flight:
         media_type: Of its events.
 
     Attributes:
+        origin: The exchange that it is an answer to.
+        cost_nanousd: What it cost; ``None`` until it is over, and where nobody knows.
+        took_ms: How long it took, once it is over.
         pieces: What has come; ``None`` before it has begun.
         over: Nothing more will come.
         whole: All of it came.
@@ -51,9 +55,13 @@ class Flight:
     def __init__(self, dialect: str, media_type: bytes) -> None:
         self.dialect = dialect
         self.media_type = media_type
+        self.origin = ""
+        self.cost_nanousd: int | None = None
+        self.took_ms = 0.0
         self.pieces: Pieces | None = None
         self.over = self.whole = False
         self.followers: list[Follower] = []
+        self._ends: list[Signal] = []
 
     def opened(self) -> list[bytes]:
         """Give where a stream's bytes are kept. A second one, of another try, is nobody's to follow."""
@@ -70,6 +78,15 @@ class Flight:
         self.over, self.whole = True, whole
         for each in tuple(self.followers):
             each.go_on()
+        ends, self._ends = self._ends, []
+        for end in ends:
+            end.fire()
+
+    async def ended(self) -> None:
+        """Wait until who leads is done with it: who follows sees a stream's own end before that."""
+        if not self.over:
+            self._ends.append(end := Signal())
+            await end
 
 
 class Follower:

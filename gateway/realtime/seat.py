@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from gateway.core.call import Call
-from gateway.core.exchange import Request
-from gateway.course import Course
+from gateway.core.exchange import Deployment, Principal, Request
+from gateway.core.record import ExchangeRecord
+from gateway.course import Course, Way
 from gateway.realtime.opening import converse
 from gateway.realtime.rooms import Rooms
 from gateway.seating import take_slot
@@ -48,3 +49,11 @@ def _moved(call: Call, request: Request, course: Course, rooms: Rooms, place: in
     rooms.ledger.move(call, going.principal, request, going.deployment)
     rooms.journal.rerouted(rooms.journal.record(call), going.template)
     return going
+
+
+class Seats:
+    """Knows the way of sessions alone; a :class:`gateway.course.Ways` where no answer is kept."""
+
+    def find(self, request: Request, principal: Principal, template: ExchangeRecord, to: Deployment) -> Way | None:
+        """Give the way of a session."""
+        return seated if request.duplex else None

@@ -10,6 +10,7 @@ import msgspec
 import orjson
 
 from gateway.core.call import Call
+from gateway.core.errors import ClientGone
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request, RoutePlan
 from gateway.core.record import AttemptRecord, CacheRecord, ExchangeRecord
 from gateway.core.verdict import Masked
@@ -261,8 +262,7 @@ class Journal:
         received_ns = call.incoming.received_ns
         now_ns = at_ns or self.now_ns()
         took_ns = now_ns - received_ns
-        record.status = status
-        record.error_code = code
+        record.status, record.error_code = _seen_by_client(call, status, code)
         record.bytes_out = len(last)
         record.duration_ms = took_ns / 1e6
         if attempt is not None:
@@ -342,3 +342,8 @@ def _masked_again(answer: bytes, masks: Mapping[str, Masked]) -> bytes:
     for placeholder, masked in sorted(masks.items(), key=lambda item: -len(item[1].value)):
         answer = answer.replace(orjson.dumps(masked.value)[1:-1], placeholder.encode())
     return answer
+
+
+def _seen_by_client(call: Call, status: int, code: str) -> tuple[int, str]:
+    """What came of a call: what went well for those who waited for it did not for a client that had gone."""
+    return (ClientGone.status, ClientGone.code) if call.left and not code else (status, code)

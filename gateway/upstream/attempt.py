@@ -25,7 +25,7 @@ MAX_COUNTED_BYTES = 262_144
 Gather = Literal["", "count", "watch", "hold"]
 _NONE: Headers = {}
 # Whom a stream can be made to wait for.
-_CLIENT, _JUDGES = "client", "judges"
+CLIENT, _JUDGES = "client", "judges"
 
 
 class Running(Protocol):
@@ -220,7 +220,7 @@ class Attempt:
             if self._clauses is not None:
                 self._clauses.open(self)
             if self.running is not None:
-                call.reply.on_flow(partial(self._wait_for, _CLIENT), partial(self._go_on, _CLIENT))
+                call.reply.on_flow(partial(self._wait_for, CLIENT), partial(self._go_on, CLIENT))
 
     def _wait_for(self, whom: str) -> None:
         if self.running is not None:
@@ -260,9 +260,9 @@ class Attempt:
         """End the attempt: whoever judges the stream has turned it back."""
         self._fail(error)
 
-    def wait(self, *, on: bool) -> None:
-        """Let the provider wait for the judges, or go on."""
-        (self._wait_for if on else self._go_on)(_JUDGES)
+    def wait(self, *, on: bool, whom: str = _JUDGES) -> None:
+        """Let the provider wait for the judges, or for the client, or go on."""
+        (self._wait_for if on else self._go_on)(whom)
 
     def _watch(self, data: bytes) -> None:
         """Keep a stream as it came, for those who judge it when it is whole, or count it when it is not."""

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.answering import Answers, Seats
+from gateway.answering import Answers
 from gateway.app.caching import Caching
 from gateway.config.environment import Options
 from gateway.config.load import load_settings
 from gateway.config.settings import Settings
+from gateway.realtime.seat import Seats
 from tests.support.clock import ManualClock
 
 

@@ -1,8 +1,11 @@
+import asyncio
+
 import pytest
 
 from gateway.cache.flights import Flight, Flights, Follower
 from gateway.cache.renewal import Renewing
 from gateway.core.errors import StreamBroken
+from gateway.listener.drive import Drive
 from tests.support.rooms import run
 from tests.support.sinks import KeepingSink
 
@@ -99,3 +102,22 @@ def test_flights_are_found_while_they_last():
     assert flights.find(b"k") is led
     flights.end(b"k", led, whole=True)
     assert flights.find(b"k") is None
+
+
+def test_who_follows_can_wait_until_who_leads_is_done():
+    async def test() -> None:
+        led = flight()
+        _, sink = following(led)
+
+        def waiting() -> Drive:
+            drive = Drive(led.ended(), asyncio.get_running_loop(), lambda _: None)
+            drive.start()
+            return drive
+
+        early = [waiting(), waiting()]
+        led.opened().append(b"all of it")
+        assert (sink.body, [each.ended for each in early]) == (b"all of it", [False, False])
+        led.end(whole=True)
+        assert [each.ended for each in (*early, waiting())] == [True] * 3
+
+    run(test)

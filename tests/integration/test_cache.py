@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.support.gateway_run import Gateway, ask, running, until
@@ -85,3 +87,51 @@ def _goes_on_without(gateway: Gateway, redis: RedisServer) -> None:
     assert gateway.ask_operator("/api/cache").status == 503
     redis.start()
     until(lambda: results(gateway, ["it is back"] * 8)["hit-exact"] == 8)
+
+
+class Stream:
+    """A client's stream, read as it comes."""
+
+    def __init__(self, port: int) -> None:
+        self._line = HTTPConnection("127.0.0.1", port, timeout=60)
+        document = {
+            "model": "sim/lorem?tokens=400&delay_ms=10",
+            "messages": [{"role": "user", "content": "at length"}],
+            "stream": True,
+        }
+        self._line.request("POST", "/v1/chat/completions", orjson.dumps(document), {"content-type": "application/json"})
+        self._answer = self._line.getresponse()
+        self.id = self._answer.headers["x-weighbridge-id"]
+        self.cache = self._answer.headers["x-weighbridge-cache"]
+
+    def some(self) -> bytes:
+        return self._answer.read1(64)
+
+    def rest(self) -> bytes:
+        return self._answer.read()
+
+    def leave(self) -> None:
+        self._answer.close()
+        self._line.close()
+
+
+def test_a_stream_goes_on_for_who_follows_it_when_its_client_has_gone(tmp_path: Path):
+    config = "version: 1\npolicies: {bundle: []}\ncache: {exact: true}\n"
+    with running(tmp_path, operator=False, config=config) as gateway:
+        leader = Stream(gateway.port)
+        assert leader.some()
+        follower = Stream(gateway.port)
+        begun = follower.some()
+        leader.leave()
+        whole = begun + follower.rest()
+        assert (leader.cache, follower.cache) == ("miss", "hit-exact")
+        assert whole.endswith(b"data: [DONE]\n\n")
+        # Pieces, and what begins and ends a stream.
+        assert 400 <= whole.count(b"data: ") <= 405
+        gone, given = gateway.record_of(leader.id), gateway.record_of(follower.id)
+        assert (gone["status"], gone["error_code"], gone["output_tokens"]) == (499, "client_closed", 400)
+        assert (given["status"], given["cache"], given["cached"][0]["origin"]) == (200, "hit-exact", gone["id"])
+        again = Stream(gateway.port)
+        assert (again.cache, again.rest().count(b"data: ")) == ("hit-exact", whole.count(b"data: "))
+        again.leave()
+        follower.leave()

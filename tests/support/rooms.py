@@ -15,7 +15,7 @@ from gateway.accounting.ledger import Ledger
 from gateway.accounting.limits import Limits
 from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
-from gateway.answering import Answers, Seats
+from gateway.answering import Answers
 from gateway.cache.memory import MemoryAnswers
 from gateway.clients.tokenizers import Tokenizers
 from gateway.core.cache_rules import CacheRules
@@ -36,6 +36,7 @@ from gateway.guards.sessions import Sessions
 from gateway.identity.open import OpenIdentity
 from gateway.listener.drive import Drive
 from gateway.pipeline import Pipeline
+from gateway.realtime.seat import Seats
 from gateway.recording.journal import Capture, Journal
 from gateway.roads import Roads
 from gateway.routing.health import Healths
@@ -259,7 +260,7 @@ class Rooms:
     async def serve(self, asked: Incoming) -> ListReply:
         """Serve a request to its end."""
         reply = ListReply(self.log)
-        await asyncio.wait_for(self.begin(asked, reply).wait(), 10)
+        await asyncio.wait_for(self.begin(asked, reply).wait(), 60)
         assert self.bugs == []
         return reply
 
