@@ -192,6 +192,7 @@ class Answers:
             self.counts.count(f"unfit_{question.unfit}")
             await _asked(rooms, call, request, course, document)
             return
+        call.sought = True
         shared = self.partition(call, course, self.rules.exact.scope)
         key = key_of(shared, course.guard.revision, question.digest)
         self._quick.learn(call, request, course, key)

@@ -358,3 +358,23 @@ def test_a_hit_counts_as_a_request_and_as_nothing_else():
         assert [step for step in rooms.log if step in {"settle 10+4", "void"}] == ["settle 10+4", "void"]
 
     run(test)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_that_is_refused_before_it_is_looked_up_is_no_miss(*, stream: bool):
+    async def test() -> None:
+        more = STREAMED if stream else {}
+        rooms = Rooms(whole(BODY), rule("osprey", "block", "request"), cache=RULES)
+        reply = await rooms.serve(chat("an osprey", **more))
+        assert (reply.status, reply.header("x-weighbridge-cache"), rooms.record.cache) == (400, "off", "off")
+        limited = Rooms(whole(BODY), cache=RULES, limits=(LimitRule(scope="provider", requests=(1, 60)),))
+        await limited.serve(chat("other"))
+        reply = await limited.serve(chat(**more))
+        assert (reply.status, reply.header("x-weighbridge-cache")) == (429, "off")
+        assert [each.cache for each in limited.records] == ["miss", "off"]
+        # What fails after that was one.
+        failing = Rooms(whole(BODY, status=500), cache=RULES)
+        reply = await failing.serve(chat())
+        assert (reply.header("x-weighbridge-cache"), failing.record.cache) == ("miss", "miss")
+
+    run(test)

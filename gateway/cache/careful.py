@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine
 from random import SystemRandom
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
+from gateway.cache.said import words_in
 from gateway.clients.clock import Clock
 from gateway.core.cache_survey import Kept, Survey, Wanted
 from gateway.core.cached import CachedAnswer, Lease, Selector
@@ -219,7 +220,7 @@ class CarefulStore:
             return await self._remove(what.key)
         now_s = self._clock.unix_ms() // 1000
         try:
-            return await self._shelf.drop(lambda answer: what.means(answer, now_s), dry_run=dry_run)
+            return await self._shelf.drop(lambda answer: what.means(answer, now_s, words_in), dry_run=dry_run)
         except StoreUnavailable:
             self._counts["errors"] += 1
             return 0

@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
+from gateway.cache.said import words_in
 from gateway.core.cache_rules import StoreRule
 from gateway.core.cached import CachedAnswer, Lease, Selector
 
@@ -99,9 +100,9 @@ class MemoryAnswers:
         now_s = self._unix_s()
         if what.key:
             answer = self._kept.get(what.key)
-            meant = [answer] if answer is not None and what.means(answer, now_s) else []
+            meant = [answer] if answer is not None and what.means(answer, now_s, words_in) else []
         else:
-            meant = [each for each in self._kept.values() if what.means(each, now_s)]
+            meant = [each for each in self._kept.values() if what.means(each, now_s, words_in)]
         if not dry_run:
             for each in meant:
                 self._forget(each.key)

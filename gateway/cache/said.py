@@ -7,13 +7,23 @@ import orjson
 
 from gateway.core.cached import CachedAnswer
 from gateway.core.chat import ChatAnswer, Refusal, Text, ToolCall
-from gateway.core.chat_events import Argued, Called, ChatEvent, Refused
+from gateway.core.chat_events import Argued, Called, ChatEvent, Refused, Thought
 from gateway.core.chat_events import Said as Piece
+from gateway.core.codec import ChatCodec
 from gateway.core.errors import GatewayError
 from gateway.wire.aws_eventstream import MEDIA_TYPE as FRAMES
 from gateway.wire.bridge import CODECS, EVENTS, splitter
 
 _FRAMED = "bedrock_converse"
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    text: str = ""
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_Choice] = []
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -39,18 +49,62 @@ def said_of(dialect: str, body: bytes, *, stream: bool) -> Said | None:
     if codec is None:
         return None
     try:
-        if not stream:
-            return _whole(codec.read_answer(orjson.loads(body)))
-        cut, reader = splitter(FRAMES if dialect == _FRAMED else EVENTS), codec.reader()
-        events: list[ChatEvent] = []
-        for piece in cut.feed(body):
-            events += reader.feed(piece)
-        if rest := cut.rest():
-            events += reader.feed(rest)
-        events += reader.finish()
+        return _streamed(_events(codec, body)) if stream else _whole(codec.read_answer(orjson.loads(body)))
     except (GatewayError, orjson.JSONDecodeError):
         return None
-    return _streamed(events)
+
+
+def words_in(answer: CachedAnswer) -> str:
+    """All that a kept answer says, put together where it came in pieces: words, thoughts, tools and their arguments.
+
+    Each is on a line of its own. Nothing, where it cannot be read: its body is all that there is then.
+    """
+    codec, body = CODECS.get(answer.dialect), answer.body
+    try:
+        if codec is None:
+            return _of_plain(body) if answer.stream else ""
+        if answer.stream:
+            return _joined(_events(codec, body))
+        parts = [part for choice in codec.read_answer(orjson.loads(body)).choices for part in choice.parts]
+    except (GatewayError, orjson.JSONDecodeError, msgspec.MsgspecError):
+        return ""
+    texts = (part.arguments if isinstance(part, ToolCall) else getattr(part, "text", "") for part in parts)
+    return "\n".join(texts)
+
+
+def _events(codec: ChatCodec, body: bytes) -> list[ChatEvent]:
+    """Read a stream."""
+    cut, reader = splitter(FRAMES if codec.name == _FRAMED else EVENTS), codec.reader()
+    events: list[ChatEvent] = []
+    for piece in cut.feed(body):
+        events += reader.feed(piece)
+    if rest := cut.rest():
+        events += reader.feed(rest)
+    events += reader.finish()
+    return events
+
+
+def _joined(events: list[ChatEvent]) -> str:
+    pieces: dict[tuple[str, int, int], list[str]] = {}
+    for event in events:
+        if isinstance(event, Piece | Refused | Thought):
+            pieces.setdefault((type(event).__name__, event.choice, 0), []).append(event.text)
+        elif isinstance(event, Called):
+            pieces.setdefault(("name", event.choice, event.call), []).append(event.name)
+        elif isinstance(event, Argued):
+            pieces.setdefault(("arguments", event.choice, event.call), []).append(event.arguments)
+    return "\n".join("".join(each) for each in pieces.values())
+
+
+def _of_plain(body: bytes) -> str:
+    """The words of a stream that is no conversation: completions."""
+    texts: dict[int, list[str]] = {}
+    for piece in splitter(EVENTS).feed(body):
+        for line in piece.splitlines():
+            data = line.removeprefix(b"data:").strip()
+            for choice in msgspec.json.decode(data, type=_Completion).choices if data.startswith(b"{") else ():
+                texts.setdefault(choice.index, []).append(choice.text)
+    return "\n".join("".join(each) for each in texts.values())
 
 
 def _whole(answer: ChatAnswer) -> Said:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 Scope = Literal["tenant", "team", "key"]
 SemanticMode = Literal["off", "shadow", "enforce"]
-AnswerGuard = Literal["numbers", "units", "dates", "names", "negation", "comparatives", "code", "quotes"]
-ANSWER_GUARDS: tuple[AnswerGuard, ...] = (
-    "numbers", "units", "dates", "names", "negation", "comparatives", "code", "quotes",
-)  # fmt: skip
+AnswerGuard = Literal[
+    "numbers", "units", "dates", "names", "negation", "comparatives", "direction", "quantities", "modality", "tense",
+    "person", "asked", "code", "quotes",
+]  # fmt: skip
+ANSWER_GUARDS: tuple[AnswerGuard, ...] = get_args(AnswerGuard)
 
 
 class ExactRule(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ One suite, ``tests/cache/test_stores.py``, holds for every kind of store.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 import msgspec
@@ -90,7 +91,7 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
         tag: Name and value.
         exchange_id: Of the exchange that brought it.
         older_than_s: Stored so many seconds ago or longer.
-        text: Stands in the answer's body, any case.
+        text: Stands in the answer, any case: in its body, or in what that says, where it is told in pieces.
         everything: All there are.
     """
 
@@ -104,8 +105,8 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     everything: bool = False
 
-    def means(self, answer: CachedAnswer, now_s: int) -> bool:
-        """Whether an entry is one of them."""
+    def means(self, answer: CachedAnswer, now_s: int, words: Callable[[CachedAnswer], str]) -> bool:
+        """Whether an entry is one of them; ``words`` reads what an answer says."""
         asked = (
             (bool(self.key), answer.key == self.key),
             (self.tenant is not None, answer.tenant == self.tenant),
@@ -114,9 +115,14 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
             (bool(self.exchange_id), answer.exchange_id == self.exchange_id),
             (self.tag is not None, self.tag is not None and answer.tags.get(self.tag[0]) == self.tag[1]),
             (self.older_than_s is not None, now_s - answer.stored_s >= (self.older_than_s or 0)),
-            (bool(self.text), self.text.casefold() in answer.body.decode("utf-8", "replace").casefold()),
         )
-        return all(holds for wanted, holds in asked if wanted) and (self.everything or any(each for each, _ in asked))
+        named = self.everything or bool(self.text) or any(each for each, _ in asked)
+        # Last, since it takes longest.
+        return named and all(holds for wanted, holds in asked if wanted) and self._says(answer, words)
+
+    def _says(self, answer: CachedAnswer, words: Callable[[CachedAnswer], str]) -> bool:
+        text = self.text.casefold()
+        return not text or text in answer.body.decode("utf-8", "replace").casefold() or text in words(answer).casefold()
 
 
 class Lease(Protocol):

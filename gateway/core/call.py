@@ -97,6 +97,7 @@ class Call:
         answer: A whole answer's body as the client gets it.
         filed: The record is filed: nothing more may be written to it.
         handed_on: The client has gone, and a task of its own ends the call.
+        sought: Its answer was looked up in the cache.
         left: The client has gone, and the call goes on for others who wait for what it brings.
     """
 
@@ -122,4 +123,5 @@ class Call:
     answer: bytes = b""
     filed: bool = False
     handed_on: bool = False
+    sought: bool = False
     left: bool = False

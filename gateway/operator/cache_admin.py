@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from gateway.cache.said import words_in
 from gateway.clients.clock import Clock
 from gateway.config.units import parse_duration
 from gateway.core.cache_survey import Kept, Survey, Wanted
@@ -76,7 +77,7 @@ class CacheAdmin:
     async def entries(self, what: Selector, most: int = MOST_SHOWN) -> list[dict[str, Any]]:
         """Show some entries."""
         now_s = self._now_s()
-        found = await self._store().find(lambda answer: what.means(answer, now_s), most)
+        found = await self._store().find(lambda answer: what.means(answer, now_s, words_in), most)
         return [shown(kept, now_s) for kept in found]
 
     async def invalidate(self, actor: Actor, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +90,7 @@ class CacheAdmin:
         now_s = self._now_s()
 
         def wanted(answer: Any) -> bool:
-            return what.means(answer, now_s)
+            return what.means(answer, now_s, words_in)
 
         store = self._store()
         count = await store.drop(wanted, dry_run=True)

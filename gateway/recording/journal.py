@@ -262,7 +262,7 @@ class Journal:
         received_ns = call.incoming.received_ns
         now_ns = at_ns or self.now_ns()
         took_ns = now_ns - received_ns
-        record.status, record.error_code = _seen_by_client(call, status, code)
+        record.status, record.error_code = _outcome(record, call, status, code)
         record.bytes_out = len(last)
         record.duration_ms = took_ns / 1e6
         if attempt is not None:
@@ -344,6 +344,11 @@ def _masked_again(answer: bytes, masks: Mapping[str, Masked]) -> bytes:
     return answer
 
 
-def _seen_by_client(call: Call, status: int, code: str) -> tuple[int, str]:
-    """What came of a call: what went well for those who waited for it did not for a client that had gone."""
+def _outcome(record: ExchangeRecord, call: Call, status: int, code: str) -> tuple[int, str]:
+    """What came of a call: what went well for those who waited for it did not for a client that had gone.
+
+    One that was refused before its answer was looked up is no miss.
+    """
+    if record.cache == "miss" and not call.sought:
+        record.cache = "off"
     return (ClientGone.status, ClientGone.code) if call.left and not code else (status, code)

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.cache.answer_guards import GUARDS, Found, compared, failed
 from gateway.cache.questions import read_question
+from gateway.core.cache_rules import ANSWER_GUARDS
 
 
 def differ(new: str, old: str, language: str = "en") -> tuple[str, ...]:
@@ -117,3 +118,7 @@ def test_only_the_guards_that_are_asked_for_speak() -> None:
     assert set(failed(new, old)) == {"numbers", "names"}
     assert failed(new, old, frozenset({"names"})) == ("names",)
     assert {"numbers", "negation", "names"} <= GUARDS
+
+
+def test_a_configuration_can_name_every_guard_and_asks_for_all_of_them() -> None:
+    assert len(ANSWER_GUARDS) == len(GUARDS) == len({*GUARDS, *ANSWER_GUARDS})

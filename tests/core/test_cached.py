@@ -37,9 +37,16 @@ ANSWER = CachedAnswer(
     ],
 )
 def test_an_entry_is_meant_by_all_that_a_selector_names(what: Selector, other: Selector):
-    assert what.means(ANSWER, 1100)
-    assert not other.means(ANSWER, 1100)
+    assert what.means(ANSWER, 1100, lambda _: "in pieces")
+    assert not other.means(ANSWER, 1100, lambda _: "in pieces")
 
 
 def test_a_selector_that_names_nothing_means_nothing():
-    assert not Selector().means(ANSWER, 9999)
+    assert not Selector().means(ANSWER, 9999, lambda _: "in pieces")
+
+
+def test_a_text_may_stand_in_what_an_answer_says_and_not_in_its_body() -> None:
+    what = Selector(text="In PIECES")
+    assert what.means(ANSWER, 1100, lambda _: "told in pieces")
+    assert not what.means(ANSWER, 1100, lambda _: "told whole")
+    assert not Selector(text="in pieces", alias="another").means(ANSWER, 1100, lambda _: "in pieces")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gateway.cache.said import words_in
 from gateway.core.cached import CachedAnswer, Lease, Selector
 
 
@@ -67,7 +68,7 @@ class ListedAnswers:
 
     async def drop(self, what: Selector, *, dry_run: bool) -> int:
         """Forget some."""
-        left = [each for each in self.held if not what.means(each[0], 0)]
+        left = [each for each in self.held if not what.means(each[0], 0, words_in)]
         gone = len(self.held) - len(left)
         if not dry_run:
             self.held = left
