@@ -220,11 +220,11 @@ def load_sources(settings: Settings) -> dict[str, LoadSource]:
 
 def router_of(settings: Settings, clock: Clock, book: PriceBook) -> Router:
     """Make the routing table; context windows that nobody has set are those of the price list."""
-    providers = {name: _deployment(entry, clock) for name, entry in settings.providers.items()}
+    providers = {name: deployment_of(entry, clock) for name, entry in settings.providers.items()}
     entries = tuple(
         RouteEntry(
             alias=model.alias,
-            deployment=_candidate(model, providers[model.provider]),
+            deployment=candidate_of(model, providers[model.provider]),
             weight=model.weight,
             fallback=model.fallback,
             when=model.when,
@@ -235,7 +235,7 @@ def router_of(settings: Settings, clock: Clock, book: PriceBook) -> Router:
     own = Deployment(provider=catalog.PROVIDER, kind="catalog", model="", base_url="", credential=b"")
     own_gemini = msgspec.structs.replace(own, kind="catalog_gemini")
     all_providers = providers | {catalog.PROVIDER: own, catalog.GEMINI: own_gemini}
-    mirrors = {each.alias: _candidate(each, providers[each.provider]) for each in settings.mirrors}
+    mirrors = {each.alias: candidate_of(each, providers[each.provider]) for each in settings.mirrors}
     return Router(entries, all_providers, settings.routes, mirrors, windows=book.context_window)
 
 
@@ -254,7 +254,8 @@ def _sim_names(settings: Settings) -> tuple[str, ...]:
     return ("sim/echo", "sim/lorem", "sim/embed") if wild else ()
 
 
-def _deployment(entry: ProviderEntry, clock: Clock) -> Deployment:
+def deployment_of(entry: ProviderEntry, clock: Clock) -> Deployment:
+    """Give a provider as calls reach it."""
     template = entry.template
     if isinstance(template, TemplateSource):
         template = msgspec.structs.replace(template, unix_ms=clock.unix_ms)
@@ -282,7 +283,8 @@ def _credential(kind: str, key: str) -> bytes:
     return b"authorization: Bearer %b\r\n" % key.encode() if native is None else native.credential(key)
 
 
-def _candidate(model: ModelEntry, provider: Deployment) -> Deployment:
+def candidate_of(model: ModelEntry, provider: Deployment) -> Deployment:
+    """Give the deployment that a line of the routing table stands for."""
     return msgspec.structs.replace(
         provider,
         model=provider.model if provider.model and model.model == CLIENTS_NAME else model.model,

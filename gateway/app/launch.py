@@ -14,7 +14,8 @@ from gateway.app.worker import WorkerOptions, run_worker
 from gateway.clients.chdb import NO_ENGINE, has_engine
 from gateway.config.addresses import Address
 from gateway.config.load import LoadResult
-from gateway.config.settings import ChdbStore, Settings
+from gateway.config.settings import ChdbStore, Intercept, Settings
+from gateway.core.errors import Misconfigured
 from gateway.listener.door import MODULE as COLD_SIDE
 
 # Loaded where there is an operator.
@@ -55,6 +56,8 @@ class Launch:
             raise LaunchFault(problems)
         if settings.operator is not None and isinstance(settings.traces, ChdbStore) and not has_engine():
             raise LaunchFault([NO_ENGINE])
+        if settings.intercept is not None:
+            _check_authority(settings.intercept)
         self.notices = result.notices
         self._settings = settings
         self._rpc = self._reserve(settings)
@@ -139,3 +142,10 @@ class Launch:
             return listening_sockets(address.host, address.port, settings.workers)
         except OSError as error:
             raise LaunchFault([f"cannot listen on {address}: {error.strerror}"]) from error
+
+
+def _check_authority(intercept: Intercept) -> None:
+    try:
+        import_module("gateway.app.intercepting").load_authority(intercept)
+    except Misconfigured as error:
+        raise LaunchFault([f"--intercept: {error.public_message}"]) from error

@@ -22,6 +22,7 @@ import uvloop
 from gateway.app.alike import Alike
 from gateway.app.build import Shared, build_pipeline, renewed
 from gateway.app.counting import open_counting
+from gateway.app.front import front_of
 from gateway.app.hinting import start_hinting
 from gateway.app.names_key import names_key
 from gateway.app.plain_health import PlainHealth
@@ -152,7 +153,7 @@ class Worker:
             max_body_bytes=listen.max_body_bytes, header_timeout_s=listen.header_timeout_s, tls=self._tls
         )
         self.server = Server(lambda: self.pipeline, health, options, clock.monotonic_ns, self.shared.recorder.commit)
-        await self._listen(health)
+        await self._listen(health, options)
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._asked.set)
         loop.add_reader(lifeline_fd, self._stop.set)
@@ -213,13 +214,13 @@ class Worker:
         if not faults:
             log.info("reloaded: configuration %s, policies %s", self.settings.config_hash, self.metrics.policy_revision)
 
-    async def _listen(self, health: Health) -> None:
+    async def _listen(self, health: Health, options: ListenerOptions) -> None:
         """Accept connections; also from clients that speak gRPC, where the configuration says so."""
         self._rebuilding = await begin_rebuilding(self.shared, lambda: self.settings)
-        await self.server.start(self.options.sockets)
-        address = self.options.rpc_address
+        self.front = front_of(self.server, lambda: (self.settings, self.pipeline), self.shared, options)
+        await self.front.start(self.options.sockets)
         self._rpc_front: TritonFront | None = None
-        if address:
+        if address := self.options.rpc_address:
             front = RpcFront(self.server, health)
             self._rpc_front = TritonFront(front, self.settings.listen.max_body_bytes, self.shared.rpc.load())
             await self._rpc_front.start(address)
@@ -293,8 +294,8 @@ class Worker:
 
     def _snapshot(self) -> None:
         metrics = self.metrics
-        metrics.in_flight = self.server.in_flight()
-        metrics.client_connections = self.server.connections()
+        metrics.in_flight = self.front.in_flight()
+        metrics.client_connections = self.front.connections()
         metrics.tasks = len(asyncio.all_tasks())
         open_, idle = self.shared.http.counts()
         metrics.upstream_connections = {"idle": idle, "busy": open_ - idle}
@@ -311,12 +312,12 @@ class Worker:
 
     async def _shut_down(self, chores: list[asyncio.Task[None]]) -> None:
         if self.settings.drain_delay_s:
-            self.server.announce()
+            self.front.announce()
             await self.shared.clock.sleep(self.settings.drain_delay_s)
-        self.server.drain()
+        self.front.drain()
         await self.shared.probes.close()
         self.shared.mirrors.drain()
-        cut = await self.server.close(self.settings.drain_timeout_s)
+        cut = await self.front.close(self.settings.drain_timeout_s)
         if cut:
             log.warning("%d calls were cut: they did not end within %g s", cut, self.settings.drain_timeout_s)
         if self._rpc_front is not None:
@@ -353,6 +354,7 @@ _FIXED = {
     "workers": "workers",
     "drain_delay": "drain_delay_s",
     "drain_timeout": "drain_timeout_s",
+    "--intercept": "intercept",
     "stores.hints": "hints",
     "stores.keys": "key_store",
     "stores.traces": "traces",

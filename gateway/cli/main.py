@@ -25,8 +25,9 @@ COMMANDS = {
     "spend": ("gateway.cli.spend", "what calls have cost"),
     "drift": ("gateway.cli.drift", "whether calls are still like those before"),
     "cache": ("gateway.cli.cache", "answers that are kept: how they fare, why, and forgetting them"),
+    "ca": ("gateway.cli.ca", "the authority that signs for hosts of models, for --intercept"),
 }
-LATER = ("ca", "bench")
+LATER = ("bench",)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -34,15 +34,19 @@ def register(subparsers: Subparsers) -> None:
     parser.add_argument("--workers", metavar="N", help="processes on the data plane")
     parser.add_argument("--log-format", metavar="FORMAT", help="text, or json for programs")
     parser.add_argument("--upstream", metavar="URL", help="transparent mode: everything goes to this base URL")
-    for later in ("--intercept", "--only-models"):
-        parser.add_argument(later, action="store_true", help="not yet available")
+    parser.add_argument(
+        "--intercept",
+        action="store_true",
+        help="be the proxy of programs that know nothing of a gateway; needs an authority, see ca init",
+    )
+    parser.add_argument("--only-models", action="store_true", help="with --intercept: refuse all other hosts")
     parser.add_argument("--ext-proc", metavar="HOST:PORT", help="not yet available")
     parser.set_defaults(func=serve)
 
 
 def serve(args: argparse.Namespace) -> int:
     """Run until told to stop."""
-    for name in ("intercept", "only_models", "ext_proc"):
+    for name in ("ext_proc",):
         if getattr(args, name):
             complain(f"--{name.replace('_', '-')} is not yet available")
             return WRONG

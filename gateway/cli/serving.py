@@ -29,6 +29,8 @@ def run(args: argparse.Namespace, ahead: Ahead | None) -> int:
         no_operator=args.no_operator,
         workers=args.workers,
         upstream=args.upstream,
+        intercept=args.intercept,
+        only_models=args.only_models,
     )
     load = partial(load_settings, options, os.environ, Path.cwd())
     try:

@@ -11,11 +11,12 @@ import tempfile
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.core.errors import Misconfigured
@@ -87,9 +88,12 @@ class Authority:
     def __init__(self, certificate: bytes, key: bytes) -> None:
         try:
             self._chain = x509.load_pem_x509_certificates(certificate)
-            self._key = serialization.load_pem_private_key(key, None)
+            found = serialization.load_pem_private_key(key, None)
         except (ValueError, TypeError):
             raise Misconfigured("The authority's certificate or key is no PEM without a password.") from None
+        if not isinstance(found, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+            raise Misconfigured("The authority's key is neither of an elliptic curve nor of RSA.")
+        self._key = found
         self._own = self._chain[0]
         public = serialization.PublicFormat.SubjectPublicKeyInfo
         of_key = self._key.public_key().public_bytes(serialization.Encoding.DER, public)
@@ -129,7 +133,7 @@ class Authority:
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(self._issuer(), critical=False)
-            .sign(self._key, hashes.SHA256())  # pyright: ignore[reportArgumentType]
+            .sign(self._key, hashes.SHA256())
         )
         chain = b"".join(each.public_bytes(serialization.Encoding.PEM) for each in (made, *self._chain))
         return Pair(chain, _pem(key))
@@ -163,13 +167,18 @@ class Contexts:
         self._folder = folder
         self._protocols = list(protocols)
         self._made: dict[str, tuple[ssl.SSLContext, datetime]] = {}
+        self._making = Lock()
 
     def find(self, host: str, now: datetime) -> ssl.SSLContext:
-        """Give the context of a host. Blocks for some milliseconds where it must be made.
+        """Give the context of a host. Blocks for some milliseconds where it must be made; any thread may ask.
 
         Raises:
             Misconfigured: The authority's certificate is over.
         """
+        with self._making:
+            return self._find(host, now)
+
+    def _find(self, host: str, now: datetime) -> ssl.SSLContext:
         known = self._made.get(host)
         if known is not None and now < known[1]:
             return known[0]

@@ -19,6 +19,7 @@ from gateway.config.declared_keys import key_entries
 from gateway.config.drift import drift_from
 from gateway.config.entra import entra_entry
 from gateway.config.environment import OPENAI_URL, SIM, Outside, providers_from, shown
+from gateway.config.interception import interception
 from gateway.config.natives import AZURE_VERSION, NATIVES, azure_url, vertex_url
 from gateway.config.price_leaps import KnownPrices, known_prices
 from gateway.config.prices import load_prices
@@ -115,6 +116,7 @@ class Builder:
             otlp=otlp_from(spec.telemetry, self.references, self.document),
             compare_estimates_s=spec.telemetry.compare_estimates_s,
             plugins=spec.plugins,
+            intercept=interception(self.outside, self.problems, tls=bool(listen.tls), transparent=bool(upstream)),
         )
         self.problems += self.references.problems
         return settings

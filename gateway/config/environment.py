@@ -41,6 +41,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     no_operator: bool = False
     workers: str | None = None
     upstream: str | None = None
+    intercept: bool = False
+    only_models: bool = False
     confirm_prices: bool = False
 
 

@@ -232,6 +232,20 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     path: Path | None = None
 
 
+class Intercept(msgspec.Struct, frozen=True, kw_only=True):
+    """Programs reach us as their proxy, or are sent here, and mean other hosts.
+
+    Attributes:
+        certificate: Of the authority that signs for these hosts.
+        key: Its key.
+        only_models: Hosts that serve no models are refused.
+    """
+
+    certificate: Path
+    key: Path
+    only_models: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole configuration in force.
 
@@ -255,6 +269,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         names_key: Seals the names of answers that providers keep; without one, the home has its own.
         alerts: What money should give notice of, if anything, and who is told.
         drift: What calls are compared by with those before; ``None`` for nothing.
+        intercept: How programs are served that know nothing of us; ``None`` where there are none.
         cache: Which answers are given again; ``None`` for none.
         otlp: Where spans and metrics are sent to; ``None`` for nowhere.
         cache_redis: Where they are kept, if in Redis.
@@ -296,6 +311,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tokens: tuple[TokenTrust, ClaimNames] | None = None
     mesh: MeshTrust | None = None
     plugins: tuple[str, ...] = ()
+    intercept: Intercept | None = None
     config_hash: str = ""
 
     @property

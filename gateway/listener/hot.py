@@ -171,6 +171,10 @@ class HotConnection(asyncio.Protocol):
         else:
             self.transport.close()
 
+    def turn_away(self, incoming: Incoming) -> None:
+        """Answer what cannot be served with its fault; the connection ends with that."""
+        self._take(incoming)
+
     def _refuse(self, fault: GatewayError) -> None:
         self._take(self._reader.refused(fault))
 

@@ -105,10 +105,12 @@ class Server:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Accept connections on listening sockets."""
+        await self.start_for(sockets, lambda: HotConnection(self))
+
+    async def start_for(self, sockets: list[socket.socket], make: Callable[[], asyncio.Protocol]) -> None:
+        """Accept connections on listening sockets for somebody who looks at them first."""
         for each in sockets:
-            server = await self._loop.create_server(
-                lambda: HotConnection(self), sock=each, backlog=BACKLOG, ssl=self._options.tls
-            )
+            server = await self._loop.create_server(make, sock=each, backlog=BACKLOG, ssl=self._options.tls)
             self._servers.append(server)
 
     def announce(self) -> None:
@@ -204,11 +206,19 @@ class Server:
             connection.transport.close()
 
     def take_back(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Give a connection to the hot side, with the first bytes of a request."""
+        """Give a connection to the hot side, with the first bytes of a request if there are any yet."""
         connection = HotConnection(self)
         connection.connection_made(transport)
         transport.set_protocol(connection)
-        connection.data_received(data)
+        if data:
+            connection.data_received(data)
+
+    def turn_away(self, transport: asyncio.Transport, incoming: Incoming) -> None:
+        """Answer the first request of a connection with its fault, and end the connection."""
+        connection = HotConnection(self)
+        connection.connection_made(transport)
+        transport.set_protocol(connection)
+        connection.turn_away(incoming)
 
     def soon(self, callback: Callable[[], None]) -> None:
         """Call back in the next turn of the loop."""

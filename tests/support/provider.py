@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -96,9 +97,9 @@ class ScriptedProvider:
 
 @asynccontextmanager
 async def scripted(
-    *scripts: list[Step] | Callable[[Asked], list[Step]], port: int = 0
+    *scripts: list[Step] | Callable[[Asked], list[Step]], port: int = 0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[ScriptedProvider]:
-    """Run a scripted provider on a port, or on a free one."""
+    """Run a scripted provider on a port, or on a free one; by TLS where it has a certificate."""
     provider = ScriptedProvider(list(scripts))
     tasks: set[asyncio.Task[None]] = set()
 
@@ -107,7 +108,7 @@ async def scripted(
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", port)
+    server = await asyncio.start_server(accept, "127.0.0.1", port, ssl=tls)
     provider.port = server.sockets[0].getsockname()[1]
     try:
         yield provider

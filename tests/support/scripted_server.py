@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ class ScriptedServer:
         script: What to answer with, until it is replaced.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.script: Script = []
         self.provider: ScriptedProvider
         self._ready = threading.Event()
@@ -51,7 +53,7 @@ class ScriptedServer:
     async def serve(self, stop: asyncio.Event) -> None:
         """Run until told to stop."""
         self._loop = asyncio.get_running_loop()
-        async with scripted(self._play) as self.provider:
+        async with scripted(self._play, tls=self._tls) as self.provider:
             self._ready.set()
             await stop.wait()
 
@@ -65,9 +67,9 @@ class ScriptedServer:
 
 
 @contextmanager
-def scripted_server() -> Iterator[ScriptedServer]:
+def scripted_server(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
     """Run a scripted provider beside the test."""
-    server, stop = ScriptedServer(), asyncio.Event()
+    server, stop = ScriptedServer(tls), asyncio.Event()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=lambda: loop.run_until_complete(server.serve(stop)))
     thread.start()
