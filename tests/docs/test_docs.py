@@ -98,11 +98,9 @@ def test_a_command_line_is_one_the_program_takes(line: str) -> None:
 def test_a_serve_line_starts_something(line: str, tmp_path: Path) -> None:
     asked = vars(parsed(line))
     assert not asked["ext_proc"]
-    if asked["intercept"]:
-        certificate, key = authority_files(tmp_path / ".weighbridge")
-        certificate.parent.mkdir(parents=True)
-        certificate.touch()
-        key.touch()
+    for file in authority_files(tmp_path / ".weighbridge") if asked["intercept"] else ():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
     given = {name: asked[name] for name in Options.__struct_fields__ if name in asked}
     # What only `check` is asked for.
     assert set(Options.__struct_fields__) - given.keys() == {"confirm_prices"}
