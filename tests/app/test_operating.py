@@ -7,6 +7,7 @@ from typing import cast
 import orjson
 import pytest
 
+from gateway.app import operating
 from gateway.app.operating import operator_address, operator_child
 from gateway.clients.key_file import KeyFile
 from gateway.config.environment import Options
@@ -75,3 +76,20 @@ def test_the_operator_is_told_who_may_do_what(tmp_path: Path) -> None:
     assert visitor == Visitor(name="ann", roles=frozenset({"viewer"}))
     assert options.visitors is not None
     assert "a-token" not in repr(options)
+
+
+@pytest.mark.parametrize(("stores", "small"), [("chdb://traces", False), ("clickhouse://user@host:8123/db", True)])
+def test_an_operator_whose_store_is_elsewhere_keeps_its_memory_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stores: str, small: bool
+) -> None:
+    done: list[str] = []
+
+    async def run(*_args: object, **_options: object) -> None:
+        done.append("run")
+
+    monkeypatch.setattr(operating, "run_operator", run)
+    monkeypatch.setattr(operating, "_keep_small", lambda: done.append("small"))
+    settings, operator = loaded(tmp_path, f"version: 1\nstores: {{traces: '{stores}'}}\n")
+    child = operator_child(settings, operator, partial(load_settings, Options(), {}, tmp_path))
+    assert child.run(-1, -1) == 0
+    assert done == (["small", "run"] if small else ["run"])
