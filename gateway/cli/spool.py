@@ -155,7 +155,7 @@ async def _opened(settings: Settings, work: Callable[[Any], Coroutine[Any, Any, 
     process = import_module("gateway.operator.process")
     url = import_module("gateway.app.operating").traces_url(settings.traces)
     store = import_module("gateway.operator.store").TraceStore(
-        process.open_driver(url), body_ttl_s=int(settings.capture.ttl_s)
+        process.open_driver(url), body_ttl_s=int(settings.capture.ttl_s), ages_s=settings.keep_s
     )
     try:
         await store.start()

@@ -114,6 +114,19 @@ class SpoolSpec(Strict):
     fsync_s: Seconds = Field(1.0, validation_alias="fsync")
 
 
+class KeepSpec(Strict):
+    """How long rows of the trace store are kept."""
+
+    exchanges: Seconds | None = None
+    attempts: Seconds | None = None
+    guard_events: Seconds | None = None
+    mirrors: Seconds | None = None
+    feedback: Seconds | None = None
+    spend: Seconds | None = None
+    latency: Seconds | None = None
+    rules: Seconds | None = None
+
+
 class StoresSpec(Strict):
     """Where state, hints, keys, traces and the spool are, and what seals the names of answers that providers keep."""
 
@@ -125,6 +138,7 @@ class StoresSpec(Strict):
     traces: Annotated[str, AfterValidator(_traces)] | None = None
     cluster: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
     async_inserts: bool = False
+    keep: KeepSpec
     spool: SpoolSpec
     names_key: SecretReference | None = None
 

@@ -286,6 +286,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_delay_s: float
     drain_timeout_s: float
     traces: ChdbStore | ClickHouseStore
+    keep_s: dict[str, int]
     spool: Spool
     capture: Capture
     providers: dict[str, ProviderEntry]

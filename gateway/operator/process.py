@@ -74,6 +74,7 @@ class OperatorOptions:
         traces_url: ``chdb://PATH``, or ``clickhouse://user:password@host:port/database``.
         run_dir: Where workers leave their counts, and the operator its address; a folder of the data home.
         bodies_ttl_s: How long captured bodies are kept.
+        keep_s: How long other rows are, where somebody has said so.
         alerts: What money should give notice of, if anything, and who is told.
         drift: What calls are compared by with those before, if at all.
         key_store: Makes what keeps virtual keys; ``None`` for the data home's own.
@@ -94,6 +95,7 @@ class OperatorOptions:
     spool_dir: Path
     run_dir: Path
     bodies_ttl_s: int = 30 * 86_400
+    keep_s: Mapping[str, int] = field(default_factory=dict[str, int])
     alerts: Alerts | None = None
     drift: Drift | None = None
     key_store: Callable[[], KeyStore] | None = None
@@ -160,7 +162,7 @@ async def run_operator(
     clock = SystemClock()
     options.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     plane = _plane(options, clock)
-    store = TraceStore(make_driver(options.traces_url), body_ttl_s=options.bodies_ttl_s)
+    store = TraceStore(make_driver(options.traces_url), body_ttl_s=options.bodies_ttl_s, ages_s=options.keep_s)
     shipper = Shipper(options.spool_dir, OnceOpen(plane), clock, limits=_shipper_limits(store.driver))
     plane.shipper = shipper
     plane.recorded = RecordedUse(options.run_dir, shipper, OnceOpen(plane), clock)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from gateway.operator.retention import keep
 from gateway.operator.schema import migrate
 from gateway.plugin.traces import TraceDriver
 
@@ -46,11 +48,14 @@ class TraceStore:
     Args:
         driver: The engine.
         body_ttl_s: How long captured bodies are kept.
+        ages_s: How long other rows are, where somebody has said so; see ``retention``.
     """
 
-    def __init__(self, driver: TraceDriver, *, body_ttl_s: int = 30 * 86_400) -> None:
+    def __init__(
+        self, driver: TraceDriver, *, body_ttl_s: int = 30 * 86_400, ages_s: Mapping[str, int] | None = None
+    ) -> None:
         self.driver = driver
-        self._body_ttl_s = body_ttl_s
+        self._ages_s = {**(ages_s or {}), "bodies": body_ttl_s}
         self._ready = False
         self._landing = asyncio.Lock()
 
@@ -65,7 +70,7 @@ class TraceStore:
             return
         await self.driver.open()
         await migrate(self.driver)
-        await self._keep_bodies()
+        await keep(self.driver, self._ages_s)
         self._ready = True
 
     async def close(self) -> None:
@@ -105,13 +110,3 @@ class TraceStore:
         created_at = _EPOCH + timedelta(microseconds=row.pop("created_us"))
         row["created_at"] = created_at.strftime("%Y-%m-%d %H:%M:%S.%f")
         await self.driver.insert_lines("feedback", msgspec.json.encode(row), token)
-
-    async def _keep_bodies(self) -> None:
-        wanted = f"TTL toDateTime(started_at) + toIntervalSecond({self._body_ttl_s})"
-        table = await self.driver.query(
-            "SELECT create_table_query FROM system.tables WHERE database = {database:String} AND name = 'bodies'",
-            fmt="TSVRaw",
-            params={"database": self.driver.database},
-        )
-        if wanted.encode() not in table:
-            await self.driver.command(f"ALTER TABLE bodies MODIFY {wanted}")
