@@ -22,8 +22,8 @@ from tests.support.swift_load import SwiftLoad, calling_swiftly
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
 
-CALLS = 100_000 if SOAK else 2_400
-KILLS = 5 if SOAK else 2
+CALLS = 100_000 if SOAK else 1_600
+KILLS = 5 if SOAK else 1
 AWAY_S = 30.0 if SOAK else 1.5
 FULL_S = 5.0 if SOAK else 0.5
 PATIENCE_S = 300.0 if SOAK else 120.0
@@ -49,7 +49,7 @@ def is_open(pid: int, path: Path) -> bool:
 def kill_operator(gateway: Gateway) -> None:
     before = gateway.operator["pid"]
     os.kill(before, signal.SIGKILL)
-    until(lambda: gateway.operator["pid"] != before)
+    until(lambda: gateway.operator["pid"] != before, PATIENCE_S)
 
 
 def fill_the_disk(gateway: Gateway, load: SwiftLoad) -> tuple[float, float]:
@@ -83,7 +83,7 @@ def all_are_told(gateway: Gateway, load: SwiftLoad, full: tuple[float, float]) -
     # Each ended while the disk was full: it was not over before, and had begun before the end.
     assert all(load.seen[each].at_s >= full[0] and began_at(each) <= full[1] for each in lost)
     assert number(gateway, "sum(dropped_before)") == len(lost)
-    until(lambda: gateway.metric("weighbridge_spool_dropped_lines_total") == len(lost))
+    until(lambda: gateway.metric("weighbridge_spool_dropped_lines_total") == len(lost), PATIENCE_S)
     for name in ("input_tokens", "output_tokens"):
         wanted = sum(getattr(load.seen[each], name) for each in rows)
         assert wanted == number(gateway, f"sum({name})") == number(gateway, f"sum({name})", "spend_by_minute")
@@ -120,7 +120,7 @@ def test_calls_are_told_once_though_the_server_goes_away_and_the_disk_is_full(tm
                     load.wait(CALLS // 8)
                     # An answer that was lost on the way: the slice is in the store, and is sent once more.
                     server.failing = "after" if turn == 0 else ""
-                    until(lambda: gateway.metric("weighbridge_shipper_lag_bytes") > 0)
+                    until(lambda: gateway.metric("weighbridge_shipper_lag_bytes") > 0, PATIENCE_S)
                     kill_operator(gateway)
                     server.failing = ""
                 server.stop()
