@@ -40,6 +40,9 @@ def register(commands: output.Subparsers, command: Command) -> None:
         "weighbridge traces latency --by deployment --since 30d",
     )
     latency.add_argument("--by", metavar="NAMES", default="deployment", help="one or two; default: deployment")
+    latency.add_argument(
+        "--of", metavar="NAMES", default="duration,ttft", help="duration, ttft, overhead; default: duration,ttft"
+    )
     latency.add_argument("--since", metavar="AGE", default="24h", help="default: 24h")
     latency.add_argument("--until", metavar="AGE", help="default: now")
     latency.set_defaults(func=asking(_latency))
@@ -87,7 +90,8 @@ def _line(node: dict[str, Any]) -> str:
 
 
 def _latency(args: argparse.Namespace, operator: OperatorClient) -> int:
-    rows = operator.get("/api/latency", {"by": args.by, "since": args.since, "until": args.until})["rows"]
+    asked = {"by": args.by, "of": args.of, "since": args.since, "until": args.until}
+    rows = operator.get("/api/latency", asked)["rows"]
     if args.json:
         output.write_json(rows)
     else:

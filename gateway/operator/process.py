@@ -43,6 +43,7 @@ from gateway.operator.shipper import Shipper, ShipperLimits
 from gateway.operator.store import TraceStore
 from gateway.operator.telemetry import Telemetry, open_telemetry
 from gateway.operator.visitor_tokens import visitor_tokens
+from gateway.operator.word_index import index_words
 from gateway.plugin.keys import KeyStore
 from gateway.plugin.traces import TraceDriver
 
@@ -252,6 +253,7 @@ async def keep_open(plane: Plane, store: TraceStore, tried: asyncio.Event) -> No
     while plane.open_store is None:
         try:
             await store.start()
+            await index_words(store.driver)
         except GatewayError as error:
             log.warning("the trace store cannot be opened: %s", error.public_message)
             health.failed("open", error.public_message)

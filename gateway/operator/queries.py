@@ -38,17 +38,24 @@ LIMIT 1
 """
 _PARTS = {
     "attempts": "SELECT * EXCEPT (exchange_id, tenant) FROM attempts WHERE exchange_id = {id:UUID}"
-    " AND tenant = {tenant:String} AND started_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') ORDER BY number",
+    " AND tenant = {tenant:String} AND @time ORDER BY number",
     "guard_events": "SELECT * EXCEPT (exchange_id, tenant) FROM guard_events WHERE exchange_id = {id:UUID}"
-    " AND tenant = {tenant:String} AND started_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC')",
+    " AND tenant = {tenant:String} AND @time",
     "mirrors": "SELECT * FROM mirrors WHERE (exchange_id = {id:UUID} OR mirror_of = {id:UUID})"
-    " AND started_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') ORDER BY started_at",
+    " AND @time ORDER BY started_at",
     "bodies": "SELECT request_body, response_body FROM bodies WHERE exchange_id = {id:UUID}"
-    " AND tenant = {tenant:String} AND started_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') LIMIT 1",
-    "feedback": "SELECT * EXCEPT (exchange_id, tenant) FROM feedback WHERE exchange_id = {id:UUID} ORDER BY created_at",
+    " AND tenant = {tenant:String} AND @time LIMIT 1",
+    "feedback": "SELECT * EXCEPT (exchange_id, tenant) FROM feedback WHERE exchange_id = {id:UUID}"
+    " AND created_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') ORDER BY created_at",
 }
+# What hangs on an exchange began about when it did.
+_AROUND = (
+    "started_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC')"
+    " AND started_at <= fromUnixTimestamp64Micro({last:Int64}, 'UTC')"
+)
 # An id is made when the exchange starts; clocks may disagree by this much.
 _ID_SLACK_US = 3_600_000_000
+_SAME_US = 1_000_000
 _EVER_US = (0, FOREVER_US)
 
 
@@ -80,7 +87,8 @@ class TraceQueries:
             wanted = UUID(exchange_id)
         except ValueError:
             return None
-        for first, last in (_around(wanted), _EVER_US):
+        for first, last in _around(wanted):
+            # What hangs on it may begin later: a second try, a copy.
             bounds = {"id": str(wanted), "first": str(first), "last": str(last)}
             if rows := await self._rows(_EXCHANGE, bounds):
                 break
@@ -89,9 +97,9 @@ class TraceQueries:
         if self._landed is not None:
             await self._landed()
         row = rows[0]
-        params = {**bounds, "tenant": row["tenant"]}
+        params = {**bounds, "tenant": row["tenant"], "last": str(min(last + _ID_SLACK_US, FOREVER_US))}
         for name, sql in _PARTS.items():
-            row[name] = await self._rows(sql, params)
+            row[name] = await self._rows(sql.replace("@time", _AROUND), params)
         row["bodies"] = row["bodies"][0] if row["bodies"] else None
         row["timeline"] = timeline_of(row)
         return row
@@ -140,9 +148,10 @@ class TraceQueries:
         return orjson.loads(await self._driver.query(sql, params=params))["data"]
 
 
-def _around(wanted: UUID) -> tuple[int, int]:
-    """When an exchange with this id can have started; a UUIDv7 says it itself."""
+def _around(wanted: UUID) -> list[tuple[int, int]]:
+    """When an exchange with this id can have started, as far as that is known; a UUIDv7 says it itself."""
     if wanted.version != 7:
-        return _EVER_US
+        return [_EVER_US]
     at_us = (wanted.int >> 80) * 1000
-    return max(0, at_us - _ID_SLACK_US), min(at_us + _ID_SLACK_US, FOREVER_US)
+    slacks_us = (_SAME_US, _ID_SLACK_US)
+    return [*((max(0, at_us - slack), min(at_us + slack, FOREVER_US)) for slack in slacks_us), _EVER_US]

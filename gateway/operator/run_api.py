@@ -9,7 +9,7 @@ from gateway.core.errors import RouteNotFound
 from gateway.operator import parameters
 from gateway.operator.edge import json_answer
 from gateway.operator.filter_parameters import FILTERS, TIMES, read_filters
-from gateway.operator.latency import DIMENSIONS, Latency
+from gateway.operator.latency import DIMENSIONS, MEASURES, Latency
 from gateway.operator.openapi import OBJECT, ROWS, Operation, Parameter
 from gateway.operator.plane import Plane
 from gateway.operator.sessions import By, Sessions
@@ -58,9 +58,10 @@ class RunApi:
         """How long calls take."""
         query, now_us = request.query, self._plane.clock.unix_us()
         by = parameters.choices(query, "by", "deployment", tuple(DIMENSIONS), most=2)
+        of = parameters.choices(query, "of", "duration,ttft", tuple(MEASURES))
         since_us = parameters.moment_us(query, "since", now_us) or now_us - DAY_US
         until_us = parameters.moment_us(query, "until", now_us) or now_us + 60_000_000
-        rows = await Latency(self._plane.store.traces.driver).read(by, since_us, until_us)
+        rows = await Latency(self._plane.store.traces.driver).read(by, of, since_us, until_us)
         return json_answer({"rows": rows})
 
 
@@ -86,6 +87,11 @@ _BY_DIMENSIONS = Parameter(
 )
 
 
+_OF = Parameter(
+    name="of", summary=f"Some of {', '.join(MEASURES)}.", schema={"type": "string", "default": "duration,ttft"}
+)
+
+
 def about_runs(api: RunApi) -> tuple[Operation, ...]:
     """What the plane answers about agent runs and latency."""
     return (
@@ -108,9 +114,9 @@ def about_runs(api: RunApi) -> tuple[Operation, ...]:
         Operation(
             path="/api/latency",
             name="latency",
-            summary="How long calls take: counts, and quantiles of duration, time to first piece and overhead.",
+            summary="How long calls take: counts and quantiles.",
             handle=api.latency,
-            parameters=(_BY_DIMENSIONS, *TIMES),
+            parameters=(_BY_DIMENSIONS, _OF, *TIMES),
             answer={"type": "object", "properties": {"rows": {**ROWS, "items": OBJECT}}},
         ),
     )

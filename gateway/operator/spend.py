@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import orjson
 
-from gateway.operator.spend_query import MEASURES, TIMES, SpendQuery, build, column, told
+from gateway.operator.spend_query import ANY_TAG, MEASURES, TIMES, SpendQuery, build, column, told
 from gateway.plugin.traces import TraceDriver
 
 Row = dict[str, Any]
@@ -54,8 +54,7 @@ class SpendBook:
         """Add up what is asked for; ``now_s`` tells how far back single calls are kept."""
         statement = build(query, MOST_ROWS + 1)
         found = await self._rows(statement.sql, statement.params)
-        whole = build(msgspec.structs.replace(query, by=()), 1, thin=statement.thin)
-        (everything,) = await self._rows(whole.sql, whole.params)
+        everything = await self._whole(query, found, thin=statement.thin)
         total = shaped(everything, (), ZoneInfo("UTC"), everything["known_nanousd"])
         zone = ZoneInfo(query.zone)
         kept = found[:MOST_ROWS]
@@ -71,6 +70,14 @@ class SpendBook:
             truncated=len(found) > MOST_ROWS,
             notes=notes,
         )
+
+    async def _whole(self, query: SpendQuery, found: list[Row], *, thin: bool) -> Row:
+        """The sums of everything: of the lines, where they are all of it and hold each call once."""
+        if found and len(found) <= MOST_ROWS and ANY_TAG not in query.by:
+            return {name: sum(row[name] for row in found) for name in found[0] if not name.startswith("d")}
+        whole = build(msgspec.structs.replace(query, by=()), 1, thin=thin)
+        (everything,) = await self._rows(whole.sql, whole.params)
+        return everything
 
     async def raw(self, query: SpendQuery, most: int, *, thin: bool = False) -> list[Row]:
         """Sums as the store gives them: the dimensions as ``d0`` …, for whoever reckons with them."""

@@ -1,6 +1,7 @@
 """Spend as SQL: which table carries what is asked for, and the statement on it. Values are bound, never spliced in.
 
-The roll-ups carry every dimension but prompts, and one tag at a time; whatever they do not carry is read from the thin
+The roll-ups carry every dimension but prompts, and one tag at a time; over days the one by hours does, which carries no
+keys, with minutes before its first whole hour and after its last. Whatever they do not carry is read from the thin
 table, whose rows are kept for less long. Both are added up as they are: no ``FINAL``, since sums of unmerged parts are
 the sums of merged ones.
 """
@@ -60,6 +61,10 @@ MEASURES = (
     "saved_ms",
 )
 _ONLY_THIN = ("prompt", "prompt_version")
+_NOT_BY_HOUR = "key"
+_HOUR_S = 3600
+# From so many seconds on hours are read: below that there are few minutes.
+_LONG_S = 2 * 86_400
 _SUMS = ", ".join(
     [
         *(f"sum(s.{name}) AS {name}" for name in MEASURES if name != "cost_nanousd"),
@@ -188,7 +193,7 @@ class _Building:
         if ANY_TAG in self.query.by:
             return self._roll_up("spend_by_tag_minute", _TAG_OF_ROLL_UP, [])
         if not self.key:
-            return self._roll_up("spend_by_minute", "''", [])
+            return self._hours_and_minutes() if self._by_hour() else self._roll_up("spend_by_minute", "''", [])
         having = f"tag_key = {self._bind(self.key)}"
         if self.query.tags:
             values = self._bound(self.query.tags[self.key])
@@ -203,9 +208,30 @@ class _Building:
         )
 
     def _roll_up(self, table: str, tag: str, conditions: list[str], sign: str = "") -> str:
-        dimensions = self._dimensions("minute", tag, lambda _key: tag)
+        return self._summed(table, tag, self._where("minute", conditions), sign)
+
+    def _summed(self, table: str, tag: str, where: str, sign: str = "", time: str = "minute") -> str:
+        dimensions = self._dimensions(time, tag, lambda _key: tag)
         measures = ", ".join(f"{sign}toInt64({table}.{name}) AS {name}" for name in MEASURES)
-        return _select(f"{dimensions}usage_source, {measures}", table, self._where("minute", conditions))
+        return _select(f"{dimensions}usage_source, {measures}", table, where)
+
+    def _by_hour(self) -> bool:
+        query = self.query
+        if _NOT_BY_HOUR in query.by or _NOT_BY_HOUR in query.only or query.until_s - query.since_s < _LONG_S:
+            return False
+        # A zone that is half an hour off has no hours of ours.
+        ends = (datetime.fromtimestamp(at, ZoneInfo(query.zone)).utcoffset() for at in (query.since_s, query.until_s))
+        return all(off is not None and off.total_seconds() % _HOUR_S == 0 for off in ends)
+
+    def _hours_and_minutes(self) -> str:
+        first, last = -(-self.query.since_s // _HOUR_S) * _HOUR_S, self.query.until_s // _HOUR_S * _HOUR_S
+        self.params |= {"first": str(first), "last": str(last)}
+        parts = [self._summed("spend_by_hour", "''", self._where("hour", [], ("first", "last")), time="hour")]
+        if self.query.since_s < first:
+            parts.append(self._summed("spend_by_minute", "''", self._where("minute", [], ("since", "first"))))
+        if last < self.query.until_s:
+            parts.append(self._summed("spend_by_minute", "''", self._where("minute", [], ("last", "until"))))
+        return " UNION ALL ".join(parts)
 
     def _dimensions(self, time: str, any_tag: str, tag: Callable[[str], str]) -> str:
         expressions: list[str] = []
@@ -218,9 +244,10 @@ class _Building:
                 expressions.append(COLUMNS.get(name) or tag(_tag_key(name)))
         return "".join(f"{each} AS d{number}, " for number, each in enumerate(expressions))
 
-    def _where(self, time: str, conditions: list[str]) -> str:
+    def _where(self, time: str, conditions: list[str], span: tuple[str, str] = ("since", "until")) -> str:
         only = [f"{COLUMNS[name]} IN ({self._bound(values)})" for name, values in self.query.only.items()]
-        bounds = [f"{time} >= toDateTime({{since:UInt32}}, 'UTC')", f"{time} < toDateTime({{until:UInt32}}, 'UTC')"]
+        ends = [f"toDateTime({{{name}:UInt32}}, 'UTC')" for name in span]
+        bounds = [f"{time} >= {ends[0]}", f"{time} < {ends[1]}"]
         return "WHERE " + " AND ".join((*bounds, *only, *conditions))
 
     def _bound(self, values: Sequence[str]) -> str:

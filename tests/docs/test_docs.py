@@ -109,7 +109,7 @@ def test_a_serve_line_starts_something(line: str, tmp_path: Path) -> None:
     assert [str(problem) for problem in result.problems] == []
 
 
-@pytest.mark.parametrize("line", [line for line in commands() if " --by " in line])
+@pytest.mark.parametrize("line", [line for line in commands() if " spend " in line and " --by " in line])
 def test_spend_is_asked_for_by_what_there_is(line: str) -> None:
     spend = importlib.import_module("gateway.cli.spend")
     names = {"tag" if name.startswith("tag:") else name for name in parsed(line).by.split(",")}

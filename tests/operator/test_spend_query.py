@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,3 +78,16 @@ def test_columns_are_named_as_in_the_tables() -> None:
         "tag",
         "tag:env",
     ]
+
+
+def test_long_spans_read_hours_and_the_minutes_at_their_ends() -> None:
+    day = 86_400
+    asked = SpendQuery(by=("team", "day"), since_s=1_790_000_040, until_s=1_790_000_040 + 5 * day)
+    sql = build(asked, 10).sql
+    assert sql.count("FROM spend_by_hour ") == 1
+    assert sql.count("FROM spend_by_minute ") == 2
+    for other in (
+        {"by": ("key",)}, {"only": {"key": ("k",)}}, {"until_s": asked.since_s + day}, {"zone": "Asia/Kolkata"},
+    ):  # fmt: skip
+        assert "spend_by_hour" not in build(msgspec.structs.replace(asked, **other), 10).sql
+    assert "spend_by_hour" in build(msgspec.structs.replace(asked, zone="Europe/Berlin"), 10).sql
