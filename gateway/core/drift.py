@@ -33,7 +33,7 @@ _OTHERS = "…"
 # How many times what chance makes of it a distance must be, and how many times what it was between earlier days. What
 # has many parts differs from itself by chance in some of them always, and so by a less uncertain amount.
 _BY_CHANCE = {"rate": 5.0, "numbers": 5.0, "shape": 2.2, "vectors": 1.6}
-_BY_SPREAD = {"rate": 4.0, "numbers": 3.5, "shape": 3.0, "vectors": 1.8}
+_BY_SPREAD = {"rate": 4.5, "numbers": 4.5, "shape": 3.5, "vectors": 2.1}
 # A rate of calls that varies from week to week by so much of itself is nothing unusual, however many calls there are.
 _LEAST_SPREAD = 0.05
 # Of that many earlier distances the largest tenth is left out: what was news once is not usual. Less are all counted.

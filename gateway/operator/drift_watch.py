@@ -126,15 +126,18 @@ class DriftWatch:
         """
         until_s = (self._plane.clock.unix_ms() // 1000 - SETTLE_S) // HOUR_S * HOUR_S
         book = DriftBook(self._plane.store.traces.driver)
-        await self._count(book, until_s)
-        since_s = max(await book.judged_until(), self.compared_s, until_s - _COMPARED_S)
+        counted_s = await self._count(book, until_s)
+        since_s = max(await book.judged_until(), self.compared_s)
+        # Windows that had been compared before all of their calls were there are compared again.
+        since_s = max(min(since_s, counted_s), until_s - _COMPARED_S)
         for ends_s in range(since_s + HOUR_S, until_s + HOUR_S, HOUR_S):
             await self._compare(book, ends_s)
         if not self.latest:
             # After a start: what was seen before it is shown again, and is no news.
             await self._compare(book, until_s, again=True)
 
-    async def _count(self, book: DriftBook, until_s: int) -> None:
+    async def _count(self, book: DriftBook, until_s: int) -> int:
+        """Count what is to be counted, and say from when on."""
         since_s = until_s - self.rules.span.back_s
         kept = await book.kept(since_s, until_s)
         wanted = [
@@ -143,15 +146,16 @@ class DriftWatch:
             if hour_s not in kept or (kept[hour_s] != calls and hour_s >= until_s - _RECOUNT_S)
         ]
         if not wanted:
-            return
+            return until_s
         if self.rules.sample:
             try:
                 async with reading(self._plane.run_dir.parent if self.rules.embed else None) as reader:
                     await self._count_each(book, wanted, reader)
-                    return
+                    return wanted[0][0]
             except ModelFailed as error:
                 self._unread(error.public_message)
         await self._count_each(book, wanted, None)
+        return wanted[0][0]
 
     async def _count_each(self, book: DriftBook, wanted: Sequence[tuple[int, int]], reader: Reading | None) -> None:
         for number, (hour_s, calls) in enumerate(wanted):
