@@ -336,7 +336,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             triton.check_own(request, deployment.model or request.model)
         if bridge is not None and request.stored and request.document is None:
             raise _not_found(request)
-        template = self.journal.template(request, principal, plan, deployment, guard.revision)
+        template = self.journal.template(request, principal, plan, deployment, guard.revision, guard.bodies)
         way = None if self.ways is None else self.ways.find(request, principal, template, deployment)
         return Course(
             principal=principal,
@@ -344,7 +344,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             facts=facts,
             guard=guard,
             template=template,
-            ordinary=None if bridge is not None or _looks(guard) else self.journal.ordinary(template),
+            ordinary=None if bridge is not None or guard.looks else self.journal.ordinary(template),
             bridge=bridge,
             way=way,
         )
@@ -367,8 +367,11 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
         guard = self._guard(principal, facts)
         if guard is course.guard:
             return course
-        ordinary = None if course.bridge is not None or _looks(guard) else self.journal.ordinary(course.template)
-        return msgspec.structs.replace(course, guard=guard, ordinary=ordinary)
+        template = course.template
+        if guard.bodies is not course.guard.bodies:
+            template = self.journal.recaptured(template, principal, guard.bodies)
+        ordinary = None if course.bridge is not None or guard.looks else self.journal.ordinary(template)
+        return msgspec.structs.replace(course, guard=guard, template=template, ordinary=ordinary)
 
 
 _UNLABELLED = Labels()
@@ -394,7 +397,3 @@ def _not_found(request: Request) -> GatewayError:
     if request.document is None:
         return StoredNotFound(f"Response with id '{name}' not found.")
     return PreviousNotFound(f"Previous response with id '{name}' not found.", param="previous_response_id")
-
-
-def _looks(guard: GuardPlan) -> bool:
-    return guard.request_active or guard.response_active

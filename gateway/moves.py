@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 from gateway.accounting.ledger import Ledger
 from gateway.core.call import Call
-from gateway.core.errors import GatewayError, StreamBroken
+from gateway.core.errors import Blocked, GatewayError, StreamBroken
 from gateway.core.exchange import Request
-from gateway.core.ports import StreamReader
+from gateway.core.ports import AttemptView, StreamReader
+from gateway.core.record import ExchangeRecord
 from gateway.core.resumable import Resumable
 from gateway.core.verdict import Screened
 from gateway.course import Course, Courses
@@ -137,3 +138,14 @@ def let_go(call: Call) -> list[Screened]:
         call.clauses.drop()
     judging, call.judging = call.judging, None
     return judging.drop() if judging is not None else []
+
+
+def note_failure(record: ExchangeRecord, attempt: AttemptView | None, error: GatewayError) -> None:
+    """Put on the record what became of a call that failed."""
+    if isinstance(error, Blocked):
+        record.verdict = "block"
+        if record.stream and record.released_chars is None and attempt is not None:
+            record.released_chars = 0
+    if attempt is not None and attempt.held and attempt.reader is not None:
+        # Nobody has looked at what was held.
+        attempt.reader.kept.clear()

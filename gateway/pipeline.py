@@ -28,7 +28,7 @@ from gateway.guards import gate
 from gateway.guards.plan import GuardPlan
 from gateway.guards.sessions import Sessions
 from gateway.metered import LimitReached, metered
-from gateway.moves import Copier, checked, let_go
+from gateway.moves import Copier, checked, let_go, note_failure
 from gateway.recording.journal import Journal
 from gateway.recording.ordinary import is_ordinary
 from gateway.travel import travel
@@ -39,6 +39,9 @@ from gateway.wire.answer_head import JSON, AnswerHead
 from gateway.wire.error_head import error_lines
 from gateway.wire.headers import answer_headers
 from gateway.wire.select import error_dialect, select
+
+# How the client's part of a call ends: the status, our code, the last bytes.
+Ended = tuple[int, str, bytes]
 
 
 class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,7 +172,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         if attempt.reader is not None:
             facts, tail, seen = await self._end_stream(call, request, guard, attempt)
             await self._settle(call, facts)
-            self._conclude(call, guard, (attempt.status, "", tail), seen)
+            self._conclude(call, record, guard, (attempt.status, "", tail), seen)
             call.reply.finish(tail)
             return
         asked = gate.Asked(request.document, call.masks or {}, passthrough.DIALECT, self.sessions)
@@ -183,7 +186,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             call.answer = b""
             raise Blocked(shown.rule)
         code = "upstream_error" if attempt.status >= 400 else ""
-        self._conclude(call, guard, (attempt.status, code, answer), shown.seen)
+        self._conclude(call, record, guard, (attempt.status, code, answer), shown.seen)
         overhead_ms = record.overhead_ms if call.filed else self.journal.overhead_ms(call)
         lines = self.head.lines(record, overhead_ms, attempts=_number(call), cost=True)
         call.reply.send(attempt.status, answer_headers(attempt.headers) + lines, answer)
@@ -212,13 +215,20 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             call.reply.start(attempt.status, self.stream_head(call))
         return (AnswerFacts() if reader is None else reader.facts), tail, seen
 
-    def _conclude(self, call: Call, guard: GuardPlan, ended: tuple[int, str, bytes], seen: gate.Seen) -> None:
-        """File a call that ends well; where rules only observe and ask someone else, when these have spoken."""
-        if not guard.observes and call.judging is None:
+    def _conclude(self, call: Call, record: ExchangeRecord, guard: GuardPlan, ended: Ended, seen: gate.Seen) -> None:
+        """File a call that ends well: when those who only observe have spoken, and large bodies are looked through."""
+        if (
+            not guard.observes
+            and call.judging is None
+            and not (record.capture and self.journal.is_heavy(call, self.endings))
+        ):
             self._file(call, *ended)
             return
         call.handed_on = True
         _keep(self, _observe(self.journal, call, guard, (*ended, self.journal.now_ns()), seen))
+
+    def _takes_long(self, call: Call) -> bool:
+        return self.journal.is_heavy(call, self.endings)
 
     async def cancelled(self, call: Call, cancelled: asyncio.CancelledError) -> None:
         """End a call whose task was cancelled: by its client's leaving, or by us."""
@@ -281,7 +291,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
     def _file(self, call: Call, status: int, code: str, last: bytes, error: GatewayError | None = None) -> None:
         if error is not None:
-            _note_failure(self.journal.record(call), call.attempt, error)
+            note_failure(self.journal.record(call), call.attempt, error)
         call.filed = True
         self.journal.close(call, status, code, last)
 
@@ -379,6 +389,7 @@ async def _observe(
     """File a call that is over when those who only observe have spoken."""
     status, code, last, at_ns = ended
     await gate.observe(call, journal.record(call), guard, seen)
+    await journal.look_through(call)
     call.filed = True
     journal.close(call, status, code, last, at_ns)
 
@@ -386,13 +397,3 @@ async def _observe(
 async def _tail(call: Call, reader: StreamReader | None) -> bytes:
     """What is left of a stream when the provider has said all; a clause that nobody has judged yet is waited for."""
     return b"" if reader is None else reader.finish() if call.clauses is None else await call.clauses.finish(reader)
-
-
-def _note_failure(record: ExchangeRecord, attempt: AttemptView | None, error: GatewayError) -> None:
-    if isinstance(error, Blocked):
-        record.verdict = "block"
-        if record.stream and record.released_chars is None and attempt is not None:
-            record.released_chars = 0
-    if attempt is not None and attempt.held and attempt.reader is not None:
-        # Nobody has looked at what was held.
-        attempt.reader.kept.clear()

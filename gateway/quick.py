@@ -133,7 +133,7 @@ class Quick:
         """Give a call an answer that is at hand, after the rules on its request; ``None`` as of :meth:`give`."""
         answer, journal = served.answer, rooms.journal
         same = answer.dialect == call.dialect.name and answer.stream == request.stream
-        if not same or answer.policy_revision != course.guard.revision or journal.keeps_bodies:
+        if not same or answer.policy_revision != course.guard.revision or course.template.capture:
             return None
         if call.masks or not self._may_pass(request, course.guard, answer):
             return None

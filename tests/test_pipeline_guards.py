@@ -63,7 +63,7 @@ def test_a_stream_under_rules_over_the_whole_is_held_judged_and_passed_on():
 def test_a_held_stream_that_a_rule_turns_back_shows_nothing():
     async def test() -> None:
         script = stream(event("this is poi"), event("son"), event(), DONE)
-        rooms = Rooms(script, engine=engine(does("o", "oracle", "block", match=RESPONSE)), bodies="full")
+        rooms = Rooms(script, engine=engine(does("o", "oracle", "block", match=RESPONSE)), bodies="redacted")
         reply = await rooms.serve(chat(stream=True))
         assert (reply.status, orjson.loads(reply.body)["error"]["code"]) == (400, "policy_blocked")
         assert (rooms.record.verdict, rooms.record.released_chars) == ("block", 0)
@@ -89,7 +89,7 @@ def test_a_held_stream_is_written_anew_when_a_rule_over_the_whole_edits_it_and_i
 def test_a_held_stream_that_breaks_shows_and_keeps_nothing():
     async def test() -> None:
         rooms = Rooms(
-            stream(event("half of po")), engine=engine(does("o", "oracle", "block", match=RESPONSE)), bodies="full"
+            stream(event("half of po")), engine=engine(does("o", "oracle", "block", match=RESPONSE)), bodies="redacted"
         )
         reply = await rooms.serve(chat(stream=True))
         assert reply.status == 502

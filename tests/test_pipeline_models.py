@@ -156,7 +156,7 @@ def test_a_whole_answer_at_fault_is_not_shown():
 def test_a_stream_is_passed_on_clause_by_clause_and_ends_at_the_one_at_fault():
     async def test() -> None:
         script = drip(event(GOOD), event("And here some poi"), event("son is poured. "), event(GOOD), event(), DONE)
-        rooms = Rooms(script, engine=guards(Room(), does("r", "inj", "block", match=RESPONSE)), bodies="full")
+        rooms = Rooms(script, engine=guards(Room(), does("r", "inj", "block", match=RESPONSE)), bodies="redacted")
         reply = await rooms.serve(chat(stream=True))
         [choice] = assemble([reply.body])["choices"]
         assert (choice["message"]["content"], choice["finish_reason"]) == (GOOD, "content_filter")

@@ -48,7 +48,7 @@ def test_a_blocked_request_never_leaves_and_gives_its_place_back():
 
 def test_an_edited_request_is_what_the_provider_gets():
     async def test() -> None:
-        rooms = Rooms(whole(answer(usage=USAGE)), rule("osprey", "redact", "request"), bodies="full")
+        rooms = Rooms(whole(answer(usage=USAGE)), rule("osprey", "redact", "request"), bodies="redacted")
         asked = chat("project osprey")
         before = bytes(asked.body)
         reply = await rooms.serve(asked)

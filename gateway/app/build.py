@@ -49,7 +49,8 @@ from gateway.course import Courses
 from gateway.guards.engine import GuardEngine
 from gateway.guards.sessions import Sessions
 from gateway.pipeline import Pipeline
-from gateway.recording.journal import Capture, Journal
+from gateway.recording.capture import Capture
+from gateway.recording.journal import Journal
 from gateway.recording.metrics import Metrics
 from gateway.recording.recorder import Recorder
 from gateway.roads import Roads

@@ -30,7 +30,8 @@ from gateway.guards.sessions import Sessions
 from gateway.hedging import can_be_asked_twice
 from gateway.moves import Rooms, Served
 from gateway.pipeline import Pipeline
-from gateway.recording.journal import Capture, Filing, Journal
+from gateway.recording.capture import Capture
+from gateway.recording.journal import Filing, Journal
 from gateway.recording.likeness import given_by
 from gateway.recording.metrics import Metrics
 from gateway.recording.tries import MIRROR

@@ -24,7 +24,8 @@ from gateway.core.usage import Usage
 from gateway.course import Known
 from gateway.pipeline import Pipeline
 from gateway.recording import tries
-from gateway.recording.journal import Capture, Filing, Journal
+from gateway.recording.capture import Capture
+from gateway.recording.journal import Filing, Journal
 from gateway.recording.metrics import CELL_SIZE, Cell, Metrics
 from gateway.recording.overhead import Overhead
 from gateway.recording.tries import PROBE as PROBE_KIND

@@ -9,10 +9,11 @@ from typing import Any
 from gateway.cli import output
 from gateway.cli.key_doors import Door, NotChecked, through
 from gateway.cli.operator_client import BadAddress, Refused, Unreachable
+from gateway.core.capture import BODIES
 from gateway.core.errors import GatewayError, StoreUnavailable
 
 _COLUMNS = ("id", "status", "team", "name", "models", "budget", "created_at", "expires_at", "declared")
-_WORDS = ("team", "tenant", "name", "budget", "expires")
+_WORDS = ("team", "tenant", "name", "capture", "budget", "expires")
 _LISTS = {"model": "models", "endpoint": "endpoints", "may_tag": "may_tag", "policy": "policies"}
 _ONCE = "The key is shown this once. Keep it where secrets are kept; nobody can read it again.\n"
 _NOTHING: dict[str, Any] = {
@@ -20,6 +21,7 @@ _NOTHING: dict[str, Any] = {
     "endpoints": [],
     "may_tag": None,
     "policies": [],
+    "capture": None,
     "tags": {},
     "budget": None,
     "expires": None,
@@ -94,6 +96,7 @@ def _terms(parser: argparse.ArgumentParser, *, team: bool) -> None:
     tags.add_argument("--may-tag", metavar="K", **many, help="a tag that calls may set, or a glob (default: all)")
     tags.add_argument("--no-tags", action="store_true", help="calls may set no tags")
     parser.add_argument("--policy", choices=["strict"], **many, help="strict: every rule acts on its calls")
+    parser.add_argument("--capture", choices=BODIES, help="how much is kept of the bodies of its calls")
     parser.add_argument("--budget", metavar="B", help="what it may spend: 5usd/month, 20usd/day@Europe/Berlin")
     parser.add_argument("--expires", metavar="WHEN", help="30d, 12h, 2027-02-01")
 

@@ -9,7 +9,7 @@ from gateway.config.schema import KeySpec
 from gateway.config.settings import KeyEntry
 from gateway.config.source import Document, Problem
 
-_PLAIN = ("team", "tenant", "name", "tags", "models", "budget")
+_PLAIN = ("team", "tenant", "name", "tags", "models", "budget", "capture")
 
 
 def key_entries(

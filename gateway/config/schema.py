@@ -23,8 +23,9 @@ from gateway.config.routing import ModelSpec
 from gateway.config.telemetry import Delay, TelemetrySpec
 from gateway.config.trust import TrustSpec
 from gateway.config.units import parse_bytes, parse_duration
-from gateway.config.validation import Many, Strict, not_yet
+from gateway.config.validation import Many, Strict
 from gateway.config.visitors import VisitorsSpec
+from gateway.core.capture import Bodies
 from gateway.core.limits import Budget
 
 _TEXT = {"type": "string"}
@@ -44,15 +45,6 @@ HostPort = Annotated[
 ]
 BaseUrl = Annotated[str, BeforeValidator(parse_base_url)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-
-
-def _later(names: tuple[str, ...], what: str) -> BeforeValidator:
-    def check(value: object) -> object:
-        if value in names:
-            raise not_yet(f"{what} '{value}'")
-        return value
-
-    return BeforeValidator(check)
 
 
 class TlsSpec(Strict):
@@ -155,7 +147,7 @@ class StoresSpec(Strict):
 class CaptureSpec(Strict):
     """How much of the bodies is kept."""
 
-    bodies: Annotated[Literal["none", "redacted"], _later(("full",), "bodies")] = "redacted"
+    bodies: Bodies = "redacted"
     max_body_bytes: Bytes = 64 << 10
     ttl_s: Seconds = Field(30 * 86400.0, validation_alias="ttl")
 
@@ -183,6 +175,7 @@ class KeySpec(Strict):
     endpoints: Many[Endpoint] = ()
     may_tag: Many[Text] | None = None
     policies: Many[Literal["strict"]] = ()
+    capture: Bodies | None = None
     budget: KeyBudget | None = None
     expires_s: Moment | None = Field(None, validation_alias="expires")
 

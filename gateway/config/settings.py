@@ -20,6 +20,7 @@ from gateway.config.otlp import Otlp
 from gateway.config.redis import RedisStore, SharedCounting
 from gateway.config.references import Secret
 from gateway.core.cache_rules import CacheRules
+from gateway.core.capture import Bodies
 from gateway.core.chat_template import TemplateSource
 from gateway.core.exchange import RoutePolicy, Timeouts
 from gateway.core.limits import Budget, LimitRule
@@ -97,7 +98,7 @@ class Spool(msgspec.Struct, frozen=True, kw_only=True):
 class Capture(msgspec.Struct, frozen=True, kw_only=True):
     """How much of the bodies is kept, and for how long."""
 
-    bodies: Literal["none", "redacted", "full"]
+    bodies: Bodies
     max_body_bytes: int
     ttl_s: float
 
@@ -196,6 +197,7 @@ class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):
     operations: tuple[str, ...] = ()
     settable: tuple[str, ...] | None = None
     strict: bool = False
+    capture: Bodies | None = None
     budget: Budget | None = None
     expires_s: int | None = None
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.core.capture import Bodies
 from gateway.core.chat_template import TemplateSource
 from gateway.core.errors import GatewayError
 from gateway.core.limits import Budget
@@ -111,6 +112,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         operations: Names of operations (``chat``), and globs of routes (``/v1/files*``); empty for all.
         settable: Globs of the names of tags that a call's headers may set; ``None`` for all.
         strict: Every rule acts, as if each call asked for it.
+        capture: How much is kept of the bodies of its calls; ``None`` where that is for others to say.
         budget: What all calls of the key may cost, besides what limits say.
         consumed: Names of the headers that carried the caller's credential for us; they never go upstream.
         inner: The gateway itself asks, for a judge; no rule looks at that.
@@ -125,6 +127,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     operations: tuple[str, ...] = ()
     settable: tuple[str, ...] | None = None
     strict: bool = False
+    capture: Bodies | None = None
     budget: Budget | None = None
     consumed: frozenset[bytes] = frozenset()
     inner: bool = False

@@ -17,7 +17,7 @@ _ID_CHARS, _SECRET_CHARS, _CHECK_CHARS = 12, 43, 6
 # Neither i, l, o nor u: names are read out loud and typed.
 _BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_TOKEN = re.compile(
+TOKEN = re.compile(
     rf"wb-([{_BASE32}]{{{_ID_CHARS}}})-([0-9A-Za-z]{{{_SECRET_CHARS}}})([0-9A-Za-z]{{{_CHECK_CHARS}}})", re.ASCII
 )
 
@@ -47,7 +47,7 @@ def make_token(key_id: str, entropy: bytes) -> str:
 
 def parse_token(text: str) -> Token | None:
     """Take a token apart; ``None`` when it is none."""
-    match = _TOKEN.fullmatch(text)
+    match = TOKEN.fullmatch(text)
     if match is None or _check(text[:-_CHECK_CHARS]) != match[3]:
         return None
     return Token(match[1], match[2])

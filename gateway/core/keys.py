@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from gateway.core.capture import Bodies
 from gateway.core.limits import Budget
 
 Status = Literal["active", "disabled", "expired", "revoked"]
@@ -30,6 +31,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
         operations: Names of operations (``chat``), and globs of routes (``/v1/files*``); empty for all.
         settable: Globs of the names of tags that a call's headers may set; ``None`` for all.
         strict: Every rule acts, as if each call asked for it.
+        capture: How much is kept of the bodies of its calls; ``None`` where that is for others to say.
         budget: What all its calls may cost.
         expires_s: Seconds since 1970 when it ends; ``None`` for never.
     """
@@ -43,6 +45,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     operations: tuple[str, ...] = ()
     settable: tuple[str, ...] | None = None
     strict: bool = False
+    capture: Bodies | None = None
     budget: Budget | None = None
     expires_s: int | None = None
 

@@ -101,6 +101,22 @@ class CacheRecord(msgspec.Struct, kw_only=True):
     saved_ms: float | None = None
 
 
+class CaptureRecord(msgspec.Struct, kw_only=True):
+    """What was kept of a call's bodies.
+
+    Attributes:
+        user: Whom the request says that it is for (``user``, ``safety_identifier``, ``metadata.user_id``).
+        request_bytes: Of what is kept, before it was cut; ``None`` where nothing is.
+        response_bytes: Likewise.
+        media: How many images, sounds and files were left out for their digests.
+    """
+
+    user: str = ""
+    request_bytes: int | None = None
+    response_bytes: int | None = None
+    media: int = 0
+
+
 class ExchangeRecord(msgspec.Struct, kw_only=True):
     """Everything that is known of one exchange; filled as it goes, written once.
 
@@ -173,5 +189,8 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     guard_events: list[GuardEvent] = []
     # Of a copy of another call, one: how it compares with that.
     mirrors: list[MirrorRecord] = []
+    # Which bodies are kept (``redacted``, ``full``), empty for none; and where they are, what of them.
+    capture: str = ""
+    captured: list[CaptureRecord] = []
     request_body: str | None = None
     response_body: str | None = None

@@ -6,11 +6,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.core.capture import Bodies
 from gateway.core.record import GuardEvent
 from gateway.core.segments import Direction
 
 # Weakest first.
-Action = Literal["allow", "annotate", "taint", "score", "route", "rewrite", "mask", "redact", "hold", "block"]
+Action = Literal[
+    "allow", "annotate", "capture", "taint", "score", "route", "rewrite", "mask", "redact", "hold", "block"
+]
 Mode = Literal["audit", "shadow", "canary", "enforce"]
 OnError = Literal["block", "allow", "annotate", "rules_only"]
 
@@ -129,6 +132,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         restore_in: Kinds of text in which a masked value comes back: ``assistant_text``, ``reasoning``,
             ``tool_args:NAME-GLOB``; for ``mask``.
         taint: What is tainted, for ``taint``.
+        capture: What is kept of the call's bodies, for ``capture``.
     """
 
     action: Action
@@ -137,6 +141,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     rewrite: Literal["", "text_only", "remove"] = ""
     restore_in: tuple[str, ...] = ()
     taint: Literal["", "session"] = ""
+    capture: Literal["", "none"] = ""
 
 
 class Canary(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,6 +203,18 @@ class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
         return self.steps[0].action
 
 
+class CaptureRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is kept of the bodies of some calls.
+
+    Attributes:
+        match: Which; only what is known before a text is looked at.
+        bodies: How much.
+    """
+
+    match: Match
+    bodies: Bodies
+
+
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """Sums of points from which on a request or answer is annotated or blocked; ``None`` for never."""
 
@@ -217,6 +234,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         max_chars: Longer texts are not given to detectors that judge a text as a whole, and count as their error; 0 for
             no bound. Patterns take texts of any length.
         unscannable: What holds for a body that nobody here can read: forms, audio, files.
+        captures: What is kept of whose bodies.
     """
 
     revision: str
@@ -226,6 +244,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     response_scoring: Thresholds = Thresholds()
     max_chars: int = 0
     unscannable: Literal["block", "allow", "annotate"] = "allow"
+    captures: tuple[CaptureRule, ...] = ()
 
 
 class CallFacts(msgspec.Struct, frozen=True, kw_only=True):

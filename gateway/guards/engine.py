@@ -12,6 +12,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from gateway.clients.clock import SystemClock
+from gateway.core.capture import Bodies, decided
 from gateway.core.matching import matches
 from gateway.core.segments import Direction
 from gateway.core.verdict import Bundle, CallFacts, RuleSpec
@@ -65,7 +66,7 @@ class GuardEngine:
         self._specs = bundle.rules
         for spec in bundle.rules:
             prepare(spec)
-        self._facets = Facets(bundle.rules)
+        self._facets = Facets(bundle.rules, [each.match for each in bundle.captures])
         self.asks_taint = self._facets.asks_taint
         self._expiries = sorted({each.expires_unix_s for spec in bundle.rules for each in spec.exclusions} - {0})
         self._next_expiry = 0.0
@@ -73,7 +74,7 @@ class GuardEngine:
         self._plans: dict[Any, GuardPlan] = {}
         self._nothing: GuardPlan | None = None
         # Many models, few sets of rules: what a set needs is built once.
-        self._by_rules: dict[tuple[_Chosen, _Chosen], GuardPlan] = {}
+        self._by_rules: dict[tuple[_Chosen, _Chosen, Bodies | None], GuardPlan] = {}
 
     def plan(self, facts: CallFacts) -> GuardPlan:
         """Return the rules that apply to an exchange."""
@@ -117,14 +118,21 @@ class GuardEngine:
 
     def _make(self, key: Any, facts: CallFacts) -> GuardPlan:
         request, response = self._choose("request", facts), self._choose("response", facts)
-        chosen = (_signature(request), _signature(response))
+        bodies = self._bodies(facts)
+        chosen = (_signature(request), _signature(response), bodies)
         plan = self._by_rules.get(chosen)
         if plan is None:
-            plan = GuardPlan(self.kit, tuple(rule for _, rule in request), tuple(rule for _, rule in response))
+            rules = tuple(rule for _, rule in request), tuple(rule for _, rule in response)
+            plan = GuardPlan(self.kit, *rules, bodies)
             _keep(self._by_rules, chosen, plan)
         if self._facets.size(facts) <= _MAX_LABEL_CHARS:
             _keep(self._plans, key, plan)
         return plan
+
+    def _bodies(self, facts: CallFacts) -> Bodies | None:
+        """The strictest of what the policies say of the bodies of an exchange."""
+        said: set[Bodies] = {each.bodies for each in self.bundle.captures if applies(each.match, "request", facts)}
+        return decided("full", *said) if said else None
 
     def _choose(self, direction: Direction, facts: CallFacts) -> list[tuple[int, Rule]]:
         chosen: list[tuple[int, Rule]] = []

@@ -306,6 +306,7 @@ def _step(step: Step) -> str:
         "route": f" {step.route}",
         "rewrite": f" {step.rewrite}",
         "taint": f" {step.taint}",
+        "capture": f" {step.capture}",
         "mask": f" restore in {', '.join(step.restore_in)}" if step.restore_in else "",
     }
     return step.action + details.get(step.action, "")

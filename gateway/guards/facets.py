@@ -6,7 +6,7 @@ themselves: only what rules make of them is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -22,6 +22,7 @@ class Facets:
 
     Args:
         specs: All rules of a bundle.
+        matches: What else of it is for some exchanges only.
 
     Attributes:
         asks_taint: A rule asks whether a session is tainted.
@@ -30,8 +31,9 @@ class Facets:
 
     __slots__ = ("_canaries", "_labels", "_plain", "_tags", "asks_taint", "varies")
 
-    def __init__(self, specs: Sequence[RuleSpec]) -> None:
+    def __init__(self, specs: Sequence[RuleSpec], matches: Iterable[Match] = ()) -> None:
         asked = [spec.match for spec in specs] + [each.match for spec in specs for each in spec.exclusions]
+        asked += matches
         self._labels = tuple(name for name in _LABELS if any(getattr(match, name) != ANY for match in asked))
         names = [*self._labels]
         names += ["stream"] if any(match.stream is not None for match in asked) else []

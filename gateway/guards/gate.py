@@ -28,6 +28,8 @@ from gateway.guards.vault import Masks
 from gateway.wire import passthrough
 
 MAX_EVENTS = 256
+# The modes of events whose rule acted.
+_ACTING = ("enforce", "canary")
 # How much of a stream that was held is read before others have their turn.
 _SLICE_BYTES = 65_536
 _STRENGTH: dict[str, int] = {"allow": 0, "annotate": 1, "edit": 2, "redact": 2, "hold": 3, "block": 4}
@@ -35,6 +37,7 @@ _STRENGTH: dict[str, int] = {"allow": 0, "annotate": 1, "edit": 2, "redact": 2, 
 _VERDICTS: dict[Action, str] = {
     "allow": "allow",
     "annotate": "annotate",
+    "capture": "annotate",
     "taint": "annotate",
     "score": "annotate",
     "route": "annotate",
@@ -120,6 +123,8 @@ def _note(record: ExchangeRecord, action: Action, events: list[GuardEvent], cove
         record.verdict = verdict
     if events:
         record.guard_events = (record.guard_events + events)[:MAX_EVENTS]
+        if record.capture and any(event.action == "capture" and event.mode in _ACTING for event in events):
+            record.capture = ""
     record.coverage = min(record.coverage, coverage)
 
 
@@ -227,6 +232,7 @@ async def may_be_sent(
     except Blocked:
         free = False
     record.guard_events = (record.guard_events + scratch.guard_events)[:MAX_EVENTS]
+    record.capture = scratch.capture
     return free
 
 

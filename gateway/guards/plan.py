@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.core.capture import Bodies
 from gateway.core.ports import Channel, Dialect
 from gateway.core.segments import Direction, Segment
 from gateway.core.verdict import ANY, Screened
@@ -109,6 +110,7 @@ class GuardPlan:
         kit: The bundle's detectors.
         request: The rules of requests.
         response: The rules of answers.
+        bodies: How much is kept of bodies, where a policy says that.
 
     Attributes:
         revision: The bundle's.
@@ -128,13 +130,16 @@ class GuardPlan:
     """
 
     __slots__ = (
-        "_answers", "_beside", "_kit", "_rules", "_streamed", "_streams", "_twin", "clauses", "gathers", "judged",
-        "observes", "reads_images", "request", "request_active", "request_asks", "request_judges", "response",
+        "_answers", "_beside", "_kit", "_rules", "_streamed", "_streams", "_twin", "bodies", "clauses", "gathers",
+        "judged", "observes", "reads_images", "request", "request_active", "request_asks", "request_judges", "response",
         "response_active", "response_asks", "response_judges", "revision", "steady",
     )  # fmt: skip
 
-    def __init__(self, kit: Kit, request: tuple[Rule, ...], response: tuple[Rule, ...]) -> None:
+    def __init__(
+        self, kit: Kit, request: tuple[Rule, ...], response: tuple[Rule, ...], bodies: Bodies | None = None
+    ) -> None:
         self._kit = kit
+        self.bodies: Bodies | None = bodies
         self._rules = request, response
         self._twin: GuardPlan | None = None
         self._answers: GuardPlan | None = None
@@ -164,16 +169,21 @@ class GuardPlan:
             self.gathers = "watch"
         self._streams = StreamPlans(self._streamed, self._kit)
 
+    @property
+    def looks(self) -> bool:
+        """Whether a rule may apply at all."""
+        return self.request_active or self.response_active
+
     def twin(self) -> GuardPlan:
         """The same plan for another thread, which is the one to call this."""
         if self._twin is None:
-            self._twin = GuardPlan(self._kit.twin(), *self._rules)
+            self._twin = GuardPlan(self._kit.twin(), *self._rules, self.bodies)
         return self._twin
 
     def of_answers(self) -> GuardPlan:
         """The same rules for answers, and none for requests: for what these have passed before."""
         if self._answers is None:
-            self._answers = self if not self._rules[0] else GuardPlan(self._kit, (), self._rules[1])
+            self._answers = self if not self._rules[0] else GuardPlan(self._kit, (), self._rules[1], self.bodies)
         return self._answers
 
     def clean(self, direction: Direction, dialect: Dialect, document: Any) -> bool:

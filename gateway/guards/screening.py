@@ -231,14 +231,16 @@ class Tally:
         latency_us: int,
         score: float | None = None,
     ) -> None:
+        spec = rule.spec
         if len(self.events) < MAX_EVENTS:
-            spec = rule.spec
             self.events.append(
                 GuardEvent(
                     rule=spec.id, detector=detector, action=spec.action, mode=rule.mode, direction=self._direction,
                     path=path, start=place[0], end=place[1], score=score, latency_us=latency_us,
                 )
             )  # fmt: skip
+        elif spec.action == "capture":
+            self._append(spec.id, detector, spec.action, rule.mode, path, score)
 
     def _append(self, rule: str, detector: str, action: str, mode: str, path: str, score: float | None = None) -> None:
         # What decides must be on the record, whatever else is.

@@ -33,6 +33,7 @@ class Holder:
                 operations=grant.operations,
                 settable=grant.settable,
                 strict=grant.strict,
+                capture=grant.capture,
                 budget=grant.budget,
                 consumed=frozenset((consumed,) if isinstance(consumed, bytes) else consumed),
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 from aiohttp import web
 
+from gateway.core.capture import BODIES
 from gateway.operator import parameters
 from gateway.operator.audit import Actor
 from gateway.operator.edge import json_answer, read_json
@@ -26,6 +27,7 @@ _WISH = {
         "endpoints": {**_TEXTS, "description": "operations (chat) and globs of routes (/v1/files*); empty for all"},
         "may_tag": {"type": ["array", "null"], "items": _TEXT, "description": "tags that calls may set; null for all"},
         "policies": {"type": "array", "items": {"enum": ["strict"]}},
+        "capture": {"enum": [*BODIES, None], "description": "what is kept of its bodies; null: for others to say"},
         "budget": {"type": ["string", "object", "null"], "examples": ["5usd/month"]},
         "expires": {"type": ["string", "null"], "examples": ["30d", "2027-02-01"]},
         "disabled": {"type": "boolean"},

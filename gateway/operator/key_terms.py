@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.config.key_terms import budget_text, parse_budget, parse_expiry
+from gateway.core.capture import Bodies
 from gateway.core.errors import MalformedRequest
 from gateway.core.key_token import PREFIX
 from gateway.core.keys import Grant, StoredKey
@@ -35,6 +36,7 @@ class Wish(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     endpoints: list[str] | UnsetType = UNSET
     may_tag: list[str] | UnsetType | None = UNSET
     policies: list[Literal["strict"]] | UnsetType = UNSET
+    capture: Bodies | UnsetType | None = UNSET
     budget: str | dict[str, Any] | UnsetType | None = UNSET
     expires: str | UnsetType | None = UNSET
     disabled: bool | UnsetType = UNSET
@@ -124,6 +126,7 @@ def _granted(key: Grant) -> dict[str, Any]:
         "endpoints": list(key.operations),
         "may_tag": None if key.settable is None else list(key.settable),
         "policies": ["strict"] if key.strict else [],
+        "capture": key.capture,
         "budget": None if key.budget is None else budget_text(key.budget),
     }
 

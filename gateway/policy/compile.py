@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.config.source import Problem
-from gateway.core.verdict import Bundle, Thresholds
+from gateway.core.verdict import Bundle, CaptureRule, Thresholds
 from gateway.policy.cases import PolicyTest, compile_test
 from gateway.policy.compile_detectors import DetectorCompiler
 from gateway.policy.compile_rules import RuleCompiler
@@ -70,6 +70,11 @@ def compile_bundle(files: Sequence[PolicyFile], revision: str, kinds: frozenset[
         response_scoring=_scoring(files, "response", report),
         max_chars=_normalize(files, "max_chars", report) or 0,
         unscannable=_normalize(files, "unscannable", report) or "allow",
+        captures=tuple(
+            CaptureRule(match=entry.match.compiled(), bodies=entry.bodies)
+            for file in files
+            for entry in file.spec.capture
+        ),
     )
     return Compiled(
         bundle=bundle,

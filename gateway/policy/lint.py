@@ -200,7 +200,7 @@ def _takes_over(other: RuleSpec, rule: RuleSpec) -> bool:
     if not covers(other.match, rule.match) or not implies(rule.when, other.when):
         return False
     weaker = {step.action for step in rule.steps} - {step.action for step in other.steps}
-    if weaker & {"taint", "score", "route"} or (weaker == {"annotate"} and rule.action == "annotate"):
+    if weaker & {"taint", "score", "route", "capture"} or (weaker == {"annotate"} and rule.action == "annotate"):
         return False
     if other.action == "block":
         return True

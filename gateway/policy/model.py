@@ -13,7 +13,8 @@ from pydantic import BeforeValidator, Field, InstanceOf, WithJsonSchema, model_v
 from pydantic.json_schema import SkipJsonSchema
 
 from gateway.config.validation import Many, Strict, not_yet, suggestion
-from gateway.core.verdict import Action, OnError, Step, When
+from gateway.core.capture import Bodies
+from gateway.core.verdict import ANY, Action, OnError, Step, When
 from gateway.policy.detectors import KINDS, BuiltIn, ForeignDetector, OrOfPlugin
 from gateway.policy.expression import parse_when
 from gateway.policy.given import GivenSpec, SampleText
@@ -112,6 +113,20 @@ class RuleSpecification(Strict):
     mode: Mode
 
 
+class CaptureEntry(Strict):
+    """How much is kept of the bodies of some calls."""
+
+    match: MatchSpec
+    bodies: Bodies
+
+    @model_validator(mode="after")
+    def _is_about_calls(self) -> CaptureEntry:
+        match = self.match
+        if any(said != ANY for said in (match.direction, match.role, match.kind, match.tool)):
+            raise ValueError("capture is for whole calls: match takes no direction, role, kind or tool")
+        return self
+
+
 class ExclusionSpec(Strict):
     """Where a rule does not apply, for a while. Who, why and until when are part of it."""
 
@@ -168,6 +183,7 @@ class PolicySpec(Strict):
     on_error: dict[DetectorName, OnError] = {}
     scoring: ScoringSpec
     normalize: NormalizeSpec
+    capture: Many[CaptureEntry] = ()
     rules: Many[RuleSpecification] = ()
     exclusions: Many[ExclusionSpec] = ()
     tests: Many[TestSpec] = ()

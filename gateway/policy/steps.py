@@ -13,7 +13,7 @@ from gateway.core.verdict import Action, Canary, Mode, Step
 
 STRENGTH: dict[Action, int] = {action: strength for strength, action in enumerate(get_args(Action))}
 WORDS = ("block", "redact", "mask", "annotate")
-PARAMETRIC = ("mask", "rewrite", "route", "score", "taint")
+PARAMETRIC = ("mask", "rewrite", "route", "score", "taint", "capture")
 LATER = ("hold",)
 # What is done to the text that was found: it can be done once.
 EDITS: tuple[Action, ...] = ("redact", "mask", "rewrite")
@@ -53,6 +53,8 @@ def parse_steps(value: object) -> tuple[Step, ...]:
             raise ValueError(f"names {action} twice")
     if len(edits := [action for action in actions if action in EDITS]) > 1:
         raise ValueError(f"{' and '.join(edits)} cannot be done to one text; choose one")
+    if "capture" in actions and len(actions) > 1:
+        raise ValueError("capture stands alone: give it a rule of its own")
     return tuple(steps)
 
 
@@ -119,18 +121,26 @@ def _taint(needs: object) -> Step:
     return Step(action="taint", taint="session")
 
 
+def _capture(needs: object) -> Step:
+    if needs != "none":
+        raise ValueError("a rule can keep the call's bodies from being captured: {capture: none}")
+    return Step(action="capture", capture="none")
+
+
 _READERS: dict[str, Callable[[object], Step]] = {
     "mask": _mask,
     "rewrite": _rewrite,
     "route": _route,
     "score": _score,
     "taint": _taint,
+    "capture": _capture,
 }
 _EXAMPLES = {
     "rewrite": "{rewrite: text_only}",
     "route": "{route: an-alias}",
     "score": "{score: 5}",
     "taint": "{taint: session}",
+    "capture": "{capture: none}",
 }
 
 
@@ -205,6 +215,7 @@ _STEP_SCHEMA: dict[str, Any] = {
         _object("Send the call to another alias.", {"route": {"type": "string", "minLength": 1}}, ["route"]),
         _object("Add points.", {"score": {"type": "number", "exclusiveMinimum": 0, "maximum": _MAX_POINTS}}, ["score"]),
         _object("Mark the session.", {"taint": {"const": "session"}}, ["taint"]),
+        _object("Keep no body of the call.", {"capture": {"const": "none"}}, ["capture"]),
     ]
 }
 STEPS_SCHEMA: dict[str, Any] = {

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Sized
 from copy import copy
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
-import orjson
 
 from gateway.core.call import Call
+from gateway.core.capture import BODIES, Bodies, decided
 from gateway.core.errors import ClientGone
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request, RoutePlan
 from gateway.core.record import AttemptRecord, CacheRecord, ExchangeRecord
-from gateway.core.verdict import Masked
+from gateway.recording.capture import Capture, is_heavy, take_bodies
 from gateway.recording.given import Given, GivenOutcome
 from gateway.recording.metrics import Cell
 from gateway.recording.ordinary import Noted, Ordinary, Outcome, Try
 
+# As records say it, the strictest first.
+_HOW_MUCH = ("", *BODIES[1:])
+MAX_BESIDE = 64
 RESET_NS = 1_000_000_000
 MAX_MODEL_CHARS = 256
 MAX_ROUTE_CHARS = 256
-
-Bodies = Literal["none", "redacted", "full"]
-
-
-class Capture(msgspec.Struct, frozen=True, kw_only=True):
-    """Which bodies are kept, and how much of each."""
-
-    bodies: Bodies = "none"
-    max_body_bytes: int = 65_536
 
 
 class Clocks(Protocol):
@@ -97,15 +92,29 @@ class Journal:
         self._offset_us = 0
         self._config_hash = config_hash
         self._encode = msgspec.json.Encoder().encode
-        self._bodies = capture.bodies
-        self.keeps_bodies = capture.bodies != "none"
+        self._bodies: Bodies = capture.bodies
         self._max_body_bytes = capture.max_body_bytes
         self.now_ns = clock.monotonic_ns
 
     def template(
-        self, request: Request, principal: Principal, plan: RoutePlan, deployment: Deployment, revision: str
+        self,
+        request: Request,
+        principal: Principal,
+        plan: RoutePlan,
+        deployment: Deployment,
+        revision: str,
+        bodies: Bodies | None = None,
     ) -> ExchangeRecord:
-        """Make what the records of one caller's calls of one model have in common."""
+        """Make what the records of one caller's calls of one model have in common.
+
+        Args:
+            request: One of the calls.
+            principal: The caller.
+            plan: Who may serve them.
+            deployment: Who does.
+            revision: Of the policies.
+            bodies: How much of their bodies is kept, where a policy says that.
+        """
         model = request.model[:MAX_MODEL_CHARS]
         return ExchangeRecord(
             dialect=request.dialect,
@@ -120,11 +129,22 @@ class Journal:
             deployment=f"{deployment.provider}/{deployment.model or model}",
             policy_revision=revision,
             config_hash=self._config_hash,
+            capture=self.captures(principal, bodies),
         )
+
+    def captures(self, principal: Principal, bodies: Bodies | None) -> str:
+        """Decide how much is kept of the bodies of a caller's calls, as records say it: empty for none."""
+        # What a judge is asked holds the very text that a rule has found.
+        kept = "none" if principal.inner else decided(self._bodies, principal.capture, bodies)
+        return "" if kept == "none" else kept
+
+    def recaptured(self, template: ExchangeRecord, principal: Principal, bodies: Bodies | None) -> ExchangeRecord:
+        """Give a template for calls under other policies."""
+        return msgspec.structs.replace(template, capture=self.captures(principal, bodies))
 
     def ordinary(self, template: ExchangeRecord) -> Ordinary | None:
         """What writes the lines of ordinary calls; ``None`` where bodies are kept."""
-        if self._bodies != "none":
+        if template.capture:
             return None
         cell = self._counting.cell(template.dialect, template.provider, template.model_requested, 200, "")
         made = Noted if template.cache == "miss" else Ordinary
@@ -241,11 +261,23 @@ class Journal:
             took_ns -= call.trip.spent_ns
         return max(0, took_ns) / 1e6
 
+    def is_heavy(self, call: Call, others: Sized) -> bool:
+        """Whether the bodies of a call are looked through beside the loop; not when many others are already."""
+        return is_heavy(call) and len(others) < MAX_BESIDE
+
+    async def look_through(self, call: Call) -> None:
+        """Take the bodies of a call beside the loop, where that takes long; else :meth:`close` does it."""
+        record = self.record(call)
+        if record.capture and is_heavy(call):
+            work = (take_bodies, call, record, self._max_body_bytes)
+            await asyncio.get_running_loop().run_in_executor(None, *work)
+
     def rerouted(self, record: ExchangeRecord, template: ExchangeRecord) -> None:
         """Note where a call goes that a rule sends elsewhere."""
         record.alias, record.provider, record.deployment = template.alias, template.provider, template.deployment
         record.split, record.arm = template.split, template.arm
         record.policy_revision = template.policy_revision
+        record.capture = min(record.capture, template.capture, key=_HOW_MUCH.index)
 
     def close(self, call: Call, status: int, code: str, last: bytes, at_ns: int = 0) -> None:
         """Finish a record and file it. Called exactly once an exchange, before its last byte leaves.
@@ -275,8 +307,8 @@ class Journal:
                 record.ttft_ms = (attempt.first_ns - received_ns) / 1e6
             if call.spent is not None:
                 call.spent.give(record)
-            if self._bodies != "none":
-                _captured(call, record, self._max_body_bytes, redacted=self._bodies == "redacted")
+        if record.capture and not record.captured:
+            take_bodies(call, record, self._max_body_bytes)
         if len(record.attempts) > 1:
             _add_up(record, 0 if call.spent is None else call.spent.cost_nanousd or 0)
         if call.trip is not None:
@@ -319,29 +351,12 @@ class Journal:
         return tried
 
 
-def _captured(call: Call, record: ExchangeRecord, most: int, *, redacted: bool) -> None:
-    reader = call.attempt.reader if call.attempt is not None else None
-    answer = call.answer if reader is None else call.dialect.stream_transcript(reader.kept)
-    if call.masks and redacted:
-        answer = _masked_again(answer, call.masks)
-    record.request_body = call.body[:most].decode("utf-8", "replace")
-    record.response_body = answer[:most].decode("utf-8", "replace")
-
-
 def _add_up(record: ExchangeRecord, parts_nanousd: int) -> None:
     """A call costs what all its tries cost; so far its record has the cost of the last one, and of parts before it."""
     tries = record.attempts
     if record.cost_nanousd is not None:
         record.cost_nanousd += sum(each.cost_nanousd or 0 for each in tries[:-1]) - parts_nanousd
     record.attempts = sorted(tries, key=lambda each: each.number)
-
-
-def _masked_again(answer: bytes, masks: Mapping[str, Masked]) -> bytes:
-    """Put placeholders back where a client's answer had values restored."""
-    # The longest first: one value may be a part of another.
-    for placeholder, masked in sorted(masks.items(), key=lambda item: -len(item[1].value)):
-        answer = answer.replace(orjson.dumps(masked.value)[1:-1], placeholder.encode())
-    return answer
 
 
 def _outcome(record: ExchangeRecord, call: Call, status: int, code: str) -> tuple[int, str]:

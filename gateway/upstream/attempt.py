@@ -301,7 +301,10 @@ def _kept_of(call: Call, request: Request) -> Gather:
     if request.keeps is not None or (call.trip is not None and call.trip.continues):
         # Somebody else is given it as well, or goes on with it should it be cut.
         return "watch"
-    return "" if call.screen is None else "count"
+    if call.screen is None:
+        return ""
+    # What is kept of the call is what was said, whatever becomes of it.
+    return "watch" if call.template is not None and call.template.capture == "full" else "count"
 
 
 def _streams(content_type: bytes, call: Call | None, *, opaque: bool) -> bool:

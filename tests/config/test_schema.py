@@ -121,7 +121,7 @@ def test_units_are_read():
         ("policies: {models: {url: 'http://t:8000'}}", "policies.models: url is for backend triton"),
         ("policies: {models: {threads: 0}}", "policies.models.threads: should be greater than or equal to 1"),
         ("prices: {source: mine}", "prices.source: should be 'genai-prices'"),
-        ("capture: {bodies: all}", "capture.bodies: should be 'none' or 'redacted'"),
+        ("capture: {bodies: all}", "capture.bodies: should be 'none', 'redacted' or 'full'"),
         ("listen: {address: 8080}", "listen.address: should be host:port"),
         ("drain_timeout: 30", "drain_timeout: should be a duration with its unit"),
         ("drain_timeout: 0s", "drain_timeout: should be greater than 0"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from gateway.core.call import Call
 from gateway.core.exchange import AnswerFacts
 from gateway.core.record import ExchangeRecord
-from gateway.recording.journal import MAX_MODEL_CHARS, Capture, Journal
+from gateway.recording.capture import Capture
+from gateway.recording.journal import MAX_MODEL_CHARS, Journal
 from gateway.recording.metrics import Cell
 from gateway.wire import openai_chat
 from tests.support.clock import ManualClock

@@ -37,7 +37,8 @@ from gateway.identity.open import OpenIdentity
 from gateway.listener.drive import Drive
 from gateway.pipeline import Pipeline
 from gateway.realtime.seat import Seats
-from gateway.recording.journal import Capture, Journal
+from gateway.recording.capture import Capture
+from gateway.recording.journal import Journal
 from gateway.roads import Roads
 from gateway.routing.health import Healths
 from gateway.routing.table import RouteEntry, Router
