@@ -185,3 +185,14 @@ def test_two_files_must_agree_unless_one_extends_the_other():
         "2.yaml:4: normalize.max_chars: not as in 1.yaml"
     ]
     assert bundle("scoring: {request: {block: 5}}", "scoring: {request: {block: 5}}").problems == ()
+
+
+def test_a_policy_says_what_is_kept_of_whose_bodies():
+    loaded = bundle("capture:\n  - {match: {team: hr}, bodies: none}\n", "capture: [{bodies: full}]\n")
+    assert loaded.bundle
+    first, second = loaded.bundle.captures
+    assert (first.match.team, first.bodies, second.bodies) == (Globs(include=("hr",)), "none", "full")
+    (said,) = problems("capture: [{match: {role: user}, bodies: none}]\n")
+    assert "capture is for whole calls" in said
+    (said,) = problems(DETECTOR + "rules: [{id: r, when: keys, do: [{capture: none}, block], mode: audit}]\n")
+    assert "capture stands alone" in said
