@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import orjson
 
-from gateway.cli import output, traces_export, traces_runs
+from gateway.cli import output, traces_erase, traces_export, traces_runs
 from gateway.cli.operator_client import OperatorClient, Refused, add_options, asking
 
 # An exchange is in the store about half a second after its answer; a person who pastes an id is quicker than that.
@@ -74,6 +74,7 @@ def register(subparsers: output.Subparsers) -> None:
     sql.set_defaults(func=asking(_sql))
     traces_export.register(commands, _command)
     traces_runs.register(commands, _command)
+    traces_erase.register(commands)
 
 
 def _command(commands: output.Subparsers, name: str, summary: str, example: str) -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from gateway.core.trust import RoleTrust
 from gateway.core.vouched import is_name
 
 # As ``operator.roles`` has them, and all of them at once.
-Role = Literal["viewer", "operator", "policy_editor", "mode_changer", "key_admin", "admin"]
+Role = Literal["viewer", "operator", "policy_editor", "mode_changer", "key_admin", "eraser", "admin"]
 Roles = Annotated[Many[Role], Field(min_length=1)]
 
 

@@ -103,6 +103,14 @@ class CacheAdmin:
         found = await self.entries(what) if dry_run else []
         return {"dry_run": dry_run, "matched": count, "entries": found}
 
+    async def forget_origins(self, exchange_ids: set[str]) -> int:
+        """Forget the answers that some exchanges have brought, as far as they can be reached."""
+        try:
+            store = self._store()
+        except NoCache:
+            return 0
+        return await store.drop(lambda answer: answer.exchange_id in exchange_ids, dry_run=False)
+
     async def close(self) -> None:
         """Let go of the store."""
         if self._made is not None:

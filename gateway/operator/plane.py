@@ -15,6 +15,7 @@ from gateway.operator.alert_view import AlertView
 from gateway.operator.audit import AuditLog
 from gateway.operator.cache_admin import Answers, CacheAdmin
 from gateway.operator.drift_families import DriftView
+from gateway.operator.erasing import Erasing
 from gateway.operator.keys import KeyAdmin
 from gateway.operator.metrics import ShipperView, StoreHealth
 from gateway.operator.queries import TraceQueries
@@ -43,6 +44,7 @@ class Plane:
         alerts: ``None`` where the configuration has none.
         drift: ``None`` where nothing is compared.
         recorded: ``None`` until there is one.
+        erasing: ``None`` until there is a shipper.
         telemetry: ``None`` where nothing is told to a collector.
         key_store: Where virtual keys are; ``None`` for the data home.
         budgets: Keys may have budgets of their own.
@@ -62,6 +64,7 @@ class Plane:
     alerts: AlertView | None = None
     drift: DriftView | None = None
     recorded: RecordedUse | None = None
+    erasing: Erasing | None = None
     telemetry: Telemetry | None = None
     key_store: KeyStore | None = None
     budgets: bool = True

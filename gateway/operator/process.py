@@ -35,6 +35,7 @@ from gateway.operator.audit import AuditShipper
 from gateway.operator.auth import Gate, TokenHolder
 from gateway.operator.cache_admin import Answers
 from gateway.operator.drift_watch import DriftWatch
+from gateway.operator.erasing import Erasing
 from gateway.operator.plane import OpenStore, Plane
 from gateway.operator.queries import TraceQueries
 from gateway.operator.recorded import RecordedUse
@@ -166,6 +167,7 @@ async def run_operator(
     store = TraceStore(make_driver(options.traces_url), body_ttl_s=options.bodies_ttl_s, ages_s=options.keep_s)
     shipper = Shipper(options.spool_dir, OnceOpen(plane), clock, limits=_shipper_limits(store.driver))
     plane.shipper = shipper
+    plane.erasing = Erasing(shipper.erased, plane.audit, OnceOpen(plane).driver, plane.cache.forget_origins, clock)
     plane.recorded = RecordedUse(options.run_dir, shipper, OnceOpen(plane), clock)
     alerting = options.alerts and Alerting(options.alerts, plane, IdSource(os.urandom))
     plane.alerts = alerting
@@ -181,6 +183,7 @@ async def run_operator(
                         group.create_task(keep_open(plane, store, tried), name="store"),
                         group.create_task(shipper.run(), name="shipper"),
                         group.create_task(plane.recorded.run(), name="recorded"),
+                        group.create_task(plane.erasing.run(), name="erasing"),
                         group.create_task(AuditShipper(plane.audit, OnceOpen(plane)).run(clock), name="audit"),
                         *(start_alerting(alerting, group) if alerting is not None else ()),
                         *((group.create_task(drift.watch(), name="drift"),) if drift is not None else ()),

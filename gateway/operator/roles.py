@@ -15,7 +15,7 @@ from aiohttp import web
 from gateway.core.errors import PermissionDenied
 from gateway.operator.audit import Actor
 
-Role = Literal["viewer", "operator", "policy_editor", "mode_changer", "key_admin"]
+Role = Literal["viewer", "operator", "policy_editor", "mode_changer", "key_admin", "eraser"]
 # As the configuration may write it: all of them.
 ADMIN = "admin"
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -60,6 +60,7 @@ NEEDED: Needed = {
     ("GET", "/api/sql"): "operator",
     ("POST", "/api/sql"): "operator",
     ("POST", "/api/exchanges/{id}/feedback"): "operator",
+    ("POST", "/api/erase"): "eraser",
 }
 
 

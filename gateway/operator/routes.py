@@ -16,6 +16,7 @@ from gateway.operator.auth import Gate
 from gateway.operator.cache_routes import CacheApi, about_the_cache
 from gateway.operator.drift_routes import DriftApi, about_drift
 from gateway.operator.edge import guard, json_answer
+from gateway.operator.erase_routes import EraseApi, about_erasing
 from gateway.operator.export import FORMATS
 from gateway.operator.filter_parameters import FILTERS, TIMES
 from gateway.operator.key_routes import KeyApi, about_keys
@@ -127,6 +128,7 @@ def build_app(plane: Plane, gate: Gate) -> web.Application:
         *operations(Api(plane, feed), SpendApi(plane), KeyApi(plane), CacheApi(plane)),
         *about_drift(DriftApi(plane)),
         *about_runs(RunApi(plane)),
+        *about_erasing(EraseApi(plane)),
     )
     described = openapi.document(table)
     page = openapi.page(table)

@@ -22,6 +22,7 @@ import orjson
 
 from gateway.clients.clock import Clock
 from gateway.core.errors import GatewayError, StoreRejected, StoreUnavailable
+from gateway.operator.erasures import ErasureBook
 from gateway.operator.offsets import OffsetBook
 from gateway.recording.segment import Slice, list_segments, read_range, read_slice
 
@@ -107,6 +108,7 @@ class Shipper:
         self._limits = limits or ShipperLimits()
         self._jitter = jitter
         self._book = OffsetBook(spool_dir / "offsets")
+        self.erased = ErasureBook(spool_dir)
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="shipper-disk")
         # Offset at which a segment waits, and since when.
         self._waiting: dict[str, tuple[int, int]] = {}
@@ -162,14 +164,15 @@ class Shipper:
 
     async def _ship_slice(self, name: str, size: int) -> bool:
         """Ship the next slice; whether more of the first ``size`` bytes is left."""
-        piece = await self._blocking(self._next_slice, name)
-        if piece is None:
-            return False
-        poison = await self._insert(name, piece) if piece.data else [(piece, "longer than a line may be")]
-        if poison:
-            await self._blocking(self._set_aside, name, poison)
-        await self._blocking(self._commit, name, piece.end)
-        return piece.end < size
+        async with self.erased.between:
+            piece = await self._blocking(self._next_slice, name)
+            if piece is None:
+                return False
+            poison = await self._insert(name, piece) if piece.data else [(piece, "longer than a line may be")]
+            if poison:
+                await self._blocking(self._set_aside, name, poison)
+            await self._blocking(self._commit, name, piece.end)
+            return piece.end < size
 
     async def _insert(self, name: str, piece: Slice) -> list[tuple[Slice, str]]:
         """Insert a slice; where the store refuses it, find the lines at fault by halves.
@@ -211,6 +214,7 @@ class Shipper:
         if not self._book.claim():
             return False
         if fresh:
+            self.erased.load()
             self._book.forget_all_but({str(name) for name in list_segments(self._dir)})
         return True
 
@@ -229,7 +233,7 @@ class Shipper:
                     self._finish(fd, name)
             if piece is not None:
                 self._book.intend(name, piece.end)
-            return piece
+            return piece and self.erased.left_of(piece)
         finally:
             os.close(fd)
 

@@ -28,6 +28,7 @@ CONTRACT = {
     ("GET", "/api/cache"),
     ("GET", "/api/cache/explain/{id}"),
     ("POST", "/api/cache/invalidate"),
+    ("POST", "/api/erase"),
     ("GET", "/api/keys"),
     ("POST", "/api/keys"),
     ("GET", "/api/keys/{id}"),
