@@ -369,7 +369,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             return course
         template = course.template
         if guard.bodies is not course.guard.bodies:
-            template = self.journal.recaptured(template, principal, guard.bodies)
+            template = self.journal.capturing.recaptured(template, principal, guard.bodies)
         ordinary = None if course.bridge is not None or guard.looks else self.journal.ordinary(template)
         return msgspec.structs.replace(course, guard=guard, template=template, ordinary=ordinary)
 

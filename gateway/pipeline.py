@@ -172,7 +172,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         if attempt.reader is not None:
             facts, tail, seen = await self._end_stream(call, request, guard, attempt)
             await self._settle(call, facts)
-            self._conclude(call, record, guard, (attempt.status, "", tail), seen)
+            _conclude(self, call, record, guard, (attempt.status, "", tail), seen)
             call.reply.finish(tail)
             return
         asked = gate.Asked(request.document, call.masks or {}, passthrough.DIALECT, self.sessions)
@@ -186,7 +186,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             call.answer = b""
             raise Blocked(shown.rule)
         code = "upstream_error" if attempt.status >= 400 else ""
-        self._conclude(call, record, guard, (attempt.status, code, answer), shown.seen)
+        _conclude(self, call, record, guard, (attempt.status, code, answer), shown.seen)
         overhead_ms = record.overhead_ms if call.filed else self.journal.overhead_ms(call)
         lines = self.head.lines(record, overhead_ms, attempts=_number(call), cost=True)
         call.reply.send(attempt.status, answer_headers(attempt.headers) + lines, answer)
@@ -214,21 +214,6 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         if not attempt.first_ns:
             call.reply.start(attempt.status, self.stream_head(call))
         return (AnswerFacts() if reader is None else reader.facts), tail, seen
-
-    def _conclude(self, call: Call, record: ExchangeRecord, guard: GuardPlan, ended: Ended, seen: gate.Seen) -> None:
-        """File a call that ends well: when those who only observe have spoken, and large bodies are looked through."""
-        if (
-            not guard.observes
-            and call.judging is None
-            and not (record.capture and self.journal.is_heavy(call, self.endings))
-        ):
-            self._file(call, *ended)
-            return
-        call.handed_on = True
-        _keep(self, _observe(self.journal, call, guard, (*ended, self.journal.now_ns()), seen))
-
-    def _takes_long(self, call: Call) -> bool:
-        return self.journal.is_heavy(call, self.endings)
 
     async def cancelled(self, call: Call, cancelled: asyncio.CancelledError) -> None:
         """End a call whose task was cancelled: by its client's leaving, or by us."""
@@ -383,13 +368,26 @@ def _screened(record: ExchangeRecord, call: Call, sessions: Sessions) -> None:
         call.screen = None
 
 
+def _conclude(
+    rooms: Pipeline, call: Call, record: ExchangeRecord, guard: GuardPlan, ended: Ended, seen: gate.Seen
+) -> None:
+    """File a call that ends well: when those who only observe have spoken, and large bodies are looked through."""
+    waits = guard.observes or call.judging is not None
+    if waits or (record.capture and rooms.journal.capturing.is_heavy(call, rooms.endings)):
+        call.handed_on = True
+        _keep(rooms, _observe(rooms.journal, call, guard, (*ended, rooms.journal.now_ns()), seen))
+        return
+    call.filed = True
+    rooms.journal.close(call, *ended)
+
+
 async def _observe(
     journal: Journal, call: Call, guard: GuardPlan, ended: tuple[int, str, bytes, int], seen: gate.Seen
 ) -> None:
     """File a call that is over when those who only observe have spoken."""
     status, code, last, at_ns = ended
     await gate.observe(call, journal.record(call), guard, seen)
-    await journal.look_through(call)
+    await journal.capturing.look_through(call, journal.record(call))
     call.filed = True
     journal.close(call, status, code, last, at_ns)
 

@@ -83,6 +83,7 @@ class Erasing:
     async def run(self) -> None:
         """Finish what is not done yet, and learn what others have erased; until cancelled."""
         failing = False
+        await asyncio.to_thread(self._book.load)
         while True:
             try:
                 await self._learn()

@@ -76,6 +76,7 @@ class ErasureBook:
             OSError: It cannot be written: then nothing may be erased.
         """
         self.load()
+        erasures = [each for each in erasures if not self.knows(each.id)]
         newest_us = max((erasure.at_us for erasure in erasures), default=0)
         kept = [each for each in self._known if not each.done or each.at_us > newest_us - _KEPT_US]
         if len(kept) + len(erasures) > MAX_ERASURES:

@@ -7,8 +7,9 @@ whatever rules made of them.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import unquote
@@ -17,8 +18,9 @@ import msgspec
 import orjson
 
 from gateway.core.call import Call
-from gateway.core.capture import Bodies
+from gateway.core.capture import Bodies, decided
 from gateway.core.errors import GatewayError
+from gateway.core.exchange import Principal
 from gateway.core.key_token import PREFIX as KEY_PREFIX
 from gateway.core.key_token import TOKEN
 from gateway.core.record import CaptureRecord, ExchangeRecord
@@ -27,6 +29,7 @@ from gateway.recording.media import opaque_without_media, without_media
 
 # From here on a body is looked through beside the loop, where its call ends well.
 HEAVY_BYTES = 256 * 1024
+MAX_BESIDE = 64
 MAX_USER_CHARS = 256
 CREDENTIAL = b"[CREDENTIAL]"
 # What is shorter is no secret, and stands in many a text.
@@ -42,6 +45,41 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
 
     bodies: Bodies = "none"
     max_body_bytes: int = 65_536
+
+
+class Capturing:
+    """Decides what is kept of calls, and keeps it.
+
+    Args:
+        capture: What is kept where nobody says otherwise.
+    """
+
+    def __init__(self, capture: Capture) -> None:
+        self._bodies: Bodies = capture.bodies
+        self._most = capture.max_body_bytes
+
+    def captures(self, principal: Principal, bodies: Bodies | None) -> str:
+        """Decide how much is kept of the bodies of a caller's calls, as records say it: empty for none."""
+        # What a judge is asked holds the very text that a rule has found.
+        kept = "none" if principal.inner else decided(self._bodies, principal.capture, bodies)
+        return "" if kept == "none" else kept
+
+    def recaptured(self, template: ExchangeRecord, principal: Principal, bodies: Bodies | None) -> ExchangeRecord:
+        """Give a template for calls under other policies."""
+        return msgspec.structs.replace(template, capture=self.captures(principal, bodies))
+
+    def is_heavy(self, call: Call, others: Sized) -> bool:
+        """Whether the bodies of a call are looked through beside the loop; not when many others are already."""
+        return is_heavy(call) and len(others) < MAX_BESIDE
+
+    async def look_through(self, call: Call, record: ExchangeRecord) -> None:
+        """Take the bodies of a call beside the loop, where that takes long; else :meth:`take` is for it."""
+        if record.capture and is_heavy(call):
+            await asyncio.get_running_loop().run_in_executor(None, self.take, call, record)
+
+    def take(self, call: Call, record: ExchangeRecord) -> None:
+        """Put what is kept of a call's bodies on its record."""
+        take_bodies(call, record, self._most)
 
 
 def is_heavy(call: Call) -> bool:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from copy import copy
 from typing import Protocol
 
 import msgspec
 
 from gateway.core.call import Call
-from gateway.core.capture import BODIES, Bodies, decided
+from gateway.core.capture import BODIES, Bodies
 from gateway.core.errors import ClientGone
 from gateway.core.exchange import AnswerFacts, Deployment, Principal, Request, RoutePlan
 from gateway.core.record import AttemptRecord, CacheRecord, ExchangeRecord
-from gateway.recording.capture import Capture, is_heavy, take_bodies
+from gateway.recording.capture import Capture, Capturing
 from gateway.recording.given import Given, GivenOutcome
 from gateway.recording.metrics import Cell
 from gateway.recording.ordinary import Noted, Ordinary, Outcome, Try
 
 # As records say it, the strictest first.
 _HOW_MUCH = ("", *BODIES[1:])
-MAX_BESIDE = 64
 RESET_NS = 1_000_000_000
 MAX_MODEL_CHARS = 256
 MAX_ROUTE_CHARS = 256
@@ -92,8 +90,7 @@ class Journal:
         self._offset_us = 0
         self._config_hash = config_hash
         self._encode = msgspec.json.Encoder().encode
-        self._bodies: Bodies = capture.bodies
-        self._max_body_bytes = capture.max_body_bytes
+        self.capturing = Capturing(capture)
         self.now_ns = clock.monotonic_ns
 
     def template(
@@ -105,16 +102,7 @@ class Journal:
         revision: str,
         bodies: Bodies | None = None,
     ) -> ExchangeRecord:
-        """Make what the records of one caller's calls of one model have in common.
-
-        Args:
-            request: One of the calls.
-            principal: The caller.
-            plan: Who may serve them.
-            deployment: Who does.
-            revision: Of the policies.
-            bodies: How much of their bodies is kept, where a policy says that.
-        """
+        """Make what the records of one caller's calls of one model have in common."""
         model = request.model[:MAX_MODEL_CHARS]
         return ExchangeRecord(
             dialect=request.dialect,
@@ -129,18 +117,8 @@ class Journal:
             deployment=f"{deployment.provider}/{deployment.model or model}",
             policy_revision=revision,
             config_hash=self._config_hash,
-            capture=self.captures(principal, bodies),
+            capture=self.capturing.captures(principal, bodies),
         )
-
-    def captures(self, principal: Principal, bodies: Bodies | None) -> str:
-        """Decide how much is kept of the bodies of a caller's calls, as records say it: empty for none."""
-        # What a judge is asked holds the very text that a rule has found.
-        kept = "none" if principal.inner else decided(self._bodies, principal.capture, bodies)
-        return "" if kept == "none" else kept
-
-    def recaptured(self, template: ExchangeRecord, principal: Principal, bodies: Bodies | None) -> ExchangeRecord:
-        """Give a template for calls under other policies."""
-        return msgspec.structs.replace(template, capture=self.captures(principal, bodies))
 
     def ordinary(self, template: ExchangeRecord) -> Ordinary | None:
         """What writes the lines of ordinary calls; ``None`` where bodies are kept."""
@@ -261,17 +239,6 @@ class Journal:
             took_ns -= call.trip.spent_ns
         return max(0, took_ns) / 1e6
 
-    def is_heavy(self, call: Call, others: Sized) -> bool:
-        """Whether the bodies of a call are looked through beside the loop; not when many others are already."""
-        return is_heavy(call) and len(others) < MAX_BESIDE
-
-    async def look_through(self, call: Call) -> None:
-        """Take the bodies of a call beside the loop, where that takes long; else :meth:`close` does it."""
-        record = self.record(call)
-        if record.capture and is_heavy(call):
-            work = (take_bodies, call, record, self._max_body_bytes)
-            await asyncio.get_running_loop().run_in_executor(None, *work)
-
     def rerouted(self, record: ExchangeRecord, template: ExchangeRecord) -> None:
         """Note where a call goes that a rule sends elsewhere."""
         record.alias, record.provider, record.deployment = template.alias, template.provider, template.deployment
@@ -308,7 +275,7 @@ class Journal:
             if call.spent is not None:
                 call.spent.give(record)
         if record.capture and not record.captured:
-            take_bodies(call, record, self._max_body_bytes)
+            self.capturing.take(call, record)
         if len(record.attempts) > 1:
             _add_up(record, 0 if call.spent is None else call.spent.cost_nanousd or 0)
         if call.trip is not None:

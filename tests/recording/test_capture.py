@@ -139,7 +139,7 @@ def test_a_policy_says_whose_bodies_are_kept():
 
 def test_the_gateways_own_questions_are_never_kept():
     async def test() -> None:
-        journal = Rooms(None, bodies="full").pipeline.journal
+        journal = Rooms(None, bodies="full").pipeline.journal.capturing
         assert journal.captures(Principal(inner=True), None) == ""
         assert journal.captures(Principal(capture="none"), "full") == ""
         assert journal.captures(Principal(capture="redacted"), None) == "redacted"
