@@ -336,7 +336,7 @@ class Courses(msgspec.Struct, frozen=True, kw_only=True):
             triton.check_own(request, deployment.model or request.model)
         if bridge is not None and request.stored and request.document is None:
             raise _not_found(request)
-        template = self.journal.template(request, principal, plan, deployment, guard.revision, guard.bodies)
+        template = self.journal.template(request, principal, plan, deployment, (guard.revision, guard.bodies))
         way = None if self.ways is None else self.ways.find(request, principal, template, deployment)
         return Course(
             principal=principal,

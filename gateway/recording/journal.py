@@ -18,6 +18,8 @@ from gateway.recording.given import Given, GivenOutcome
 from gateway.recording.metrics import Cell
 from gateway.recording.ordinary import Noted, Ordinary, Outcome, Try
 
+# The policies' revision, and how much of bodies is kept where they say that.
+Under = tuple[str, Bodies | None]
 # As records say it, the strictest first.
 _HOW_MUCH = ("", *BODIES[1:])
 RESET_NS = 1_000_000_000
@@ -94,13 +96,7 @@ class Journal:
         self.now_ns = clock.monotonic_ns
 
     def template(
-        self,
-        request: Request,
-        principal: Principal,
-        plan: RoutePlan,
-        deployment: Deployment,
-        revision: str,
-        bodies: Bodies | None = None,
+        self, request: Request, principal: Principal, plan: RoutePlan, deployment: Deployment, under: Under
     ) -> ExchangeRecord:
         """Make what the records of one caller's calls of one model have in common."""
         model = request.model[:MAX_MODEL_CHARS]
@@ -115,9 +111,9 @@ class Journal:
             alias=plan.alias,
             provider=deployment.provider,
             deployment=f"{deployment.provider}/{deployment.model or model}",
-            policy_revision=revision,
+            policy_revision=under[0],
             config_hash=self._config_hash,
-            capture=self.capturing.captures(principal, bodies),
+            capture=self.capturing.captures(principal, under[1]),
         )
 
     def ordinary(self, template: ExchangeRecord) -> Ordinary | None:
