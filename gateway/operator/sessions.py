@@ -49,7 +49,9 @@ FROM exchanges WHERE @column = {wanted:String} ORDER BY exchanges.started_at, ex
 _BODIES = """
 SELECT toString(exchange_id) AS id, request_body, response_body FROM bodies
 WHERE started_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')
-    AND started_at <= fromUnixTimestamp64Micro({until:Int64}, 'UTC') AND exchange_id IN {ids:Array(UUID)}
+    AND started_at <= fromUnixTimestamp64Micro({until:Int64}, 'UTC') AND exchange_id IN (
+        SELECT toUUID(arrayJoin(splitByChar(',', {ids:String})))
+    )
 """
 _KEPT_APART = ("started_us", "dialect", "route", "trace_id", "span_id", "session_id")
 
@@ -93,11 +95,10 @@ class Sessions:
         }
 
     async def _bodies(self, calls: Sequence[Row]) -> dict[str, Row]:
-        ids = ",".join(f"'{call['id']}'" for call in calls)
         params = {
             "since": str(min(call["started_us"] for call in calls)),
             "until": str(max(call["started_us"] for call in calls)),
-            "ids": f"[{ids}]",
+            "ids": ",".join(call["id"] for call in calls),
         }
         return {row["id"]: row for row in await self._rows(_BODIES, params)}
 
