@@ -25,7 +25,7 @@ from tests.config.test_schema import problems_of
         ("drift: {thresholds: {rate: 0%}}", "drift.thresholds.rate"),
         ("drift: {thresholds: {psi: 0}}", "drift.thresholds.psi"),
         ("drift: {thresholds: {min_calls: 3}}", "drift.thresholds.min_calls"),
-        ("drift: {treshold: 1}", "drift.treshold"),
+        ("drift: {thresh: 1}", "drift.thresh"),
     ],
 )
 def test_what_cannot_be_is_said_with_its_place(text: str, problem: str) -> None:

@@ -295,7 +295,8 @@ def test_a_documented_default_is_the_default(path: str) -> None:
     said = quoted(cells[2])
     if path not in documented() or not said or not isinstance(default, (int, float)) or isinstance(default, bool):
         return
-    read_as = {"bytes": parse_bytes, "duration": parse_duration}.get(cells[1], float)
+    units = {"bytes": parse_bytes, "duration": parse_duration, "hours": lambda text: parse_duration(text) / 3600}
+    read_as = units.get(cells[1].partition(",")[0], float)
     assert read_as(said[0].removesuffix("%")) == default * (100 if said[0].endswith("%") else 1)
 
 
