@@ -104,8 +104,7 @@ def test_a_serve_line_starts_something(line: str, tmp_path: Path) -> None:
     given = {name: asked[name] for name in Options.__struct_fields__ if name in asked}
     # What only `check` is asked for.
     assert set(Options.__struct_fields__) - given.keys() == {"confirm_prices"}
-    options = Options(**given)
-    result = load_settings(options, {}, tmp_path)
+    result = load_settings(Options(**given), {}, tmp_path)
     assert [str(problem) for problem in result.problems] == []
 
 
