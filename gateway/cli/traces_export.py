@@ -9,10 +9,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import msgspec
 import orjson
 
 from gateway.cli import output
@@ -26,12 +26,13 @@ _SAID_EVERY = 100
 Command = Callable[[output.Subparsers, str, str, str], argparse.ArgumentParser]
 
 
-class _Copied(msgspec.Struct):
+@dataclass
+class _Copied:
     """What was written. ``left_out``: exchanges that made no example, by the reason."""
 
     bytes: int = 0
     examples: int = 0
-    left_out: Counter[str] = msgspec.field(default_factory=Counter[str])
+    left_out: Counter[str] = field(default_factory=Counter[str])
 
 
 def register(commands: output.Subparsers, command: Command) -> None:

@@ -10,10 +10,18 @@ import pytest
 from gateway.cli.main import main
 
 
-@pytest.mark.parametrize("option", [["--intercept"], ["--only-models"], ["--ext-proc", "127.0.0.1:1"]])
-def test_what_is_not_built_is_refused(option, capsys):
-    assert main(["serve", *option]) == 1
-    assert f"{option[0]} is not yet available" in capsys.readouterr().err
+def test_what_is_not_built_is_refused(capsys):
+    assert main(["serve", "--ext-proc", "127.0.0.1:1"]) == 1
+    assert "--ext-proc is not yet available" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "said"), [("--intercept", "see 'weighbridge ca init'"), ("--only-models", "is for --intercept only")]
+)
+def test_what_cannot_be_done_as_it_stands_is_said(option, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["serve", option]) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_its_command_line_is_read_without_loading_the_gateway():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import logging
 import os
@@ -24,10 +25,15 @@ CHANGED_S = BEGIN_S + 5 * WEEK_S + 2 * DAY_S + 12 * HOUR_S
 
 
 @functools.cache
-def usual() -> tuple[Traffic, dict[int, Hour]]:
-    """What was before anything changed; and what makes more of it."""
+def _usual() -> tuple[Traffic, dict[int, Hour]]:
     traffic = Traffic(3)
     return traffic, traffic.hours((CHANGED_S - BEGIN_S) // HOUR_S)
+
+
+def usual() -> tuple[Traffic, dict[int, Hour]]:
+    """What was before anything changed; and what makes more of it, the same for whoever asks in whatever order."""
+    traffic, hours = _usual()
+    return copy.deepcopy(traffic), hours
 
 
 def drifting(hours: Mapping[int, Hour], ends: Iterable[int]) -> Counter[str]:
