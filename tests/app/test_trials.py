@@ -27,6 +27,7 @@ rules:
   - {id: hide, match: {team: m, role: user}, when: names, do: {mask: {restore_in: assistant_text}}, mode: enforce}
   - {id: gone, match: {direction: request, team: n}, when: names, do: mask, mode: enforce}
   - {id: far, match: {direction: request, team: r}, when: names, do: [{route: pool}, {taint: session}], mode: enforce}
+  - {id: unkept, match: {direction: request, team: k}, when: names, do: {capture: none}, mode: enforce}
   - {id: loud, match: {direction: request, tag: env=prod}, when: names, do: redact, mode: enforce}
 tests:
 """
@@ -49,6 +50,7 @@ def failures(given: str, expect: str) -> list[str]:
         ("{role: tool, tool: search, text: osprey}", "{action: allow}"),
         ("{role: user, text: mr white, team: quiet}", "{rule: quiet, action: allow, output: mr white}"),
         ("{role: user, text: mr white}", "{action: allow}"),
+        ("{role: user, text: mr white, team: k}", "{rule: unkept, action: capture, output: mr white}"),
         ("{role: user, text: dear mr white, tag: env=prod}", "{rule: loud, output: 'dear [NAMES]'}"),
         ("{role: user, text: dear mr white, tag: env=prod}", "{output: 'dear [NA{{any:3}}]'}"),
         ("{role: assistant, text: an osprey}", "{rule: back, action: redact, output: 'an [WORDS]'}"),

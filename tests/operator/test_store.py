@@ -5,9 +5,10 @@ import uuid
 import msgspec
 import orjson
 import pytest
+from msgspec.structs import asdict
 
 from gateway.core.errors import StoreRejected
-from gateway.core.record import AttemptRecord, CacheRecord, ExchangeRecord
+from gateway.core.record import AttemptRecord, CacheRecord, CaptureRecord, ExchangeRecord
 from gateway.operator.store import Feedback, TraceStore
 from gateway.plugin.traces import TraceDriver
 from tests.support.drivers import DRIVERS, with_driver
@@ -134,6 +135,8 @@ def test_every_field_of_a_record_is_found_again(kind: str) -> None:
         trace_id="t",
         span_id="sp",
         dropped_before=10,
+        capture="redacted",
+        captured=[CaptureRecord(user="ada", request_bytes=13, response_bytes=14, media=15)],
         request_body='{"a":"ü\\n"}',
         response_body="",
     )
@@ -144,7 +147,7 @@ def test_every_field_of_a_record_is_found_again(kind: str) -> None:
         assert row.pop("attempts") == 1
         row.pop("ingested_at")
         row.pop("started_at")
-        told = {f"cache_{name}": value for name, value in msgspec.structs.asdict(given.cached[0]).items()}
+        told = {f"cache_{name}": value for name, value in asdict(given.cached[0]).items()}
         assert {name: row.pop(name) for name in told} == told
         assert row == {name: getattr(given, name) for name in row}
         missing = set(ExchangeRecord.__struct_fields__) - row.keys()
@@ -155,6 +158,8 @@ def test_every_field_of_a_record_is_found_again(kind: str) -> None:
             "cached",
             "guard_events",
             "mirrors",
+            "capture",
+            "captured",
             "request_body",
             "response_body",
             # For who tells of the call.
@@ -162,7 +167,11 @@ def test_every_field_of_a_record_is_found_again(kind: str) -> None:
             "trace_state",
         }
         assert await one(store, "SELECT toUnixTimestamp64Micro(started_at) FROM exchanges") == [given.started_us]
-        assert await one(store, "SELECT request_body, response_body FROM bodies") == ['{"a":"ü\\n"}', ""]
+        bodies = orjson.loads(await store.driver.query("SELECT * EXCEPT started_at FROM bodies"))["data"][0]
+        assert (bodies.pop("exchange_id"), bodies.pop("tenant")) == (given.id, "acme")
+        kept = {"user_id" if name == "user" else name: value for name, value in asdict(given.captured[0]).items()}
+        assert {name: bodies.pop(name) for name in kept} == kept
+        assert bodies == {"capture": "redacted", "request_body": '{"a":"ü\\n"}', "response_body": ""}
         attempt = orjson.loads(await store.driver.query("SELECT * EXCEPT started_at FROM attempts"))["data"][0]
         assert (attempt.pop("exchange_id"), attempt.pop("tenant")) == (given.id, "acme")
         assert attempt == {name: getattr(given.attempts[0], name) for name in attempt}

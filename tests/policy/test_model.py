@@ -54,7 +54,7 @@ def problems_of(text: str) -> list[str]:
         ),
         (
             "tests: [{name: t, given: {role: user, text: x}, expect: {action: alow}}]",
-            "tests[0].expect.action: should be one of allow, annotate, taint, score, route, rewrite, mask",
+            "tests[0].expect.action: should be one of allow, annotate, capture, taint, score, route, rewrite, mask",
         ),
         (
             "tests: [{name: t, given: {role: user, text: x}, expect: {output: 5}}]",
