@@ -11,7 +11,7 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import orjson
 import pytest
 
 from gateway.app.nearby import Nearby
+from gateway.cache import asides as beside
 from gateway.cache.agreement import Agreement
 from gateway.cache.asides import Asides
 from gateway.cache.careful import CarefulStore
@@ -56,6 +57,8 @@ PAIRS = 100_000 if SOAK else 150
 # Of a pair that differs in nothing, every so many.
 CONTROL = 5
 PEPPER = b"p" * 32
+# However busy the machine is, a call waits for its neighbour: what a pair is given is never left to the time it takes.
+PATIENCE_S = 60.0
 
 
 class _Sure(msgspec.Struct, frozen=True):
@@ -66,7 +69,7 @@ class _Sure(msgspec.Struct, frozen=True):
 class _Careless:
     """A judge and a promise to which every answer serves every question."""
 
-    def read(self, text: str, language: str) -> bytes:
+    def read(self, text: str, language: str, vector: bytes) -> bytes:
         return b"facts"
 
     def compare(self, new: bytes, old: bytes, cosine: float) -> Verdict | None:
@@ -95,7 +98,7 @@ class Shared(Rooms):
         answers = self.answers
         assert answers is not None
         shelf = EmbeddedShelf(home, self.clock, max_bytes=1 << 26, max_entries=2_000, neighbours=True)
-        self.store = CarefulStore(shelf, self.clock, 30.0)
+        self.shelf, self.store = shelf, CarefulStore(shelf, self.clock, PATIENCE_S)
         answers.store, careless = self.store, _Careless()
         embedding = Embedding(_one_point)
         agreement = Agreement(embedding.cosine, lambda _one, _other: (), 0.9)
@@ -138,6 +141,7 @@ class Shared(Rooms):
         reply = await self.serve(written(asking))
         while self.asides.under_way:
             await asyncio.sleep(0.0005)
+        await self.shelf.settled()
         (record,) = self.records
         assert reply.status == 200, (asking, reply.body)
         return reply, record
@@ -148,20 +152,27 @@ class Shared(Rooms):
         await self.store.close()
 
 
-def shared(home: Path, test: Any) -> None:
-    async def main() -> None:
-        rooms = Shared(home)
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[[Any], None]:
+    """Run a test with all of it; where nothing is found for a bug's sake, nothing is shown to be kept apart."""
+    monkeypatch.setattr(beside, "LOOK_S", PATIENCE_S)
+
+    async def main(test: Any) -> None:
+        rooms = Shared(tmp_path)
         await rooms.store.open()
         try:
             await test(rooms)
         finally:
             await rooms.close()
+        assert "bug:" not in caplog.text
+        assert rooms.semantic.counts["hit"]
+        assert not rooms.semantic.counts["late"]
 
-    run(main)
+    return lambda test: run(lambda: main(test))
 
 
 @pytest.mark.timeout(7_200 if SOAK else 120)
-def test_calls_that_differ_in_one_thing_are_never_given_each_others_answers(tmp_path: Path) -> None:
+def test_calls_that_differ_in_one_thing_are_never_given_each_others_answers(shared: Callable[[Any], None]) -> None:
     seed = int.from_bytes(os.urandom(6), "big") if SOAK else 20_261_126
     chance = random.Random(seed)
     told: Counter[str] = Counter()
@@ -178,7 +189,7 @@ def test_calls_that_differ_in_one_thing_are_never_given_each_others_answers(tmp_
                 if chance.random() < 0.3 and first.dialect in CONVERSATIONS:
                     second = msgspec.structs.replace(second, dialect=chance.choice(CONVERSATIONS))
             _, made = await rooms.ask(first)
-            before, late = rooms.answered, rooms.semantic.counts["late"]
+            before = rooms.answered
             reply, record = await rooms.ask(second)
             about = (seed, names, first, second, record.cache, record.cached)
             assert made.cache == "miss", about
@@ -187,19 +198,16 @@ def test_calls_that_differ_in_one_thing_are_never_given_each_others_answers(tmp_
                 assert (record.cache, record.cached, rooms.answered) == ("miss", [], before + 1), about
                 assert f"answer number {rooms.answered}.".encode() in reply.body, about
                 continue
-            if rooms.semantic.counts["late"] > late:
-                # A busy machine: nobody waits so long for a neighbour.
-                continue
             same_words = first.text == second.text
             alike = "hit-exact" if same_words else "hit-semantic" if first.dialect in CONVERSATIONS else "miss"
             assert record.cache == alike, about
             assert [each.origin for each in record.cached] == ([made.id] if alike != "miss" else []), about
 
-    shared(tmp_path, test)
+    shared(test)
     assert set(told) >= {*APART, *(f"{each} > {each}" for each in DIALECTS)}
 
 
-def test_every_dialect_and_every_thing_that_tells_calls_apart(tmp_path: Path) -> None:
+def test_every_dialect_and_every_thing_that_tells_calls_apart(shared: Callable[[Any], None]) -> None:
     async def test(rooms: Shared) -> None:
         mark = 0
         for dialect in DIALECTS:
@@ -220,4 +228,4 @@ def test_every_dialect_and_every_thing_that_tells_calls_apart(tmp_path: Path) ->
                 _, again = await rooms.ask(first)
                 assert (again.cache, again.cached[0].origin) == ("hit-exact", made.id), (dialect, name)
 
-    shared(tmp_path, test)
+    shared(test)
