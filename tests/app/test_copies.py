@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from gateway.config.settings import Settings
+from gateway.core.capture import Bodies
 from gateway.core.chat import ChatAnswer, Choice, Text, ToolCall
 from gateway.core.exchange import MirrorRule, RoutePolicy
 from gateway.core.limits import LimitRule
@@ -162,9 +163,12 @@ def test_an_answer_of_the_mirror_s_is_redacted_as_any_other(settings: Settings, 
 
 
 @pytest.mark.parametrize("streams", [True, False])
-def test_an_answer_of_the_mirror_s_that_a_rule_turns_back_is_not_kept(settings: Settings, streams: bool):
+@pytest.mark.parametrize(("bodies", "kept"), [("redacted", False), ("full", True)])
+def test_an_answer_of_the_mirror_s_that_a_rule_turns_back_is_kept_in_full_alone(
+    settings: Settings, streams: bool, bodies: Bodies, kept: bool
+):
     async def test() -> None:
-        rooms = Mirrored(settings, rule("falcon", "block", "response"), bodies="full", to=PRICED)
+        rooms = Mirrored(settings, rule("falcon", "block", "response"), bodies=bodies, to=PRICED)
         script = (
             stream(event("a falcon"), event(), event(usage=USAGE), DONE)
             if streams
@@ -177,7 +181,8 @@ def test_an_answer_of_the_mirror_s_that_a_rule_turns_back_is_not_kept(settings: 
         )
         reply = await rooms.copied(chat("hello", stream=streams), real, script)
         assert (reply.status, rooms.copy.verdict, rooms.copy.error_code) == (200, "block", "policy_blocked")
-        assert "falcon" not in str(rooms.copy.response_body)
+        assert rooms.copy.capture == bodies
+        assert ("falcon" in str(rooms.copy.response_body)) is kept
         assert (rooms.counts.blocked, rooms.compared.same_text) == (1, None)
         # It was made all the same, and is paid.
         assert rooms.copy.cost_nanousd
