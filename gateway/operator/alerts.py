@@ -86,8 +86,14 @@ class Alerting:
         self._put(document)
         self._keep()
 
-    async def watch(self) -> None:
-        """Look, for ever. While the store is away nothing is said to be well or not."""
+    async def watch(self, tried: asyncio.Event | None = None) -> None:
+        """Look, for ever. While the store is away nothing is said to be well or not.
+
+        Args:
+            tried: When to begin; ``None`` for at once.
+        """
+        if tried is not None:
+            await tried.wait()
         while True:
             await self.look()
             await self._plane.clock.sleep(self._alerts.every_s)
@@ -175,9 +181,17 @@ class Alerting:
             log.error("where alerts stand cannot be kept: %s", error.strerror)
 
 
-def start_alerting(alerting: Alerting, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-    """Start looking and telling, each on its own: nobody waits for a webhook."""
-    tasks = [group.create_task(alerting.watch(), name="alerts")]
+def start_alerting(
+    alerting: Alerting, group: asyncio.TaskGroup, tried: asyncio.Event | None = None
+) -> list[asyncio.Task[None]]:
+    """Start looking and telling, each on its own: nobody waits for a webhook.
+
+    Args:
+        alerting: What looks and tells.
+        group: Owns the tasks.
+        tried: Looking begins once this is set: when opening the store was tried.
+    """
+    tasks = [group.create_task(alerting.watch(tried), name="alerts")]
     if alerting.outbox is not None:
         tasks.append(group.create_task(alerting.outbox.run(), name="webhook"))
     return tasks

@@ -11,10 +11,10 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import msgspec
 from aiohttp import web
@@ -50,6 +50,7 @@ from gateway.plugin.traces import TraceDriver
 
 log = logging.getLogger("weighbridge.operator")
 
+_P = ParamSpec("_P")
 DriverFactory = Callable[[str], TraceDriver]
 
 # Where the plane can be reached; written when it listens, since port 0 lets the system choose.
@@ -173,6 +174,7 @@ async def run_operator(
     plane.alerts = alerting
     drift = options.drift and DriftWatch(options.drift, plane, IdSource(os.urandom), alerting and alerting.tell)
     plane.drift = drift
+    audit = AuditShipper(plane.audit, OnceOpen(plane))
     telemetry = plane.telemetry = _telemetry(options, clock)
     try:
         with _told_to_stop(stopping, lifeline_fd):
@@ -182,11 +184,11 @@ async def run_operator(
                     tasks = [
                         group.create_task(keep_open(plane, store, tried), name="store"),
                         group.create_task(shipper.run(), name="shipper"),
-                        group.create_task(plane.recorded.run(), name="recorded"),
-                        group.create_task(plane.erasing.run(), name="erasing"),
-                        group.create_task(AuditShipper(plane.audit, OnceOpen(plane)).run(clock), name="audit"),
-                        *(start_alerting(alerting, group) if alerting is not None else ()),
-                        *((group.create_task(drift.watch(), name="drift"),) if drift is not None else ()),
+                        group.create_task(_after(tried, plane.recorded.run), name="recorded"),
+                        group.create_task(_after(tried, plane.erasing.run), name="erasing"),
+                        group.create_task(_after(tried, audit.run, clock), name="audit"),
+                        *(start_alerting(alerting, group, tried) if alerting is not None else ()),
+                        *((group.create_task(_after(tried, drift.watch), name="drift"),) if drift is not None else ()),
                         *(telemetry.start(group) if telemetry is not None else ()),
                     ]
                     await _say_ready(ready_fd, tried)
@@ -276,6 +278,14 @@ async def keep_open(plane: Plane, store: TraceStore, tried: asyncio.Event) -> No
             health.up = False
         else:
             health.up, health.last_error = True, ""
+
+
+async def _after(
+    tried: asyncio.Event, work: Callable[_P, Awaitable[None]], *given: _P.args, **named: _P.kwargs
+) -> None:
+    """Let work that needs the store begin once opening it was tried: a store that is about to open is no news."""
+    await tried.wait()
+    await work(*given, **named)
 
 
 async def _say_ready(ready_fd: int | None, tried: asyncio.Event) -> None:

@@ -86,8 +86,14 @@ def test_a_call_is_part_of_its_callers_trace_and_each_try_of_it_goes_on_with_its
         f"00-{TRACE}-{try_span_of(exchange_id, number)}-01" for number in (1, 2)
     ]
     assert [each["tracestate"] for each in sent] == ["vendor=1", "vendor=1"]
-    spans = until(lambda: found if len(found := there.received.of_trace(TRACE)) >= 3 else None)
-    by_id = {span.span_id.hex(): span for span in spans}
+    wanted = {span_of(exchange_id), *(try_span_of(exchange_id, number) for number in (1, 2))}
+
+    def told_of() -> dict[str, Any] | None:
+        # Other calls are joined to the same trace.
+        found = {span.span_id.hex(): span for span in there.received.of_trace(TRACE)}
+        return found if found.keys() >= wanted else None
+
+    by_id = until(told_of)
     ours = by_id[span_of(exchange_id)]
     assert (ours.parent_span_id.hex(), ours.trace_state, ours.name) == (PARENT, "vendor=1", "chat m")
     told = attributes_of(ours)

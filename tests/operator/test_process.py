@@ -8,12 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
 from gateway.clients.chdb import ChdbClient
 from gateway.clients.clickhouse import ClickHouseClient
+from gateway.config.alerting import Alerts
+from gateway.core.alerts import AlertRule, UnknownPrice
 from gateway.core.errors import Misconfigured, StoreUnavailable
+from gateway.core.recorded import WANTED_FILE, Wanted
+from gateway.operator.audit import Actor, AuditLog
 from gateway.operator.plane import Plane
 from gateway.operator.process import OnceOpen, OperatorOptions, keep_open, open_driver, run_operator
 from gateway.operator.store import TraceStore
@@ -45,7 +50,7 @@ class Away:
         self, sql: str, *, fmt: str = "JSON", params: Mapping[str, str] | None = None, guest: bool = False
     ) -> bytes:
         self._check()
-        return b'{"data":[]}'
+        return b"0\n" if fmt == "TSVRaw" else b'{"data":[]}'
 
     async def insert_lines(self, table: str, data: bytes, token: str) -> None:
         self._check()
@@ -226,3 +231,56 @@ def test_an_event_stops_it_too(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     asyncio.run(scenario())
     assert signal.getsignal(signal.SIGINT) is before
+
+
+class Slow(Away):
+    """A driver whose store takes its time to open, and then is there or is away."""
+
+    def __init__(self, *, is_away: bool) -> None:
+        super().__init__()
+        self.is_away = is_away
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+        self.tables: set[str] = set()
+
+    async def open(self) -> None:
+        self.asked.set()
+        await self.answers.wait()
+        await super().open()
+
+    async def insert_lines(self, table: str, data: bytes, token: str) -> None:
+        await super().insert_lines(table, data, token)
+        self.tables.add(table)
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_store_that_is_about_to_open_is_no_news_and_one_that_stays_away_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, is_away: bool
+) -> None:
+    # Each has something to do in the store as soon as it can.
+    rule = AlertRule(id="unpriced", what=UnknownPrice(calls=1, within_s=3600))
+    given = options(tmp_path, alerts=Alerts(rules=(rule,), every_s=60.0) if is_away else None)
+    AuditLog(tmp_path, ManualClock()).record(Actor(who="ann", role="eraser"), "key.create", "k")
+    given.run_dir.mkdir()
+    wanted = Wanted(asked="1", edges=(0, 1), tags=False, segments={})
+    (given.run_dir / WANTED_FILE).write_bytes(msgspec.json.encode(wanted))
+
+    def said() -> set[str]:
+        return {each.getMessage().partition(":")[0] for each in caplog.records if each.levelname == "WARNING"}
+
+    async def scenario() -> None:
+        driver, stop = Slow(is_away=is_away), asyncio.Event()
+        running = asyncio.ensure_future(run_operator(given, stop=stop, make_driver=lambda _url: driver))
+        await driver.asked.wait()
+        for _ in range(20):
+            await asyncio.to_thread(said)
+        assert said() == set()
+        driver.answers.set()
+        news = {"the trace store cannot be opened", "erasing", "audit", "alerts cannot be looked at", "limits"}
+        async with asyncio.timeout(60):
+            while said() != news if is_away else "audit" not in driver.tables:
+                await asyncio.sleep(0.01)
+        assert is_away or said() == set()
+        stop.set()
+        await running
+
+    asyncio.run(scenario())
