@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.core.model_hosts import ModelHost, Mount, our_path
 
 
-def host(base: str, kind: str, *more: Mount) -> ModelHost:
+def host(base: str, kind: Any, *more: Mount) -> ModelHost:
     return ModelHost(name="it", host="api.example.com", mounts=(*more, Mount(base, kind)))
 
 
