@@ -152,7 +152,7 @@ def served(models: Path, folder: Path, rpc_port: int = 0, metrics_port: int = 0)
     finally:
         process.terminate()
         try:
-            process.wait(30)
+            process.wait(5)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
