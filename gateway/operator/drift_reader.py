@@ -12,7 +12,8 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -73,8 +74,9 @@ def _language(text: str) -> str:
     return known[0] if known is not None else ""
 
 
-def embedding(home: Path) -> Embed:
-    """What embeds with the models of a data home; loaded when it is first asked."""
+@contextmanager
+def embedding(home: Path) -> Generator[Embed]:
+    """Give what embeds with the models of a data home; loaded when it is first asked."""
     runner: asyncio.Runner | None = None
     embedder: Any = None
 
@@ -92,7 +94,11 @@ def embedding(home: Path) -> Embed:
             runner = asyncio.Runner()
         return runner.run(embedder.embed(texts)).tolist()
 
-    return embed
+    try:
+        yield embed
+    finally:
+        if runner is not None:
+            runner.close()
 
 
 def serve(lines: BinaryIO, answers: BinaryIO, embed: Embed | None) -> None:
@@ -113,7 +119,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     os.nice(NICENESS)
-    serve(sys.stdin.buffer, answers, embedding(Path(sys.argv[1])) if len(sys.argv) > 1 else None)
+    with embedding(Path(sys.argv[1])) if len(sys.argv) > 1 else nullcontext() as embed:
+        serve(sys.stdin.buffer, answers, embed)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,8 @@ def test_each_question_on_the_pipe_has_its_answer() -> None:
 
 
 def test_the_models_of_a_home_embed() -> None:
-    vectors = embedding(built_home())(["a river", "a stream", "an invoice"])
+    with embedding(built_home()) as embed:
+        vectors = embed(["a river", "a stream", "an invoice"])
     assert [len(vector) for vector in vectors] == [384] * 3
 
     def cosine(one: int, other: int) -> float:
