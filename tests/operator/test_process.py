@@ -128,14 +128,14 @@ def test_what_was_spooled_is_shipped_before_the_operator_stops(tmp_path: Path) -
     plane = OperatorPlane(tmp_path)
     # The store is open, and what is left to do takes far less than the time that there is for it.
     until(lambda: plane.get("/readyz")[0] == 200 or None)
-    plane.append([exchange() for _ in range(300)])
+    plane.append([exchange() for _ in range(2_000)])
     assert plane.stop() == 0
     assert not (plane.run_dir / "operator.json").exists()
     plane = OperatorPlane(tmp_path)
     try:
         until(lambda: plane.get("/readyz")[0] == 200 or None)
         _, answer = plane.post("/api/sql", {"query": "SELECT count() AS n, uniqExact(id) AS ids FROM exchanges"})
-        assert answer["rows"] == [{"n": 300, "ids": 300}]
+        assert answer["rows"] == [{"n": 2_000, "ids": 2_000}]
         assert plane.get("/api/status")[1]["shipper"]["shipped_lines"] == 0
     finally:
         plane.stop()
