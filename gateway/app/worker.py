@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,6 +33,7 @@ from gateway.app.retiring import Retiring
 from gateway.app.warming import warm_up
 from gateway.clients.clock import SystemClock
 from gateway.clients.http import HttpClient
+from gateway.clients.tls import server_context
 from gateway.clients.tokenizers import Tokenizers
 from gateway.clients.triton_front import TritonFront
 from gateway.config.addresses import is_rpc
@@ -147,7 +147,7 @@ class Worker:
         self._renew()
         write_report(self._policy_path, self._policy_report)
         health, listen = Health(lambda: self._report | self.shared.caching.report()), settings.listen
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if listen.tls else None
+        self._tls = server_context() if listen.tls else None
         self._read_certificate()
         options = ListenerOptions(
             max_body_bytes=listen.max_body_bytes, header_timeout_s=listen.header_timeout_s, tls=self._tls

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gateway.clients.tls import server_context
 from gateway.core.errors import Misconfigured
 
 AUTHORITY_LIFE = timedelta(days=3650)
@@ -192,8 +193,7 @@ class Contexts:
         return context
 
     def _make(self, pair: Pair) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context = server_context()
         context.set_alpn_protocols(self._protocols)
         # Made with access for us alone; OpenSSL reads files only.
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".leaf-") as held:

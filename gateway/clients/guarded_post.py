@@ -6,19 +6,16 @@ however an address was spelt. Redirects are not followed, proxies of the environ
 
 from __future__ import annotations
 
-import ipaddress
 import socket
+import ssl
 from collections.abc import Iterable
+from ipaddress import ip_network
 from typing import Any
 
 import aiohttp
 
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-# Addresses of the old protocol inside the new one.
-_NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
-_LAST_32_BITS = 2**32 - 1
+from gateway.clients.outside import may_be_reached
+from gateway.clients.tls import client_context
 
 
 class AddressForbidden(Exception):
@@ -42,7 +39,8 @@ class GuardedPost:
     """
 
     def __init__(self, allow: Iterable[str], timeout_s: float) -> None:
-        self._allow = tuple(ipaddress.ip_network(each) for each in allow)
+        self._allow = tuple(ip_network(each) for each in allow)
+        self._tls: ssl.SSLContext | None = None
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
 
     async def post(self, url: str, headers: dict[str, str], body: bytes) -> int:
@@ -53,6 +51,9 @@ class GuardedPost:
             NotDelivered: It did not get there, or no answer came in time.
         """
         refused = False
+        if self._tls is None and url.startswith("https:"):
+            # Made once: it reads every authority that the system trusts.
+            self._tls = client_context()
 
         def guarded(info: tuple[Any, ...]) -> socket.socket:
             nonlocal refused
@@ -62,7 +63,9 @@ class GuardedPost:
                 raise _Refused("not allowed")
             return socket.socket(family, kind, protocol)
 
-        connector = aiohttp.TCPConnector(socket_factory=guarded, use_dns_cache=False, force_close=True)
+        connector = aiohttp.TCPConnector(
+            socket_factory=guarded, use_dns_cache=False, force_close=True, ssl=self._tls or True
+        )
         try:
             async with (
                 aiohttp.ClientSession(
@@ -77,21 +80,3 @@ class GuardedPost:
             if refused:
                 raise AddressForbidden from None
             raise NotDelivered(type(error).__name__) from None
-
-
-def may_be_reached(address: str, allow: Iterable[_Network] = ()) -> bool:
-    """Whether an address is a public one, or in one of the networks that are allowed."""
-    given = ipaddress.ip_address(address.partition("%")[0])
-    plain = _plain(given)
-    if any(each.version == network.version and each in network for network in allow for each in (given, plain)):
-        return True
-    return plain.is_global and not plain.is_multicast
-
-
-def _plain(address: _Address) -> _Address:
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if any(address in network for network in _NAT64):
-        return ipaddress.IPv4Address(int(address) & _LAST_32_BITS)
-    teredo = address.teredo
-    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None) or address

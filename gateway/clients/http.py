@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from gateway.clients.http_connection import HttpCall, Origin, UpstreamConnection
-from gateway.core.errors import (
-    ConnectFailed,
-    Overloaded,
-)
+from gateway.clients.tls import client_context
+from gateway.core.errors import ConnectFailed, GatewayError, Overloaded
 from gateway.core.exchange import Timeouts
 from gateway.core.ports import AnswerSink
 
 SWEEP_S = 0.1
 DEFAULT_MAX_CONNECTIONS = 4096
+# Looks a host up, by name and port; raises a GatewayError where it is not to be connected to.
+Resolve = Callable[[str, int], Awaitable[list[str]]]
 IDLE_CONNECTION_S = 55.0
 
 
@@ -42,12 +42,21 @@ class HttpClient:
     Args:
         tls: Context for https origins; ``None`` builds the default one when it is first needed.
         max_connections: Most connections to one origin; a call beyond them fails with ``Overloaded`` at once.
+        resolve: Says which addresses of a host are connected to, where not every host may be: see
+            :func:`gateway.clients.outside.public_addresses`. ``None`` leaves it to the system.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, max_connections: int = DEFAULT_MAX_CONNECTIONS) -> None:
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        max_connections: int = DEFAULT_MAX_CONNECTIONS,
+        resolve: Resolve | None = None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.now: Callable[[], float] = self._loop.time
         self._tls = tls
+        self._resolve = resolve
         self._max_connections = max_connections
         self._pools: dict[Origin, Pool] = {}
         self._active: set[HttpCall] = set()
@@ -138,10 +147,11 @@ class HttpClient:
         """Connect a call; returns whether there is a connection now."""
         origin = call.origin
         try:
-            context = self.context() if origin.tls else None
-            _, connection = await self._loop.create_connection(
-                lambda: UpstreamConnection(self, origin), origin.host, origin.port, ssl=context
-            )
+            connection = await self._reach(origin)
+        except GatewayError as error:
+            call.dialing = None
+            call.fail(error)
+            return False
         except (OSError, ssl.CertificateError) as error:
             call.dialing = None
             call.fail(ConnectFailed(f"Could not connect to the provider ({type(error).__name__})."))
@@ -158,10 +168,30 @@ class HttpClient:
             self.release(connection)
         return True
 
+    async def _reach(self, origin: Origin) -> UpstreamConnection:
+        """Connect to an origin: to its name, or to the first of the addresses that it may be reached at."""
+        context = self.context() if origin.tls else None
+        hosts = [origin.host] if self._resolve is None else await self._resolve(origin.host, origin.port)
+        failed: OSError | None = None
+        for host in hosts:
+            try:
+                _, connection = await self._loop.create_connection(
+                    lambda: UpstreamConnection(self, origin),
+                    host,
+                    origin.port,
+                    ssl=context,
+                    server_hostname=origin.host if context is not None else None,
+                )
+            except OSError as error:
+                failed = error
+            else:
+                return connection
+        raise failed or OSError
+
     def context(self) -> ssl.SSLContext:
         """What TLS to providers needs."""
         if self._tls is None:
-            self._tls = ssl.create_default_context()
+            self._tls = client_context()
         return self._tls
 
     def _sweep(self) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from gateway.clients.tls import client_context
 from gateway.core.errors import Misconfigured
 
 Signal = Literal["traces", "metrics"]
@@ -99,7 +100,10 @@ class HttpSender:
     async def send(self, signal: Signal, message: bytes) -> bytes:
         """Send one; see :class:`OtlpSender`."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar())
+            connector = aiohttp.TCPConnector(ssl=client_context() if self._endpoint.startswith("https:") else True)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
+            )
         if self._compress:
             squeeze = partial(gzip.compress, message, _LEVEL)
             message = await asyncio.get_running_loop().run_in_executor(None, squeeze)

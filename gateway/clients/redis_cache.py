@@ -55,12 +55,7 @@ class RedisCache:
         neighbours: bool,
     ) -> None:
         self._redis: Any = Redis(
-            host=access.host,
-            port=access.port,
-            db=access.database,
-            username=access.user or None,
-            password=access.password,
-            ssl=access.tls,
+            **access.driver(),
             protocol=2,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=CONNECT_S,

@@ -35,12 +35,7 @@ class RedisHints:
 
     def __init__(self, access: RedisAccess) -> None:
         self._redis = Redis(
-            host=access.host,
-            port=access.port,
-            db=access.database,
-            username=access.user or None,
-            password=access.password,
-            ssl=access.tls,
+            **access.driver(),
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             # Whoever asks us comes back by itself.

@@ -8,14 +8,14 @@ question is the driver's (:mod:`gateway.clients.redis_hints`).
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
+from gateway.clients.tls import LEAST, client_context
 from gateway.core.errors import StoreUnavailable
 
 # No answer to what we ask is nearly so long; INFO is some kilobytes.
@@ -40,6 +40,12 @@ class RedisAccess:
     user: str = ""
     password: str | None = field(default=None, repr=False)
     tls: bool = False
+
+    def driver(self) -> dict[str, Any]:
+        """The same for redis-py, which makes its connections by itself."""
+        told: dict[str, Any] = {"host": self.host, "port": self.port, "db": self.database}
+        told |= {"username": self.user or None, "password": self.password}
+        return told | {"ssl": self.tls, "ssl_min_version": LEAST}
 
 
 class RedisFault(msgspec.Struct, frozen=True):
@@ -193,7 +199,7 @@ async def connect(access: RedisAccess, lost: Callable[[str], None]) -> RedisLine
     Raises:
         StoreUnavailable: It cannot be had; says why, without anything that is secret.
     """
-    context = ssl.create_default_context() if access.tls else None
+    context = client_context() if access.tls else None
     try:
         _, line = await asyncio.get_running_loop().create_connection(
             lambda: RedisLine(lost), access.host, access.port, ssl=context

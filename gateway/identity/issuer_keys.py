@@ -15,7 +15,7 @@ from gateway.clients.brief_call import fetch
 from gateway.clients.clock import Clock
 from gateway.clients.http import HttpClient
 from gateway.clients.jws import VerifyingKey, read_key_set
-from gateway.clients.outside import check_outside
+from gateway.clients.outside import is_elsewhere, public_addresses
 from gateway.core.errors import GatewayError, InvalidAnswer
 from gateway.core.exchange import Timeouts
 from gateway.core.jwt import EVERY_ALGORITHM, JwtRefused
@@ -122,23 +122,39 @@ class IssuerKeys:
             self._fetching = None
 
     async def _ask(self) -> tuple[VerifyingKey, ...]:
-        document = await self._document(self._trust.jwks_url or await self._discover())
+        if self._trust.jwks_url:
+            document = await self._document(self._trust.jwks_url)
+        else:
+            discovery = self._trust.issuer.rstrip("/") + DISCOVERY
+            document = await self._named(await self._discover(discovery), discovery)
         return read_key_set(document, self._trust.algorithms or EVERY_ALGORITHM)
 
-    async def _discover(self) -> str:
+    async def _discover(self, url: str) -> str:
         """Ask the issuer where its keys are (OpenID Connect Discovery 1.0 §4)."""
-        url = self._trust.issuer.rstrip("/") + DISCOVERY
         try:
             said = msgspec.json.decode(await self._document(url), type=_Discovered)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise InvalidAnswer("The issuer's configuration cannot be read.") from None
         if said.issuer != self._trust.issuer:
             raise InvalidAnswer("The issuer's configuration is that of another issuer.")
-        await check_outside(said.jwks_uri, url)
         return said.jwks_uri
 
     async def _document(self, url: str) -> bytes:
-        return await fetch(self._http, url, {"accept": "application/json"}, MAX_DOCUMENT_BYTES, _TIMEOUTS)
+        return await _fetched(self._http, url)
+
+    async def _named(self, url: str, named_by: str) -> bytes:
+        """Fetch what the issuer's own document names: on another host, from the internet alone."""
+        if not is_elsewhere(url, named_by):
+            return await self._document(url)
+        http = HttpClient(tls=self._http.context(), resolve=public_addresses)
+        try:
+            return await _fetched(http, url)
+        finally:
+            await http.close()
+
+
+async def _fetched(http: HttpClient, url: str) -> bytes:
+    return await fetch(http, url, {"accept": "application/json"}, MAX_DOCUMENT_BYTES, _TIMEOUTS)
 
 
 def _digests(keys: tuple[VerifyingKey, ...]) -> list[tuple[str, str]]:

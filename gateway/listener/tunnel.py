@@ -6,14 +6,12 @@ import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import cast
 
+from gateway.clients.outside import may_be_led_to
 from gateway.core.errors import ConnectFailed, ConnectTimeout, PermissionDenied
 
 CONNECT_S = 10.0
-# Where clouds tell a machine its credentials, beside what is local to the link.
-_METADATA = frozenset({"fd00:ec2::254", "100.100.100.200", "168.63.129.16"})
 
 
 class Half(asyncio.Protocol):
@@ -110,7 +108,7 @@ async def dial(make: Callable[[], Half], host: str, port: int, *, from_here: boo
         async with asyncio.timeout(CONNECT_S):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             # Connected to by address: a name that is looked up again may be another's by then.
-            addresses = [str(entry[4][0]) for entry in found if may_be_reached(str(entry[4][0]), from_here=from_here)]
+            addresses = [str(entry[4][0]) for entry in found if may_be_led_to(str(entry[4][0]), from_here=from_here)]
             if not addresses:
                 raise PermissionDenied("The host is not to be reached through this proxy.")
             return await _first(loop, make, addresses, port)
@@ -131,18 +129,3 @@ async def _first(loop: asyncio.AbstractEventLoop, make: Callable[[], Half], addr
         else:
             return half
     raise failed or OSError
-
-
-def may_be_reached(address: str, *, from_here: bool) -> bool:
-    """Whether a client may be connected to an address.
-
-    Never what a cloud tells a machine about itself; and what only this machine reaches, only who is on it.
-    """
-    try:
-        named = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    found: IPv4Address | IPv6Address = getattr(named, "ipv4_mapped", None) or named
-    if found.is_link_local or found.is_multicast or found.is_unspecified or str(found) in _METADATA:
-        return False
-    return from_here or not found.is_loopback

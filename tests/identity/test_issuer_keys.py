@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+from typing import Any
 
 import pytest
 
+from gateway.clients import outside
 from gateway.core.errors import AuthenticationFailed, StoreUnavailable
 from gateway.identity import issuer_keys
 from gateway.identity.issuer_keys import BACK_OFF_S, COOLDOWN_S
@@ -191,6 +194,41 @@ def test_a_discovery_that_leads_astray_is_not_followed(jwks_uri: str, discovered
 
     issuer = Issuer(rsa_jwk())
     issuer.jwks_uri, issuer.discovered = jwks_uri, discovered
+    with_tokens(work, issuer, issuer="discovered")
+
+
+def test_keys_on_another_host_are_asked_for_where_the_name_was_found_to_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is public when it is looked at, and this machine's a moment later, gains nothing."""
+
+    async def work(rooms: TokenRooms) -> None:
+        loop, answers = asyncio.get_running_loop(), ["127.0.0.1", "192.0.2.7"]
+        reached: list[str] = []
+        look_up = loop.getaddrinfo
+
+        async def resolve(host: str, port: int, **more: Any):
+            if host != "keys.example.com":
+                return await look_up(host, port, **more)
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers.pop(), port))]
+
+        async def connect(_: object, host: str, *__: object, **___: object) -> None:
+            reached.append(host)
+            raise ConnectionRefusedError
+
+        monkeypatch.setattr(loop, "getaddrinfo", resolve)
+        monkeypatch.setattr(outside, "is_public", lambda address: address == "192.0.2.7")
+        first = loop.create_connection
+        monkeypatch.setattr(
+            loop,
+            "create_connection",
+            lambda make, host, port, **more: (connect if port == 4443 else first)(make, host, port, **more),
+        )
+        with pytest.raises(StoreUnavailable):
+            await rooms.bearer(token(claims(iss=rooms.issuer.url)))
+        # Looked up once; what is connected to is an address, not the name.
+        assert (reached, answers) == (["192.0.2.7"], ["127.0.0.1"])
+
+    issuer = Issuer(rsa_jwk())
+    issuer.jwks_uri = "https://keys.example.com:4443/keys"
     with_tokens(work, issuer, issuer="discovered")
 
 
