@@ -123,10 +123,16 @@ def _compounds(found: Alignment, new: Question, old: Question) -> None:
 
 
 def _other_words(found: Alignment, new: Question, old: Question) -> None:
-    for wanted in ("same", "typos", "alike", "broader", "kin"):
+    how = {
+        (place, there): said
+        for place in found.left_new
+        for there in found.left_old
+        if (said := _related(new, place, old, there))
+    }
+    for wanted in ("same", "typos", "alike", "broader", "kin") if how else ():
         for place in list(found.left_new):
             for there in found.left_old:
-                if _related(new, place, old, there) == wanted:
+                if how.get((place, there)) == wanted:
                     found.settle(place, there, wanted)
                     break
 

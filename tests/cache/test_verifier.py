@@ -1,12 +1,26 @@
 from __future__ import annotations
 
+from math import exp
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cache.answer_guards import GUARDS, Found
 from gateway.cache.questions import VERSION, Question, read_question
-from gateway.cache.verifier import FEATURES, FOR, Tree, Verdict, Verifier, compare, features, most, verifier
+from gateway.cache.verifier import (
+    FEATURES,
+    FOR,
+    Forest,
+    Tree,
+    Verdict,
+    Verifier,
+    compare,
+    features,
+    forest,
+    most,
+    verifier,
+)
 
 SERVES = 0.95
 
@@ -77,7 +91,7 @@ def test_near_misses_are_not_served_however_near(new: str, old: str) -> None:
 )
 def test_one_word_more_or_another_word_is_not_served_where_the_network_has_doubts(new: str, old: str) -> None:
     read = features(asked(new), asked(old), 0.9, Found())
-    assert min(verifier().chance((read[0], DOUBTS, *read[2:])), most(read)) < SERVES
+    assert min(forest().chance((read[0], DOUBTS, *read[2:])), most(read)) < SERVES
 
 
 def test_only_guards_that_are_asked_for_refuse_by_name_and_all_count() -> None:
@@ -107,7 +121,7 @@ def test_no_difference_makes_a_hit_likelier(place: int, more: int, cosine: float
     question = asked("sort a long list of names")
     same = features(question, question, cosine, Found())
     worse = (*same[:place], same[place] + more, *same[place + 1 :])
-    assert verifier().chance(worse) <= verifier().chance(same)
+    assert forest().chance(worse) <= forest().chance(same)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
@@ -122,7 +136,7 @@ def test_nor_do_better_odds_of_the_network(one: float, other: float) -> None:
     question = asked("sort a long list of names")
     read = features(question, question, 0.9, Found())
     low, high = ((read[0], odds, *read[2:]) for odds in sorted((one, other)))
-    assert verifier().chance(low) <= verifier().chance(high)
+    assert forest().chance(low) <= forest().chance(high)
 
 
 def test_a_question_without_an_embedding_is_not_served_to_one_in_other_words() -> None:
@@ -132,7 +146,20 @@ def test_a_question_without_an_embedding_is_not_served_to_one_in_other_words() -
 
 def test_trees_are_walked_to_their_leaves() -> None:
     tree = Tree(at=(0, -1, -1), limit=(0.5, -2.0, 2.0), low=(1, 0, 0), high=(2, 0, 0))
-    made = Verifier(VERSION, FEATURES, 0.0, (tree,))
+    made = Forest(Verifier(VERSION, FEATURES, 0.0, (tree,)))
     assert made.chance((0.4,)) < 0.2
     assert made.chance((0.6,)) > 0.8
     assert verifier().features == FEATURES
+
+
+def walked(tree: Tree, read: list[float]) -> float:
+    node = 0
+    while (feature := tree.at[node]) >= 0:
+        node = tree.low[node] if read[feature] <= tree.limit[node] else tree.high[node]
+    return tree.limit[node]
+
+
+@given(st.lists(st.integers(-2, 9) | st.floats(-9, 9), min_size=len(FEATURES), max_size=len(FEATURES)))
+def test_all_trees_at_once_say_what_one_after_the_other_would(read: list[float]) -> None:
+    total = verifier().start + sum(walked(tree, read) for tree in verifier().trees)
+    assert forest().chance(tuple(read)) == pytest.approx(1 / (1 + exp(-total)))
