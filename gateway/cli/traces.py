@@ -14,6 +14,7 @@ import orjson
 
 from gateway.cli import output, traces_erase, traces_export, traces_runs
 from gateway.cli.operator_client import OperatorClient, Refused, add_options, asking
+from gateway.cli.trace_filters import add_filters, given_filters
 
 # An exchange is in the store about half a second after its answer; a person who pastes an id is quicker than that.
 _SHOW_TRIES, _SHOW_PAUSE_S = 21, 0.1
@@ -46,7 +47,7 @@ def register(subparsers: output.Subparsers) -> None:
         commands,
         "tail",
         "follow exchanges as they are recorded",
-        "weighbridge traces tail\n  weighbridge traces tail --json | jq .cost_nanousd",
+        "weighbridge traces tail --failed\n  weighbridge traces tail --team support --json | jq .cost_nanousd",
     )
     tail.add_argument(
         "--limit",
@@ -55,6 +56,7 @@ def register(subparsers: output.Subparsers) -> None:
         default=None,
         help="stop after N exchanges; with --json they are written as one list, else one object a line as they come",
     )
+    add_filters(tail, looked_up=False)
     tail.set_defaults(func=asking(_tail))
     show = _command(
         commands,
@@ -97,7 +99,7 @@ def _positive(text: str) -> int:
 
 
 def _tail(args: argparse.Namespace, operator: OperatorClient) -> int:
-    with operator.open("GET", "/api/tail") as answer:
+    with operator.open("GET", "/api/tail", given_filters(args)) as answer:
         exchanges = islice(_events(answer.lines()), args.limit)
         if args.json and args.limit:
             shown = list(exchanges)

@@ -31,14 +31,19 @@ READ_SETTINGS: dict[str, int | str] = {
     "output_format_json_quote_64bit_integers": 0,
     "readonly": 1,
 }
+# What a user's own statement gives.
+MOST_GUEST_ROWS = 10_000
 # readonly=1 also forbids to change a setting, temporary tables and every table function that reads elsewhere.
 GUEST_SETTINGS: dict[str, int | str] = {
     **READ_SETTINGS,
+    # Of the statement as a whole, not of those in it; one more, so that it is known that there are more.
+    "limit": MOST_GUEST_ROWS + 1,
     "max_execution_time": 20,
     "max_memory_usage": 512 << 20,
+    # A server ends the answer there; the embedded engine looks at rows alone.
     "max_result_bytes": 64 << 20,
-    "max_result_rows": 100_000,
     "max_threads": 2,
+    "result_overflow_mode": "break",
 }
 
 _TOKEN = re.compile(r"[A-Za-z0-9:._-]{1,200}")

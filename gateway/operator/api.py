@@ -12,6 +12,7 @@ import orjson
 from aiohttp import web
 
 from gateway.cache.lessons import teach
+from gateway.clients.clickhouse_rules import MOST_GUEST_ROWS
 from gateway.core.errors import MalformedRequest, RouteNotFound
 from gateway.operator import parameters
 from gateway.operator.alert_view import alert_families
@@ -21,6 +22,7 @@ from gateway.operator.edge import json_answer, read_json
 from gateway.operator.export import FORMATS, Wanted, export
 from gateway.operator.families import render
 from gateway.operator.filter_parameters import read_filters
+from gateway.operator.filters import judge_of
 from gateway.operator.judged_answers import lesson_of
 from gateway.operator.metrics import CONTENT_TYPE, is_fresh, operator_families, read_workers, worker_families
 from gateway.operator.otlp_families import otlp_families
@@ -29,10 +31,9 @@ from gateway.operator.policies import policies_in_force
 from gateway.operator.queries import Row
 from gateway.operator.recorded import recorded_families
 from gateway.operator.store import Feedback
-from gateway.operator.tail import Feed, events
+from gateway.operator.tail import Feed, Judge, events
 
 MAX_PAGE = 1_000
-MAX_SQL_ROWS = 10_000
 MAX_SQL_BYTES = 8 * 1024 * 1024
 _CURSOR_COLUMNS = {"started_us", "arrived_us"}
 # A comment is sent after that much silence: proxies cut connections that show no life.
@@ -197,7 +198,7 @@ class Api:
     async def tail(self, request: web.Request) -> web.StreamResponse:
         """New exchanges as they arrive, as server-sent events."""
         _ = self._plane.store
-        with self._feed.watch() as watcher:
+        with self._feed.watch(self._watched(request)) as watcher:
             await self._feed.started()
             response = web.StreamResponse(
                 headers={"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
@@ -209,6 +210,12 @@ class Api:
                 while True:
                     await response.write(events(*await watcher.next(HEARTBEAT_S)))
             return response
+
+    def _watched(self, request: web.Request) -> Judge:
+        filters = read_filters(request.query, self._plane.clock.unix_us())
+        if filters.since_us or filters.until_us:
+            raise MalformedRequest("The tail shows what arrives; for other times there are lists.", param="since")
+        return judge_of(filters)
 
     def _exposition(self) -> str:
         plane = self._plane
@@ -250,7 +257,7 @@ def as_columns(rows: Sequence[Row]) -> list[Row]:
     return [{name: value for name, value in row.items() if name not in _CURSOR_COLUMNS} for row in rows]
 
 
-def within_bounds(rows: Sequence[Row], most_rows: int = MAX_SQL_ROWS, most_bytes: int = MAX_SQL_BYTES) -> list[Row]:
+def within_bounds(rows: Sequence[Row], most_rows: int = MOST_GUEST_ROWS, most_bytes: int = MAX_SQL_BYTES) -> list[Row]:
     """As many rows as fit into an answer, from the first on."""
     kept: list[Row] = []
     size = 0

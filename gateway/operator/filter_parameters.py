@@ -6,7 +6,7 @@ from multidict import MultiMapping
 
 from gateway.core.errors import MalformedRequest
 from gateway.operator import parameters
-from gateway.operator.filters import Filters
+from gateway.operator.filters import LOOKED_UP, Filters
 from gateway.operator.openapi import Parameter
 
 # What a caller writes, and the field that it restricts; the rest has its column's name.
@@ -47,7 +47,7 @@ ROW_FILTERS = (
     *(
         Parameter(name=name, summary=_TOLD.get(name, f"Only this {name.replace('_', ' ')}."))
         for name in NAMES
-        if name not in {"rule", "detector", "feedback", "text"}
+        if name not in LOOKED_UP
     ),
     Parameter(
         name="tag",
@@ -63,7 +63,7 @@ ROW_FILTERS = (
 )
 FILTERS = (
     *ROW_FILTERS,
-    *(Parameter(name=name, summary=_TOLD[name]) for name in ("rule", "detector", "feedback", "text")),
+    *(Parameter(name=name, summary=_TOLD[name]) for name in LOOKED_UP),
 )
 
 

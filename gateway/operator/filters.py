@@ -6,6 +6,7 @@ have the same keys and the same days.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -37,6 +38,8 @@ PLAIN = (
     "prompt_id",
     "prompt_version",
 )
+# Fields that are looked up in other tables.
+LOOKED_UP = ("rule", "detector", "feedback", "text")
 FOREVER_US = 4_000_000_000_000_000
 MOST_TAGS = 16
 
@@ -135,13 +138,20 @@ def condition_of(filters: Filters) -> Condition:
     return Condition(" AND ".join(where), params)
 
 
-def _tags(tags: tuple[str, ...], where: list[str], params: dict[str, str]) -> None:
+def _read_tags(tags: tuple[str, ...]) -> list[tuple[str, str]]:
     if len(tags) > MOST_TAGS:
         raise MalformedRequest(f"At most {MOST_TAGS} tags restrict a list.", param="tag")
-    for number, tag in enumerate(tags):
+    read: list[tuple[str, str]] = []
+    for tag in tags:
         key, equals, value = tag.partition("=")
         if not key or not equals:
             raise MalformedRequest("A tag is key=value.", param="tag")
+        read.append((key, value))
+    return read
+
+
+def _tags(tags: tuple[str, ...], where: list[str], params: dict[str, str]) -> None:
+    for number, (key, value) in enumerate(_read_tags(tags)):
         where.append(f"exchanges.tags[{{tag_key{number}:String}}] = {{tag_value{number}:String}}")
         params |= {f"tag_key{number}": key, f"tag_value{number}": value}
 
@@ -195,18 +205,32 @@ def _elsewhere(table: str, *conditions: str) -> str:
     return _ELSEWHERE.replace("@where", " AND ".join(conditions)).replace("@table", table)
 
 
-def matches(filters: Filters, row: dict[str, Any]) -> bool:
-    """Whether a row of ``exchanges`` is meant, by what the row itself holds."""
-    if any(value and row[name] != value for name in PLAIN for value in (getattr(filters, name),)):
-        return False
-    tags: dict[str, str] = row["tags"]
-    if any(tags.get(key) != value for key, _, value in (tag.partition("=") for tag in filters.tags)):
-        return False
-    return (
-        row["status"] >= filters.min_status
-        and filters.status in (0, row["status"])
-        and not (filters.failed and not row["error_code"] and row["status"] < 400)
-        and filters.stream in (None, row["stream"])
-        and row["duration_ms"] >= filters.min_duration_ms
-        and (row["cost_nanousd"] or 0) >= filters.min_cost_nanousd
-    )
+def judge_of(filters: Filters) -> Callable[[Mapping[str, Any]], bool]:
+    """What tells of a row of ``exchanges`` whether it is meant, by what the row itself holds.
+
+    Times are not looked at.
+
+    Raises:
+        MalformedRequest: A tag is none, or what is asked for stands in another table.
+    """
+    for name in LOOKED_UP:
+        if getattr(filters, name):
+            raise MalformedRequest(f"'{name}' restricts lists only.", param=name)
+    tags = _read_tags(filters.tags)
+    plain = [(name, value) for name in PLAIN if (value := getattr(filters, name))]
+
+    def is_meant(row: Mapping[str, Any]) -> bool:
+        if any(row[name] != value for name, value in plain):
+            return False
+        if any(row["tags"].get(key, "") != value for key, value in tags):
+            return False
+        return (
+            row["status"] >= filters.min_status
+            and filters.status in (0, row["status"])
+            and not (filters.failed and not row["error_code"] and row["status"] < 400)
+            and filters.stream in (None, row["stream"])
+            and row["duration_ms"] >= filters.min_duration_ms
+            and (not filters.min_cost_nanousd or (row["cost_nanousd"] or 0) >= filters.min_cost_nanousd)
+        )
+
+    return is_meant

@@ -18,7 +18,7 @@ from gateway.operator.drift_routes import DriftApi, about_drift
 from gateway.operator.edge import guard, json_answer
 from gateway.operator.erase_routes import EraseApi, about_erasing
 from gateway.operator.export import FORMATS
-from gateway.operator.filter_parameters import FILTERS, TIMES
+from gateway.operator.filter_parameters import FILTERS, ROW_FILTERS, TIMES
 from gateway.operator.key_routes import KeyApi, about_keys
 from gateway.operator.openapi import OBJECT, ROWS, Operation, Parameter
 from gateway.operator.plane import Plane
@@ -247,6 +247,7 @@ def _about_exchanges(api: Api) -> tuple[Operation, ...]:
             name="tail",
             summary="New exchanges as they arrive (events 'exchange' and 'skipped').",
             handle=api.tail,
+            parameters=ROW_FILTERS,
             media=("text/event-stream",),
         ),
         Operation(

@@ -1,4 +1,4 @@
-"""New exchanges, to whoever watches: one reader of the store, any number of watchers.
+"""New exchanges, to whoever watches: one reader of the store, any number of watchers, each shown what it asked for.
 
 The store is asked only while somebody watches, and once for all of them. A watcher who reads too slowly loses the
 oldest exchanges and is told how many; nobody's slowness is anybody else's.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ MAX_WATCHERS = 64
 MAX_BEHIND = 1_000
 
 Row = Mapping[str, Any]
+Judge = Callable[[Row], bool]
 
 
 class Fetch(Protocol):
@@ -37,7 +38,8 @@ class Fetch(Protocol):
 class Watcher:
     """One who watches; made by :meth:`Feed.watch`."""
 
-    def __init__(self, max_behind: int) -> None:
+    def __init__(self, max_behind: int, wanted: Judge | None = None) -> None:
+        self._wanted = wanted
         self._rows: deque[Row] = deque(maxlen=max_behind)
         self._skipped = 0
         self._closed = False
@@ -67,8 +69,8 @@ class Watcher:
         return rows, skipped
 
     def push(self, rows: Iterable[Row]) -> None:
-        """Give news."""
-        for row in rows:
+        """Give news, of which the watcher keeps what it wants."""
+        for row in rows if self._wanted is None else filter(self._wanted, rows):
             self._skipped += len(self._rows) == self._rows.maxlen
             self._rows.append(row)
         if self._rows:
@@ -103,15 +105,18 @@ class Feed:
         self._closed = False
 
     @contextmanager
-    def watch(self) -> Generator[Watcher, None, None]:
+    def watch(self, wanted: Judge | None = None) -> Generator[Watcher, None, None]:
         """Watch from now on.
+
+        Args:
+            wanted: Which exchanges; all of them by default.
 
         Raises:
             Overloaded: Too many watch already.
         """
         if len(self._watchers) >= self._max_watchers:
             raise Overloaded("Too many watch the tail already.")
-        watcher = Watcher(self._max_behind)
+        watcher = Watcher(self._max_behind, wanted)
         if self._closed:
             watcher.close()
         self._watchers.add(watcher)

@@ -41,7 +41,8 @@ class TraceDriver(Protocol):
             sql: One statement without a ``FORMAT`` clause.
             fmt: Name of the output format. 64-bit integers are numbers in JSON.
             params: Values for ``{name:Type}`` in the statement, as plain text.
-            guest: The statement was written by a user: nothing can be changed, and rows, time and memory are limited.
+            guest: The statement was written by a user: nothing can be changed, time and memory are limited, and there
+                are no more than the first rows.
 
         Returns:
             The rows in that format.

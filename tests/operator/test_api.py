@@ -163,6 +163,11 @@ def test_sql_by_either_method_gives_columns_rows_and_plain_numbers(plane: Operat
 def test_sql_answers_are_bounded(plane: OperatorPlane) -> None:
     _, many = plane.post("/api/sql", {"query": "SELECT number FROM numbers(10001)"})
     assert (len(many["rows"]), many["truncated"]) == (10_000, True)
+    # However many there are, and counted only in what is shown.
+    _, endless = plane.post("/api/sql", {"query": "SELECT number AS n FROM numbers(1000000000)"})
+    assert ([row["n"] for row in endless["rows"]], endless["truncated"]) == (list(range(10_000)), True)
+    _, within = plane.post("/api/sql", {"query": "SELECT count() AS n FROM (SELECT number FROM numbers(30000))"})
+    assert (within["rows"], within["truncated"]) == ([{"n": 30_000}], False)
     _, wide = plane.post("/api/sql", {"query": "SELECT repeat('x', 1000000) AS text FROM numbers(12)"})
     assert (len(wide["rows"]), wide["truncated"]) == (8, True)
 
@@ -213,6 +218,34 @@ def test_the_tail_shows_what_arrives(plane: OperatorPlane) -> None:
     assert row["cost_nanousd"] == 31_500
     assert not {"arrived_us", "ingested_at"} & set(row)
     connection.close()
+
+
+def test_the_tail_shows_only_what_was_asked_for(plane: OperatorPlane) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", plane.port, timeout=60)
+    connection.request("GET", "/api/tail?team=watched&tag=env%3Dprod&failed=true")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    tags = {"env": "prod"}
+    wanted = exchange(team="watched", tags=tags, status=500)
+    others = (
+        exchange(team="watched", tags=tags),
+        exchange(team="watched", status=500),
+        exchange(tags=tags, status=500),
+    )
+    plane.append([*others, wanted])
+
+    def shown() -> str | None:
+        line = answer.readline()
+        return orjson.loads(line.removeprefix(b"data: "))["id"] if line.startswith(b"data: ") else None
+
+    assert until(shown) == wanted.id
+    connection.close()
+
+
+@pytest.mark.parametrize("name", ["rule", "detector", "feedback", "text", "since", "until"])
+def test_the_tail_says_what_it_cannot_restrict_by(plane: OperatorPlane, name: str) -> None:
+    status, said = plane.get(f"/api/tail?{name}=1h")
+    assert (status, said["error"]["code"]) == (400, "invalid_request")
 
 
 @given(st.one_of(st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=20)))

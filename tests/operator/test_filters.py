@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.clients.clock import SystemClock
 from gateway.core.errors import MalformedRequest
-from gateway.operator.filters import MOST_TAGS, PLAIN, Filters, condition_of, matches
+from gateway.operator.filters import LOOKED_UP, MOST_TAGS, PLAIN, Filters, condition_of, judge_of
 from gateway.operator.queries import TraceQueries
 from gateway.operator.store import Feedback, TraceStore
 from gateway.plugin.traces import TraceDriver
@@ -43,9 +44,13 @@ def test_each_filter_finds_its_own_and_says_the_same_of_a_row(kind: str) -> None
         assert rows.keys() == {odd.id, even.id}
         for name, value in of_rows.items():
             assert await found(**{name: value}) == [odd.id], name
-            one = Filters(**{name: value})
-            assert [matches(one, rows[each.id]) for each in (odd, even)] == [True, False], name
+            is_meant = judge_of(Filters(**{name: value}))
+            assert [is_meant(rows[each.id]) for each in (odd, even)] == [True, False], name
         assert await found(**of_rows) == [odd.id]
+        some: tuple[dict[str, Any], ...] = ({}, {"tags": ("none=",)}, {"stream": False}, {"min_status": 300})
+        for given in some:
+            is_meant = judge_of(Filters(**given))
+            assert {each for each, row in rows.items() if is_meant(row)} == set(await found(**given)), given
         for name, value in (
             ("rule", "no-keys"), ("detector", "keys"), ("feedback", "helpful"), ("feedback", "helpful=1"),
             ("feedback", "helpful=true"),
@@ -69,8 +74,16 @@ def test_no_value_is_ever_a_part_of_the_statement() -> None:
 
 @pytest.mark.parametrize("tags", [("x",), ("=y",), ("a=b",) * (MOST_TAGS + 1)])
 def test_tags_that_are_none_or_too_many_are_refused(tags: tuple[str, ...]) -> None:
-    with pytest.raises(MalformedRequest):
-        condition_of(Filters(tags=tags))
+    for read in (condition_of, judge_of):
+        with pytest.raises(MalformedRequest):
+            read(Filters(tags=tags))
+
+
+@pytest.mark.parametrize("name", LOOKED_UP)
+def test_a_row_does_not_say_what_stands_in_other_tables(name: str) -> None:
+    with pytest.raises(MalformedRequest) as refused:
+        judge_of(msgspec.structs.replace(Filters(), **{name: "x"}))
+    assert refused.value.param == name
 
 
 def test_a_condition_is_made_for_a_time() -> None:

@@ -130,6 +130,21 @@ def test_a_slow_watcher_loses_the_oldest_and_is_told_how_many() -> None:
     run(scenario, max_behind=3)
 
 
+def test_a_watcher_sees_only_what_it_asked_for_and_loses_nothing_to_the_rest() -> None:
+    async def scenario(scene: Scene) -> None:
+        with scene.feed.watch(lambda row: row["n"] % 4 == 0) as some, scene.feed.watch() as every:
+            await scene.feed.started()
+            scene.store.arrive(*range(9))
+            await scene.poll()
+            assert await seen(some) == ([0, 4, 8], 0)
+            assert await seen(every) == ([6, 7, 8], 6)
+            scene.store.arrive(1)
+            await scene.poll()
+            assert await seen(some) == ([], 0)
+
+    run(scenario, max_behind=3)
+
+
 def test_too_many_watchers_are_refused_and_a_place_is_freed_by_leaving() -> None:
     async def scenario(scene: Scene) -> None:
         with scene.feed.watch(), pytest.raises(Overloaded), scene.feed.watch():

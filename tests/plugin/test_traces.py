@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from gateway.clients.clickhouse_rules import MOST_GUEST_ROWS
 from gateway.core.errors import StoreRejected, StoreUnavailable
 from gateway.plugin.traces import TraceDriver
 from tests.support.drivers import DRIVERS, with_driver
@@ -147,11 +148,15 @@ def test_reading_changes_nothing(kind: str, guest: bool) -> None:
     with_driver(kind, scenario)
 
 
-def test_a_guest_runs_into_limits_of_rows_and_memory(kind: str) -> None:
+def test_a_guest_is_given_the_first_rows_and_runs_into_a_limit_of_memory(kind: str) -> None:
     async def scenario(driver: TraceDriver) -> None:
-        for sql in ("SELECT number FROM numbers(200000)", "SELECT groupArray(number) FROM numbers(200000000)"):
-            with pytest.raises(StoreRejected):
-                await driver.query(sql, guest=True)
+        many = "SELECT number FROM numbers(200000)"
+        for sql in (many, f"{many} UNION ALL SELECT 1", f"{many} ORDER BY number DESC LIMIT 20000"):
+            given = await driver.query(sql, fmt="TSVRaw", guest=True)
+            assert given.count(b"\n") == MOST_GUEST_ROWS + 1
+        assert await driver.query(f"SELECT sum(number) FROM ({many})", fmt="TSVRaw", guest=True) == b"19999900000\n"
+        with pytest.raises(StoreRejected):
+            await driver.query("SELECT groupArray(number) FROM numbers(200000000)", guest=True)
         assert await driver.query("SELECT 1", fmt="TSVRaw", guest=True) == b"1\n"
 
     with_driver(kind, scenario)
