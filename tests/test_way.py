@@ -15,12 +15,12 @@ from tests.support.duel import OTHER
 from tests.support.rooms import PROVIDER
 
 
-def begun(*, main: int = 2, hedge: HedgeRule | None = None) -> tuple[Trip, Healths]:
+def begun(*, main: int = 2, hedge: HedgeRule | None = None, repeated: bool = False) -> tuple[Trip, Healths]:
     """A call that is on its way to the first of two."""
     healths = Healths(lambda: 0.0)
     policy = RoutePolicy(hedge=hedge or HedgeRule())
     plan = RoutePlan(alias="m", candidates=(PROVIDER, OTHER), weights=(1, 1), main=main, policy=policy)
-    trip = Trip(Roads(healths).chooser(plan), Asked(stream=True), Random(1))
+    trip = Trip(Roads(healths).chooser(plan), Asked(stream=True, repeated=repeated), Random(1))
     assert trip.take()
     trip.begin()
     return trip, healths
@@ -66,6 +66,7 @@ def test_who_is_not_well_is_not_asked():
 
 def test_late_is_what_is_said_or_what_was_learned():
     assert begun(hedge=HedgeRule(after_s=0.8))[0].hedge_after_s() == 0.8
+    assert begun(hedge=HedgeRule(after_s=0.8), repeated=True)[0].hedge_after_s() is None
     trip, _ = begun()
     assert trip.hedge_after_s() is None
     for _ in range(100):

@@ -35,6 +35,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         prefix: Works out what calls have in common that a provider's cache could use again.
         barred: Places that it cannot go to.
         spared: Places that it goes to only when no other can have it.
+        repeated: A proxy before us tries it again already: it gets one try here.
     """
 
     model: str = ""
@@ -44,6 +45,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     prefix: Callable[[], bytes] | None = None
     barred: frozenset[int] = frozenset()
     spared: frozenset[int] = frozenset()
+    repeated: bool = False
 
 
 NOBODY = Asked()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from gateway.core.errors import ClientError, GatewayError, NotAvailable
 from gateway.core.exchange import Headers
 from gateway.core.ports import Dialect
@@ -26,5 +28,6 @@ def error_headers(dialect: Dialect, error: GatewayError) -> Headers:
 
 
 def error_lines(dialect: Dialect, error: GatewayError) -> bytes:
-    """The same, encoded, each line ending in CRLF."""
-    return b"".join(b"%b: %b\r\n" % item for item in error_headers(dialect, error).items())
+    """The same, encoded, each line ending in CRLF; and after how long it may be asked again."""
+    retry = b"" if error.retry_after_s is None else b"retry-after: %d\r\n" % max(1, ceil(error.retry_after_s))
+    return b"".join(b"%b: %b\r\n" % item for item in error_headers(dialect, error).items()) + retry

@@ -20,7 +20,8 @@ MAX_TAG_VALUE_CHARS = 256
 MAX_TRACE_STATE_CHARS = 512
 
 _LABELS = frozenset((b"traceparent", b"x-weighbridge-policy", b"x-weighbridge-session", b"x-weighbridge-tags"))
-_PREFIXES = (b"x-weighbridge-", b"proxy-")
+# What proxies of a mesh tell each other is no affair of providers, nor of clients.
+_PREFIXES = (b"x-weighbridge-", b"proxy-", b"x-envoy-")
 _HOP_BY_HOP = frozenset(
     (
         b"connection",
@@ -35,15 +36,21 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     )
 )
-# host and accept-encoding are set anew; the transport frames the body itself and knows its length. Who called us by
-# which certificate is no provider's affair.
+# host and accept-encoding are set anew; the transport frames the body itself and knows its length. Who called us from
+# where, by which certificate, is no provider's affair.
 _NOT_FORWARDED = _HOP_BY_HOP | {
     b"accept-encoding",
     b"content-length",
     b"expect",
+    b"forwarded",
     b"host",
     b"http2-settings",
     b"x-forwarded-client-cert",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-port",
+    b"x-forwarded-proto",
+    b"x-real-ip",
 }
 # The caller's credentials in every form that a client of any provider sends.
 _CREDENTIALS = frozenset(

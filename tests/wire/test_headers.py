@@ -39,6 +39,7 @@ def test_ordinary_headers_pass_in_order_with_host_and_identity_coding() -> None:
     [
         b"connection", b"keep-alive", b"proxy-authorization", b"proxy-connection", b"proxy-anything", b"te", b"trailer",
         b"transfer-encoding", b"upgrade", b"expect", b"content-length", b"x-weighbridge-session", b"x-weighbridge-tags",
+        b"x-envoy-attempt-count", b"x-envoy-external-address", b"x-forwarded-for", b"x-forwarded-proto", b"forwarded",
     ],
 )  # fmt: skip
 def test_what_belongs_to_this_hop_stays_here(name: bytes) -> None:
