@@ -12,12 +12,13 @@ unexport PYTHONDONTWRITEBYTECODE
 CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check $(CHECKS) format bench steps mesh models train train-names model-report lock clean debs node
+.PHONY: help run test soak soak-tests soak-day check $(CHECKS) format bench steps mesh models train train-names model-report lock clean debs node
 
 help:
 	@echo "make run     install what is needed into $(VENV) and start the gateway; Ctrl-C drains and stops"
 	@echo "make test    the whole test suite"
-	@echo "make soak    the tests that kill, starve and exhaust, at full length; shows what they measure"
+	@echo "make soak    the tests that kill, starve and exhaust, at full length, then a day's calls in twenty minutes; shows what they measure"
+	@echo "make soak-day  only the latter; ARGS='--minutes 5' for a shorter one"
 	@echo "make check   format, lint, types, import rule, unit tests"
 	@echo "make format  let the formatter and the safe fixes of the linter rewrite the sources"
 	@echo "make bench   load tests side by side with nginx and Envoy; ARGS='--rounds 5 --secs 4' goes to the runner"
@@ -41,9 +42,15 @@ run: $(VENV)/installed-run
 test: $(VENV)/installed-dev debs node
 	$(PY) -m pytest -n auto --dist worksteal -q
 
+soak: soak-tests soak-day
+
 # One after the other, since some of them measure time.
-soak: $(VENV)/installed-dev debs
+soak-tests: $(VENV)/installed-dev debs
 	WEIGHBRIDGE_SOAK=1 $(PY) -m pytest -q --timeout 900 -o log_cli=true --log-cli-level=INFO tests/chaos tests/integration tests/recording/test_metrics.py tests/guards/test_prefix_law.py
+
+# A day's calls in twenty minutes; ARGS='--minutes 5' for a shorter one.
+soak-day: $(VENV)/installed-dev debs
+	$(PY) -m loadtests.soak $(ARGS)
 
 # What starts engines, processes and compilers, or lives on many examples; make test runs it.
 NOT_BRIEF := chaos cli parity realtime clients/test_chdb.py clients/test_packages.py docs/test_docs.py guards/models guards/test_prefix_law.py \

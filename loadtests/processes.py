@@ -117,8 +117,8 @@ def answers(port: int) -> bool:
         return False
 
 
-def start(name: str, port: int, command: list[str], *, cpu: int, home: Path, ignored_port: int = 0) -> Program:
-    """Start a program on one CPU and wait until it answers HTTP.
+def start(name: str, port: int, command: list[str], *, cpu: int | str, home: Path, ignored_port: int = 0) -> Program:
+    """Start a program on one CPU, or on a list of them, and wait until it answers HTTP.
 
     Raises:
         StartError: The port is taken, the program ended, or it did not answer in time.

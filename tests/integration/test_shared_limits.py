@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +11,7 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
+from tests.support.agreement import number
 from tests.support.gateway_run import Gateway, running, until
 from tests.support.redis_server import RedisServer, needs_redis, redis_server
 
@@ -66,10 +68,15 @@ def held(redis: RedisServer) -> dict[str, int]:
 def test_two_workers_admit_exactly_what_one_would_and_one_of_them_may_die(tmp_path: Path) -> None:
     with redis_server("--requirepass", PASSWORD) as redis:
         with running(tmp_path, operator=True, config=configured(redis, 100), REDIS_PASSWORD=PASSWORD) as gateway:
-            first = statuses(gateway, 70)
-            assert first == [200] * 70
-            until(lambda: told(gateway, 0)["asked"] and told(gateway, 1)["asked"])
-            until(lambda: told(gateway, 0)["asked"] + told(gateway, 1)["asked"] == 70)
+            with redis.watched() as heard:
+                first = statuses(gateway, 70)
+                assert first == [200] * 70
+                until(lambda: told(gateway, 0)["asked"] and told(gateway, 1)["asked"])
+                until(lambda: told(gateway, 0)["asked"] + told(gateway, 1)["asked"] == 70)
+                until(lambda: held(redis)["leases"] == 0)
+            costs_what_docs_say(heard, 70)
+            until(lambda: number(gateway, "count()") == 70)
+            assert [number(gateway, "count()", table) for table in ("attempts", "bodies", "guard_events")] == [70, 0, 0]
             # Its successor counts on where all of them are.
             gateway.kill_worker(1)
             second = statuses(gateway, 80)
@@ -83,6 +90,20 @@ def test_two_workers_admit_exactly_what_one_would_and_one_of_them_may_die(tmp_pa
             assert gateway.stop() == 0
         # Nothing is left of either but what the killed one held, and the counters.
         assert held(redis)["leases"] == 0
+
+
+def costs_what_docs_say(heard: list[tuple[bool, list[str]]], calls: int) -> None:
+    """Hold what calls with two counters asked of Redis against what docs/scale.md reckons with."""
+    scripts = [words for by_script, words in heard if not by_script and words[0] == "EVALSHA"]
+    # All others are workers that say that they live.
+    of_calls = [words for words in scripts if "{wb}:mark" not in words]
+    assert len(of_calls) == 2 * calls
+    # All counters are in one slot of a cluster.
+    assert {key.partition("}")[0] for words in of_calls for key in words[3 : 3 + int(words[2])]} == {"{wb"}
+    inside = Counter(words[0].upper() for by_script, words in heard if by_script and "{wb}:rebuilt" not in words)
+    assert (inside["HMGET"], inside["MGET"], inside["HDEL"], inside["ZREM"]) == (2 * calls, 2 * calls, calls, calls)
+    # A call that used what was thought is counted once; its seat is taken, and given back.
+    assert inside["SET"] - (len(scripts) - len(of_calls)) == inside["ZADD"] - (len(scripts) - len(of_calls)) == calls
 
 
 def seen_whole(gateway: Gateway) -> None:

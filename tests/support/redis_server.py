@@ -6,8 +6,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class RedisServer:
         self.port = free_port()
         self._program = program
         self._options = options
+        self._password = options[options.index("--requirepass") + 1].encode() if "--requirepass" in options else b""
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -76,6 +78,31 @@ class RedisServer:
             for word in words:
                 line.sendall(b"$%d\r\n%b\r\n" % (len(word.encode()), word.encode()))
             return line.recv(65_536)
+
+    @contextmanager
+    def watched(self) -> Iterator[list[tuple[bool, list[str]]]]:
+        """Have each command that it runs meanwhile, and whether a script gave it."""
+        heard: list[tuple[bool, list[str]]] = []
+        with socket.create_connection(("127.0.0.1", self.port), 30) as line, line.makefile("rb") as lines:
+            if self._password:
+                line.sendall(b"AUTH %b\r\n" % self._password)
+                lines.readline()
+            line.sendall(b"MONITOR\r\n")
+            lines.readline()
+
+            def listen() -> None:
+                with suppress(OSError):
+                    for told in lines:
+                        where, _, words = told.decode("latin-1").partition("] ")
+                        heard.append((where.endswith(" lua"), words.rstrip().strip('"').split('" "')))
+
+            thread = threading.Thread(target=listen)
+            thread.start()
+            try:
+                yield heard
+            finally:
+                line.shutdown(socket.SHUT_RDWR)
+                thread.join()
 
     def _answers(self) -> bool:
         try:
