@@ -55,7 +55,9 @@ def _calls(gateway: Gateway, book: dict[str, Any]) -> Iterator[str]:
         clients, records = seen.get((kind, status), 0), told.get((kind, status), 0)
         if kind not in left and clients != records:
             yield f"{kind} {status}: clients saw {clients}, the store has {records}"
-    sums = {row["kind"]: [int(row["went_in"]), int(row["came_out"])] for row in rows if int(row["status"]) == 200}
+    sums = {
+        row["kind"]: [int(row["went_in"] or 0), int(row["came_out"] or 0)] for row in rows if int(row["status"]) == 200
+    }
     for kind, used in book["used"].items():
         if sums.get(kind) != used:
             yield f"{kind}: clients were told of {used} tokens, the store has {sums.get(kind)}"
