@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 
 from gateway.app.policies import PolicyFault, load_policies
+from gateway.app.shut_in import shut_in
 from gateway.app.supervisor import Child, Supervisor, listening_sockets
 from gateway.app.warming import read_words
 from gateway.app.worker import WorkerOptions, run_worker
@@ -60,6 +61,7 @@ class Launch:
             _check_authority(settings.intercept)
         self.notices = result.notices
         self._settings = settings
+        self._files = (*policies.paths, *((settings.file,) if settings.file else ()))
         self._rpc = self._reserve(settings)
         try:
             self._sockets = self._bind(settings)
@@ -96,6 +98,7 @@ class Launch:
 
     def run(self, on_ready: Callable[[], None]) -> int:
         """Run until told to stop; returns the exit code."""
+        shut_in(self._files)
         ending_s = self._settings.drain_delay_s + self._settings.drain_timeout_s
         return Supervisor(self._workers, self._operator, ending_s, on_ready).run()
 

@@ -13,6 +13,7 @@ from gateway.core.ports import StreamReader
 from gateway.core.signal import Signal
 from gateway.wire.aws_eventstream import MEDIA_TYPE
 from gateway.wire.content_coding import ContentDecoder
+from gateway.wire.own_keys import without_own
 
 MAX_WHOLE_BYTES = 64 * 1024 * 1024
 # A stream that is judged whole is held in memory until then.
@@ -118,9 +119,7 @@ class Attempt:
     def abandon(self) -> None:
         """Stop, since nobody wants the answer any more; who wanted to be called is not."""
         self._call = self.over.waiter = None
-        if self.running is not None:
-            self.running.cancel()
-        self._end(None)
+        self._fail(None)
 
     @property
     def body(self) -> bytes:
@@ -278,7 +277,7 @@ class Attempt:
             raise InvalidAnswer(f"The provider's answer is larger than {self._limit} bytes.")
         self.received.append(data)
 
-    def _fail(self, error: GatewayError) -> None:
+    def _fail(self, error: GatewayError | None) -> None:
         if self.running is not None:
             self.running.cancel()
         self._end(error)
@@ -287,6 +286,8 @@ class Attempt:
         if self.ended_ns:
             return
         self.ended_ns = self._now_ns()
+        if self.status >= 400 and self._call is not None:
+            self.received = _hushed(self._call, self.body)
         running, self.running = self.running, None
         if self._clauses is not None:
             self._clauses.hold_back()
@@ -294,6 +295,12 @@ class Attempt:
             # A slow client has paused the provider, whose last bytes are still to be read off the connection.
             running.resume()
         self.over.fire(error)
+
+
+def _hushed(call: Call, error: bytes) -> list[bytes]:
+    """Take our key out of an error: some providers quote the one that they refuse."""
+    credential = call.deployment.credential if call.deployment is not None else None
+    return [without_own(error, credential) if credential else error]
 
 
 def _kept_of(call: Call, request: Request) -> Gather:

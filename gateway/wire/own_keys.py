@@ -1,6 +1,7 @@
 """What callers show the gateway goes nowhere else.
 
-Neither the key that let them in, wherever they repeat it, nor whatever else looks like one of the gateway's keys.
+Neither the key that let them in, wherever they repeat it, nor whatever else looks like one of the gateway's keys. And
+what lets the gateway in at a provider is not shown to callers, though the provider may quote it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _SIGNED = b"AWS4-HMAC-SHA256 "
 _SECRETS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"x-amz-security-token")
 # A shorter secret stands in other words by chance: it is looked for as a whole value.
 _LEAST_BYTES = 8
+_HIDDEN = b"***"
 
 
 def shown(headers: Headers, consumed: frozenset[bytes]) -> tuple[bytes, ...]:
@@ -61,6 +63,21 @@ def target_kept(target: str, secrets: tuple[bytes, ...]) -> str:
         return target
     left = query_kept(query, secrets)
     return target if left == query else f"{path}?{left}".rstrip("?")
+
+
+def without_own(text: bytes, credential: bytes) -> bytes:
+    """Write over what the gateway itself is let in with, wherever a text quotes it.
+
+    Args:
+        text: Of a provider's error.
+        credential: Header lines, each ending in CRLF.
+    """
+    for line in credential.split(b"\r\n"):
+        name, _, value = line.partition(b": ")
+        secret = _secret(value)
+        if name in _SECRETS and len(secret) >= _LEAST_BYTES:
+            text = text.replace(secret, _HIDDEN)
+    return text
 
 
 def _part_reveals(part: str, secrets: tuple[bytes, ...]) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core.key_token import make_id, make_token
 from gateway.wire.headers import crossed_request_headers, forward_request_headers
-from gateway.wire.own_keys import query_kept, reveals, shown, target_kept
+from gateway.wire.own_keys import query_kept, reveals, shown, target_kept, without_own
 from gateway.wire.triton.rpc_paths import rpc_headers
 
 KEY = make_token(make_id(b"12345678"), b"k" * 32).encode()
@@ -80,3 +80,12 @@ def test_a_signatures_name_is_the_secret() -> None:
     assert shown({b"authorization": signed}, frozenset((b"authorization",))) == (DECLARED,)
     assert shown({b"authorization": b"AWS4-HMAC-SHA256 x"}, frozenset((b"authorization",))) == ()
     assert shown({b"x-api-key": DECLARED}, frozenset()) == ()
+
+
+@pytest.mark.parametrize("line", [b"authorization: Bearer sk-upstream-1\r\n", b"api-key: sk-upstream-1\r\n"])
+def test_what_lets_us_in_is_written_over_wherever_it_is_quoted(line: bytes) -> None:
+    said = b'{"error": "sk-upstream-1 is wrong: sk-upstream-1", "version": "2023-06-01"}'
+    more = line + b"anthropic-version: 2023-06-01\r\n"
+    assert without_own(said, more) == b'{"error": "*** is wrong: ***", "version": "2023-06-01"}'
+    assert without_own(said, b"authorization: Bearer sk\r\n") == said
+    assert without_own(said, b"") == said
