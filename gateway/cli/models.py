@@ -65,6 +65,8 @@ def _build(args: argparse.Namespace) -> int:
     if args.wheels is not None and not args.wheels.is_dir():
         output.complain(f"--wheels {args.wheels}: no such folder")
         return output.USAGE
+    if catalog.folder(home()) == catalog.INSTALLED:
+        return _came_along(args)
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         output.complain(f"building models needs {', '.join(missing)}: pip install 'weighbridge[models]'")
@@ -77,6 +79,20 @@ def _build(args: argparse.Namespace) -> int:
         return output.WRONG
     if args.json:
         output.write_json(_rows(_reports()))
+    return output.DONE
+
+
+def _came_along(args: argparse.Namespace) -> int:
+    """Nothing is built where the installation brought the files, which nobody but it may write."""
+    reports = _reports()
+    wrong = [report.file for report in reports if report.state != "ok"]
+    if args.json:
+        output.write_json(_rows(reports))
+    if wrong:
+        output.complain(f"{catalog.INSTALLED}: not as the installation should have brought it: {', '.join(wrong)}")
+        return output.WRONG
+    if not args.json:
+        output.write(f"all models came with the installation: {catalog.INSTALLED}")
     return output.DONE
 
 

@@ -87,3 +87,18 @@ def test_without_the_extra_a_build_names_it(
     monkeypatch.setattr("gateway.cli.models.find_spec", lambda name: None)
     assert main(["models", "build"]) == 1
     assert "weighbridge[models]" in capsys.readouterr().err
+
+
+def test_nothing_is_built_where_the_installation_brought_it(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(catalog, "INSTALLED", home / "models")
+    monkeypatch.setenv("WEIGHBRIDGE_HOME", str(tmp_path / "bare"))
+    assert main(["models", "build"]) == 0
+    assert str(home / "models") in capsys.readouterr().out
+    assert main(["models", "build", "--json"]) == 0
+    assert {row["state"] for row in orjson.loads(capsys.readouterr().out)} == {"ok"}
+    (home / "models" / "names.onnx").write_bytes(b"damaged")
+    assert main(["models", "build"]) == 1
+    assert "names.onnx" in capsys.readouterr().err
+    assert not (tmp_path / "bare").exists()

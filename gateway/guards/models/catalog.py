@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,8 @@ from gateway.core.errors import ModelFailed
 # What we trained or measured ourselves, in the wheel.
 SHIPPED = Path(gateway.__file__).parent / "_models"
 MANIFEST = "manifest.json"
+# Where an installation may bring the files along, as an image does; what a data home has goes before it.
+INSTALLED = Path(sys.prefix) / "share" / "weighbridge" / "models"
 ATTRIBUTION = "ATTRIBUTION.md"
 SMOOTHING, GLANCE = "smoothing.npz", "names-glance.npz"
 # Each model's files.
@@ -69,8 +72,9 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def folder(home: Path) -> Path:
-    """Return where the model files of a data home lie."""
-    return home / "models"
+    """Return where model files are: in the data home, or with the installation where the home has none."""
+    own = home / "models"
+    return INSTALLED if not (own / MANIFEST).exists() and (INSTALLED / MANIFEST).exists() else own
 
 
 def packages() -> tuple[Package, ...]:

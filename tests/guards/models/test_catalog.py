@@ -65,3 +65,17 @@ def test_every_package_is_pinned_and_attributed() -> None:
     for package in catalog.packages():
         assert len(bytes.fromhex(package.sha256)) == 32
         assert all(msgspec.to_builtins(package).values())
+
+
+def test_what_came_with_the_installation_serves_a_home_that_has_none(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = tmp_path / "bare"
+    monkeypatch.setattr(catalog, "INSTALLED", home / "models")
+    assert catalog.folder(bare) == home / "models"
+    assert set(states(bare).values()) == {"ok"}
+    # A home's own go first, however few there are.
+    (bare / "models").mkdir(parents=True)
+    (bare / "models" / catalog.MANIFEST).write_bytes((home / "models" / catalog.MANIFEST).read_bytes())
+    assert catalog.folder(bare) == bare / "models"
+    assert set(states(bare).values()) == {"missing"}
