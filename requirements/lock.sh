@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves pyproject.toml into the four locks. Called by `make lock`; needs uv, and takes it for itself if there is none.
+# Resolves pyproject.toml into the locks. Called by `make lock`; needs uv, and takes it for itself if there is none.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,3 +25,10 @@ resolve train --extra models --group train -c requirements/dev.lock
 rm "$overrides" && overrides=requirements/overrides.txt
 resolve embedded --extra embedded --extra cache --extra models -c requirements/dev.lock
 resolve runtime -c requirements/dev.lock
+# Tools: by themselves, in versions that go with those that develop.
+tools() { # GROUP
+  uv pip compile -q --group "$1" --upgrade --universal --python-version 3.11 \
+    --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -c requirements/dev.lock -o "requirements/$1.lock"
+}
+tools build
+tools deploy

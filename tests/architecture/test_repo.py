@@ -28,8 +28,10 @@ TOP_LEVEL = {
         "training",
     ),
 }
-TARGETS = ["run", "test", "check", "bench", "models"]
+TARGETS = ["run", "test", "check", "bench", "models", "image", "sbom"]
 LOCKS = ["runtime", "embedded", "dev", "train"]
+# Of programs that build or check; nothing of the product is in them.
+TOOLS = ["build", "deploy"]
 PINNED = re.compile(r"^([a-z0-9._-]+)==", re.MULTILINE)
 PROJECT = tomllib.loads(text(ROOT / "pyproject.toml"))["project"]
 
@@ -79,14 +81,23 @@ def test_a_lock_pins_every_dependency_with_hashes_and_names_no_place(lock: str) 
     content = text(ROOT / "requirements" / f"{lock}.lock")
     declared = {re.split(r"[<>=\[]", line)[0] for line in PROJECT["dependencies"]}
     assert declared <= pins(lock)
-    assert content.count("--hash=sha256:") >= len(pins(lock))
+    assert_checked(content, lock)
+
+
+@pytest.mark.parametrize("lock", TOOLS)
+def test_a_lock_of_tools_pins_them_with_hashes_and_names_no_place(lock: str) -> None:
+    assert_checked(text(ROOT / "requirements" / f"{lock}.lock"), lock)
+
+
+def assert_checked(content: str, lock: str) -> None:
+    assert content.count("--hash=sha256:") >= len(pins(lock)) > 0
     assert "://" not in content
     assert "/" not in content
 
 
 def test_the_locks_agree_with_each_other() -> None:
     versions: dict[str, set[str]] = {}
-    for lock in LOCKS:
+    for lock in LOCKS + TOOLS:
         for line in text(ROOT / "requirements" / f"{lock}.lock").splitlines():
             if not line.startswith((" ", "#")):
                 versions.setdefault(line.split("==")[0], set()).add(line.split(";")[0].strip())
