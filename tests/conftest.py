@@ -12,11 +12,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says more about who else is on the machine than about what it tests.
-# The ordinary suite tries the same examples each time, so that what is green stays green; make soak looks for new ones.
+# The ordinary suite tries few examples, and the same each time, so that what is green stays green; WEIGHBRIDGE_SOAK=1
+# tries many, and looks for new ones.
 settings.register_profile(
     "weighbridge",
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
+    max_examples=200 if os.environ.get("WEIGHBRIDGE_SOAK") == "1" else 40,
     derandomize=os.environ.get("WEIGHBRIDGE_SOAK") != "1",
 )
 # make check takes a short look; make test has as many examples as each test asks for.
