@@ -64,7 +64,7 @@ class Guest:
         if path is None:
             path = memo[_PATH] = our_path(self.at, mount, incoming.path)
         ours = msgspec.structs.replace(incoming, path=path)
-        version = _version_of(incoming.query) if mount.kind == "azure" else ""
+        version = version_of(incoming.query) if mount.kind == "azure" else ""
         return self._pipeline(mount, version), ours
 
     def _is_closed(self, pipeline: Pipeline) -> bool:
@@ -85,7 +85,7 @@ class Guest:
             while len(self._pipelines) >= MAX_PIPELINES:
                 del self._pipelines[next(iter(self._pipelines))]
             entry = self._entry(settings, mount, version)
-            made = self._pipelines[mount, version] = _led_to(pipeline, entry, self._root(), self._clock)
+            made = self._pipelines[mount, version] = led_to(pipeline, entry, self._root(), self._clock)
         return made
 
     def _entry(self, settings: Settings, mount: Mount, version: str) -> ProviderEntry:
@@ -112,12 +112,13 @@ class Guest:
         return f"{scheme}://{shown}" if at.port == usual else f"{scheme}://{shown}:{at.port}"
 
 
-def _version_of(query: str) -> str:
+def version_of(query: str) -> str:
+    """Give the version of Azure's API that a query asks for; empty where it asks for none."""
     found = next((part for part in query.split("&") if part.startswith(_VERSION)), "")
     return found.removeprefix(_VERSION)[:64]
 
 
-def _led_to(pipeline: Pipeline, entry: ProviderEntry, root: str, clock: Clock) -> Pipeline:
+def led_to(pipeline: Pipeline, entry: ProviderEntry, root: str, clock: Clock) -> Pipeline:
     """Give the rooms with one way out."""
     deployment = deployment_of(entry, clock)
     passing = msgspec.structs.replace(deployment, base_url=root, model="", api_version="")

@@ -62,14 +62,15 @@ class Launch:
         self.notices = result.notices
         self._settings = settings
         self._files = (*policies.paths, *((settings.file,) if settings.file else ()))
-        self._rpc = self._reserve(settings)
+        self._held: list[socket.socket] = []
         try:
+            rpc_address = self._reserve(settings.listen.grpc)
+            ext_proc_address = self._reserve(settings.listen.ext_proc)
             self._sockets = self._bind(settings)
         except LaunchFault:
-            if self._rpc is not None:
-                self._rpc.close()
+            for held in self._held:
+                held.close()
             raise
-        rpc_address = str(Address(*self._rpc.getsockname()[:2])) if self._rpc is not None else ""
         self._workers = [
             Child(
                 f"worker {index}",
@@ -82,6 +83,7 @@ class Launch:
                         reload=load,
                         sockets=[s],
                         rpc_address=rpc_address,
+                        ext_proc_address=ext_proc_address,
                     ),
                 ),
                 sockets=[s],
@@ -120,11 +122,10 @@ class Launch:
         lines.append(f"curl {base}/chat/completions{key} -H \"Content-Type: application/json\" -d '{data}'")
         return "\n".join(lines) + "\n"
 
-    def _reserve(self, settings: Settings) -> socket.socket | None:
-        """Hold the address for gRPC, on which the workers' own servers listen together: none is given a socket."""
-        address = settings.listen.grpc
+    def _reserve(self, address: Address | None) -> str:
+        """Hold an address for gRPC, on which the workers' own servers listen together: none is given a socket."""
         if address is None:
-            return None
+            return ""
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         held = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -137,7 +138,8 @@ class Launch:
         except OSError as error:
             held.close()
             raise LaunchFault([f"cannot listen on {address}: {error.strerror}"]) from error
-        return held
+        self._held.append(held)
+        return str(Address(*held.getsockname()[:2]))
 
     def _bind(self, settings: Settings) -> list[socket.socket]:
         address = settings.listen.address

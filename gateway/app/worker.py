@@ -21,7 +21,7 @@ import uvloop
 from gateway.app.alike import Alike
 from gateway.app.build import Shared, build_pipeline, renewed
 from gateway.app.counting import open_counting
-from gateway.app.front import front_of
+from gateway.app.fronts import Fronts
 from gateway.app.hinting import start_hinting
 from gateway.app.names_key import names_key
 from gateway.app.plain_health import PlainHealth
@@ -35,14 +35,12 @@ from gateway.clients.clock import SystemClock
 from gateway.clients.http import HttpClient
 from gateway.clients.tls import server_context
 from gateway.clients.tokenizers import Tokenizers
-from gateway.clients.triton_front import TritonFront
 from gateway.config.addresses import is_rpc
 from gateway.config.load import LoadResult
 from gateway.config.price_leaps import confirmed_file
 from gateway.config.settings import Settings
 from gateway.core.ids import IdSource
 from gateway.listener.health import Health
-from gateway.listener.rpc_front import RpcFront
 from gateway.listener.server import ListenerOptions, Server
 from gateway.pipeline import Pipeline
 from gateway.recording.metrics import Metrics
@@ -54,8 +52,6 @@ from gateway.upstream.sim import SimProvider
 log = logging.getLogger("weighbridge.worker")
 SNAPSHOT_S = 1.0
 SWITCH_S = 0.001
-# What has been answered gets so long to leave by gRPC.
-RPC_GRACE_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +65,7 @@ class WorkerOptions:
         reload: Loads the configuration again, from the same places.
         sockets: Listening already.
         rpc_address: Where clients that speak gRPC are served; empty for nowhere.
+        ext_proc_address: Where Envoys are, likewise.
     """
 
     index: int
@@ -77,6 +74,7 @@ class WorkerOptions:
     reload: Callable[[], LoadResult]
     sockets: list[socket.socket]
     rpc_address: str = ""
+    ext_proc_address: str = ""
 
 
 def run_worker(options: WorkerOptions, lifeline_fd: int, ready_fd: int) -> int:
@@ -215,15 +213,10 @@ class Worker:
             log.info("reloaded: configuration %s, policies %s", self.settings.config_hash, self.metrics.policy_revision)
 
     async def _listen(self, health: Health, options: ListenerOptions) -> None:
-        """Accept connections; also from clients that speak gRPC, where the configuration says so."""
+        """Accept connections, also by gRPC where the configuration says so."""
         self._rebuilding = await begin_rebuilding(self.shared, lambda: self.settings)
-        self.front = front_of(self.server, lambda: (self.settings, self.pipeline), self.shared, options)
-        await self.front.start(self.options.sockets)
-        self._rpc_front: TritonFront | None = None
-        if address := self.options.rpc_address:
-            front = RpcFront(self.server, health)
-            self._rpc_front = TritonFront(front, self.settings.listen.max_body_bytes, self.shared.rpc.load())
-            await self._rpc_front.start(address)
+        self.front = Fronts(self.server, health, lambda: (self.settings, self.pipeline), self.shared, options)
+        await self.front.start(self.options.sockets, self.options.rpc_address, self.options.ext_proc_address)
 
     def _read_certificate(self) -> None:
         """Read the certificate, anew at a reload: connections made from then on are given it.
@@ -320,8 +313,6 @@ class Worker:
         cut = await self.front.close(self.settings.drain_timeout_s)
         if cut:
             log.warning("%d calls were cut: they did not end within %g s", cut, self.settings.drain_timeout_s)
-        if self._rpc_front is not None:
-            await self._rpc_front.stop(RPC_GRACE_S)
         await self.shared.mirrors.close()
         if self.shared.endings:
             await asyncio.wait(self.shared.endings, timeout=5)

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from gateway.app.ahead import compile_ahead
-from gateway.cli.output import WRONG, Subparsers, complain
+from gateway.cli.output import Subparsers
 
 EXAMPLE = """example:
   weighbridge serve --upstream https://api.openai.com/v1
@@ -40,16 +40,12 @@ def register(subparsers: Subparsers) -> None:
         help="be the proxy of programs that know nothing of a gateway; needs an authority, see ca init",
     )
     parser.add_argument("--only-models", action="store_true", help="with --intercept: refuse all other hosts")
-    parser.add_argument("--ext-proc", metavar="HOST:PORT", help="not yet available")
+    parser.add_argument("--ext-proc", metavar="HOST:PORT", help="be an external processor of Envoy's here, by gRPC")
     parser.set_defaults(func=serve)
 
 
 def serve(args: argparse.Namespace) -> int:
     """Run until told to stop."""
-    for name in ("ext_proc",):
-        if getattr(args, name):
-            complain(f"--{name.replace('_', '-')} is not yet available")
-            return WRONG
     ahead = compile_ahead(args.config, os.environ, Path.cwd())
     # Imported while that goes on.
     return int(import_module("gateway.cli.serving").run(args, ahead))

@@ -31,6 +31,7 @@ def run(args: argparse.Namespace, ahead: Ahead | None) -> int:
         upstream=args.upstream,
         intercept=args.intercept,
         only_models=args.only_models,
+        ext_proc=args.ext_proc,
     )
     load = partial(load_settings, options, os.environ, Path.cwd())
     try:

@@ -152,6 +152,7 @@ class Builder:
             header_timeout_s=spec.header_timeout_s,
             tls=tls,
             grpc=spec.grpc,
+            ext_proc=self._override("ext_proc", parse_address, spec.ext_proc),
         )
 
     def _operator(self) -> Operator | None:

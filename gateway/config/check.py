@@ -125,6 +125,8 @@ def check_settings(settings: Settings, document: Document, outside: Outside) -> 
         yield document.problem(("listen", "grpc"), message)
     if settings.listen.grpc is not None and tls is not None:
         yield document.problem(("listen", "grpc"), "gRPC for clients is not yet available with listen.tls")
+    if settings.listen.ext_proc is not None:
+        yield from _check_ext_proc(document, outside, tls=tls is not None)
     for name, entry in settings.providers.items():
         for key in _leads_back(entry, settings.listen):
             yield document.problem(("providers", name, *key), "is this gateway's own address")
@@ -135,6 +137,19 @@ def check_settings(settings: Settings, document: Document, outside: Outside) -> 
         message = "needs a package that is not installed: pip install 'weighbridge[otel]'; protocol http needs none"
         yield document.problem(("telemetry", "otlp", "protocol"), message)
     yield from _check_counting(settings, document, outside)
+
+
+def _check_ext_proc(document: Document, outside: Outside, *, tls: bool) -> Iterator[Problem]:
+    """Check that Envoy can be served by gRPC."""
+    message = ""
+    if find_spec("grpc") is None:
+        message = "needs a package that is not installed: pip install 'weighbridge[otel]'"
+    elif tls:
+        message = "is not yet available with listen.tls"
+    override = outside.get("ext_proc")
+    if message:
+        at = document.problem(("listen", "ext_proc"), message)
+        yield at if override is None else Problem(override.source, 0, message)
 
 
 def _check_counting(settings: Settings, document: Document, outside: Outside) -> Iterator[Problem]:

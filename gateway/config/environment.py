@@ -43,6 +43,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     upstream: str | None = None
     intercept: bool = False
     only_models: bool = False
+    ext_proc: str | None = None
     confirm_prices: bool = False
 
 
@@ -76,7 +77,7 @@ class Outside:
         """Return what the flag ``--name`` or the variable ``WEIGHBRIDGE_NAME`` says."""
         flag: str | None = getattr(self.options, name, None)
         if flag is not None:
-            return Override(f"--{name}", flag)
+            return Override(f"--{name.replace('_', '-')}", flag)
         variable = f"WEIGHBRIDGE_{name.upper()}"
         value = self.environ.get(variable)
         return Override(variable, value) if value else None

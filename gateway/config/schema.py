@@ -62,6 +62,7 @@ class ListenSpec(Strict):
     header_timeout_s: Seconds = Field(10.0, validation_alias="header_timeout")
     tls: TlsSpec | None = None
     grpc: HostPort | None = None
+    ext_proc: HostPort | None = None
 
 
 class OperatorSpec(VisitorsSpec):

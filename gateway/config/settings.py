@@ -39,13 +39,19 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listen(msgspec.Struct, frozen=True, kw_only=True):
-    """The data plane's socket and what it accepts. ``grpc``: where clients of Triton by gRPC are served, if at all."""
+    """The data plane's socket and what it accepts.
+
+    Attributes:
+        grpc: Where clients of Triton by gRPC are served, if at all.
+        ext_proc: Where Envoy asks about what passes through it, if it does.
+    """
 
     address: Address
     max_body_bytes: int
     header_timeout_s: float
     tls: Tls | None = None
     grpc: Address | None = None
+    ext_proc: Address | None = None
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):

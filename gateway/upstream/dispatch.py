@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from ssl import SSLContext
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from gateway.clients.http import HttpClient, Origin
+from gateway.clients.http import Origin
 from gateway.clients.websocket import Answered, open_line
 from gateway.core.call import Call
 from gateway.core.errors import Misconfigured, NotAvailable
@@ -36,6 +37,18 @@ _HANDSHAKE = frozenset(
     (_PROTOCOLS, b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-websocket-accept")
 )
 _RPC = ("grpc://", "grpcs://")
+
+
+class Transport(Protocol):
+    """Takes requests to where they go; :class:`gateway.clients.http.HttpClient`, mostly."""
+
+    def send(self, origin: Origin, wire: bytes, sink: AnswerSink, timeouts: Timeouts) -> Running:
+        """Start a request."""
+        ...
+
+    def context(self) -> SSLContext:
+        """Give what TLS is spoken with."""
+        ...
 
 
 class LocalProvider(Protocol):
@@ -90,7 +103,7 @@ class Dispatcher:
     """Starts attempts.
 
     Args:
-        http: The client of every provider with an address.
+        http: Takes calls to every provider with an address.
         local: Providers without one, by kind.
         tokens: Where the credentials come from that must be fetched, by provider.
         rpc: The client of providers that are spoken to by gRPC.
@@ -98,7 +111,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        http: HttpClient,
+        http: Transport,
         local: dict[str, LocalProvider],
         tokens: Mapping[str, Tokens] | None = None,
         rpc: RpcClient | None = None,

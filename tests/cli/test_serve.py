@@ -10,13 +10,13 @@ import pytest
 from gateway.cli.main import main
 
 
-def test_what_is_not_built_is_refused(capsys):
-    assert main(["serve", "--ext-proc", "127.0.0.1:1"]) == 1
-    assert "--ext-proc is not yet available" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
-    ("option", "said"), [("--intercept", "see 'weighbridge ca init'"), ("--only-models", "is for --intercept only")]
+    ("option", "said"),
+    [
+        ("--intercept", "see 'weighbridge ca init'"),
+        ("--only-models", "is for --intercept only"),
+        ("--ext-proc=here", "--ext-proc: should be host:port"),
+    ],
 )
 def test_what_cannot_be_done_as_it_stands_is_said(option, said, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

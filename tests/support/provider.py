@@ -62,7 +62,10 @@ class ScriptedProvider:
         first, *lines = head.decode("latin-1").split("\r\n")
         method, path, _ = first.split(" ")
         headers = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines if line)}
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        if headers.get("transfer-encoding") == "chunked":
+            body = await _read_chunks(reader)
+        else:
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
         asked = Asked(method, path, headers, body, head)
         self.asked.append(asked)
         script = self.scripts[min(len(self.asked), len(self.scripts)) - 1]
@@ -93,6 +96,16 @@ class ScriptedProvider:
             else:
                 return False
         return True
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    """A body in chunks, without trailers."""
+    pieces: list[bytes] = []
+    while size := int(await reader.readline(), 16):
+        pieces.append(await reader.readexactly(size))
+        await reader.readexactly(2)
+    await reader.readexactly(2)
+    return b"".join(pieces)
 
 
 @asynccontextmanager
