@@ -91,7 +91,7 @@ class Builder:
             drain_delay_s=spec.drain_delay_s,
             drain_timeout_s=spec.drain_timeout_s,
             traces=_traces(spec.stores, self.outside.home, self.base, self.references, self.document),
-            keep_s={word: int(age) for word, age in spec.stores.keep.model_dump(exclude_none=True).items()},
+            keep_s=spec.stores.keep.ages_s(),
             spool=_spool(spec.stores.spool, self.outside.home, self.base),
             names_key=self._names_key(),
             key_store=self._key_store(),

@@ -107,6 +107,39 @@ class SpoolSpec(Strict):
     fsync_s: Seconds = Field(1.0, validation_alias="fsync")
 
 
+class KeepExchangesSpec(Strict):
+    """How long some columns of calls keep what they say."""
+
+    key_id: Seconds | None = None
+    session_id: Seconds | None = None
+    tags: Seconds | None = None
+    trace_id: Seconds | None = None
+    span_id: Seconds | None = None
+
+
+class KeepBodiesSpec(Strict):
+    """The same of captured bodies."""
+
+    user_id: Seconds | None = None
+    request_body: Seconds | None = None
+    response_body: Seconds | None = None
+
+
+class KeepFeedbackSpec(Strict):
+    """The same of judgements."""
+
+    comment: Seconds | None = None
+    author: Seconds | None = None
+
+
+class KeepColumnsSpec(Strict):
+    """What is emptied before its row goes."""
+
+    exchanges: KeepExchangesSpec
+    bodies: KeepBodiesSpec
+    feedback: KeepFeedbackSpec
+
+
 class KeepSpec(Strict):
     """How long rows of the trace store are kept."""
 
@@ -116,8 +149,20 @@ class KeepSpec(Strict):
     mirrors: Seconds | None = None
     feedback: Seconds | None = None
     spend: Seconds | None = None
+    spend_hours: Seconds | None = None
+    spend_days: Seconds | None = None
     latency: Seconds | None = None
+    latency_hours: Seconds | None = None
     rules: Seconds | None = None
+    drift: Seconds | None = None
+    columns: KeepColumnsSpec
+
+    def ages_s(self) -> dict[str, int]:
+        """Seconds, by what is kept for so long: a word of this section, or a table and a column of it."""
+        given = self.model_dump(exclude_none=True)
+        columns = given.pop("columns")
+        told = {f"{table}.{name}": age for table, ages in columns.items() for name, age in ages.items()}
+        return {name: int(age) for name, age in {**given, **told}.items()}
 
 
 class StoresSpec(Strict):

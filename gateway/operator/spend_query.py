@@ -1,7 +1,8 @@
 """Spend as SQL: which table carries what is asked for, and the statement on it. Values are bound, never spliced in.
 
 The roll-ups carry every dimension but prompts, and one tag at a time; over days the one by hours does, which carries no
-keys, with minutes before its first whole hour and after its last. Whatever they do not carry is read from the thin
+keys, or the one by days, which does, with minutes before its first whole hour or day and after its last. Whatever they
+do not carry is read from the thin
 table, whose rows are kept for less long. Both are added up as they are: no ``FINAL``, since sums of unmerged parts are
 the sums of merged ones.
 """
@@ -61,10 +62,7 @@ MEASURES = (
     "saved_ms",
 )
 _ONLY_THIN = ("prompt", "prompt_version")
-_NOT_BY_HOUR = "key"
-_HOUR_S = 3600
-# From so many seconds on hours are read: below that there are few minutes.
-_LONG_S = 2 * 86_400
+_HOUR_S, _DAY_S = 3600, 86_400
 _SUMS = ", ".join(
     [
         *(f"sum(s.{name}) AS {name}" for name in MEASURES if name != "cost_nanousd"),
@@ -98,6 +96,26 @@ _THIN_MEASURES = """
     toUInt64(startsWith(toString(cache), 'hit') AND isNull(cache_saved_nanousd)) AS unknown_saving_hits,
     if(startsWith(toString(cache), 'hit'), ifNull(cache_saved_nanousd, 0), 0) AS saved_nanousd,
     if(startsWith(toString(cache), 'hit'), toUInt64(round(ifNull(cache_saved_ms, 0))), 0) AS saved_ms"""
+
+
+class _Longer(msgspec.Struct, frozen=True):
+    """A roll-up of more than minutes.
+
+    Attributes:
+        table: What it is called.
+        time: Its column of times.
+        step_s: How long each is.
+        least_s: Spans of so many seconds are read of it: in less there are few minutes.
+    """
+
+    table: str
+    time: str
+    step_s: int
+    least_s: int
+
+
+_HOURS = _Longer("spend_by_hour", "hour", _HOUR_S, 2 * _DAY_S)
+_DAYS = _Longer("spend_by_key_day", "day", _DAY_S, 4 * _DAY_S)
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +211,8 @@ class _Building:
         if ANY_TAG in self.query.by:
             return self._roll_up("spend_by_tag_minute", _TAG_OF_ROLL_UP, [])
         if not self.key:
-            return self._hours_and_minutes() if self._by_hour() else self._roll_up("spend_by_minute", "''", [])
+            longer = self._longer()
+            return self._with_minutes(longer) if longer else self._roll_up("spend_by_minute", "''", [])
         having = f"tag_key = {self._bind(self.key)}"
         if self.query.tags:
             values = self._bound(self.query.tags[self.key])
@@ -215,18 +234,26 @@ class _Building:
         measures = ", ".join(f"{sign}toInt64({table}.{name}) AS {name}" for name in MEASURES)
         return _select(f"{dimensions}usage_source, {measures}", table, where)
 
-    def _by_hour(self) -> bool:
+    def _longer(self) -> _Longer | None:
         query = self.query
-        if _NOT_BY_HOUR in query.by or _NOT_BY_HOUR in query.only or query.until_s - query.since_s < _LONG_S:
-            return False
+        by_key = "key" in query.by or "key" in query.only
+        longer = _DAYS if by_key else _HOURS
+        if query.until_s - query.since_s < longer.least_s:
+            return None
+        if by_key:
+            # Only days of ours are there.
+            times = [name for name in query.by if name in TIMES]
+            return longer if not times or (query.zone == "UTC" and "hour" not in times) else None
         # A zone that is half an hour off has no hours of ours.
         ends = (datetime.fromtimestamp(at, ZoneInfo(query.zone)).utcoffset() for at in (query.since_s, query.until_s))
-        return all(off is not None and off.total_seconds() % _HOUR_S == 0 for off in ends)
+        return longer if all(off is not None and off.total_seconds() % _HOUR_S == 0 for off in ends) else None
 
-    def _hours_and_minutes(self) -> str:
-        first, last = -(-self.query.since_s // _HOUR_S) * _HOUR_S, self.query.until_s // _HOUR_S * _HOUR_S
+    def _with_minutes(self, longer: _Longer) -> str:
+        step_s = longer.step_s
+        first, last = -(-self.query.since_s // step_s) * step_s, self.query.until_s // step_s * step_s
         self.params |= {"first": str(first), "last": str(last)}
-        parts = [self._summed("spend_by_hour", "''", self._where("hour", [], ("first", "last")), time="hour")]
+        time = longer.time
+        parts = [self._summed(longer.table, "''", self._where(time, [], ("first", "last")), time=time)]
         if self.query.since_s < first:
             parts.append(self._summed("spend_by_minute", "''", self._where("minute", [], ("since", "first"))))
         if last < self.query.until_s:

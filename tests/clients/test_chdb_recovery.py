@@ -15,7 +15,7 @@ from tests.support.records import lines, record
 
 # All that a call with a body and a hit of a guard leaves rows in.
 TABLES = ("exchanges", "attempts", "guard_events", "bodies", "spend_by_minute", "spend_by_tag_minute",
-          "spend_by_hour", "latency_by_minute", "latency_by_hour", "rules_by_minute")  # fmt: skip
+          "spend_by_hour", "spend_by_key_day", "latency_by_minute", "latency_by_hour", "rules_by_minute")  # fmt: skip
 # Inserts the slices that are named, each under its token, and says how many calls each table then has.
 INSERT = """
 import asyncio, sys
@@ -32,7 +32,7 @@ async def main(store_dir, merge, *slices):
     for table in TABLES:
         if merge == "merge":
             await driver.command(f"OPTIMIZE TABLE {table} FINAL")
-        what = "sum(calls)" if table.endswith(("minute", "hour")) else "count()"
+        what = "sum(calls)" if table.endswith(("minute", "hour", "day")) else "count()"
         print(int(await driver.query(f"SELECT {what} FROM {table}", fmt="TSVRaw")))
     await driver.close()
 

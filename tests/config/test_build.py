@@ -60,6 +60,7 @@ def test_a_whole_file_becomes_settings(tmp_path: Path):
         stores:
           traces: clickhouse://wb:env:CH_PASSWORD@ch:8123/weighbridge
           spool: {dir: spool, max_bytes: 1GiB, fsync: 100ms}
+          keep: {exchanges: 90d, drift: 1d, columns: {exchanges: {tags: 7d}, feedback: {comment: 2h}}}
         capture: {bodies: none}
         providers:
           openai: {kind: openai, api_key: "file:key"}
@@ -85,6 +86,9 @@ def test_a_whole_file_becomes_settings(tmp_path: Path):
     assert settings.traces.password
     assert (str(settings.traces.address), settings.traces.password.reveal()) == ("ch:8123", "pw")
     assert (settings.spool.dir, settings.spool.fsync_s) == (tmp_path / "spool", 0.1)
+    day_s = 86_400
+    kept_s = {"exchanges": 90 * day_s, "drift": day_s, "exchanges.tags": 7 * day_s, "feedback.comment": 7200}
+    assert settings.keep_s == kept_s
     openai = settings.providers["openai"]
     assert openai.api_key
     assert openai.api_key.reveal() == "sk-file"

@@ -49,6 +49,7 @@ def test_a_fresh_store_gets_every_table_and_a_second_start_changes_nothing(kind:
             "spend_by_minute",
             "spend_by_tag_minute",
             "spend_by_hour",
+            "spend_by_key_day",
             "latency_by_minute",
             "rules_by_minute",
             "latency_by_hour",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from gateway.core.record import AttemptRecord, CacheRecord
 from gateway.operator.spend import SpendBook, Spent
-from gateway.operator.spend_query import SpendQuery, check_dimensions
+from gateway.operator.spend_query import SpendQuery, check_dimensions, column
 from gateway.operator.store import TraceStore
 from gateway.plugin.traces import TraceDriver
 from tests.support.drivers import DRIVERS, with_driver
@@ -179,7 +180,7 @@ def test_rows_of_any_dimensions_add_up_to_the_whole_to_the_nano_dollar() -> None
     pick = random.Random(7).choice
     records = [
         call(
-            NOON + pick(range(-3600, 3600)),
+            NOON + pick(range(-4 * DAY, 4 * DAY)),
             team=pick(["a", "b"]),
             key_id=pick(["k1", "k2"]),
             model_served=pick(["m1", "m2"]),
@@ -196,7 +197,7 @@ def test_rows_of_any_dimensions_add_up_to_the_whole_to_the_nano_dollar() -> None
     async def scenario(ask) -> None:
         several = [*combinations(DIMENSIONS, 1), *combinations(DIMENSIONS, 2), *combinations(DIMENSIONS[::3], 3)]
         for by in several:
-            spent = await ask(*by)
+            spent = await ask(*by, since_s=NOON - 5 * DAY, until_s=NOON + 5 * DAY)
             assert sum(row["cost_nanousd"] or 0 for row in spent.rows) == spent.total["cost_nanousd"] == known, by
             parts = ("reported_nanousd", "estimated_nanousd", "untold_nanousd")
             assert sum(row[name] for row in spent.rows for name in parts) == known, by
@@ -204,6 +205,15 @@ def test_rows_of_any_dimensions_add_up_to_the_whole_to_the_nano_dollar() -> None
             assert sum(row["calls"] for row in spent.rows) == 60, by
             for row in spent.rows:
                 assert (row["cost_nanousd"] is None) == (row["unknown_cost_calls"] == row["calls"]), by
+        # Days, hours and the minutes at their ends are those of the span, each once.
+        for since_s in (NOON - 3 * DAY, NOON - 3 * DAY + 7 * 60):
+            until_s = NOON + 2 * DAY + 13 * 60
+            within = [one for one in records if since_s <= one.started_us // 1_000_000 < until_s]
+            for by in ("key", "team"):
+                found = await ask(by, since_s=since_s, until_s=until_s)
+                assert {row[column(by)]: row["calls"] for row in found.rows} == Counter(
+                    getattr(one, column(by)) for one in within
+                )
 
     with_spend("chdb", records, scenario)
 

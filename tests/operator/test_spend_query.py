@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 import pytest
@@ -91,3 +92,21 @@ def test_long_spans_read_hours_and_the_minutes_at_their_ends() -> None:
     ):  # fmt: skip
         assert "spend_by_hour" not in build(msgspec.structs.replace(asked, **other), 10).sql
     assert "spend_by_hour" in build(msgspec.structs.replace(asked, zone="Europe/Berlin"), 10).sql
+
+
+def test_keys_over_weeks_are_read_of_days_and_the_minutes_at_their_ends() -> None:
+    day = 86_400
+    asked = SpendQuery(by=("key", "team"), since_s=1_790_000_040, until_s=1_790_000_040 + 30 * day)
+    served: tuple[dict[str, Any], ...] = (
+        {}, {"by": ("key", "day")}, {"by": ("month",), "only": {"key": ("k",)}}, {"zone": "Asia/Kolkata"},
+    )  # fmt: skip
+    for other in served:
+        sql = build(msgspec.structs.replace(asked, **other), 10).sql
+        assert (sql.count("FROM spend_by_key_day "), sql.count("FROM spend_by_minute ")) == (1, 2), other
+    for other in (
+        {"by": ("key", "hour")}, {"by": ("key", "day"), "zone": "Europe/Berlin"}, {"until_s": asked.since_s + 3 * day},
+        {"by": ("team",)}, {"by": ("key", "tag")}, {"tags": {"env": ("a",)}},
+    ):  # fmt: skip
+        assert "spend_by_key_day" not in build(msgspec.structs.replace(asked, **other), 10).sql, other
+    whole = build(msgspec.structs.replace(asked, since_s=20_000 * day, until_s=20_010 * day), 10).sql
+    assert "spend_by_minute" not in whole

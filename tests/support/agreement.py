@@ -33,7 +33,8 @@ def all_are_recorded_once(gateway: Gateway, load: Load, timeout_s: float = 40.0)
     total = ids.total()
     assert number(gateway, "sum(attempts)") == number(gateway, "count()", "attempts")
     assert number(gateway, "uniqExact(exchange_id)", "attempts") == number(gateway, "countIf(attempts > 0)")
-    for rollup in ("spend_by_minute", "spend_by_hour", "spend_by_tag_minute", "latency_by_minute", "latency_by_hour"):
+    spend = ("spend_by_minute", "spend_by_hour", "spend_by_key_day", "spend_by_tag_minute")
+    for rollup in (*spend, "latency_by_minute", "latency_by_hour"):
         assert number(gateway, "sum(calls)", rollup) == total
     for tokens in ("input_tokens", "output_tokens"):
         assert number(gateway, f"sum({tokens})", "spend_by_minute") == number(gateway, f"sum({tokens})")
