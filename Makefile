@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak soak-tests soak-day check $(CHECKS) format bench steps mesh models train train-names model-report lock clean debs node deploy-tools image sbom
+.PHONY: help run test soak soak-tests soak-day check $(CHECKS) format fuzz audit bench steps mesh models train train-names model-report lock clean debs node deploy-tools image sbom
 
 help:
 	@echo "make run     install what is needed into $(VENV) and start the gateway; Ctrl-C drains and stops"
@@ -32,6 +32,8 @@ help:
 	@echo "make image   build the images and run each as a cluster would; root on Debian; ARGS='--target sidecar'"
 	@echo "make sbom    bills of materials of both images into dist/"
 	@echo "make deploy-tools  what checks the chart, the manifests, the Dockerfile and the bills; their tests are skipped without"
+	@echo "make fuzz    fuzz the parsers, guided by coverage; ARGS='request --seconds 600'"
+	@echo "make audit   ask the index whether what is locked has known holes"
 	@echo "make lock    resolve the dependencies anew"
 	@echo "make clean   remove what was built, not $(VENV) and not .weighbridge"
 
@@ -54,6 +56,15 @@ soak-tests: $(VENV)/installed-dev debs
 # A day's calls in twenty minutes; ARGS='--minutes 5' for a shorter one.
 soak-day: $(VENV)/installed-dev debs
 	$(PY) -m loadtests.soak $(ARGS)
+
+# Guided by coverage, one target after the other: ARGS='request stream --seconds 600'.
+fuzz: $(VENV)/installed-security
+	$(PY) -m tests.fuzz.run $(ARGS)
+
+# What is installed anywhere, against the advisories of the index. One that cannot be asked about fails too.
+audit: $(VENV)/installed-security
+	for lock in runtime embedded dev train; do \
+	  $(VENV)/bin/pip-audit --strict --disable-pip --require-hashes -r $(LOCKS)/$$lock.lock || exit 1; done
 
 # What starts engines, processes and compilers, or lives on many examples; make test runs it.
 NOT_BRIEF := chaos cli parity realtime clients/test_chdb.py clients/test_packages.py docs/test_docs.py guards/models guards/test_prefix_law.py \
@@ -167,6 +178,9 @@ image: $(VENV)/installed-run
 sbom: $(VENV)/installed-run
 	$(PY) deploy/image/sbom.py --lock $(LOCKS)/runtime.lock --out dist/weighbridge-sidecar.cdx.json
 	$(PY) deploy/image/sbom.py --lock $(LOCKS)/embedded.lock --out dist/weighbridge-full.cdx.json
+
+$(VENV)/installed-security: $(LOCKS)/security.lock | $(VENV)/installed-dev
+	$(call install,$(LOCKS)/security.lock)
 
 # The official clients for Node, by their lock, with the Node and the npm of the lock of Python's packages.
 NODE_CLIENTS := tests/sdk/node

@@ -32,3 +32,6 @@ tools() { # GROUP
 }
 tools build
 tools deploy
+# Tools of their own, which the project runs without.
+uv pip compile -q --group security --upgrade --universal --python-version 3.11 -c requirements/dev.lock \
+  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o requirements/security.lock

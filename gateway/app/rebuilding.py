@@ -65,7 +65,7 @@ class Inquiry:
         path = self._run / RECORDED_FILE
         try:
             recorded = msgspec.json.decode(path.read_bytes(), type=Recorded)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
             return None
         if recorded.asked != self.wanted.asked:
             return None

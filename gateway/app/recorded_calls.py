@@ -151,7 +151,7 @@ def line_of(data: bytes) -> Line:
     """
     try:
         line = _decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise NotAgain("unreadable") from None
     if not line.id:
         raise NotAgain("unreadable")

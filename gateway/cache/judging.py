@@ -40,7 +40,7 @@ class Judging:
         """Compare two questions; ``None`` where the facts of one cannot be read."""
         try:
             return compare(_decoder.decode(new), _decoder.decode(old), cosine, self._guards)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
 
 

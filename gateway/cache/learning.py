@@ -149,7 +149,7 @@ class Learning:
     def _read(self) -> Kept | None:
         try:
             return msgspec.msgpack.decode(self._path.read_bytes(), type=Kept)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
 
     def _write(self, kept: Kept) -> None:

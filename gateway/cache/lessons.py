@@ -122,5 +122,5 @@ def read_lesson(line: bytes) -> Lesson | None:
     """Read one; ``None`` where it is none."""
     try:
         return msgspec.json.decode(line, type=Lesson)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None

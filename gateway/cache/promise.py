@@ -192,7 +192,7 @@ class Promise:
         """Take up what was learned before; returns whether it could be read."""
         try:
             kept = msgspec.msgpack.decode(data, type=_Kept)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return False
         sizes = {len(each) for state in kept.states.values() for each in (state.counted, state.wrong)}
         if kept.version != _VERSION or not sizes <= {len(LEVELS)}:

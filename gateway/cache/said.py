@@ -66,7 +66,7 @@ def words_in(answer: CachedAnswer) -> str:
         if answer.stream:
             return _joined(_events(codec, body))
         parts = [part for choice in codec.read_answer(orjson.loads(body)).choices for part in choice.parts]
-    except (GatewayError, orjson.JSONDecodeError, msgspec.MsgspecError):
+    except (GatewayError, orjson.JSONDecodeError, msgspec.MsgspecError, UnicodeDecodeError):
         return ""
     texts = (part.arguments if isinstance(part, ToolCall) else getattr(part, "text", "") for part in parts)
     return "\n".join(texts)

@@ -83,7 +83,7 @@ class TokenSource(Renewed):
         try:
             # Some write seconds as a string.
             given = msgspec.json.decode(answer, type=_Answer, strict=False)
-        except (msgspec.ValidationError, msgspec.DecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError):
             raise InvalidAnswer(f"The server that gives out {whose} tokens gave none.") from None
         token = given.access_token
         if not token or not token.isascii() or not token.isprintable() or " " in token:

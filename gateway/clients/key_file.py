@@ -264,7 +264,7 @@ def _generation(head: bytes) -> str:
 def _decode(document: bytes) -> StoredKey:
     try:
         return _KEY.decode(document)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise Damaged from None
 
 

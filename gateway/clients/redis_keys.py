@@ -139,5 +139,5 @@ class RedisKeys:
 def _decoded(written: bytes) -> StoredKey:
     try:
         return _KEY.decode(written)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise StoreRejected("What Redis holds as a key is none.") from None

@@ -112,7 +112,7 @@ def _tokens(prices: TokenPrices, before: str) -> dict[str, float]:
 def _read(path: Path) -> Rows | None:
     try:
         return _decoder.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

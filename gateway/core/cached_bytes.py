@@ -32,7 +32,7 @@ def unpack(data: bytes) -> CachedAnswer | None:
         return None
     try:
         return _DECODER.decode(value)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

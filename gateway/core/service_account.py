@@ -42,7 +42,7 @@ def read_service_account(text: str) -> ServiceAccount:
     """
     try:
         account = _decode(text)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise ValueError("is no service account's key file: JSON with client_email and private_key") from None
     if "BEGIN PRIVATE KEY" not in account.private_key:
         raise ValueError("has a private_key that is no PEM")

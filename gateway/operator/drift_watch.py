@@ -250,6 +250,6 @@ def _read(file: Path) -> _Kept:
         return msgspec.json.decode(file.read_bytes(), type=_Kept)
     except FileNotFoundError:
         return _Kept()
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         log.error("where drift stood cannot be read; what fires is told again")
         return _Kept()

@@ -53,7 +53,7 @@ async def read_json(request: web.Request) -> dict[str, Any]:
         raise MalformedRequest("The body must be JSON, with content-type application/json.")
     try:
         return msgspec.json.decode(await request.read(), type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise MalformedRequest("The body must be a JSON object.") from None
 
 

@@ -82,7 +82,7 @@ class Eraser:
         """What is left of a line, as long as it was; ``None`` where it is nobody's who was erased."""
         try:
             head = _HEAD.decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         if head.started_us > self._until_us or not self._is_theirs(head):
             return None
@@ -209,6 +209,6 @@ def _in_aside(path: Path, eraser: Eraser, words: list[str], *, dry_run: bool) ->
 def _unreadable(line: str) -> bool:
     try:
         _HEAD.decode(line.encode())
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return True
     return False

@@ -127,7 +127,7 @@ class RecordedUse:
     def _wanted(self) -> Wanted | None:
         try:
             return msgspec.json.decode((self._dir / WANTED_FILE).read_bytes(), type=Wanted)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
     def _answer(self, recorded: Recorded) -> None:
@@ -151,7 +151,7 @@ async def ask(driver: TraceDriver, wanted: Wanted) -> Recorded:
     params = {"first": str(wanted.edges[0]), "last": str(wanted.edges[-1]), "limit": str(MOST_GROUPS + 1)}
     try:
         rows = msgspec.json.decode(await driver.query(sql, params=params), type=_Rows).data
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise StoreUnavailable("The trace store gave no rows.") from None
     return Recorded(asked=wanted.asked, used=rows[:MOST_GROUPS], cut=len(rows) > MOST_GROUPS)
 

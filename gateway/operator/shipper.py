@@ -281,7 +281,7 @@ class Shipper:
                 size = (self._dir / str(name)).stat().st_size
                 try:
                     self._book.load(str(name))
-                except msgspec.DecodeError:
+                except (msgspec.DecodeError, UnicodeDecodeError):
                     stuck.append(str(name))
                 else:
                     sizes[str(name)] = size

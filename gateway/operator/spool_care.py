@@ -147,7 +147,7 @@ def left_of(directory: Path, noted: dict[str, int]) -> int:
         if (directory / name).exists():
             try:
                 left += max(0, size - read_progress(directory / "offsets", name).committed)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 left += size
     return left
 
@@ -249,7 +249,7 @@ def _segments(directory: Path, now_ms: int) -> Iterator[SegmentState]:
             size, fault, committed = path.stat().st_size, "", 0
             try:
                 committed = read_progress(directory / "offsets", str(name)).committed
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 fault = "offsets"
             yield SegmentState(
                 name=str(name),
@@ -276,7 +276,7 @@ def _spoilt(directory: Path) -> list[str]:
     for name in list_segments(directory):
         try:
             read_progress(directory / "offsets", str(name))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             found.append(str(name))
     return found
 

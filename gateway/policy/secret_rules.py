@@ -104,7 +104,7 @@ def known_facts() -> Facts | None:
     """Return the facts about the shipped rules, as far as they can be read."""
     try:
         return msgspec.json.decode(facts_path().read_bytes(), type=Facts)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

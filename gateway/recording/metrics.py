@@ -120,7 +120,7 @@ def read_snapshot(path: Path) -> Snapshot | None:
     """Read one worker's file; ``None`` when it is absent, damaged or of another layout."""
     try:
         snapshot = _decoder.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     sound = (
         snapshot.v == VERSION

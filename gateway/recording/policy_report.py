@@ -117,7 +117,7 @@ def read_reports(run_dir: Path) -> list[PolicyReport]:
     for path in run_dir.glob("worker-*.policies.json"):
         try:
             report = _decoder.decode(path.read_bytes())
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             continue
         if report.v == VERSION:
             found.append(report)

@@ -14,8 +14,11 @@ from gateway.core.errors import MalformedRequest
 # Printable ASCII; neither space nor what ends a path, and no backslash, which some servers take for a slash.
 _PATH = re.compile(r"/(?:[!$&-;=@-\[\]_a-z|~]|%[0-9A-Fa-f]{2})*")
 _QUERY = re.compile(r"[!\"$-~]*")
-# A dot, a backslash, control characters; and a percent sign before any of these or a slash, for who decodes twice.
-_HIDDEN = re.compile(r"%(?:2e|5c|[01][0-9a-f]|7f|25(?:2[ef5]|5c|[01][0-9a-f]))", re.IGNORECASE)
+# A dot, a backslash, control characters.
+_HIDDEN = re.compile(r"%(?:2e|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
+# What would come of decoding twice, however the digits of it are written: any of these, a slash, a percent sign.
+_HIDDEN_TWICE = re.compile(r"%(?:2[ef5]|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
+_PARAMETERS = re.compile("(?:;|%3b).*", re.IGNORECASE)
 
 
 def check_target(path: str, query: str) -> None:
@@ -30,14 +33,17 @@ def check_target(path: str, query: str) -> None:
     """
     if _PATH.fullmatch(path) is None or _HIDDEN.search(path) is not None:
         raise MalformedRequest("The path has characters that are not allowed.")
+    if "%25" in path and _HIDDEN_TWICE.search(unquote(path)) is not None:
+        raise MalformedRequest("The path has characters that are not allowed.")
+    # Some servers strip what follows a semicolon before they fold dots and slashes.
+    segments = _segments(path)
+    if ";" in path or "%3" in path:
+        segments = [_PARAMETERS.sub("", segment) for segment in segments]
     # Every segment but what follows a slash at the end; the first is empty, as the path starts with one.
-    for segment in _segments(path)[1:-1]:
-        if not segment:
-            raise MalformedRequest("The path has an empty segment.")
-    for segment in _segments(path):
-        # Some servers strip what follows a semicolon before they fold dots.
-        if segment.partition(";")[0] in (".", ".."):
-            raise MalformedRequest("The path has a dot segment.")
+    if "" in segments[1:-1]:
+        raise MalformedRequest("The path has an empty segment.")
+    if "." in segments or ".." in segments:
+        raise MalformedRequest("The path has a dot segment.")
     check_query(query)
 
 

@@ -61,7 +61,7 @@ def skim(body: bytes) -> AnswerFacts:
     """
     try:
         answer = _decode(body)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _tolerant(body)
     choices, usage = answer.choices, answer.usage
     if len(choices) == 1:

@@ -24,7 +24,7 @@ AUTHORSHIP = re.compile(
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK"]) + r")\b")
 NOT_OURS = {"LICENSE"}
 # Samples of text are data, not speech of the project.
-DATA = ("tests/golden/",)
+DATA = ("tests/golden/", "tests/fuzz/corpus/")
 
 TEXTS = [
     path

@@ -28,7 +28,7 @@ TOP_LEVEL = {
         "training",
     ),
 }
-TARGETS = ["run", "test", "check", "bench", "models", "image", "sbom"]
+TARGETS = ["run", "test", "check", "bench", "models", "fuzz", "audit", "image", "sbom"]
 LOCKS = ["runtime", "embedded", "dev", "train"]
 # Of programs that build or check; nothing of the product is in them.
 TOOLS = ["build", "deploy"]

@@ -96,7 +96,7 @@ def manifest(models: Path) -> Manifest | None:
     """Return what a folder's manifest says; ``None`` when there is none that can be read."""
     try:
         return msgspec.json.decode((models / MANIFEST).read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

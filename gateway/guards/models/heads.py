@@ -123,7 +123,7 @@ def read_bytes(name: str, folder: Path = FOLDER) -> bytes:
     try:
         listing: Mapping[str, str] = msgspec.json.decode((folder / LISTING).read_bytes(), type=dict[str, str])
         content = (folder / name).read_bytes()
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         raise ModelFailed(f"The model file '{name}' cannot be read.") from None
     if hashlib.sha256(content).hexdigest() != listing.get(name):
         raise ModelFailed(f"The model file '{name}' is not the one that was trained.")
@@ -144,5 +144,5 @@ def read_judges(name: str, folder: Path = FOLDER) -> dict[str, Judge]:
     """Return the judges of a file by category; raises as :func:`read_bytes`."""
     try:
         return msgspec.json.decode(read_bytes(name, folder), type=dict[str, Judge])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise ModelFailed(f"The model file '{name}' cannot be read.") from None

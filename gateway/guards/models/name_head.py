@@ -168,7 +168,7 @@ def read_head(shipped: Path = SHIPPED) -> tuple[NameHead, dict[str, Table]]:
     try:
         told = msgspec.json.decode((shipped / DESCRIPTION).read_bytes(), type=Description)
         data = (shipped / FILE).read_bytes()
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         raise ModelFailed("The head of the model of names cannot be read.") from None
     if hashlib.sha256(data).hexdigest() != told.sha256:
         raise ModelFailed("The head of the model of names is not the one that was trained.")

@@ -120,7 +120,7 @@ def skim(body: bytes) -> AnswerFacts:
     """Read the same from the bytes without building the rest; nothing when they are no JSON."""
     try:
         message = _decode(body)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _tolerant(body)
     usage = message.usage
     if usage.cache_creation is not None and usage.cache_creation.ephemeral_1h_input_tokens:

@@ -101,7 +101,7 @@ class Frames:
         """Make a frame of a document."""
         try:
             document = _fields(said)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             document = {}
         metrics = document.pop(METRICS, None)
         ((name, held),) = document.items() if len(document) == 1 else (("", b""),)

@@ -115,7 +115,7 @@ def skim(body: bytes) -> AnswerFacts:
     """Read the same from the bytes, without building the rest; nothing when they are no JSON."""
     try:
         answer = _decode(body)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         try:
             return read_answer(orjson.loads(body))
         except orjson.JSONDecodeError:

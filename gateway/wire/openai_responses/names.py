@@ -41,7 +41,7 @@ def sealed(body: bytes, request: Request) -> bytes:
         return body
     try:
         names = _of_document(body)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return body
     return _replaced(body, names, request) if names.object in _NAMED else body
 
@@ -58,7 +58,7 @@ def sealed_event(raw: bytes, data: bytes, request: Request) -> bytes:
         return raw
     try:
         names = _of_event(data).response
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return raw
     return raw if names is None else _replaced(raw, names, request)
 

@@ -46,7 +46,7 @@ def read_config(body: bytes) -> Shape:
     """
     try:
         said = msgspec.json.decode(body, type=_Config, strict=False)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise InvalidAnswer("The model's configuration cannot be read.") from None
     batch = (-1,) if said.max_batch_size > 0 else ()
     outputs = {each.name: Described(each.name, _datatype(each.data_type), (*batch, *each.dims)) for each in said.output}

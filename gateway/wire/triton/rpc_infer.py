@@ -173,7 +173,7 @@ def read_answer(body: bytes, head_bytes: int | None) -> RpcAnswer:
     try:
         said = msgspec.json.decode(head, type=_Answer)
         outputs = _tensors(said.outputs, body, len(head))
-    except (msgspec.DecodeError, MalformedRequest):
+    except (msgspec.DecodeError, UnicodeDecodeError, MalformedRequest):
         raise InvalidAnswer("The server's answer cannot be read.") from None
     return RpcAnswer(
         model=said.model_name, version=said.model_version, id=said.id, outputs=outputs, parameters=said.parameters
