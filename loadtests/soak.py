@@ -38,6 +38,7 @@ WARM_UP = 0.25
 RELOAD_EVERY_S = 20.0
 MOST_MB_PER_HOUR = 1.0
 QUIET_S = 120.0
+SAY_EVERY = 60
 KINDS = {
     "openai_chat": ("openai", "/v1", ", api_key: env:SOAK_PROVIDER_KEY"),
     "openai_responses": ("openai", "/v1", ", api_key: env:SOAK_PROVIDER_KEY"),
@@ -99,11 +100,14 @@ class Watch:
     _over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Look until told to stop."""
+        """Look until told to stop; each minute say what is seen, for whoever waits."""
         while not self._over.wait(1.0):
             self.times_s.append(time.monotonic())
             for name, pid in self.pids.items():
                 self.resident_kb.setdefault(name, []).append(resident_kb(pid))
+            if len(self.times_s) % SAY_EVERY == 0:
+                held = ", ".join(f"{name} {values[-1] / 1024:.1f}" for name, values in self.resident_kb.items())
+                sys.stderr.write(f"{self.times_s[-1] - self.times_s[0]:.0f} s: MB resident: {held}\n")
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[None]:
@@ -248,9 +252,10 @@ def report(watch: Watch, before: dict[str, Any], after: dict[str, Any], calls: i
     return problems
 
 
-def soak(seconds: float, clients: int, home: Path, gateway: Gateway, redis: RedisServer, texts: tuple[str, str]) -> int:
+def soak(options: argparse.Namespace, home: Path, gateway: Gateway, redis: RedisServer, texts: tuple[str, str]) -> int:
     """Warm up, measure, compare; gives the exit code."""
-    with Beside("loadtests.soak_clients", str(gateway.port), str(clients)) as calling:
+    seconds: float = options.minutes * 60
+    with Beside("loadtests.soak_clients", str(gateway.port), str(options.clients)) as calling:
         run = Soak(gateway, calling, home, texts)
         warm = run.call(seconds * WARM_UP)
         before, pids = run.rest(), processes(gateway)
@@ -258,6 +263,8 @@ def soak(seconds: float, clients: int, home: Path, gateway: Gateway, redis: Redi
         with watch.looking():
             book = run.call(seconds * (1 - WARM_UP))
         after = run.rest()
+        if options.out:
+            options.out.write_bytes(orjson.dumps({"times_s": watch.times_s, "resident_kb": watch.resident_kb}))
         problems = [] if processes(gateway) == pids else ["a process was lost"]
         calls = book["calls"] - warm["calls"]
         print(f"{book['calls']} calls, {calls} of them measured, {calls / seconds / (1 - WARM_UP):.0f} a second")
@@ -281,6 +288,7 @@ def main() -> int:
         "--minutes", type=float, default=20.0, help="in all, the warm-up included (default: %(default)s)"
     )
     parser.add_argument("--clients", type=int, default=12, help="calls at once (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="also write what was seen of memory each second to this file, as JSON")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weighbridge-soak-")))
@@ -301,7 +309,7 @@ def main() -> int:
         keys = {"LOAD": LOAD_KEY, "TIGHT": TIGHT_KEY, "UNLUCKY": UNLUCKY_KEY, "PROVIDER": "sk-provider-of-the-soak"}
         environ = {f"SOAK_{name}_KEY": key for name, key in keys.items()}
         gateway = stack.enter_context(running_anew(folder, operator=True, config=texts[0], **environ))
-        return soak(options.minutes * 60, options.clients, folder, gateway, redis, texts)
+        return soak(options, folder, gateway, redis, texts)
 
 
 if __name__ == "__main__":
