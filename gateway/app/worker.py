@@ -30,6 +30,7 @@ from gateway.app.rebuilding import begin_rebuilding
 from gateway.app.reloading import last_reload, prepare, report_of, stamps
 from gateway.app.restoring import counting_together
 from gateway.app.retiring import Retiring
+from gateway.app.sweeping import Sweeping
 from gateway.app.warming import warm_up
 from gateway.clients.clock import SystemClock
 from gateway.clients.http import HttpClient
@@ -203,6 +204,7 @@ class Worker:
                 self._retiring.retire(self._policies.engine, self.settings.drain_timeout_s)
                 self._install(prepared.settings, prepared.policies)
                 self._warm()
+        self._sweeping.after(self.settings.drain_timeout_s)
         self.metrics.reloaded("rejected" if faults else "applied")
         self._report["last_reload"] = {"result": "rejected" if faults else "applied", "problems": faults}
         self._policy_report.last_reload = last_reload(faults, began_ms, prepared.seconds)
@@ -216,6 +218,7 @@ class Worker:
         """Accept connections, also by gRPC where the configuration says so."""
         self._rebuilding = await begin_rebuilding(self.shared, lambda: self.settings)
         self.front = Fronts(self.server, health, lambda: (self.settings, self.pipeline), self.shared, options)
+        self._sweeping = Sweeping(self.front.in_flight)
         await self.front.start(self.options.sockets, self.options.rpc_address, self.options.ext_proc_address)
 
     def _read_certificate(self) -> None:
@@ -322,6 +325,7 @@ class Worker:
                 await chore
         await self.shared.close_counting()
         await self._retiring.close()
+        await self._sweeping.close()
         await self._policies.engine.close()
         await self._policies.door.models.close()
         await self.shared.sim.close()
