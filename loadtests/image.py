@@ -158,7 +158,8 @@ def measured(target: str, image: str) -> dict[str, Any]:
     with mounted(image) as root, provider() as (url, bodies), tempfile.TemporaryDirectory(dir=STORE) as folder:
         figures: dict[str, Any] = {"target": target, **sizes(root)}
         shown("no shell and no package manager", holds=not [name for name in SHELLS if (root / name).exists()])
-        words = ["serve", "--upstream", url, "--no-operator"]
+        # As the sidecar is started, but without a file.
+        words = ["serve", "--upstream", url, "--no-operator", "--no-supervisor"]
         for number in range(STARTS):
             with running(Path(folder) / str(number), root, said, words, free_port()) as container:
                 starts.append(container.ready_ms)

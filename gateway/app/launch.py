@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 
+from gateway.app.alone import Alone
 from gateway.app.policies import PolicyFault, load_policies
 from gateway.app.shut_in import shut_in
 from gateway.app.supervisor import Child, Supervisor, listening_sockets
@@ -98,11 +99,28 @@ class Launch:
         if settings.operator is not None:
             self._operator = import_module(_OPERATING).operator_child(settings, settings.operator, load)
 
-    def run(self, on_ready: Callable[[], None]) -> int:
-        """Run until told to stop; returns the exit code."""
+    def run(self, on_ready: Callable[[], None], *, alone: bool = False) -> int:
+        """Run until told to stop; returns the exit code.
+
+        Args:
+            on_ready: Called once, when all that runs is ready.
+            alone: The one worker runs in this very process.
+
+        Raises:
+            LaunchFault: It cannot be alone, since there is something else to run.
+        """
+        if alone and (self._operator is not None or len(self._workers) > 1):
+            self._let_go()
+            raise LaunchFault(["--no-supervisor runs one worker and no operator plane: --workers 1 --no-operator"])
         shut_in(self._files)
+        if alone:
+            return Alone(self._workers[0], on_ready).run()
         ending_s = self._settings.drain_delay_s + self._settings.drain_timeout_s
         return Supervisor(self._workers, self._operator, ending_s, on_ready).run()
+
+    def _let_go(self) -> None:
+        for each in (*self._sockets, *((self._rpc,) if self._rpc is not None else ())):
+            each.close()
 
     def greeting(self) -> str:
         """What to tell the person who has started it, once it is ready."""

@@ -32,6 +32,11 @@ def register(subparsers: Subparsers) -> None:
     plane.add_argument("--operator", metavar="HOST:PORT", help="the operator plane's address")
     plane.add_argument("--no-operator", action="store_true", help="no operator plane: records stay in the spool")
     parser.add_argument("--workers", metavar="N", help="processes on the data plane")
+    parser.add_argument(
+        "--no-supervisor",
+        action="store_true",
+        help="one process, for who restarts it anyway, as a cluster does; needs --no-operator and one worker",
+    )
     parser.add_argument("--log-format", metavar="FORMAT", help="text, or json for programs")
     parser.add_argument("--upstream", metavar="URL", help="transparent mode: everything goes to this base URL")
     parser.add_argument(

@@ -49,4 +49,8 @@ def run(args: argparse.Namespace, ahead: Ahead | None) -> int:
             ahead.forget()
     for notice in launch.notices:
         complain(f"note: {notice}")
-    return WRONG if launch.run(lambda: write(launch.greeting())) else DONE
+    try:
+        return WRONG if launch.run(lambda: write(launch.greeting()), alone=args.no_supervisor) else DONE
+    except LaunchFault as fault:
+        complain(str(fault))
+        return WRONG

@@ -55,7 +55,7 @@ def test_what_runs_has_no_base_and_needs_no_shell(target: str) -> None:
 
 def test_the_sidecar_is_what_is_built_when_nothing_is_named() -> None:
     assert re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.MULTILINE)[-1] == "sidecar"
-    assert '"--no-operator"]' in stage("sidecar")
+    assert '"--no-operator", "--no-supervisor"]' in stage("sidecar")
     assert "--no-operator" not in stage("full")
 
 
