@@ -21,6 +21,9 @@ from gateway.listener.health import Health
 from gateway.listener.server import Handler, ListenerOptions, Server
 from gateway.recording.connections import connection_record
 
+# What clients may choose to speak within TLS.
+PROTOCOLS = ("h2", "http/1.1")
+
 
 class Interception:
     """A worker's :class:`gateway.listener.gatehouse.Hosts`.
@@ -38,7 +41,7 @@ class Interception:
         self.only_models = intercept.only_models
         self._present = present
         self._shared = shared
-        self._contexts = Contexts(load_authority(intercept), present()[0].home / "run")
+        self._contexts = Contexts(load_authority(intercept), present()[0].home / "run", PROTOCOLS)
         self._guests: dict[str, Guest] = {}
         self._of: Settings | None = None
         self._configured: tuple[ModelHost, ...] = ()

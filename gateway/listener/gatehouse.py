@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable, Coroutine
 from functools import partial
+from importlib import import_module
 from ipaddress import ip_address
 from typing import Any, Protocol, cast
 
@@ -31,6 +32,7 @@ MAX_TUNNELS = 8192
 MAX_GUESTS = 256
 # A client that was going elsewhere and says nothing waits for somebody else to speak.
 SILENCE_S = 1.0
+STREAMS = "gateway.listener.streams"
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
@@ -268,9 +270,8 @@ class Gatehouse:
             transport = await starting
         finally:
             starting.cancel()
-        if transport is not None and not inner.gone:
-            inner.transport = transport
-            server.take_back(transport, inner.read)
+        if transport is not None:
+            await _take(server, transport, inner)
 
     async def _tunnel(self, newcomer: Newcomer, host: str, port: int, data: bytes, said: bytes = b"") -> None:
         """Carry bytes both ways until both have said all."""
@@ -327,6 +328,18 @@ class Gatehouse:
         newcomer.settled = True
         if timer := self._newcomers.pop(newcomer, None):
             timer.cancel()
+
+
+async def _take(server: Server, transport: asyncio.Transport, inner: Held) -> None:
+    """Serve what comes out of TLS, in the protocol that its client has chosen."""
+    inner.transport = transport
+    if first.chose_streams(transport):
+        # It takes a while to load, and few need it.
+        streams = await asyncio.to_thread(import_module, STREAMS)
+        if not inner.gone:
+            first.hand_on(transport, inner, cast("asyncio.Protocol", streams.StreamConnection(server)))
+    elif not inner.gone:
+        server.take_back(transport, inner.read)
 
 
 def _refused() -> PermissionDenied:

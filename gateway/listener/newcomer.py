@@ -132,6 +132,23 @@ def sent_to(transport: asyncio.BaseTransport) -> tuple[str, int] | None:
     return None if found == (here[0], here[1]) else found
 
 
+def chose_streams(transport: asyncio.Transport) -> bool:
+    """Whether a client of TLS has chosen HTTP/2."""
+    tls = transport.get_extra_info("ssl_object")
+    return tls is not None and tls.selected_alpn_protocol() == "h2"
+
+
+def hand_on(transport: asyncio.Transport, held: Held, protocol: asyncio.Protocol) -> None:
+    """Give a connection to who is to have it, with what has come on it so far."""
+    protocol.connection_made(transport)
+    transport.set_protocol(protocol)
+    read, held.read = held.read, b""
+    if len(read) > MAX_WAITING_BYTES:
+        transport.resume_reading()
+    if read:
+        protocol.data_received(read)
+
+
 def speaks_tls(data: bytes) -> bool:
     """Whether a connection begins as one of TLS."""
     return data[:1] == bytes([HANDSHAKE])

@@ -48,6 +48,16 @@ class Connection(Protocol):
         ...
 
 
+class Leaver(Protocol):
+    """A client connection that can be told that the process is about to go."""
+
+    transport: asyncio.Transport
+
+    def leave(self, *, refuses: bool) -> None:
+        """Tell its client to ask no more there; what it asks all the same is refused from some moment on."""
+        ...
+
+
 class ListenerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to listen.
 
@@ -94,6 +104,8 @@ class Server:
         self._deadlines: dict[Connection, float] = {}
         self._leaving: list[tuple[HotConnection, bytes]] = []
         self._connections: set[HotConnection] = set()
+        self._leavers: set[Leaver] = set()
+        self._parted: asyncio.Future[None] | None = None
         self._drives: set[Drive] = set()
         self._servers: list[asyncio.Server] = []
         self._cold = ColdDoor(
@@ -117,11 +129,15 @@ class Server:
         """Let probes say that the process is about to go, and each answer that its connection is; calls are served."""
         self.draining = True
         self._health.draining = True
+        for connection in list(self._leavers):
+            connection.leave(refuses=False)
 
     def drain(self) -> None:
         """Refuse new calls from now on; those on their way finish."""
         self.announce()
         self._refuses = True
+        for leaver in list(self._leavers):
+            leaver.leave(refuses=True)
         for connection in [c for c in self._connections if c.idle()]:
             connection.transport.close()
         self._cold.drain()
@@ -140,8 +156,9 @@ class Server:
             drive.cancel(Draining())
         await self._ended(CUT_S)
         self._leave()
+        await self._parting()
         self._sweeper.cancel()
-        for connection in list(self._connections):
+        for connection in [*self._connections, *self._leavers]:
             connection.transport.close()
         await self._cold.shutdown(CUT_S)
         return cut
@@ -153,13 +170,19 @@ class Server:
             for each in late:
                 each.cancel()
 
+    async def _parting(self) -> None:
+        """Wait for clients that are still taking what they were answered; each ends its connection then."""
+        if self._leavers:
+            self._parted = self._loop.create_future()
+            await asyncio.wait([self._parted], timeout=LINGER_S)
+
     def in_flight(self) -> int:
         """Requests being served now."""
         return len(self._drives)
 
     def connections(self) -> int:
         """Client connections open now."""
-        return len(self._connections) + self._cold.connections()
+        return len(self._connections) + len(self._leavers) + self._cold.connections()
 
     # --- what a connection tells
 
@@ -171,6 +194,16 @@ class Server:
     def closed(self, connection: HotConnection) -> None:
         """A connection is gone."""
         self._connections.discard(connection)
+
+    def joined(self, connection: Leaver) -> None:
+        """A connection was made on which many requests go on at once."""
+        self._leavers.add(connection)
+
+    def parted(self, connection: Leaver) -> None:
+        """It is gone."""
+        self._leavers.discard(connection)
+        if self._parted is not None and not self._leavers and not self._parted.done():
+            self._parted.set_result(None)
 
     def expect_request(self, connection: HotConnection, received_ns: int) -> None:
         """A request has begun to arrive; it keeps the deadline that its first byte set."""

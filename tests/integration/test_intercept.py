@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 from gateway.clients.certificates import make_authority
 from tests.support import openai_script
 from tests.support.certificates import certify
+from tests.support.foreign_programs import OPENAI, STREAMS
 from tests.support.gateway_run import Gateway, chat, running, until
 from tests.support.node_clients import NODE
 from tests.support.provider import Asked, Step, whole
@@ -51,19 +53,6 @@ tests:
   - {name: the word, given: {role: user, text: "an osprey"}, expect: {rule: no-osprey, action: block}}
 """
 JSON = {"Content-Type": "application/json"}
-OPENAI = """
-import sys, openai
-client = openai.OpenAI(base_url=sys.argv[1], api_key="sk-of-the-program", max_retries=0)
-def ask(words, **more):
-    said = [{"role": "user", "content": words}]
-    return client.chat.completions.create(model="gpt-4o-mini", messages=said, **more)
-print(ask("hello").choices[0].message.content)
-print("".join(event.choices[0].delta.content or "" for event in ask("hello", stream=True) if event.choices))
-try:
-    ask("an osprey")
-except openai.BadRequestError as error:
-    print(error.code)
-"""
 
 
 @dataclass
@@ -152,6 +141,40 @@ def test_an_official_client_is_served_guarded_weighed_and_recorded(site: Site) -
     assert [each.path for each in given] == ["/v1/chat/completions"] * 2
     assert {each.headers["authorization"] for each in given} == {"Bearer sk-of-the-program"}
     assert {each.headers["host"] for each in given} == {f"localhost:{site.vendor.provider.port}"}
+
+
+def test_an_official_client_by_http_2_is_served_all_the_same(site: Site) -> None:
+    before, asked = len(site.gateway.spooled()), len(site.vendor.asked)
+    told = site.run(STREAMS, f"{site.vendor_at}/v1")
+    assert told == ["HTTP/2 from the vendor", "20", "from the vendor", "policy_blocked", "from the vendor"]
+    made = records(site, before + 24)[before:]
+    assert {each["provider"] for each in made} == {"house"}
+    assert sorted(each["status"] for each in made) == [200] * 23 + [400]
+    given = site.vendor.asked[asked:]
+    assert len(given) == 23
+    # What goes on is as by HTTP/1.1: nothing of frames or of names with colons.
+    assert {each.headers["host"] for each in given} == {f"localhost:{site.vendor.provider.port}"}
+    assert {each.headers["authorization"] for each in given} == {"Bearer sk-of-the-program"}
+    assert max(len(each.body) for each in given) > 300_000
+
+
+def test_curl_chooses_what_it_likes(site: Site, tmp_path: Path) -> None:
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("there is no curl")
+    (tmp_path / "body").write_bytes(orjson.dumps(chat("gpt-4o-mini", "hello", stream=True)))
+    url, shown = f"{site.vendor_at}/v1/chat/completions", "\n%{http_version} %{http_code}"
+    for wish, version in (("--http2", "2"), ("--http1.1", "1.1")):
+        words = [curl, "-sS", wish, "--cacert", str(site.authority), "-H", "content-type: application/json"]
+        words += ["--data-binary", f"@{tmp_path / 'body'}", "-w", shown, url]
+        environment = site.environment(site.authority)
+        done = subprocess.run(words, env=environment, capture_output=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        *events, last = done.stdout.decode().splitlines()
+        if last.startswith("1.1") and version == "2":
+            pytest.skip("curl was built without HTTP/2")
+        assert last == f"{version} 200"
+        assert "data: [DONE]" in events
 
 
 def test_another_hosts_bytes_pass_untouched_and_unrecorded_but_for_the_connection(site: Site) -> None:
