@@ -43,9 +43,12 @@ run: $(VENV)/installed-run
 	  || echo "weighbridge: starting without models; what a policy asks of them fails as its on_error says" >&2
 	@exec $(VENV)/bin/weighbridge serve
 
+# Many tests wait for a program that starts or ends: one more process than there are cores keeps these busy.
+TESTERS ?= $(shell expr $$(nproc) + 1)
+
 # A worker that has none left takes half of another's: few files are split, so what a file shares is started once.
 test: $(VENV)/installed-dev debs node
-	$(PY) -m pytest -n auto --dist worksteal -q
+	$(PY) -m pytest -n $(TESTERS) --dist worksteal -q
 
 soak: soak-tests soak-day
 
