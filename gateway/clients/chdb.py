@@ -1,7 +1,8 @@
 """ClickHouse's engine in this process (chDB). One process may open a directory, and only one directory in its life.
 
 The engine blocks and keeps the interpreter busy for milliseconds at a time: it belongs in the operator, never in a
-worker. It gets three threads with a session each, so that neither shipping nor the console waits for a user's query.
+worker. It gets some threads with a session each, so that neither shipping nor the console waits for a user's query, and
+what the console asks at once is looked up at once.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from gateway.core.errors import GatewayFault, Misconfigured, StoreUnavailable
 log = logging.getLogger("weighbridge.chdb")
 _T = TypeVar("_T")
 _MAX_WAITING = 64
+_READERS = 2
 
 
 class _Lane:
@@ -45,6 +47,11 @@ class _Lane:
         self._start = start
         self._session: Any = None
         self._waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """How much is being done or waits."""
+        return self._waiting
 
     async def run(self, work: Callable[[Any], _T]) -> _T:
         """Do some work with the session, in the thread.
@@ -96,7 +103,7 @@ class ChdbClient:
         self.database = database
         self._path = path
         self._write = _Lane("write", lambda: self._session({}))
-        self._read = _Lane("read", lambda: self._session(READ_SETTINGS))
+        self._reads = [_Lane(f"read-{number}", lambda: self._session(READ_SETTINGS)) for number in range(_READERS)]
         self._guest = _Lane("guest", lambda: self._session(GUEST_SETTINGS))
 
     async def open(self) -> None:
@@ -117,7 +124,7 @@ class ChdbClient:
 
     async def close(self) -> None:
         """Stop the engine; what was inserted is on the disk."""
-        for lane in (self._guest, self._read, self._write):
+        for lane in (self._guest, *self._reads, self._write):
             await lane.stop()
 
     async def command(self, sql: str) -> None:
@@ -138,9 +145,8 @@ class ChdbClient:
         def read(session: Any) -> bytes:
             return session.query(sql, fmt, params=bound).bytes() or b""
 
-        return await self._run(
-            self._guest if guest else self._read, read, lambda text: query_failure(text, guest=guest)
-        )
+        lane = self._guest if guest else min(self._reads, key=lambda lane: lane.waiting)
+        return await self._run(lane, read, lambda text: query_failure(text, guest=guest))
 
     async def insert_lines(self, table: str, data: bytes, token: str) -> None:
         """Insert lines of JSON, once a token; see ``TraceDriver.insert_lines``."""

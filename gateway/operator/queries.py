@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from uuid import UUID
 
@@ -98,8 +99,8 @@ class TraceQueries:
             await self._landed()
         row = rows[0]
         params = {**bounds, "tenant": row["tenant"], "last": str(min(last + _ID_SLACK_US, FOREVER_US))}
-        for name, sql in _PARTS.items():
-            row[name] = await self._rows(sql.replace("@time", _AROUND), params)
+        parts = (self._rows(sql.replace("@time", _AROUND), params) for sql in _PARTS.values())
+        row |= zip(_PARTS, await asyncio.gather(*parts), strict=True)
         row["bodies"] = row["bodies"][0] if row["bodies"] else None
         row["timeline"] = timeline_of(row)
         return row

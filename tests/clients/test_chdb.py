@@ -57,11 +57,26 @@ def test_too_many_waiting_queries_are_refused_and_not_queued() -> None:
     async def scenario(client: ChdbClient) -> None:
         slow = "SELECT count() FROM numbers(20000000) WHERE sipHash64(number) = 1"
         answers = await asyncio.gather(
-            client.query(slow), *(client.query("SELECT 1") for _ in range(80)), return_exceptions=True
+            client.query(slow, guest=True),
+            *(client.query("SELECT 1", guest=True) for _ in range(80)),
+            return_exceptions=True,
         )
         refused = [answer for answer in answers if isinstance(answer, StoreUnavailable)]
         assert len(refused) == 81 - 64
         assert orjson.loads(await client.query("SELECT 1 AS one"))["data"] == [{"one": 1}]
+
+    opened(scenario)
+
+
+def test_what_is_read_at_once_is_looked_up_at_once() -> None:
+    async def scenario(client: ChdbClient) -> None:
+        slow = asyncio.get_running_loop().create_task(
+            client.query("SELECT count() FROM numbers(60000000) WHERE sipHash64(number) = 1")
+        )
+        await asyncio.sleep(0)
+        assert await client.query("SELECT 7", fmt="TSVRaw") == b"7\n"
+        assert not slow.done()
+        await slow
 
     opened(scenario)
 
