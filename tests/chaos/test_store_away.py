@@ -1,4 +1,4 @@
-"""A ClickHouse server that goes away, and comes back."""
+"""A ClickHouse server that goes away and comes back, that lets nobody in, that takes its time."""
 
 from __future__ import annotations
 
@@ -38,5 +38,41 @@ def test_calls_go_on_while_the_store_is_away_and_all_are_recorded_once_when_it_i
                 server.start()
             assert (load.broken, load.refused) == (0, [])
             all_are_recorded_once(gateway, load)
+    finally:
+        server.close()
+
+
+@pytest.mark.integration
+@pytest.mark.slow
+def test_calls_go_on_while_the_store_refuses_the_password_or_is_slow_and_all_are_recorded_once(tmp_path: Path) -> None:
+    server = ClickHouseShim(password="another")
+    server.start()
+    try:
+        config = f"""
+            version: 1
+            stores: {{traces: "{server.url(fresh_database(), user="default", password="env:CH_PASSWORD")}"}}
+        """
+        with running(tmp_path, operator=True, config=config, CH_PASSWORD="s3cret-word") as gateway:
+            with calling(gateway.port, clients=2) as load:
+                load.wait(50)
+                until(lambda: gateway.metric("weighbridge_shipper_lag_bytes"))
+                assert gateway.metric("weighbridge_store_up") == 0
+                assert gateway.ask_operator("/readyz").status == 503
+                told = gateway.ask_operator("/api/status").body
+                assert b"AUTHENTICATION_FAILED" in told
+                # Whoever puts the password right need not start the gateway anew.
+                server.let_in("default", "s3cret-word")
+                until(lambda: gateway.metric("weighbridge_shipper_shipped_lines_total"))
+                with server.holding():
+                    until(lambda: server.held)
+                    load.wait(50)
+                    assert server.held == 1
+                    assert gateway.ask_operator("/healthz").status == 200
+                until(lambda: not server.held)
+            assert (load.broken, load.refused) == (0, [])
+            all_are_recorded_once(gateway, load)
+            assert gateway.metric("weighbridge_store_up") == 1
+            for said in (gateway.log, told.decode()):
+                assert "s3cret-word" not in said
     finally:
         server.close()

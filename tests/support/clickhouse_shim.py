@@ -21,6 +21,8 @@ from tests.support.engine import engine_dir
 _FORMAT = re.compile(r"\sFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 # An insert that brings no data of its own.
 _COPY = re.compile(rb"INSERT INTO \w+\s+\([^()]*\)[\w\s=]+SELECT\s", re.IGNORECASE)
+# So that nothing waits for a test that has failed.
+_LONGEST_HOLD_S = 50
 _TRANSPORT = {
     "query",
     "database",
@@ -47,13 +49,17 @@ class ClickHouseShim:
     Attributes:
         failing: ``""``; ``before`` cuts the connection of an insert before it is done, ``after`` once it is done.
         inserts: Tokens of the inserts that arrived, refused ones included.
+        held: How many inserts wait to be let go on.
     """
 
     def __init__(self, user: str = "default", password: str = "") -> None:
         self.failing = ""
         self.inserts: list[str] = []
         self.port = 0
-        self._credentials = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        self.held = 0
+        self._open = threading.Event()
+        self._open.set()
+        self.let_in(user, password)
         self._engine = ThreadPoolExecutor(1)
         # Holds the engine open, so that a session a request does not start it anew.
         self._keeper = self._engine.submit(lambda: Session(str(engine_dir()))).result()
@@ -65,6 +71,19 @@ class ClickHouseShim:
     def url(self, database: str, *, user: str = "", password: str = "") -> str:
         sign_in = f"{user}:{password}@" if user else ""
         return f"clickhouse://{sign_in}127.0.0.1:{self.port}/{database}"
+
+    def let_in(self, user: str, password: str) -> None:
+        """Let this user in, and nobody else."""
+        self._credentials = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+    @contextmanager
+    def holding(self):
+        """Be slow: inserts that arrive meanwhile are done afterwards."""
+        self._open.clear()
+        try:
+            yield
+        finally:
+            self._open.set()
 
     def start(self) -> None:
         """Listen; on the port of the last time, if there was one."""
@@ -114,6 +133,10 @@ class ClickHouseShim:
             self.inserts.append(request.query.get("insert_deduplication_token", ""))
         if inserting and self.failing == "before":
             return _cut(request)
+        if inserting and not self._open.is_set():
+            self.held += 1
+            await asyncio.to_thread(self._open.wait, _LONGEST_HOLD_S)
+            self.held -= 1
         work = asyncio.get_running_loop().run_in_executor(self._engine, self._run, sql, body, dict(request.query))
         try:
             data, fmt = await work
