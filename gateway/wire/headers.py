@@ -36,22 +36,35 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     )
 )
+# Some servers take the method or the path from here: what was looked at would not be what is done.
+_OVERRIDES = frozenset(
+    (
+        b"x-http-method", b"x-http-method-override", b"x-method-override", b"x-original-method", b"x-original-url",
+        b"x-rewrite-url",
+    )
+)  # fmt: skip
 # host and accept-encoding are set anew; the transport frames the body itself and knows its length. Who called us from
 # where, by which certificate, is no provider's affair.
-_NOT_FORWARDED = _HOP_BY_HOP | {
-    b"accept-encoding",
-    b"content-length",
-    b"expect",
-    b"forwarded",
-    b"host",
-    b"http2-settings",
-    b"x-forwarded-client-cert",
-    b"x-forwarded-for",
-    b"x-forwarded-host",
-    b"x-forwarded-port",
-    b"x-forwarded-proto",
-    b"x-real-ip",
-}
+_NOT_FORWARDED = (
+    _HOP_BY_HOP
+    | _OVERRIDES
+    | {
+        b"accept-encoding",
+        b"content-length",
+        b"expect",
+        b"forwarded",
+        b"host",
+        b"http2-settings",
+        b"x-forwarded-client-cert",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-forwarded-uri",
+        b"x-real-ip",
+    }
+)
 # The caller's credentials in every form that a client of any provider sends.
 _CREDENTIALS = frozenset(
     (
@@ -169,7 +182,7 @@ def answer_headers(headers: Headers) -> bytes:
 def forwarded_to_client(headers: Headers) -> frozenset[bytes]:
     """The names that :func:`answer_headers` lets through."""
     stays = _NOT_ANSWERED | _named_by_connection(headers)
-    return frozenset(name for name in headers if name not in stays and not name.startswith(_PREFIXES))
+    return frozenset(name for name in headers if _passes(name, stays))
 
 
 def _named_by_connection(headers: Headers) -> frozenset[bytes]:
@@ -181,7 +194,14 @@ def _named_by_connection(headers: Headers) -> frozenset[bytes]:
 
 def _lines(headers: Headers, stays: frozenset[bytes]) -> list[bytes]:
     stays |= _named_by_connection(headers)
-    return [b"%b: %b" % item for item in headers.items() if item[0] not in stays and not item[0].startswith(_PREFIXES)]
+    return [b"%b: %b" % item for item in headers.items() if _passes(item[0], stays)]
+
+
+def _passes(name: bytes, stays: frozenset[bytes]) -> bool:
+    if name in stays or name.startswith(_PREFIXES):
+        return False
+    # To servers that put headers into an environment (CGI, WSGI) it is the same as the other sign.
+    return b"_" not in name or _passes(name.replace(b"_", b"-"), stays)
 
 
 def _block(lines: list[bytes]) -> bytes | None:
