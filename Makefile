@@ -27,7 +27,7 @@ help:
 	@echo "make train   train the heads of the guard models anew; DATA=... is where the corpora lie"
 	@echo "make train-names  only the head of the model of names, and the glance before it"
 	@echo "make model-report  what was measured of the guard models"
-	@echo "make mesh    the tests with a real Envoy around us, which it installs (130 MB)"
+	@echo "make mesh    the tests with a real Envoy around us, which it installs (130 MB), and a real firewall"
 	@echo "make node    the official clients for Node that tests use, as they are locked"
 	@echo "make image   build the images and run each as a cluster would; root on Debian; ARGS='--target sidecar'"
 	@echo "make sbom    bills of materials of both images into dist/"
@@ -109,6 +109,7 @@ steps: $(VENV)/installed-run
 	$(PY) -m loadtests.steps
 
 mesh: $(VENV)/installed-dev
+	@$(MAKE) --no-print-directory debs TEST_DEBS='iptables iproute2'
 	@$(PY) -c 'from loadtests import build; build.envoy(build.BIN / "peers")'
 	$(PY) -m pytest -q $(ARGS) tests/mesh
 
