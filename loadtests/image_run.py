@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
 import subprocess
 import time
@@ -31,14 +32,17 @@ class Running:
         name: As runc knows it.
         process: runc, which stays as long as the container does.
         port: Of the data plane.
+
+    Attributes:
         ready_ms: What it took from the command to the first 200 of ``/readyz``.
+        ready_cpu_ms: The processor time that its processes had taken then.
     """
 
     def __init__(self, name: str, process: subprocess.Popen[str], port: int) -> None:
         self.name = name
         self.process = process
         self.port = port
-        self.ready_ms = 0.0
+        self.ready_ms = self.ready_cpu_ms = 0.0
 
     def ask(self, path: str, document: dict[str, Any] | None = None) -> tuple[int, bytes]:
         """Ask the data plane."""
@@ -71,6 +75,14 @@ class Running:
             for name, value in ROLLUP.findall(Path(f"/proc/{pid}/smaps_rollup").read_text()):
                 sums[name] += int(value)
         return {"rss": sums["Rss"] * 1024 / 1e6, "pss": sums["Pss"] * 1024 / 1e6}
+
+    def spent_ms(self) -> float:
+        """Return the processor time that its processes have taken."""
+        ticks = 0
+        for pid in self.processes():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks * 1000 / os.sysconf("SC_CLK_TCK")
 
     def terminate(self) -> None:
         """Ask the first process to end, as a cluster does."""
@@ -139,8 +151,9 @@ def running(
         )
         container = Running(name, process, port)
         try:
-            until(lambda: _ready(container))
+            until(lambda: _ready(container, folder / "log"))
             container.ready_ms = (time.monotonic() - began_s) * 1000
+            container.ready_cpu_ms = container.spent_ms()
             yield container
         finally:
             if process.poll() is None:
@@ -148,9 +161,9 @@ def running(
             process.wait(PATIENCE_S)
 
 
-def _ready(container: Running) -> bool:
+def _ready(container: Running, log: Path) -> bool:
     if container.process.poll() is not None:
-        raise SystemExit(f"the container ended with {container.process.returncode}")
+        raise SystemExit(f"the container ended with {container.process.returncode}: {log.read_text()[-2000:]}")
     try:
         return container.ask("/readyz")[0] == 200
     except OSError:
