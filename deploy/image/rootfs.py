@@ -16,6 +16,7 @@ import os
 import py_compile
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import sysconfig
@@ -35,6 +36,8 @@ LEFT_OUT = re.compile(
 NOT_RUN = {".pyi", ".pyx", ".pxd", ".c", ".h", ".cpp", ".hpp", ".a"}
 LINKED = re.compile(r"^\s*(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)$", re.MULTILINE)
 ELF = b"\x7fELF"
+# A segment that is mapped, and what it is mapped by.
+LOADED, PAGE = 1, 4096
 # Loaded by name when they are needed, so that nothing is linked against them.
 BY_NAME = ("libgcc_s.so.1",)
 ETC = (
@@ -193,9 +196,25 @@ def system(root: Root) -> None:
 
 
 def smaller(root: Root) -> None:
-    """Drop symbols that only a debugger reads."""
+    """Drop symbols that only a debugger reads; what cannot be loaded afterwards stays as it was."""
     for path in elves(root.into):
+        before = path.read_bytes()
         subprocess.run(["strip", "--strip-unneeded", path], check=False, stderr=subprocess.DEVNULL)
+        if not loadable(path.read_bytes()):
+            # A library whose header was moved when it was put into its wheel: strip moves segments of such a one.
+            path.write_bytes(before)
+
+
+def loadable(data: bytes) -> bool:
+    """Whether the segments of a shared object lie as the loader wants them: in memory as in the file, page for page."""
+    (start,) = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    for number in range(count):
+        kind, _, offset, address = struct.unpack_from("<IIQQ", data, start + number * size)
+        (align,) = struct.unpack_from("<Q", data, start + number * size + 48)
+        if kind == LOADED and (align % PAGE or (address - offset) % align):
+            return False
+    return True
 
 
 def compiled(root: Root) -> None:

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -124,6 +125,18 @@ def test_a_program_is_taken_with_all_that_it_is_linked_against(tmp_path: Path) -
     there = [path.name for path in rootfs.elves(root.into)]
     assert program.name in there
     assert len(there) >= len(needed) + 1
+
+
+def test_what_the_loader_would_refuse_is_told_from_what_it_takes() -> None:
+    data = bytearray(Path(os.path.realpath(sys.executable)).read_bytes())
+    assert rootfs.loadable(data)
+    (start,) = struct.unpack_from("<Q", data, 32)
+    (size,) = struct.unpack_from("<H", data, 54)
+    while struct.unpack_from("<I", data, start)[0] != rootfs.LOADED:
+        start += size
+    (offset,) = struct.unpack_from("<Q", data, start + 8)
+    struct.pack_into("<Q", data, start + 8, offset + 8)
+    assert not rootfs.loadable(data)
 
 
 def test_a_tree_is_taken_without_what_never_runs(tmp_path: Path) -> None:
