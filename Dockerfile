@@ -43,10 +43,12 @@ RUN python3 deploy/image/rootfs.py --venv /opt/weighbridge --into /rootfs --lock
 
 FROM scratch AS full
 COPY --from=full-root /rootfs /
+# The embedded store makes a folder of its own for each start, and the volume is all that can be written.
 ENV PATH=/opt/weighbridge/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     MALLOC_ARENA_MAX=1 \
+    TMPDIR=/var/lib/weighbridge \
     WEIGHBRIDGE_HOME=/var/lib/weighbridge \
     WEIGHBRIDGE_LISTEN=0.0.0.0:8080
 USER 10001:10001

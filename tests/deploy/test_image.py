@@ -58,6 +58,8 @@ def test_the_sidecar_is_what_is_built_when_nothing_is_named() -> None:
     assert re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.MULTILINE)[-1] == "sidecar"
     assert '"--no-operator", "--no-supervisor"]' in stage("sidecar")
     assert "--no-operator" not in stage("full")
+    # Its store writes where temporary files go.
+    assert f"TMPDIR=/{rootfs.HOME}" in stage("full")
 
 
 def test_nothing_is_installed_whose_digest_was_not_checked() -> None:
