@@ -197,8 +197,9 @@ class Api:
 
     async def tail(self, request: web.Request) -> web.StreamResponse:
         """New exchanges as they arrive, as server-sent events."""
+        wanted = self._watched(request)
         _ = self._plane.store
-        with self._feed.watch(self._watched(request)) as watcher:
+        with self._feed.watch(wanted) as watcher:
             await self._feed.started()
             response = web.StreamResponse(
                 headers={"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
