@@ -2,8 +2,9 @@
 
 Two workers, a real Redis for limits, ClickHouse's engine behind its HTTP interface, clients of six dialects. The first
 quarter of the time is for caches to fill. Then the memory of each process of the gateway is read once a second, and a
-line is fitted through it; what is open is counted in the silence before and after. The configuration is reloaded
-again and again. At the end the store, Redis and the gateway's own metrics are held against what the clients saw.
+line is fitted through it; its slope is told by the hour that passed, and by the hour of the day that is run 72 times as
+fast. What is open is counted in the silence before and after. The configuration is reloaded again and again. At the end
+the store, Redis and the gateway's own metrics are held against what the clients saw.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ CONF = Path(__file__).parent / "conf"
 WORKERS = 2
 WARM_UP = 0.25
 RELOAD_EVERY_S = 20.0
+# A day's calls in twenty minutes: what grows by calls and reloads grows so many times as fast.
+FASTER = 72
 MOST_MB_PER_HOUR = 1.0
 QUIET_S = 120.0
 SAY_EVERY = 60
@@ -242,8 +245,8 @@ def excess(before: Held, after: Held) -> list[str]:
 def report(watch: Watch, before: Held, after: Held, calls: int) -> list[str]:
     """Print what is held; give what is too much of it."""
     problems, unsure = excess(before, after), list[str]()
-    print("\n| process | MB, first to last | MB an hour | bytes a call | files | threads | tasks |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    print("\n| process | MB, first to last | MB an hour | of the day | bytes a call | files | threads | tasks |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name, values in watch.resident_kb.items():
         found = slope(watch.times_s, [each / 1024 for each in values])
         grown = found.per_hour * (watch.times_s[-1] - watch.times_s[0]) / 3600 * 2**20 / max(1, calls)
@@ -253,11 +256,11 @@ def report(watch: Watch, before: Held, after: Held, calls: int) -> list[str]:
         ]
         print(
             f"| {name} | {values[0] / 1024:.1f} → {values[-1] / 1024:.1f} | {found.per_hour:+.2f} ± {found.half:.2f} "
-            f"| {grown:+.2f} | {' | '.join(counts)} |"
+            f"| {found.per_hour / FASTER:+.3f} ± {found.half / FASTER:.3f} | {grown:+.2f} | {' | '.join(counts)} |"
         )
-        if found.least > MOST_MB_PER_HOUR:
-            problems.append(f"{name} grows by {found.per_hour:.1f} ± {found.half:.1f} MB an hour")
-        elif found.most > MOST_MB_PER_HOUR:
+        if found.least > MOST_MB_PER_HOUR * FASTER:
+            problems.append(f"{name} grows by {found.per_hour / FASTER:.1f} MB an hour of the day")
+        elif found.most > MOST_MB_PER_HOUR * FASTER:
             unsure.append(name)
     if unsure:
         print(
