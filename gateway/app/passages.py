@@ -11,10 +11,12 @@ from gateway.app.guests import MAX_PIPELINES, Present, led_to, version_of
 from gateway.clients.clock import Clock
 from gateway.config.model_hosts import configured_hosts, public_host
 from gateway.config.settings import ProviderEntry, Settings
+from gateway.core.call import Call
 from gateway.core.errors import Bug, GatewayError, Misconfigured, NotAvailable
-from gateway.core.exchange import Incoming
+from gateway.core.exchange import Incoming, Request
 from gateway.core.model_hosts import Kind, ModelHost, Mount, our_path
 from gateway.core.ports import Reply
+from gateway.course import Course, Courses
 from gateway.listener.passing import Lane, Passing
 from gateway.pipeline import Pipeline
 from gateway.upstream.dispatch import Dispatcher
@@ -28,6 +30,18 @@ _BASES = {"openai": "/v1", "anthropic": "/v1", "gemini": "/v1beta", "vertex": "/
 # Nobody is ever asked there: Envoy knows where calls go.
 _SOMEWHERE = "http://envoy"
 _WEBSOCKET = b"websocket"
+
+
+class Staying(Courses, frozen=True, kw_only=True):
+    """Finds courses of calls whose way is Envoy's to choose."""
+
+    def reroute(self, call: Call, course: Course, alias: str, request: Request) -> Course:
+        """Refuse what a rule sends elsewhere: where it would go on to is the very place that it must not reach.
+
+        Raises:
+            NotAvailable: Always.
+        """
+        raise NotAvailable(f"A rule sends calls to '{alias}', which is not yet available through ext_proc.")
 
 
 class Passages:
@@ -115,6 +129,8 @@ class Passages:
                 api_version=version,
             )
             made = led_to(pipeline, entry, _SOMEWHERE, self._clock)
+            courses = Staying(**{name: getattr(made.courses, name) for name in made.courses.__struct_fields__})
+            made = msgspec.structs.replace(made, courses=courses)
             self._pipelines[at.name, mount, version] = made
         return made
 

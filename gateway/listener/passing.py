@@ -276,8 +276,7 @@ class Passing:
             self._answer(status, headers, body)
             return
         self._back.start(answer_changes(self._answered, headers))
-        self._back.write(body)
-        self._back.finish()
+        self._back.finish(body)
         self._end()
 
     def start(self, status: int, headers: bytes) -> None:
@@ -298,9 +297,8 @@ class Passing:
     def finish(self, tail: bytes) -> None:
         """Take the last piece."""
         self._owner.commit()
-        self.write(tail)
         if self._back is not None and not self._over:
-            self._back.finish()
+            self._back.finish(tail)
         self._end()
 
     def abort(self) -> None:

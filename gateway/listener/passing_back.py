@@ -39,8 +39,8 @@ class Back(Protocol):
         """A piece of the client's body."""
         ...
 
-    def finish(self) -> None:
-        """The client has all."""
+    def finish(self, tail: bytes) -> None:
+        """The last piece of the client's body."""
         ...
 
 
@@ -82,12 +82,13 @@ class Duplex:
         if not self._bodiless:
             self._emit(*told.pieces(told.ANSWER_BODY, data, last=False))
 
-    def finish(self) -> None:
+    def finish(self, tail: bytes) -> None:
         """Send the end."""
         if self._names is not None:
+            self.write(tail)
             self._emit(told.trailers(told.ANSWER_TRAILERS, self._names))
         elif not self._bodiless:
-            self._emit(*told.pieces(told.ANSWER_BODY, b"", last=True))
+            self._emit(*told.pieces(told.ANSWER_BODY, tail, last=True))
 
 
 class Gathered:
@@ -125,8 +126,9 @@ class Gathered:
         """Keep a piece."""
         self._body.append(data)
 
-    def finish(self) -> None:
+    def finish(self, tail: bytes) -> None:
         """Send all."""
+        self._body.append(tail)
         if self._bodiless:
             self._emit(told.head(told.ANSWER_HEAD, self._changes))
             return
@@ -176,8 +178,9 @@ class Piecewise:
         """Keep a piece until one is owed."""
         self._due.append(data)
 
-    def finish(self) -> None:
+    def finish(self, tail: bytes) -> None:
         """Send the rest."""
+        self._due.append(tail)
         self._ended = True
         self._awaits_end = False
         self._flush()

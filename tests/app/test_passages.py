@@ -12,6 +12,7 @@ from gateway.app.passages import Passages
 from gateway.config.settings import Settings
 from gateway.core.errors import Bug
 from gateway.core.exchange import Incoming
+from gateway.core.verdict import Match, RuleSpec, Step, When
 from tests.support import ext_proc_messages as envoy
 from tests.support.rooms import USAGE, Rooms, answer, chat, rule, run
 from tests.support.settings import good, load
@@ -234,6 +235,20 @@ def test_a_provider_that_nobody_knows_is_a_fault_and_nothing_passes(settings: Se
         assert call.kinds == ["immediate_response"]
         assert call.said[0].immediate_response.status.code == 500
         assert rooms.records[0].error_code == "misconfigured"
+
+    run(test)
+
+
+def test_a_rule_that_sends_calls_elsewhere_keeps_them_from_going_on(settings: Settings) -> None:
+    async def test() -> None:
+        match, when = Match(direction=("request",)), When(op="detector", name="osprey")
+        away = Step(action="route", route="pool")
+        rooms = Rooms(None, RuleSpec(id="away", match=match, when=when, steps=(away,), mode="enforce"))
+        call = through(rooms, settings)
+        call.ask(said("an osprey"))
+        assert call.kinds == ["immediate_response"]
+        assert call.said[0].immediate_response.status.code == 501
+        assert rooms.records[0].error_code == "not_yet_available"
 
     run(test)
 

@@ -51,8 +51,7 @@ def test_the_client_gets_what_the_pipeline_gave(mode: int, pairs: list[tuple[byt
         if last:
             if not started:
                 back.start(NOTHING)
-            back.write(tail)
-            back.finish()
+            back.finish(tail)
         back.answered(last=last)
     wanted = b"".join(given_ for _, given_ in pairs) + tail
     unchanged = mode == asked.BUFFERED and wanted == pairs[0][0]
@@ -73,8 +72,7 @@ def test_the_end_of_pieces_waits_for_who_judges_them() -> None:
         back.answered(last=last)
     assert body(said) == b""
     assert len(said) == 2
-    back.write(b"judged")
-    back.finish()
+    back.finish(b"judged")
     assert (body(said), len(said)) == (b"judged", 3)
 
 
@@ -99,7 +97,7 @@ def test_trailers_come_last(mode: int) -> None:
     back.write(b"a")
     back.came(b"b")
     back.answered(last=False)
-    back.finish()
+    back.finish(b"")
     back.trailed([b"t"])
     if mode == asked.FULL_DUPLEX:
         # The end went with the body, which was not said to be the last.

@@ -89,14 +89,29 @@ def _lines(content: bytes) -> Lines:
         if content[at] != _ENTRY:
             raise Unreadable
         entry, at = _block(content, at + 1)
-        told = fields(entry)
-        name = _bytes(told.get(1))
-        # Newer ones write bytes, older ones text.
-        lines.append((name, _bytes(told.get(3)) or _bytes(told.get(2))))
+        lines.append(_plain(entry) or _line(entry))
     return lines
 
 
-_ENTRY = 1 << 3 | 2
+def _plain(entry: bytes) -> tuple[bytes, bytes] | None:
+    """Read a line as nearly all are written: a name and bytes, neither of them long."""
+    size = len(entry)
+    if size < _LEAST_BYTES or entry[0] != _ENTRY or (named := entry[1]) >= _SHORT or size < named + _LEAST_BYTES:
+        return None
+    at = named + _LEAST_BYTES
+    if entry[at - 2] != _VALUE or entry[at - 1] >= _SHORT or at + entry[at - 1] != size:
+        return None
+    return entry[2 : at - 2], entry[at:]
+
+
+def _line(entry: bytes) -> tuple[bytes, bytes]:
+    told = fields(entry)
+    # Newer ones write bytes, older ones text.
+    return _bytes(told.get(1)), _bytes(told.get(3)) or _bytes(told.get(2))
+
+
+_ENTRY, _VALUE = 1 << 3 | 2, 3 << 3 | 2
+_LEAST_BYTES, _SHORT = 4, 0x80
 
 
 def _block(content: bytes, at: int) -> tuple[bytes, int]:
