@@ -119,7 +119,7 @@ class Launch:
         return Supervisor(self._workers, self._operator, ending_s, on_ready).run()
 
     def _let_go(self) -> None:
-        for each in (*self._sockets, *((self._rpc,) if self._rpc is not None else ())):
+        for each in (*self._sockets, *self._held):
             each.close()
 
     def greeting(self) -> str:
