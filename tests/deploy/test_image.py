@@ -131,14 +131,14 @@ def test_a_program_is_taken_with_all_that_it_is_linked_against(tmp_path: Path) -
 
 def test_what_the_loader_would_refuse_is_told_from_what_it_takes() -> None:
     data = bytearray(Path(os.path.realpath(sys.executable)).read_bytes())
-    assert rootfs.loadable(data)
+    assert rootfs.loadable(bytes(data))
     (start,) = struct.unpack_from("<Q", data, 32)
     (size,) = struct.unpack_from("<H", data, 54)
     while struct.unpack_from("<I", data, start)[0] != rootfs.LOADED:
         start += size
     (offset,) = struct.unpack_from("<Q", data, start + 8)
     struct.pack_into("<Q", data, start + 8, offset + 8)
-    assert not rootfs.loadable(data)
+    assert not rootfs.loadable(bytes(data))
 
 
 def test_a_tree_is_taken_without_what_never_runs(tmp_path: Path) -> None:
