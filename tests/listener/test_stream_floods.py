@@ -104,7 +104,10 @@ def test_frames_that_say_nothing_come_to_an_end(kind: str) -> None:
             flood = noise(kind).serialize() * 5000
             client.writer.write(flood)
             await client.ends()
-            assert client.goodbye[-1][1] == CALM
+            # What lies unread when a connection ends makes the kernel take back what was said last.
+            assert {why for _, why in client.goodbye} <= {CALM}
+            while place.server.connections():
+                await asyncio.sleep(0.001)
 
     run(test())
 
