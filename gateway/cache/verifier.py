@@ -91,7 +91,7 @@ class Forest:
                 leaf = feature < 0
                 at.append(max(feature, 0))
                 limit.append(tree.limit[node])
-                below.append((root + node,) * 2 if leaf else (root + tree.low[node], root + tree.high[node]))
+                below.append((root + node, root + node) if leaf else (root + tree.low[node], root + tree.high[node]))
         self._start = trained.start
         self._at, self._limit = self._numpy.array(at, "i4"), self._numpy.array(limit)
         self._low, self._high = self._numpy.array(below, "i4").reshape(-1, 2).T.copy()
