@@ -1,4 +1,4 @@
-"""Sends messages of OpenTelemetry's protocol to a collector: over HTTP, or by gRPC, whose package is an extra.
+"""Sends messages of OpenTelemetry's protocol to a collector: over HTTP, or by gRPC.
 
 The messages come encoded. What a collector takes no second time, and what it may take later, are told apart as the
 protocol says: https://opentelemetry.io/docs/specs/otlp/.
@@ -10,18 +10,14 @@ import asyncio
 import gzip
 from collections.abc import Mapping
 from functools import partial
-from importlib import import_module
-from typing import Any, Literal, Protocol
-from urllib.parse import urlsplit
+from typing import Literal, Protocol
 
 import aiohttp
 
 from gateway.clients.tls import client_context
-from gateway.core.errors import Misconfigured
+from gateway.clients.unary_rpc import RpcFailed, UnaryRpc
 
 Signal = Literal["traces", "metrics"]
-
-_NO_GRPC = "telemetry.otlp.protocol grpc needs a package that is not installed: pip install 'weighbridge[otel]'"
 
 _HTTP_PATHS: dict[Signal, str] = {"traces": "/v1/traces", "metrics": "/v1/metrics"}
 _RPC_PATHS: dict[Signal, str] = {
@@ -37,11 +33,6 @@ _MAX_ANSWER_BYTES = 64 * 1024
 _MAX_WAIT_S = 300.0
 # Spans compress well, and the operator has other things to do.
 _LEVEL = 1
-_OPTIONS = (
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 5000),
-)
 
 
 class NotNow(Exception):
@@ -135,48 +126,23 @@ class RpcSender:
         headers: Of each message.
         timeout_s: For each message.
         compress: Messages are compressed.
-
-    Raises:
-        Misconfigured: The package is not installed.
     """
 
     def __init__(self, endpoint: str, headers: Mapping[str, str], timeout_s: float, *, compress: bool) -> None:
-        try:
-            self._grpc: Any = import_module("grpc")
-            self._aio: Any = import_module("grpc.aio")
-        except ImportError:
-            raise Misconfigured(_NO_GRPC) from None
-        parts = urlsplit(endpoint)
-        self._where = parts.netloc
-        self._tls = parts.scheme == "https"
-        self._metadata = tuple(headers.items())
-        self._timeout_s = timeout_s
-        self._compression = self._grpc.Compression.Gzip if compress else self._grpc.Compression.NoCompression
-        self._channel: Any = None
+        self._rpc = UnaryRpc(endpoint, headers, timeout_s, compress=compress)
 
     async def send(self, signal: Signal, message: bytes) -> bytes:
         """Send one; see :class:`OtlpSender`."""
-        if self._channel is None:
-            self._channel = self._open()
-        call: Any = self._channel.unary_unary(_RPC_PATHS[signal])
         try:
-            return await call(message, timeout=self._timeout_s, metadata=self._metadata, compression=self._compression)
-        except self._aio.AioRpcError as error:
-            # What it says besides may quote the message.
-            code = str(error.code().name)
-            if code in _RPC_LATER:
-                raise NotNow(code) from None
-            raise NeverTaken(code) from None
+            return await self._rpc.call(_RPC_PATHS[signal], message)
+        except RpcFailed as error:
+            if error.code in _RPC_LATER:
+                raise NotNow(error.code) from None
+            raise NeverTaken(error.code) from None
 
     async def close(self) -> None:
-        """Close the channel."""
-        if self._channel is not None:
-            await self._channel.close()
-
-    def _open(self) -> Any:
-        if self._tls:
-            return self._aio.secure_channel(self._where, self._grpc.ssl_channel_credentials(), options=_OPTIONS)
-        return self._aio.insecure_channel(self._where, options=_OPTIONS)
+        """Let go of the connection."""
+        await self._rpc.close()
 
 
 def _seconds(value: str) -> float:

@@ -133,9 +133,6 @@ def check_settings(settings: Settings, document: Document, outside: Outside) -> 
         if missing and is_rpc(entry.base_url):
             message = f"gRPC needs packages that are not installed: pip install 'weighbridge[triton]' ({missing[0]})"
             yield document.problem(("providers", name, "base_url"), message)
-    if settings.otlp is not None and settings.otlp.protocol == "grpc" and find_spec("grpc") is None:
-        message = "needs a package that is not installed: pip install 'weighbridge[otel]'; protocol http needs none"
-        yield document.problem(("telemetry", "otlp", "protocol"), message)
     yield from _check_counting(settings, document, outside)
 
 
