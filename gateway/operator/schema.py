@@ -39,6 +39,10 @@ _LOCK = "CREATE TABLE schema_lock (at DateTime) ENGINE = Null"
 _UNLOCK = "DROP TABLE IF EXISTS schema_lock"
 # Nobody needs that long. Whoever left it was killed.
 _STALE_S = 600
+_VIEW = re.compile(r"CREATE MATERIALIZED VIEW IF NOT EXISTS (\w+)")
+_NO_VIEW = re.compile(r"DROP VIEW IF EXISTS (\w+)")
+_COLUMN = re.compile(r"ALTER TABLE (\w+) (?=ADD COLUMN)")
+_TABLES = "SELECT count() FROM system.tables WHERE database = {database:String} AND name NOT LIKE 'schema\\_%'"
 _STALE = """
 SELECT count() FROM system.tables WHERE database = {database:String} AND name IN ('schema_lock', 'schema_lock_local')
     AND metadata_modification_time < now() - toIntervalSecond({stale_s:Int32})
@@ -106,9 +110,9 @@ async def migrate(driver: TraceDriver, migrations: list[Migration] | None = None
         async with _alone(driver):
             # Another gateway may have been here in between.
             missing = await _missing(driver, wanted)
-            await _apply_all(driver, missing)
+            await _apply(driver, missing)
     else:
-        await _apply_all(driver, missing)
+        await _apply(driver, missing)
     return [migration.version for migration in missing]
 
 
@@ -142,13 +146,49 @@ async def _alone(driver: TraceDriver) -> AsyncGenerator[None, None]:
         await driver.command(_UNLOCK)
 
 
-async def _apply_all(driver: TraceDriver, migrations: list[Migration]) -> None:
+async def _apply(driver: TraceDriver, migrations: list[Migration]) -> None:
+    if migrations and migrations[0].version == 1 and await _is_empty(driver):
+        # Whoever is cut here finds tables the next time, and takes one file after the other.
+        for statement in from_nothing(migrations):
+            await driver.command(statement)
+        await _note(driver, migrations)
+        return
     for migration in migrations:
-        await _apply(driver, migration)
+        for statement in migration.statements:
+            await driver.command(statement)
+        await _note(driver, [migration])
 
 
-async def _apply(driver: TraceDriver, migration: Migration) -> None:
-    for statement in migration.statements:
-        await driver.command(statement)
-    row = {"version": migration.version, "name": migration.name, "digest": migration.digest}
-    await driver.insert_lines("schema_migrations", orjson.dumps(row), f"migration-{migration.version}")
+async def _is_empty(driver: TraceDriver) -> bool:
+    return not int(await driver.query(_TABLES, fmt="TSVRaw", params={"database": driver.database}))
+
+
+def from_nothing(migrations: list[Migration]) -> list[str]:
+    """Give what makes the same tables in an empty database in half the time.
+
+    A view that is made anew later is made once, in its last form: nothing passes it before. Columns that are added to a
+    table one after the other are added at once, unless something that is done in between names the table.
+    """
+    given = [statement for migration in migrations for statement in migration.statements]
+    dropped = {found[1]: at for at, statement in enumerate(given) if (found := _NO_VIEW.match(statement))}
+    kept: list[str] = []
+    adding: dict[str, int] = {}
+    for at, statement in enumerate(given):
+        view, column = _VIEW.match(statement), _COLUMN.match(statement)
+        if _NO_VIEW.match(statement) or (view and at < dropped.get(view[1], -1)):
+            continue
+        if column and (place := adding.get(column[1])) is not None:
+            kept[place] += f", {statement[column.end() :]}"
+            continue
+        for table in [table for table in adding if re.search(rf"\b{table}\b", statement)]:
+            del adding[table]
+        if column:
+            adding[column[1]] = len(kept)
+        kept.append(statement)
+    return kept
+
+
+async def _note(driver: TraceDriver, migrations: list[Migration]) -> None:
+    rows = [{"version": each.version, "name": each.name, "digest": each.digest} for each in migrations]
+    token = f"migration-{migrations[-1].version}"
+    await driver.insert_lines("schema_migrations", b"\n".join(map(orjson.dumps, rows)), token)

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from gateway.core.errors import Misconfigured, StoreUnavailable
-from gateway.operator.schema import Migration, migrate, parse_migration, shipped_migrations
+from gateway.operator.schema import Migration, from_nothing, migrate, parse_migration, shipped_migrations
 from gateway.plugin.traces import TraceDriver
 from tests.support.drivers import DRIVERS, make, with_driver
 
@@ -189,3 +189,47 @@ def test_a_change_that_failed_leaves_no_lock() -> None:
         assert await migrate(driver, [migration(1, "SELECT 1")]) == [1]
 
     with_driver("clickhouse", scenario)
+
+
+_TABLES = """
+SELECT name, replaceAll(create_table_query, {database:String}, 'db') AS made FROM system.tables
+WHERE database = {database:String} AND name NOT IN ('schema_migrations', 'there') ORDER BY name
+"""
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+def test_an_empty_database_gets_what_all_files_one_after_the_other_make(kind: str) -> None:
+    made: list[object] = []
+
+    async def scenario(driver: TraceDriver, *, empty: bool) -> None:
+        if not empty:
+            # Somebody began here.
+            await driver.command("CREATE TABLE there (x UInt8) ENGINE = Null")
+        await migrate(driver)
+        found = await driver.query(_TABLES, params={"database": driver.database})
+        ledger = await driver.query("SELECT version, name, digest FROM schema_migrations ORDER BY version")
+        made.append((orjson.loads(found)["data"], orjson.loads(ledger)["data"]))
+
+    for empty in (True, False):
+        with_driver(kind, lambda driver, empty=empty: scenario(driver, empty=empty))
+    assert made[0] == made[1]
+    assert len(from_nothing(shipped_migrations())) < 70
+
+
+def test_columns_are_not_added_before_what_needs_the_table_without_them() -> None:
+    one = migration(
+        1, "CREATE TABLE a (x UInt8)", "ALTER TABLE a ADD COLUMN y UInt8", "ALTER TABLE a ADD COLUMN z UInt8"
+    )
+    two = migration(2, "INSERT INTO b SELECT * FROM a", "ALTER TABLE a ADD COLUMN w UInt8, MODIFY COLUMN x UInt16")
+    assert from_nothing([one, two]) == [
+        "CREATE TABLE a (x UInt8)",
+        "ALTER TABLE a ADD COLUMN y UInt8, ADD COLUMN z UInt8",
+        "INSERT INTO b SELECT * FROM a",
+        "ALTER TABLE a ADD COLUMN w UInt8, MODIFY COLUMN x UInt16",
+    ]
+
+
+def test_a_view_that_is_made_anew_is_made_once_in_its_last_form() -> None:
+    made = "CREATE MATERIALIZED VIEW IF NOT EXISTS v TO t AS SELECT"
+    steps = migration(1, "DROP VIEW IF EXISTS v", f"{made} 1"), migration(2, "DROP VIEW IF EXISTS v", f"{made} 2")
+    assert from_nothing(list(steps)) == [f"{made} 2"]
