@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import socket
 import statistics
 import subprocess
+import sys
 import time
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import metadata
 from pathlib import Path
 
 import orjson
 import pytest
+from packaging.requirements import Requirement
 
 from tests.support.figures import BUSY, SOAK, measured, slowness
 from tests.support.gateway_run import CHAT, ask, chat, environment, resident_kb, until
@@ -41,12 +46,32 @@ def answer(asked: Asked) -> list[Step]:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the programs of an environment that ``pip install .`` was run in."""
+    """The folder with the programs of an environment that ``pip install .`` was run in.
+
+    What the bare install needs, by its lock, is copied from the environment of the tests: to fetch and to unpack all of
+    it anew takes a minute. Whatever the lock lacks is missing here, as it would be.
+    """
     home = tmp_path_factory.mktemp("bare")
-    venv.create(home, with_pip=True)
-    pip = [home / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", ROOT]
+    venv.create(home)
+    packages = next(home.glob("lib/python*/site-packages"))
+    lock = (ROOT / "requirements" / "runtime.lock").read_text()
+    for needed in map(Requirement, re.findall(r"^(\S+==[^\\\n]+)", lock, re.MULTILINE)):
+        if needed.marker is None or needed.marker.evaluate():
+            _copy(needed, packages)
+    pip = [sys.executable, "-m", "pip", "--python", home / "bin" / "python", "install", "--quiet", "--no-deps", ROOT]
     subprocess.run(pip, check=True, capture_output=True)
+    subprocess.run([home / "bin" / "python", "-m", "compileall", "-q", packages], check=True, capture_output=True)
     return home / "bin"
+
+
+def _copy(needed: Requirement, packages: Path) -> None:
+    found = metadata.distribution(needed.name)
+    assert needed.specifier.contains(found.version)
+    for each in found.files or ():
+        # Programs lie elsewhere, and are not asked for.
+        if ".." not in each.parts and each.suffix != ".pyc":
+            (packages / each).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(str(found.locate_file(each)), packages / each)
 
 
 def without_checkout(home: Path) -> dict[str, str]:
