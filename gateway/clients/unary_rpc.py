@@ -85,8 +85,11 @@ class UnaryRpc:
             raise RpcFailed("DEADLINE_EXCEEDED") from None
 
     async def close(self) -> None:
-        """Let go of the connection."""
-        await self._drop()
+        """Let go of the connection, with a word to the server where no call is under way."""
+        line, self._line = self._line, None
+        if line is not None:
+            line.close(farewell=not self._turn.locked())
+            await line.closed()
 
     async def _called(self, path: str, framed: bytes) -> bytes:
         kept = self._line is not None
@@ -110,7 +113,7 @@ class UnaryRpc:
         finally:
             # Half a call is left in it, or the server wants no more there.
             if not done:
-                await self._drop()
+                self._drop()
         return answer.message()
 
     async def _open(self) -> _Line:
@@ -135,10 +138,10 @@ class UnaryRpc:
             message = await asyncio.get_running_loop().run_in_executor(None, squeeze)
         return bytes((self._compress,)) + len(message).to_bytes(4, "big") + message
 
-    async def _drop(self) -> None:
+    def _drop(self) -> None:
         line, self._line = self._line, None
         if line is not None:
-            await line.close()
+            line.close(farewell=False)
 
 
 class _Answer:
@@ -226,12 +229,16 @@ class _Line:
             raise RpcFailed("INTERNAL") from None
         return answer
 
-    async def close(self) -> None:
-        """End the connection."""
-        with contextlib.suppress(OSError, self._faults):
-            self._h2.close_connection()
-            self._writer.write(self._h2.data_to_send())
-        self._writer.close()
+    def close(self, *, farewell: bool) -> None:
+        """End the connection at once: a server that takes nothing is not waited for, nor what it has not taken."""
+        if farewell:
+            with contextlib.suppress(OSError, self._faults):
+                self._h2.close_connection()
+                self._writer.write(self._h2.data_to_send())
+        self._writer.transport.abort()
+
+    async def closed(self) -> None:
+        """Wait until it is."""
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
 

@@ -4,14 +4,16 @@ import asyncio
 import gzip
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from h2 import events
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.exceptions import ProtocolError
+from h2.settings import SettingCodes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +24,7 @@ PATH = "/a.Service/Export"
 HEAD = [(":status", "200"), ("content-type", "application/grpc")]
 OK = [("grpc-status", "0")]
 Told = Callable[[H2Connection, int, bytes], None]
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def framed(message: bytes, packed: int = 0) -> bytes:
@@ -39,6 +42,34 @@ def says(message: bytes, head: list[tuple[str, str]] = HEAD, trailers: list[tupl
 
 def at_once(code: str) -> Told:
     return lambda h2, stream, _: h2.send_headers(stream, [*HEAD, ("grpc-status", code)], end_stream=True)
+
+
+@asynccontextmanager
+async def listening(serve: Serve, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Listen, and wait at the end until each connection is over."""
+    ended: list[asyncio.Event] = []
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        over = asyncio.Event()
+        ended.append(over)
+        try:
+            # The client may be gone, or go on a moment after it was told that no more is taken.
+            with suppress(ConnectionError, ProtocolError):
+                await serve(reader, writer)
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+        finally:
+            over.set()
+
+    made = await asyncio.start_server(served, "127.0.0.1", 0, ssl=context)
+    try:
+        yield made.sockets[0].getsockname()[1]
+    finally:
+        made.close()
+        await made.wait_closed()
+        for each in ended:
+            await each.wait()
 
 
 @asynccontextmanager
@@ -67,14 +98,9 @@ async def server(*told: Told, context: ssl.SSLContext | None = None) -> AsyncIte
                         script.pop(0)(h2, event.stream_id, bodies[event.stream_id])
                     else:
                         open_still = False
-        writer.close()
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    try:
-        yield listening.sockets[0].getsockname()[1], got
-    finally:
-        listening.close()
-        await listening.wait_closed()
+    async with listening(serve, context) as port:
+        yield port, got
 
 
 @asynccontextmanager
@@ -201,6 +227,31 @@ def test_a_call_ends_in_time() -> None:
     run((lambda _h2, _stream, _body: None,), scenario, timeout_s=0.3)
 
 
+def test_a_server_that_takes_nothing_holds_nobody_up() -> None:
+    over = asyncio.Event()
+
+    async def never(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A window as wide as it gets, and not a byte read after it.
+        h2 = H2Connection(H2Configuration(client_side=False))
+        h2.initiate_connection()
+        h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 2**30})
+        h2.increment_flow_control_window(2**30)
+        writer.write(h2.data_to_send())
+        cast("asyncio.Transport", writer.transport).pause_reading()
+        await over.wait()
+
+    async def scenario() -> None:
+        async with listening(never) as port:
+            async with client(port, timeout_s=0.5) as rpc, asyncio.timeout(30):
+                for _ in range(2):
+                    with pytest.raises(RpcFailed) as raised:
+                        await rpc.call(PATH, bytes(50_000_000))
+                    assert raised.value.code == "DEADLINE_EXCEEDED"
+            over.set()
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("trusted", [True, False])
 def test_over_tls_only_a_server_that_is_trusted_is_spoken_to(
     trusted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -232,14 +283,10 @@ def test_whatever_a_server_says_it_is_an_answer_or_a_code(said: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(65_536)
         writer.write(said)
-        writer.close()
 
     async def scenario() -> None:
-        listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-        async with client(listening.sockets[0].getsockname()[1], timeout_s=5.0) as rpc:
+        async with listening(serve) as port, client(port, timeout_s=5.0) as rpc:
             with pytest.raises(RpcFailed):
                 await rpc.call(PATH, b"x")
-        listening.close()
-        await listening.wait_closed()
 
     asyncio.run(scenario())
