@@ -52,28 +52,24 @@ def _script(text: str) -> tuple[str, float]:
 
 
 def _by_words(text: str) -> tuple[str, float] | None:
-    lower = text.lower()
-    found = _WORD.findall(lower)
-    scores: dict[str, float] = {}
+    found = _WORD.findall(text.lower())
+    if not found:
+        return None
+    scores = dict.fromkeys(WORDS, 0.0)
     for word in found:
         if having := _HAVING.get(word):
             points = 1.0 / len(having) + 0.25
             for code in having:
-                scores[code] = scores.get(code, 0.0) + points
+                scores[code] += points
+    lower = text.lower()
     # None of these is of ASCII.
     for code, letters in () if lower.isascii() else OWN_LETTERS.items():
-        if points := sum(min(lower.count(letter), 3) for letter in letters):
-            scores[code] = scores.get(code, 0.0) + _OWN_LETTER * points
-    if not scores:
-        return None
-    score = max(scores.values())
-    if score < _LEAST_WORDS or score / len(found) < _SHARE:
-        return None
-    best = next(code for code in WORDS if scores.get(code) == score)
-    second = max((points for code, points in scores.items() if code != best), default=0.0)
-    if score < _LEAD * second:
-        return None
+        scores[code] += _OWN_LETTER * sum(min(lower.count(letter), 3) for letter in letters)
+    best, second = sorted(scores, key=lambda code: scores[code], reverse=True)[:2]
+    score = scores[best]
     telling = {word for word in found if len(word) > 1 and word in WORDS[best]}
     if len(telling) < _LEAST_WORDS and not any(letter in lower for letter in OWN_LETTERS[best]):
         return None
-    return best, 1.0 - 0.5 * second / score
+    if score < _LEAST_WORDS or score / len(found) < _SHARE or score < _LEAD * scores[second]:
+        return None
+    return best, 1.0 - 0.5 * scores[second] / score
