@@ -29,7 +29,7 @@ log = logging.getLogger("weighbridge.drift")
 KEPT_FILE = "drift.json"
 # The spool is shipped within seconds; what takes longer has the hour counted again.
 SETTLE_S = 600
-# So far back, hours are counted again when calls have come.
+# So far back, hours are counted again when they have fewer calls than before, too: later, calls are let go by age.
 _RECOUNT_S = 48 * HOUR_S
 # After a start, windows are compared that ended since then.
 _COMPARED_S = 24 * HOUR_S
@@ -143,7 +143,7 @@ class DriftWatch:
         wanted = [
             (hour_s, calls)
             for hour_s, calls in sorted((await book.seen(since_s, until_s)).items())
-            if hour_s not in kept or (kept[hour_s] != calls and hour_s >= until_s - _RECOUNT_S)
+            if calls > kept.get(hour_s, 0) or (calls < kept[hour_s] and hour_s >= until_s - _RECOUNT_S)
         ]
         if not wanted:
             return until_s

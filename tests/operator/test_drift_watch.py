@@ -121,6 +121,21 @@ def said(answer: str) -> str:
     return orjson.dumps({"choices": [{"message": {"role": "assistant", "content": answer}}]}).decode()
 
 
+def test_an_hour_of_last_week_is_counted_again_when_a_store_that_was_away_gets_its_calls(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        at_s = LATELY_S - 6 * 24 * HOUR_S
+        scene.at(LATELY_S)
+        watch = scene.watch()
+        for count, batch in ((24, "some"), (16, "rest")):
+            some = [record(started_us=at_s * 1_000_000 + number, alias="assistant") for number in range(count)]
+            await scene.store.insert(lines(*some), batch)
+            await watch.look()
+        (hour,) = (await scene.book.hours(("assistant", ""), at_s, at_s + HOUR_S, 1)).values()
+        assert hour.calls == 40
+
+    staged(tmp_path, scenario)
+
+
 def test_an_hour_is_counted_and_read_once_it_is_over_and_again_when_calls_come_late(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         at_us = LATELY_S * 1_000_000
