@@ -6,12 +6,11 @@ from importlib import import_module
 
 from gateway.app.redis_access import access_to
 from gateway.cache.careful import CarefulStore, Shelf
-from gateway.cache.embedded import EmbeddedShelf
 from gateway.clients.clock import Clock
 from gateway.config.settings import Settings
 
-# Loaded where it is asked for only: the driver is some megabytes.
-_REDIS = "gateway.clients.redis_cache"
+# Loaded where they are asked for only: the driver is some megabytes, the database of the other one.
+_REDIS, _HOME = "gateway.clients.redis_cache", "gateway.cache.embedded"
 
 
 def answer_shelf(settings: Settings, clock: Clock) -> Shelf | None:
@@ -22,7 +21,7 @@ def answer_shelf(settings: Settings, clock: Clock) -> Shelf | None:
     bounds = {"max_bytes": rules.store.max_bytes, "max_entries": rules.store.max_entries}
     neighbours = rules.semantic is not None and rules.semantic.mode != "off"
     if redis is None:
-        return EmbeddedShelf(settings.home, clock, **bounds, neighbours=neighbours)
+        return import_module(_HOME).EmbeddedShelf(settings.home, clock, **bounds, neighbours=neighbours)
     module = import_module(_REDIS)
     access = access_to(redis)
     return module.RedisCache(access, unix_s=lambda: clock.unix_ms() / 1000, **bounds, neighbours=neighbours)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -26,6 +29,8 @@ _ALIASES = {
     "vertex": "google",
     "xai": "x-ai",
 }
+# The package can also fetch newer prices, with a client of 2 MB; we never do.
+_FETCHER = "httpx2"
 # What may follow a provider's pattern in an address; some patterns end inside the host, in a dot.
 _BOUNDARY = "/."
 
@@ -105,7 +110,21 @@ class BundledCatalog:
 def load_catalog() -> BundledCatalog:
     """Import the price list. Blocks for about 0.2 s: call it on a thread, or before serving."""
     # Not at the top: 30,000 lines of prices, which a process with prices of its own need not load.
-    return BundledCatalog(importlib.import_module("genai_prices.data").providers)
+    with _without(_FETCHER):
+        return BundledCatalog(importlib.import_module("genai_prices.data").providers)
+
+
+@contextmanager
+def _without(name: str) -> Generator[None, None, None]:
+    """Import what follows as if a module were there, and empty, unless it is there already."""
+    absent = name not in sys.modules
+    if absent:
+        sys.modules[name] = ModuleType(name)
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules[name]
 
 
 def _plain_address(base_url: str) -> str:
