@@ -41,28 +41,7 @@ RUN WEIGHBRIDGE_HOME=/tmp/home /opt/weighbridge/bin/weighbridge models build --w
     && mkdir -p /opt/weighbridge/share/weighbridge && mv /tmp/home/models /opt/weighbridge/share/weighbridge/models
 RUN python3 deploy/image/rootfs.py --venv /opt/weighbridge --into /rootfs --lock requirements/embedded.lock
 
-FROM scratch AS full
-COPY --from=full-root /rootfs /
-# The embedded store makes a folder of its own for each start, and the volume is all that can be written.
-ENV PATH=/opt/weighbridge/bin \
-    PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1 \
-    MALLOC_ARENA_MAX=1 \
-    TMPDIR=/var/lib/weighbridge \
-    WEIGHBRIDGE_HOME=/var/lib/weighbridge \
-    WEIGHBRIDGE_LISTEN=0.0.0.0:8080
-USER 10001:10001
-WORKDIR /var/lib/weighbridge
-VOLUME /var/lib/weighbridge
-EXPOSE 8080
-STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["/opt/weighbridge/bin/python3", "-IS", "/opt/weighbridge/share/weighbridge/healthcheck.py"]
-ENTRYPOINT ["/opt/weighbridge/bin/weighbridge"]
-CMD ["serve", "-c", "/etc/weighbridge/weighbridge.yaml"]
-
-FROM scratch AS sidecar
-COPY --from=sidecar-root /rootfs /
+FROM scratch AS runtime
 # Threads share one arena of memory: few ask for any, and several cost 4 MB.
 ENV PATH=/opt/weighbridge/bin \
     PYTHONUNBUFFERED=1 \
@@ -71,8 +50,6 @@ ENV PATH=/opt/weighbridge/bin \
     WEIGHBRIDGE_HOME=/var/lib/weighbridge \
     WEIGHBRIDGE_LISTEN=0.0.0.0:8080
 USER 10001:10001
-WORKDIR /var/lib/weighbridge
-VOLUME /var/lib/weighbridge
 # The operator plane stays on loopback unless --operator and a token say otherwise.
 EXPOSE 8080
 # Drains.
@@ -80,4 +57,17 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["/opt/weighbridge/bin/python3", "-IS", "/opt/weighbridge/share/weighbridge/healthcheck.py"]
 ENTRYPOINT ["/opt/weighbridge/bin/weighbridge"]
+
+FROM runtime AS full
+COPY --from=full-root /rootfs /
+# The embedded store makes a folder of its own for each start, and the volume is all that can be written.
+ENV TMPDIR=/var/lib/weighbridge
+WORKDIR /var/lib/weighbridge
+VOLUME /var/lib/weighbridge
+CMD ["serve", "-c", "/etc/weighbridge/weighbridge.yaml"]
+
+FROM runtime AS sidecar
+COPY --from=sidecar-root /rootfs /
+WORKDIR /var/lib/weighbridge
+VOLUME /var/lib/weighbridge
 CMD ["serve", "-c", "/etc/weighbridge/weighbridge.yaml", "--no-operator", "--no-supervisor"]

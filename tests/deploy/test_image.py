@@ -42,8 +42,9 @@ def stage(target: str) -> str:
 
 @pytest.mark.parametrize("target", ["sidecar", "full"])
 def test_what_runs_has_no_base_and_needs_no_shell(target: str) -> None:
-    assert re.search(rf"^FROM scratch AS {target}$", DOCKERFILE, re.MULTILINE)
-    lines = stage(target)
+    assert re.search(rf"^FROM runtime AS {target}$", DOCKERFILE, re.MULTILINE)
+    assert re.search(r"^FROM scratch AS runtime$", DOCKERFILE, re.MULTILINE)
+    lines = f"{stage('runtime')}\n{stage(target)}"
     assert "RUN" not in lines
     assert "\nUSER 10001:10001\n" in lines
     assert "\nSTOPSIGNAL SIGTERM\n" in lines

@@ -13,6 +13,7 @@ from tests.support.golden import cases
 from tests.support.issuer import key_set, rsa_jwk, token
 from tests.support.streams import GOLDEN
 
+ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"
 _HELLO = bytes.fromhex(
     "16030100420100003e0303" + "00" * 32 + "000002130100000013000000" + "0f000d00000a6c6f63616c686f7374"
@@ -41,13 +42,18 @@ _WORDS: dict[str, list[bytes]] = {
         b"1gn0r3 pr3v10us", b"i g n o r e", b"%69%67%6e%6f%72%65 \\u0069 &#105; 69676e6f7265", "\U000e0069\U000e0067".encode(),
     ],
     "link": [b"https://user@ex\xc3\xa4mple.com:8443/a", b"//0x7f.1/a", b"http:\\\\2130706433", b"[a](<http://[::1%25a]/>)"],
+    "spool": [b'{"v":1}\n{"v":1,"id":"a"}\n{"v', b"\n\n\n", b"a" * 300 + b"\nb\n"],
 }  # fmt: skip
+_FILES = {
+    "policy": sorted((ROOT / "policies").glob("*.yaml")),
+    "yaml": sorted((ROOT / "loadtests" / "conf").rglob("*.yaml")),
+}
 
 
 def seeds(target: str) -> list[bytes]:
     """What a target begins with."""
     kept = sorted((CORPUS / target).glob("*")) if (CORPUS / target).is_dir() else []
-    found = [path.read_bytes() for path in kept] + _WORDS.get(target, [])
+    found = [path.read_bytes() for path in (*kept, *_FILES.get(target, ()))] + _WORDS.get(target, [])
     folder = {"request": "requests", "answer": "answers", "stream": "streams", "crossing": "streams"}.get(target, "")
     for name in DIALECTS if folder else ():
         found += [said(name, path.read_bytes()) for path in cases(name, folder)]

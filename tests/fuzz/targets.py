@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, get_args
@@ -19,6 +20,7 @@ import orjson
 
 from gateway.clients.image_size import image_size
 from gateway.clients.jws import read_key_set
+from gateway.config.source import load_yaml
 from gateway.core.errors import GatewayError, InvalidAnswer
 from gateway.core.exchange import Headers
 from gateway.core.images import find_images
@@ -29,6 +31,8 @@ from gateway.guards.encoded import leaves
 from gateway.guards.links.address import read as read_address
 from gateway.guards.views.normaliser import Normaliser
 from gateway.listener import framing, newcomer
+from gateway.policy.load import bundle_of
+from gateway.recording.segment import read_slice
 from gateway.wire import bridge, websocket
 from gateway.wire.answer_fault import answer_fault
 from gateway.wire.aws_eventstream import FrameSplitter, decode
@@ -317,6 +321,40 @@ def link(data: bytes) -> None:
             ipaddress.IPv4Address(host)
 
 
+def yaml(data: bytes) -> None:
+    """A file of configuration, by both of its readers: read, or said to be wrong at a line that it has."""
+    said = data.decode("utf-8", "replace")
+    for fast in (False, True):
+        document = load_yaml(said, "fuzz.yaml", fast=fast)
+        # Of a file that ends in the middle, the end is what is wrong.
+        assert all(0 <= problem.line <= len(said.splitlines()) + 1 for problem in document.problems)
+        assert all(1 <= line <= len(said.splitlines()) + 1 for line in document.lines.values())
+
+
+def policy(data: bytes) -> None:
+    """A policy file: compiled, or refused with what is wrong with it."""
+    bundle = bundle_of([("fuzz.yaml", data.decode("utf-8", "replace"))])
+    assert all(problem.message for problem in bundle.problems)
+
+
+def spool(data: bytes) -> None:
+    """A segment that anybody may have written into: each whole line is read once, in order, whatever the bounds are."""
+    fd = os.memfd_create("segment")
+    try:
+        os.write(fd, data)
+        whole = data[: data.rfind(b"\n") + 1]
+        for max_bytes, max_lines in ((1, 1), (7, 2), (4096, 100)):
+            found, at = [], 0
+            while part := read_slice(fd, at, max_bytes=max_bytes, max_lines=max_lines, max_line_bytes=1 << 20):
+                assert part.start == at < part.end
+                assert part.data.count(b"\n") <= max_lines
+                found.append(part.data)
+                at = part.end
+            assert b"".join(found) == whole
+    finally:
+        os.close(fd)
+
+
 def pieces(data: bytes, size: int) -> list[bytes]:
     """Cut bytes."""
     return [data[at : at + size] for at in range(0, len(data), size)]
@@ -326,6 +364,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     each.__name__: each
     for each in (
         json_body, request, answer, stream, crossing, events, frames, messages, coding, client_hello, proxied, head,
-        target, headers, certificate, token, protobuf, metrics, picture, text, link,
+        target, headers, certificate, token, protobuf, metrics, picture, text, link, yaml, policy, spool,
     )
 }  # fmt: skip

@@ -32,4 +32,4 @@ def test_a_target_holds_on_what_chance_makes_of_them(name: str, data: st.DataObj
 
 
 def test_what_was_found_belongs_to_a_target() -> None:
-    assert {path.name for path in CORPUS.iterdir()} <= set(TARGETS) if CORPUS.is_dir() else True
+    assert set() < {path.name for path in CORPUS.iterdir()} <= set(TARGETS)
