@@ -35,6 +35,8 @@ models:
   - alias: m
     candidates: [{{provider: one, model: bad}}]
     fallback: [two/good]
+    # Every call is to be tried twice, however many came before.
+    breaker: {{consecutive: 1000000, min_calls: 1000000}}
 telemetry:
   otlp: {{endpoint: "{collector}", protocol: grpc, every: 1s, timeout: 1s}}
 """
