@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CLEAN := build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage loadtests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak soak-tests soak-day check $(CHECKS) format fuzz audit bench steps mesh models train train-names model-report lock clean debs node deploy-tools image sbom
+.PHONY: help run test soak soak-tests soak-day test-tools envoy check $(CHECKS) format fuzz audit bench steps mesh models train train-names model-report lock clean debs node deploy-tools image sbom
 
 help:
 	@echo "make run     install what is needed into $(VENV) and start the gateway; Ctrl-C drains and stops"
@@ -47,8 +47,16 @@ run: $(VENV)/installed-run
 TESTERS ?= $(shell expr $$(nproc) + 1)
 
 # A worker that has none left takes half of another's: few files are split, so what a file shares is started once.
-test: $(VENV)/installed-dev debs node
+test: $(VENV)/installed-dev debs node test-tools
 	$(PY) -m pytest -n $(TESTERS) --dist worksteal -q
+
+# What checks the chart and the images, and Envoy: for a platform that one of them does not exist for, its tests are skipped.
+test-tools: $(VENV)/installed-dev
+	@$(MAKE) --no-print-directory deploy-tools || echo "what checks deployments cannot be installed here" >&2
+	@$(MAKE) --no-print-directory envoy || echo "Envoy cannot be installed here" >&2
+
+envoy: $(VENV)/installed-dev
+	@$(PY) -c 'from loadtests import build; build.envoy(build.BIN / "peers")'
 
 soak: soak-tests soak-day
 
@@ -108,9 +116,8 @@ bench: $(VENV)/installed-run debs
 steps: $(VENV)/installed-run
 	$(PY) -m loadtests.steps
 
-mesh: $(VENV)/installed-dev
+mesh: envoy
 	@$(MAKE) --no-print-directory debs TEST_DEBS='iptables iproute2'
-	@$(PY) -c 'from loadtests import build; build.envoy(build.BIN / "peers")'
 	$(PY) -m pytest -q $(ARGS) tests/mesh
 
 models: $(VENV)/installed-run

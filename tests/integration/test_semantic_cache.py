@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -172,20 +173,19 @@ def test_rules_look_at_what_is_served(enforced: Served) -> None:
 def test_a_promise_that_people_say_is_broken_serves_no_more(enforced: Served) -> None:
     """What is learnt holds for a team; nobody else of this one is served here."""
 
-    def served(text: str) -> str:
-        return enforced.ask(text, key=BOB).headers["x-weighbridge-cache"] or ""
-
     enforced.kept("How do I cancel my lease?", key=BOB)
     hit = enforced.alike("lease", key=BOB)
     judge = f"/api/exchanges/{hit.id}/feedback"
     until(lambda: enforced.gateway.ask_operator(judge, {"name": "correct", "value": False}).status == 201, SETTLED_S)
     # The answer is forgotten, and for now the team is served no answers to other questions.
     told = 'weighbridge_cache_results_total{result="near_promise"}'
-    for number in range(1, 200):
-        if enforced.gateway.metric(told):
-            break
-        served("How do I cancel my lease?" + " " * number)
-    assert enforced.gateway.metric(told)
+    blanks = count(1)
+
+    def told_to_serve_none() -> bool:
+        enforced.ask("How do I cancel my lease?" + " " * next(blanks), key=BOB)
+        return enforced.gateway.metric(told) > 0
+
+    until(told_to_serve_none, SETTLED_S)
 
 
 def test_in_shadow_everything_is_asked_and_the_trace_says_what_would_have_been_served(shadowed: Served) -> None:
