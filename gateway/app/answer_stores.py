@@ -13,6 +13,12 @@ from gateway.config.settings import Settings
 _REDIS, _HOME = "gateway.clients.redis_cache", "gateway.cache.embedded"
 
 
+def load_driver(settings: Settings) -> None:
+    """Load what the store is made of; before workers are forked, they share it."""
+    if settings.cache is not None and settings.cache.store.kind != "memory":
+        import_module(_HOME if settings.cache_redis is None else _REDIS)
+
+
 def answer_shelf(settings: Settings, clock: Clock) -> Shelf | None:
     """Make the store that all processes share; ``None`` where there is none. Nothing is opened yet."""
     rules, redis = settings.cache, settings.cache_redis

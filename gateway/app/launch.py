@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 
 from gateway.app.alone import Alone
+from gateway.app.answer_stores import load_driver
 from gateway.app.policies import PolicyFault, load_policies
 from gateway.app.shut_in import shut_in
 from gateway.app.supervisor import Child, Supervisor, listening_sockets
@@ -95,6 +96,7 @@ class Launch:
         if settings.workers > 1:
             # One worker loads it when it is ready; several share what is loaded here.
             import_module(COLD_SIDE)
+            load_driver(settings)
         read_words(settings)
         if settings.operator is not None:
             self._operator = import_module(_OPERATING).operator_child(settings, settings.operator, load)

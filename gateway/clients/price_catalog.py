@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import re
 import sys
 from collections.abc import Generator, Iterator
@@ -29,8 +29,8 @@ _ALIASES = {
     "vertex": "google",
     "xai": "x-ai",
 }
-# The package can also fetch newer prices, with a client of 2 MB; we never do.
-_FETCHER = "httpx2"
+# It can also fetch newer prices, with a client of 2 MB; we never do.
+_LIST = "genai_prices"
 # What may follow a provider's pattern in an address; some patterns end inside the host, in a dot.
 _BOUNDARY = "/."
 
@@ -110,20 +110,24 @@ class BundledCatalog:
 def load_catalog() -> BundledCatalog:
     """Import the price list. Blocks for about 0.2 s: call it on a thread, or before serving."""
     # Not at the top: 30,000 lines of prices, which a process with prices of its own need not load.
-    with _without(_FETCHER):
-        return BundledCatalog(importlib.import_module("genai_prices.data").providers)
+    with _bare(_LIST):
+        return BundledCatalog(importlib.import_module(f"{_LIST}.data").providers)
 
 
 @contextmanager
-def _without(name: str) -> Generator[None, None, None]:
-    """Import what follows as if a module were there, and empty, unless it is there already."""
-    absent = name not in sys.modules
-    if absent:
-        sys.modules[name] = ModuleType(name)
+def _bare(name: str) -> Generator[None, None, None]:
+    """Import modules of a package, and not what the package itself imports for others."""
+    if name in sys.modules or (spec := importlib.util.find_spec(name)) is None:
+        yield
+        return
+    package = ModuleType(name)
+    package.__path__ = list(spec.submodule_search_locations or ())
+    sys.modules[name] = package
     try:
         yield
     finally:
-        if absent:
+        # Whoever imports it from here on gets all of it.
+        if sys.modules.get(name) is package:
             del sys.modules[name]
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date, time, timedelta, timezone
 from decimal import Decimal
 
@@ -78,3 +80,21 @@ def test_conditions_and_steps_are_carried_over():
         ListedPrice(date(2026, 1, 1), None, {"input_mtok": ((-1, Decimal(2)),)}),
         ListedPrice(None, (37_800, 57_601), {"input_mtok": ((-1, Decimal(1)), (200_000, Decimal(4)))}),
     )
+
+
+def test_what_would_fetch_newer_prices_is_not_loaded() -> None:
+    program = """if True:
+        import sys
+        from gateway.clients.price_catalog import load_catalog
+        load_catalog()
+        print(sorted(name for name in sys.modules if name.startswith(("httpx", "genai_prices"))))
+        import genai_prices
+        print(genai_prices.calc_price(genai_prices.Usage(input_tokens=1_000_000), "gpt-4o").total_price > 0)
+    """
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    assert "httpx" not in said[0]
+    assert "'genai_prices.data'" in said[0]
+    # A plugin that imports it later has all of it.
+    assert said[1] == "True"
