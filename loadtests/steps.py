@@ -23,7 +23,8 @@ from gateway.app.build import Shared, build_pipeline
 from gateway.app.policies import load_guards
 from gateway.clients.clock import SystemClock
 from gateway.clients.http import HttpClient, Pool
-from gateway.clients.http_connection import Origin, UpstreamConnection
+from gateway.clients.http_connection import UpstreamConnection
+from gateway.clients.origin import Origin
 from gateway.clients.tokenizers import Tokenizers
 from gateway.config.environment import Options
 from gateway.config.load import load_settings

@@ -13,7 +13,8 @@ import orjson
 
 from gateway.clients.brief_call import exchange
 from gateway.clients.clock import Clock
-from gateway.clients.http import HttpClient, Origin
+from gateway.clients.http import HttpClient
+from gateway.clients.origin import Origin
 from gateway.clients.renewed import RENEW_S, Renewed
 from gateway.core.errors import GatewayError, InvalidAnswer, Misconfigured, ProviderError
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import urlsplit
 
-from gateway.clients.http import HttpClient, Origin
+from gateway.clients.http import HttpClient
+from gateway.clients.origin import Origin
 from gateway.core.errors import GatewayError, InvalidAnswer
 from gateway.core.exchange import Headers, Timeouts
 

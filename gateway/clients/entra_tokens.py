@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 from gateway.clients.access_tokens import form_request
-from gateway.clients.http import Origin
+from gateway.clients.origin import Origin
 from gateway.core.entra_account import SCOPE, EntraAccount
 from gateway.core.errors import Misconfigured
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from gateway.clients.access_tokens import LIFETIME_S, form_request
-from gateway.clients.http import Origin
+from gateway.clients.origin import Origin
 from gateway.core.errors import Misconfigured
 from gateway.core.service_account import SCOPE, ServiceAccount
 

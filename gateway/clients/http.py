@@ -13,7 +13,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from gateway.clients.http_connection import HttpCall, Origin, UpstreamConnection
+from gateway.clients.http_connection import HttpCall, UpstreamConnection
+from gateway.clients.origin import Origin
 from gateway.clients.tls import client_context
 from gateway.core.errors import ConnectFailed, GatewayError, Overloaded
 from gateway.core.exchange import Timeouts
@@ -81,9 +82,10 @@ class HttpClient:
             pool = self._pools[origin] = Pool()
         while pool.idle:
             connection = pool.idle.pop()
-            if connection.usable():
+            if connection.ready():
                 connection.start(call)
                 return call
+            connection.drop()
         self._dial(pool, call)
         return call
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Callable
 from typing import Protocol, cast
-from urllib.parse import urlsplit
 
 import httptools
-import msgspec
 
+from gateway.clients.origin import Origin
 from gateway.core.errors import (
     ConnectFailed,
     ConnectTimeout,
@@ -17,7 +17,6 @@ from gateway.core.errors import (
     GatewayError,
     IdleTimeout,
     InvalidAnswer,
-    Misconfigured,
     StreamBroken,
     TotalTimeout,
 )
@@ -53,40 +52,6 @@ class Owner(Protocol):
     def lost(self, connection: UpstreamConnection) -> None:
         """Strike a closed connection off."""
         ...
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """Where connections go: one pool each.
-
-    Attributes:
-        host_header: Value of the ``Host`` header, port included where it is not the scheme's own.
-    """
-
-    tls: bool
-    host: str
-    port: int
-    host_header: bytes
-
-    @classmethod
-    def parse(cls, base_url: str) -> Origin:
-        """Read scheme and authority of an ``http`` or ``https`` URL.
-
-        Raises:
-            Misconfigured: Not such a URL.
-        """
-        parts = urlsplit(base_url)
-        try:
-            port = parts.port
-        except ValueError:
-            port = -1
-        if parts.scheme not in {"http", "https"} or not parts.hostname or port == -1:
-            raise Misconfigured(f"'{base_url}' is not an http or https URL")
-        tls = parts.scheme == "https"
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        shown = host if port in {None, 443 if tls else 80} else f"{host}:{port}"
-        return cls(
-            tls, parts.hostname, port or (443 if tls else 80), shown.encode("idna" if not host.isascii() else "ascii")
-        )
 
 
 class HttpCall:
@@ -171,13 +136,17 @@ class HttpCall:
         return None
 
 
+def _nothing_said(_timeout_ms: int) -> object:
+    return None
+
+
 class UpstreamConnection(asyncio.Protocol):
     """A keep-alive HTTP/1.1 connection that carries one call at a time."""
 
     __slots__ = (
         "_body", "_complete", "_head_bytes", "_head_since_s", "_headers", "_interim", "_keep", "_known", "_now",
-        "_parser", "_poisoned", "_received", "_transport", "_until_eof", "call", "client", "idle_since_s", "origin",
-        "served", "taken",
+        "_parser", "_poisoned", "_received", "_said", "_transport", "_until_eof", "call", "client", "idle_since_s",
+        "origin", "served", "taken",
     )  # fmt: skip
 
     def __init__(self, client: Owner, origin: Origin) -> None:
@@ -191,6 +160,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.served = 0
         self._now = client.now
         self._transport: asyncio.Transport = _UNMADE
+        self._said: Callable[[int], object] = _nothing_said
         self._parser = httptools.HttpResponseParser(self)
         self._known: KnownHead | None = None
         self._reset()
@@ -204,8 +174,16 @@ class UpstreamConnection(asyncio.Protocol):
 
     # --- what the client does with it
 
+    def ready(self) -> bool:
+        """Whether the next call may start here: it is open, and the provider has neither said anything nor gone.
+
+        The system is asked, not only the loop: what has come since the loop last looked was sent before our request,
+        so it answers nobody, and would be taken for the answer to the next call.
+        """
+        return self.usable() and not self._said(0)
+
     def usable(self) -> bool:
-        """Whether a call may start here."""
+        """Whether it is open."""
         return self._transport is not _UNMADE and not self._transport.is_closing()
 
     def start(self, call: HttpCall) -> None:
@@ -242,6 +220,10 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
+        if (sock := transport.get_extra_info("socket")) is not None:
+            poll = select.poll()
+            poll.register(sock.fileno(), select.POLLIN)
+            self._said = poll.poll
 
     def data_received(self, data: bytes) -> None:
         """Parse, hand the pieces on, finish the call when its answer is whole."""

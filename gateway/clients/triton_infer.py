@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.clients.http import HttpClient
-from gateway.clients.http_connection import Origin
 from gateway.clients.lanes import in_lanes
+from gateway.clients.origin import Origin
 from gateway.core.errors import GatewayError, ModelFailed
 from gateway.core.exchange import Headers, Timeouts
 

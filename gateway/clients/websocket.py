@@ -15,7 +15,8 @@ from contextlib import suppress
 import httptools
 import msgspec
 
-from gateway.clients.http_connection import MAX_HEADER_BYTES, Origin
+from gateway.clients.http_connection import MAX_HEADER_BYTES
+from gateway.clients.origin import Origin
 from gateway.core.errors import ConnectFailed, ConnectTimeout, FirstTokenTimeout, InvalidAnswer
 from gateway.core.exchange import Headers, Timeouts
 from gateway.wire.websocket import accepted

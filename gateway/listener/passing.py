@@ -15,7 +15,7 @@ from collections.abc import Callable
 from ssl import SSLContext
 from typing import Protocol
 
-from gateway.clients.http_connection import Origin
+from gateway.clients.origin import Origin
 from gateway.core.errors import Bug, GatewayError, Misconfigured, StreamBroken
 from gateway.core.exchange import Headers, Incoming, Timeouts
 from gateway.core.ports import AnswerSink, Reply

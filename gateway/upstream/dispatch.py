@@ -8,7 +8,7 @@ from ssl import SSLContext
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from gateway.clients.http import Origin
+from gateway.clients.origin import Origin
 from gateway.clients.websocket import Answered, open_line
 from gateway.core.call import Call
 from gateway.core.errors import Misconfigured, NotAvailable

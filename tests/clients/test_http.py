@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from gateway.clients.http import HttpClient, Origin
+from gateway.clients.http import HttpClient
 from gateway.clients.http_connection import RESEND_WITHIN_S
+from gateway.clients.origin import Origin
 from gateway.core.errors import (
     ConnectFailed,
     ConnectTimeout,
@@ -17,7 +18,6 @@ from gateway.core.errors import (
     GatewayError,
     IdleTimeout,
     InvalidAnswer,
-    Misconfigured,
     Overloaded,
     StreamBroken,
     TotalTimeout,
@@ -376,15 +376,3 @@ def test_connections_to_one_origin_are_bounded():
             await client.close()
 
     asyncio.run(main())
-
-
-@pytest.mark.parametrize("url", ["ftp://a", "http://", "http://a:b", "a", "http://a:99999"])
-def test_what_is_no_base_url_is_refused(url):
-    with pytest.raises(Misconfigured):
-        Origin.parse(url)
-
-
-def test_the_host_header_names_a_port_only_where_it_is_not_the_schemes_own():
-    assert Origin.parse("https://api.openai.com/v1").host_header == b"api.openai.com"
-    assert Origin.parse("http://[::1]:8000").host_header == b"[::1]:8000"
-    assert Origin.parse("https://a:443").port == 443

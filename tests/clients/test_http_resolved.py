@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from gateway.clients.http import HttpClient, Origin, Resolve
+from gateway.clients.http import HttpClient, Resolve
+from gateway.clients.origin import Origin
 from gateway.core.errors import ConnectFailed, GatewayError, InvalidAnswer
 from tests.clients.test_http import PATIENT, REQUEST, Sink
 from tests.support.provider import scripted, whole

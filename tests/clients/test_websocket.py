@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.clients.http import Origin
+from gateway.clients.origin import Origin
 from gateway.clients.websocket import Answered, open_line
 from gateway.core.errors import ConnectFailed, FirstTokenTimeout, GatewayError, InvalidAnswer
 from gateway.core.exchange import Timeouts

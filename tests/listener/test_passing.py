@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import orjson
 import pytest
 
-from gateway.clients.http import Origin
+from gateway.clients.origin import Origin
 from gateway.core.errors import Bug, Draining, GatewayError
 from gateway.core.exchange import Headers, Incoming, Timeouts
 from gateway.core.ports import Reply

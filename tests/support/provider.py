@@ -35,6 +35,8 @@ class ScriptedProvider:
 
     scripts: list[list[Step] | Callable[[Asked], list[Step]]]
     asked: list[Asked] = field(default_factory=list)
+    # Scripts that are over, whole or not.
+    played: int = 0
     port: int = 0
     connections: int = 0
     open: int = 0
@@ -69,7 +71,13 @@ class ScriptedProvider:
         asked = Asked(method, path, headers, body, head)
         self.asked.append(asked)
         script = self.scripts[min(len(self.asked), len(self.scripts)) - 1]
-        for step in script(asked) if callable(script) else script:
+        try:
+            return await self._play(script(asked) if callable(script) else script, reader, writer)
+        finally:
+            self.played += 1
+
+    async def _play(self, steps: list[Step], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        for step in steps:
             if isinstance(step, bytes):
                 writer.write(step)
                 await writer.drain()

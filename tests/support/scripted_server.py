@@ -43,6 +43,11 @@ class ScriptedServer:
         return self.provider.asked[-1]
 
     @property
+    def played(self) -> int:
+        """Scripts that are over, whole or not."""
+        return self.provider.played
+
+    @property
     def open(self) -> int:
         """Connections open now."""
         return self.provider.open

@@ -20,7 +20,7 @@ from uuid import uuid4
 import msgspec
 
 from gateway.clients.http import HttpClient
-from gateway.clients.http_connection import Origin
+from gateway.clients.origin import Origin
 from gateway.config.references import References, Secret
 from gateway.config.source import Document
 from gateway.core.errors import GatewayError, InvalidAnswer, Misconfigured, RequestTooLarge
