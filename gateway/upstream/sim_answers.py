@@ -156,7 +156,7 @@ def answer_text(document: Json) -> str:
     if base != "echo":
         raise SimError(404, f"The model '{base}' does not exist.", "model_not_found")
     wanted = obj(document.get("response_format"))
-    if wanted.get("type") in {"json_object", "json_schema"}:
+    if wanted.get("type") in ("json_object", "json_schema"):
         schema = obj(obj(wanted.get("json_schema")).get("schema"))
         return orjson.dumps(instance(schema)).decode() if schema else "{}"
     if "messages" not in document:

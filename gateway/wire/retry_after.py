@@ -25,7 +25,8 @@ def retry_after_s(headers: Headers) -> float | None:
 def _date(headers: Headers, name: bytes) -> datetime | None:
     try:
         date = parsedate_to_datetime(headers.get(name, b"").decode("latin-1"))
-    except ValueError:
+    except (ValueError, OverflowError):
+        # A year may have a hundred digits.
         return None
     # Without a zone, or with one that is not known, no two of them can be compared.
     return date if date.tzinfo is not None else None

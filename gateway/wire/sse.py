@@ -22,6 +22,9 @@ _BOM = b"\xef\xbb\xbf"
 _BLANK = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
 
 
+_NO_DATA = len(b"data: \n\n")
+
+
 class ServerSentEvent(msgspec.Struct, frozen=True):
     """One event: its data lines joined by LF, and its name."""
 
@@ -38,7 +41,7 @@ class EventSplitter:
         max_event_bytes: Largest unfinished event held in memory.
     """
 
-    __slots__ = ("_max", "_returns", "_searched", "_started", "carry")
+    __slots__ = ("_max", "_returned", "_returns", "_searched", "_started", "carry")
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max = max_event_bytes
@@ -48,6 +51,8 @@ class EventSplitter:
         self._started = False
         # A CR was seen: lines may end in other ways than LF.
         self._returns = False
+        # The last event ended in a CR, behind which nothing had come yet.
+        self._returned = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes, however they were cut, and return the events they complete.
@@ -58,17 +63,24 @@ class EventSplitter:
         if not self._started:
             data = self._open(data)
         carry = self.carry
+        events: list[bytes] = []
+        if self._returned and data:
+            self._returned = False
+            if data.startswith(b"\n"):
+                # It ends the same line, whichever read brings it, and goes after the event, which has left.
+                events.append(b"\n")
+                data = data[1:]
         self._returns = self._returns or data.find(b"\r") >= 0
         if carry:
             carry += data
-        elif not self._returns and (end := data.find(b"\n\n") + 2) == len(data) and end > 1:
+        elif not self._returns and not events and (end := data.find(b"\n\n") + 2) == len(data) and end > 1:
             return [data]
         source = carry or data
-        events: list[bytes] = []
         start, at = 0, self._searched
         while (end := self._event_end(source, at)) > 0:
             events.append(bytes(source[start:end]))
             start = at = end
+        self._returned = self._returns and 0 < start == len(source) and source.endswith(b"\r")
         if source is data:
             carry += data[start:] if start else data
         elif start:
@@ -115,7 +127,7 @@ def parse_event(event: bytes) -> ServerSentEvent | None:
     """
     plain = event.startswith(b"data: ") and event.endswith(b"\n\n") and event.find(b"\r") < 0
     if plain and event.find(b"\n") == len(event) - 2:
-        return ServerSentEvent(event[6:-2])
+        return ServerSentEvent(event[6:-2]) if len(event) > _NO_DATA else None
     name = b"message"
     data: list[bytes] = []
     for line in event.splitlines():

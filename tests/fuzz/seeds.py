@@ -44,6 +44,10 @@ _WORDS: dict[str, list[bytes]] = {
     "link": [b"https://user@ex\xc3\xa4mple.com:8443/a", b"//0x7f.1/a", b"http:\\\\2130706433", b"[a](<http://[::1%25a]/>)"],
     "spool": [b'{"v":1}\n{"v":1,"id":"a"}\n{"v', b"\n\n\n", b"a" * 300 + b"\nb\n"],
 }  # fmt: skip
+_FOLDERS: dict[str, tuple[str, ...]] = {
+    "request": ("requests",), "answer": ("answers",), "stream": ("streams",), "crossing": ("streams",),
+    "screened": ("requests", "answers", "streams"),
+}  # fmt: skip
 _FILES = {
     "policy": sorted((ROOT / "policies").glob("*.yaml")),
     "yaml": sorted((ROOT / "loadtests" / "conf").rglob("*.yaml")),
@@ -54,9 +58,9 @@ def seeds(target: str) -> list[bytes]:
     """What a target begins with."""
     kept = sorted((CORPUS / target).glob("*")) if (CORPUS / target).is_dir() else []
     found = [path.read_bytes() for path in (*kept, *_FILES.get(target, ()))] + _WORDS.get(target, [])
-    folder = {"request": "requests", "answer": "answers", "stream": "streams", "crossing": "streams"}.get(target, "")
-    for name in DIALECTS if folder else ():
-        found += [said(name, path.read_bytes()) for path in cases(name, folder)]
+    for folder in _FOLDERS.get(target, ()):
+        for name in DIALECTS:
+            found += [said(name, path.read_bytes()) for path in cases(name, folder)]
     if target in {"stream", "crossing"}:
         found += [said("openai_chat", path.read_bytes()) for path in sorted((GOLDEN / "openai_chat").glob("*.sse"))]
     if target == "frames":

@@ -50,6 +50,7 @@ from gateway.wire.skim import skim
 from gateway.wire.sse import EventSplitter, parse_event
 from gateway.wire.strict_json import parse_body
 from tests.fuzz.dialects import DIALECTS, asked, crossed, outcome, stream_across
+from tests.fuzz.screening import screened
 from tests.support.incoming import JSON, incoming
 
 # A stream may be cut anywhere; these are enough to meet every state of a reader on small inputs.
@@ -365,5 +366,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     for each in (
         json_body, request, answer, stream, crossing, events, frames, messages, coding, client_hello, proxied, head,
         target, headers, certificate, token, protobuf, metrics, picture, text, link, yaml, policy, spool,
+        screened,
     )
 }  # fmt: skip

@@ -18,6 +18,7 @@ from gateway.wire.retry_after import retry_after_s
         ({b"retry-after": b"Wed, 25 Nov 2026 07:28:00 GMT", b"date": b"Wed, 25 Nov 2026 07:30:00 GMT"}, 0.0),
         ({b"retry-after": b"Wed, 25 Nov 2026 07:28:00 -0000", b"date": b"Wed, 25 Nov 2026 07:30:00 GMT"}, None),
         ({b"retry-after": b"soon", b"date": b"Wed, 25 Nov 2026 07:30:00 GMT"}, None),
+        ({b"retry-after": b"Wed, 25 Nov 20" + b"1" * 100 + b" 07:28:00 GMT"}, None),
         ({b"retry-after": b"nan"}, None),
         ({b"retry-after": b"inf"}, None),
         ({b"retry-after": b"-1"}, None),

@@ -75,7 +75,16 @@ def test_what_was_encoded_is_decoded_again(data: bytes, name: bytes, marks: list
 def test_event_without_data_is_none() -> None:
     assert parse_event(b": ping\n\n") is None
     assert parse_event(b"event: x\nid: 1\n\n") is None
-    assert parse_event(b"data:\n\n") is None
+    for data in (b"data:\n\n", b"data: \n\n", b"\ndata: \n\n", b"data: \r\n\r\n"):
+        assert parse_event(data) is None
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\r"])
+def test_a_line_feed_behind_an_event_that_has_left_follows_it_at_once(end: bytes) -> None:
+    splitter = EventSplitter()
+    assert splitter.feed(b"data: 1\n\r") == [b"data: 1\n\r"]
+    assert splitter.feed(b"\ndata: 2" + end + end) == [b"\n", b"data: 2" + end + end]
+    assert splitter.rest() == b""
 
 
 def test_unfinished_event_is_bounded() -> None:

@@ -87,4 +87,5 @@ def _parts(turn: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _is_attachment(part: dict[str, Any]) -> bool:
-    return part.get("type") in _ATTACHED or any(key in part for key in _ATTACHED_KEYS)
+    kind = part.get("type")
+    return (isinstance(kind, str) and kind in _ATTACHED) or any(key in part for key in _ATTACHED_KEYS)

@@ -144,7 +144,7 @@ def _format(wanted: Any) -> OutputFormat | None:
 
 
 def _thinking(config: dict[str, Any], effort: Any, extras: dict[str, Any]) -> Thinking | None:
-    if effort is not None and effort not in _EFFORTS:
+    if effort is not None and not (is_text(effort) and effort in _EFFORTS):
         raise _wrong("output_config.effort", "one of " + ", ".join(sorted(_EFFORTS)))
     said = cast("Effort | None", effort)
     kind = config.get("type")

@@ -169,7 +169,7 @@ def _sampling(config: dict[str, Any], more: dict[str, Any]) -> Sampling:
 def _thinking(more: dict[str, Any], output: dict[str, Any]) -> Thinking | None:
     """Take what says how much a model is to think out of the models' own fields."""
     said = output.pop("effort", None) or more.pop("reasoning_effort", None)
-    if said is not None and said not in _EFFORTS:
+    if said is not None and not (is_text(said) and said in _EFFORTS):
         raise wrong("outputConfig.effort", "one of " + ", ".join(sorted(_EFFORTS)))
     effort = cast("Effort | None", said)
     own = more.get("reasoningConfig")
@@ -178,7 +178,7 @@ def _thinking(more: dict[str, Any], output: dict[str, Any]) -> Thinking | None:
         more["thinking"] = {"type": "disabled" if own["type"] == "disabled" else "adaptive"}
         del more["reasoningConfig"]
         said = own.get("maxReasoningEffort", said)
-        if said is not None and said not in _EFFORTS:
+        if said is not None and not (is_text(said) and said in _EFFORTS):
             raise wrong(f"{_EXTRA}.reasoningConfig.maxReasoningEffort", "low, medium or high")
         effort = cast("Effort | None", said)
     config = more.get("thinking")

@@ -179,7 +179,7 @@ def read_citations(candidate: dict[str, Any], text: str) -> tuple[Citation, ...]
         held = read(support, "segment")
         start, end = _place(held, "startIndex", encoded), _place(held, "endIndex", encoded)
         for number in listed(read(support, "groundingChunkIndices")):
-            web = chunks[number].get("web") if is_integer(number) and 0 <= number < len(chunks) else None
+            web = read(chunks[number], "web") if is_integer(number) and 0 <= number < len(chunks) else None
             if is_object(web) and (uri := text_of(web, "uri")):
                 quote = text_of(held, "text") if is_object(held) else ""
                 found.append(

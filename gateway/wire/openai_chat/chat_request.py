@@ -162,7 +162,8 @@ def _legacy_choice(choice: Any) -> ToolChoice | None:
 
 
 def _named(tool: Any, where: str) -> str:
-    held = tool.get(tool.get("type", "function")) if is_object(tool) else None
+    kind = tool.get("type", "function") if is_object(tool) else None
+    held = tool.get(kind) if is_text(kind) else None
     if not is_object(held):
         raise _wrong(where, "an object that names a tool")
     return _name(held, where)

@@ -150,8 +150,8 @@ def _part(part: Any, where: str) -> Part:
         return Text(text=_text(part, "text", where), cache=_cache(part))
     if kind == "refusal":
         return Refusal(text=_text(part, "refusal", where))
-    if kind in _LINKS:
-        return _link(part, str(kind), where)
+    if is_text(kind) and kind in _LINKS:
+        return _link(part, kind, where)
     if kind == "input_audio":
         held = _held(part, "input_audio", where)
         data, form = _text(held, "data", where), _text(held, "format", where)

@@ -66,7 +66,7 @@ class ResponseEventReader:
         if event is None or self._done or event.data.startswith(b"[DONE]"):
             return
         document = load_object(event.data)
-        kind = document.get("type")
+        kind = text_of(document, "type")
         if kind == "error" or event.name == b"error" or document.get("error"):
             raise failure_of(document)
         if kind in HEAD or kind in ENDS:
@@ -129,7 +129,7 @@ class ResponseEventReader:
 
     def _added(self, document: dict[str, Any], out: list[ChatEvent]) -> None:
         item, number = document.get("item"), document.get("output_index")
-        if not is_object(item) or not is_integer(number) or item.get("type") not in _CALLS:
+        if not is_object(item) or not is_integer(number) or text_of(item, "type") not in _CALLS:
             return
         if len(self._calls) >= MAX_ITEMS:
             raise InvalidAnswer(f"The provider's answer has more than {MAX_ITEMS} calls.")
@@ -149,7 +149,7 @@ class ResponseEventReader:
         item, number = document.get("item"), document.get("output_index")
         if not is_object(item) or not is_integer(number):
             return
-        kind = item.get("type")
+        kind = text_of(item, "type")
         if kind in _CALLS:
             if number not in self._calls:
                 self._added(document, out)
@@ -161,5 +161,5 @@ class ResponseEventReader:
             if sealed := text_of(item, "encrypted_content"):
                 block = self._block({"output_index": number}, "sealed")
                 out.append(Thought(choice=0, encrypted=sealed, block=block, summary=True, origin=DIALECT_NAME))
-        elif kind not in _KNOWN and is_text(kind):
+        elif kind and kind not in _KNOWN:
             out.append(Foreign(choice=0, piece=Opaque(dialect=DIALECT_NAME, kind=kind, document=item)))

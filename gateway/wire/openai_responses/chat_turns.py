@@ -42,6 +42,8 @@ def _add(turns: list[Turn], role: Role, parts: tuple[Part, ...]) -> None:
 
 def _item(item: dict[str, Any], where: str, who: Role) -> tuple[Role, tuple[Part, ...]]:
     kind = item.get("type", "message")
+    if not is_text(kind):
+        raise MalformedRequest(f"'{where}.type' must be a string.", param=f"{where}.type")
     if kind == "message":
         role = item.get("role", who)
         if role not in _ROLES:
@@ -54,8 +56,8 @@ def _item(item: dict[str, Any], where: str, who: Role) -> tuple[Role, tuple[Part
         return "assistant", read_model_item(item)
     if kind == "item_reference":
         raise UnsupportedField(f"'{where}' refers to an item that this provider does not keep.", param=where)
-    opaque = Opaque(dialect=DIALECT_NAME, kind=str(kind), document=item)
-    return ("tool" if str(kind).endswith("_output") else "assistant"), (opaque,)
+    opaque = Opaque(dialect=DIALECT_NAME, kind=kind, document=item)
+    return ("tool" if kind.endswith("_output") else "assistant"), (opaque,)
 
 
 def read_model_item(item: dict[str, Any]) -> tuple[Part, ...]:

@@ -9,7 +9,7 @@ from gateway.wire.openai_responses.merge import Script, assemble
 from gateway.wire.openai_responses.screened import Place, ScreenedReader
 from gateway.wire.openai_responses.stream import ResponseReader
 from gateway.wire.repeated_texts import Running
-from gateway.wire.shapes import is_array
+from gateway.wire.shapes import is_array, is_text
 
 # What a part is, in which list of its item it stands and where, by what its deltas are of.
 _PARTS = {
@@ -60,7 +60,7 @@ def _output(script: Script, reader: ScreenedReader, events: list[bytes]) -> list
     for number in sorted(reader.begun):
         if number in reader.ended:
             output.append(reader.ended[number][1])
-        elif (item := reader.begun[number][1]).get("type") in _SHOWN:
+        elif is_text(kind := (item := reader.begun[number][1]).get("type")) and kind in _SHOWN:
             output.append(_end(script, reader, (number, item), events))
     return output
 

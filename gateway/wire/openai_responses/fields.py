@@ -77,7 +77,8 @@ class Fields:
         """Screen an event about a part of an item."""
         said = document.get("part")
         meant = said.get("type") if is_object(said) else ""
-        left = self.below(number, document, "part", thought if meant in _THOUGHTS else part)
+        thinks = is_text(meant) and meant in _THOUGHTS
+        left = self.below(number, document, "part", thought if thinks else part)
         said = left.get("part")
         if not is_object(said):
             return left

@@ -129,10 +129,12 @@ def restream(document: Any) -> bytes:
 
 def _item(script: Script, number: int, item: dict[str, Any]) -> list[bytes]:
     begun: dict[str, Any] = {**item}
+    said = item.get("type")
+    kind = said if is_text(said) else ""
     if "status" in item:
         begun["status"] = "in_progress"
-    emptied = [name for name in ("content", "summary") if is_array(item.get(name)) and item.get("type") in _WITH_PARTS]
-    told = [(stem, field) for stem, field in _FIELDS.items() if item.get("type") == _HOLDERS[stem]]
+    emptied = [name for name in ("content", "summary") if is_array(item.get(name)) and kind in _WITH_PARTS]
+    told = [(stem, field) for stem, field in _FIELDS.items() if kind == _HOLDERS[stem]]
     for name in emptied:
         begun[name] = []
     for _, field in told:

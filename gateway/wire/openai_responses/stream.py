@@ -121,7 +121,8 @@ class ResponseReader:
             # Some servers end with it, after the event that ends the answer.
             return b""
         document = load_object(event.data)
-        kind = document.get("type")
+        said = document.get("type")
+        kind = said if is_text(said) else ""
         if kind == "error" or event.name == b"error" or document.get("error"):
             raise failure_of(document)
         self.facts.chunks += 1

@@ -22,7 +22,8 @@ def read_answer(document: Any) -> AnswerFacts:
     if is_text(model := document.get("model")):
         facts.model_served = model
     facts.finish_reason = _finish_reason(document)
-    if document.get("type") not in _OTHER_USAGE:
+    kind = document.get("type")
+    if not (is_text(kind) and kind in _OTHER_USAGE):
         facts.usage = set_apart(openai_usage(document.get("usage")), document.get("service_tier"))
     return facts
 
