@@ -63,7 +63,10 @@ def _tags(value: object) -> object:
     if isinstance(value, str):
         return {"": value}
     if isinstance(value, list):
-        return {one: one for one in cast("list[Any]", value)}
+        names = cast("list[Any]", value)
+        if not all(isinstance(one, str) for one in names):
+            raise ValueError("should be names of claims")
+        return {one: one for one in names}
     return value
 
 

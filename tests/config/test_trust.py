@@ -102,6 +102,7 @@ def test_several_modes_keep_their_order(tmp_path: Path) -> None:
         (f"mode: jwt, {LOGIN}, jwks_refresh: 1s", "should be greater than or equal to 10"),
         (f"mode: jwt, {LOGIN}, jwks_refresh: 2h, jwks_keep: 1h", "jwks_keep should be no shorter"),
         (f"mode: jwt, {LOGIN}, audience: []", "audience"),
+        (f"mode: jwt, {LOGIN}, claims: {{tags: [{{a: b}}]}}", "should be names of claims"),
         (LOGIN, "go with mode jwt"),
         ("claims: {team: groups}", "go with mode jwt"),
         ("mode: mesh", "mode mesh needs peers"),
