@@ -32,9 +32,11 @@ WORTH = 1_000 if SOAK else 150
 TOGETHER = 64
 WORKERS = 4
 INPUT_TOKENS, MOST_OUTPUT_TOKENS = 20, 60
+# What the gateway takes the input for at most, before the provider has said what it was.
+ESTIMATED_TOKENS = 26
 # In nano-dollars a token; what prices.yaml says in dollars a million.
 INPUT_NANOUSD, OUTPUT_NANOUSD = 2_500, 10_000
-RESERVED = INPUT_TOKENS * INPUT_NANOUSD + MOST_OUTPUT_TOKENS * OUTPUT_NANOUSD
+RESERVED = ESTIMATED_TOKENS * INPUT_NANOUSD + MOST_OUTPUT_TOKENS * OUTPUT_NANOUSD
 BUDGET = WORTH * RESERVED
 
 CONFIG = """
@@ -146,24 +148,54 @@ async def call(port: int, number: int) -> str:
         writer.close()
 
 
-async def all_calls(gateway: Gateway, redis: RedisServer) -> Counter[str]:
+@dataclass
+class Came:
+    """What came of the calls for their clients, by their number."""
+
+    of: dict[int, str] = field(default_factory=dict[int, str])
+    # Those that nobody may have recorded, since the killed worker may have had them: it was not asked who they were.
+    forgivable: set[int] = field(default_factory=set[int])
+
+    def those(self, *outcomes: str) -> set[int]:
+        return {number for number, outcome in self.of.items() if outcome in outcomes}
+
+
+async def all_calls(gateway: Gateway, redis: RedisServer) -> Came:
     """Make all calls, so many at once; a worker is killed after a third of them, Redis after two thirds."""
-    numbers, came = iter(range(CALLS)), Counter[str]()
+    numbers, came, begun = iter(range(CALLS)), Came(), set[int]()
     done, killed = 0, gateway.worker_pid(2)
 
     async def client(numbers: Iterator[int]) -> None:
         nonlocal done
         for number in numbers:
-            came[await call(gateway.port, number)] += 1
+            begun.add(number)
+            came.of[number] = await call(gateway.port, number)
             done += 1
             if done == CALLS // 3:
                 os.kill(killed, signal.SIGKILL)
+                # A client that leaves does not learn whether it was noticed.
+                late = sorted(number for number in begun if kind(number) == "left")[-TOGETHER:]
+                came.forgivable.update(late)
             if done == CALLS * 2 // 3:
                 redis.stop()
                 await asyncio.to_thread(redis.start)
 
     await asyncio.gather(*(client(numbers) for _ in range(TOGETHER)))
+    came.forgivable |= came.those("lost")
     return came
+
+
+async def fill(gateway: Gateway, came: Came) -> None:
+    """Call on, one at a time, until the budget has no room for another.
+
+    The last of all the calls may have been refused for what others had reserved and then did not spend.
+    """
+    for number in range(CALLS, 2 * CALLS):
+        if kind(number) == "whole":
+            came.of[number] = await call(gateway.port, number)
+            if came.of[number] == "429":
+                return
+    pytest.fail("calls are admitted without an end")
 
 
 def counted(redis: RedisServer) -> tuple[int, list[int], int]:
@@ -210,20 +242,27 @@ def test_nothing_is_overspent_lost_or_left_over(tmp_path: Path) -> None:
                     records = gateway.spooled()
         finally:
             redis.stop()
-        measured("race", {**came, "money": money / 1e9, "budget": BUDGET / 1e9, "reserved for the dead": len(reserved)})
-        _check(said, came, records)
-        spent = sum(record["cost_nanousd"] or 0 for record in records)
-        # Of the budget, nothing is spent beyond it: not even with what the dead worker's calls have reserved.
+        outcomes = Counter(came.of.values())
+        measured(
+            "race", {**outcomes, "money": money / 1e9, "budget": BUDGET / 1e9, "reserved for the dead": len(reserved)}
+        )
+        costs = _check(said, came, records)
+        # Of the budget, nothing is spent beyond it: not even with what the dead worker's calls have reserved, or have
+        # settled when nothing was recorded yet.
+        unrecorded = sum(cost for number, cost in said.cost.items() if number not in costs)
+        spent = sum(costs.values())
         assert spent <= money <= BUDGET
-        assert money - spent <= sum(reserved)
+        assert money - spent <= sum(reserved) + unrecorded
+        assert max(reserved, default=0) <= RESERVED
         assert seats == 0
+        # And one more call would not have had room in what is left.
         assert money > BUDGET - RESERVED
 
     asyncio.run(test())
 
 
-def _check(said: Said, came: Counter[str], records: list[dict[str, object]]) -> None:
-    """The ledger is what the provider said, call by call and together."""
+def _check(said: Said, came: Came, records: list[dict[str, object]]) -> dict[int, int]:
+    """The ledger is what the provider said, call by call and together; gives each call's cost."""
     costs: dict[int, int] = {}
     for record in records:
         cost = record["cost_nanousd"]
@@ -233,10 +272,11 @@ def _check(said: Said, came: Counter[str], records: list[dict[str, object]]) -> 
             costs[number] = cast("int", cost)
     assert {number: said.cost[number] for number in costs} == costs
     # What the provider said and nobody recorded, its client was not told either: the killed worker had it.
-    assert len(said.cost) - len(costs) <= came["lost"]
-    ended = came["whole"] + came["stream"] + came["cut"] + came["left"]
-    assert ended <= len(costs) <= ended + came["lost"]
-    assert set(came) <= {"whole", "stream", "cut", "left", "lost", "429", "503"}
-    assert came["left"]
-    assert came["cut"]
-    assert came["429"]
+    assert said.cost.keys() - costs.keys() <= came.forgivable
+    ended = came.those("whole", "stream", "cut", "left")
+    assert ended - came.forgivable <= costs.keys() <= ended | came.forgivable
+    assert set(came.of.values()) <= {"whole", "stream", "cut", "left", "lost", "429", "503"}
+    assert came.those("left")
+    assert came.those("cut")
+    assert came.those("429")
+    return costs
