@@ -20,7 +20,9 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # gRPC gives up an attempt to connect after this: TLS with a server far away takes longer than a pause between two.
+    # How long a call waits for it is a matter of its own.
+    ("grpc.min_reconnect_backoff_ms", 10_000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     # Channels to one address must not share connections: a new configuration may bring another credential.
     ("grpc.use_local_subchannel_pool", 1),

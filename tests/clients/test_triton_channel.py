@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -39,8 +42,60 @@ def test_a_server_that_accepts_and_says_nothing(scheme: str) -> None:
     async def work() -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             server = Server(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}", Messages())
-            with pytest.raises((ConnectTimeout, ConnectFailed)):
+            with pytest.raises(ConnectTimeout):
                 await server.connected(0.2)
             await server.close()
 
     run(work)
+
+
+def test_a_server_that_refuses_is_told_from_one_that_is_late() -> None:
+    async def work() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        server = Server(f"grpc://127.0.0.1:{port}", Messages())
+        with pytest.raises(ConnectFailed):
+            await server.connected(10)
+        await server.close()
+
+    run(work)
+
+
+def test_a_server_that_takes_its_time_is_connected_to() -> None:
+    async def work() -> None:
+        async with scripted(two_words) as (url, _), slow(url, 0.5) as late:
+            server = Server(late, Messages())
+            await server.connected(10)
+            await server.close()
+
+    run(work)
+
+
+@asynccontextmanager
+async def slow(url: str, after_s: float) -> AsyncIterator[str]:
+    """Stand before a server, and let nothing through for a while after a client has connected."""
+    host, _, port = url.removeprefix("grpc://").partition(":")
+    loop, pumps = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        go_on = asyncio.Event()
+        loop.call_later(after_s, go_on.set)
+        await go_on.wait()
+        inner_reader, inner_writer = await asyncio.open_connection(host, int(port))
+        for each in (pump(reader, inner_writer), pump(inner_reader, writer)):
+            pumps.add(loop.create_task(each))
+
+    front = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"grpc://127.0.0.1:{front.sockets[0].getsockname()[1]}"
+    finally:
+        front.close()
+        if pumps:
+            await asyncio.wait(pumps)
+        await front.wait_closed()
