@@ -10,19 +10,20 @@ A call that is not kept, and every call of an alias that has no cache, knows not
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
-from hashlib import blake2b
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import msgspec
 
 from gateway import replay
-from gateway.cache.canonical import CONVERSATIONS, PLAIN, Canonical, canonical
+from gateway.cache.canonical import CONVERSATIONS, PLAIN, Canonical
 from gateway.cache.flights import Flight, Flights
 from gateway.cache.partition import key_of
+from gateway.cache.reading import Reading
+from gateway.cache.relaying import Relaying
 from gateway.cache.renewal import event_stream
-from gateway.core.cache_rules import CacheRules, ExactRule
+from gateway.core.cache_rules import CacheRules
 from gateway.core.cache_told import CacheCounts
 from gateway.core.cached import AnswerStore, CachedAnswer, Lease, Selector, Served
 from gateway.core.call import Call
@@ -41,8 +42,6 @@ from gateway.travel import travel
 from gateway.upstream.attempt import Attempt
 
 _HEADER = b"x-weighbridge-cache"
-# Requests that came byte for byte before are not read again; each takes some 200 bytes here.
-_MOST_READ = 8192
 
 
 class Rooms(Talking, Travelling, Outliving, replay.Rooms, Protocol):
@@ -101,38 +100,6 @@ class Neighbours(Protocol):
         ...
 
 
-class _Reading:
-    """Reads requests as questions, by a rule that says which are kept."""
-
-    def __init__(self, rule: ExactRule) -> None:
-        self._rule = rule
-        self._read: OrderedDict[tuple[bytes, str], Canonical] = OrderedDict()
-
-    def question(self, call: Call, request: Request, document: Any, *, alike: bool) -> Canonical:
-        """Read a request; one that came before, byte for byte, is known."""
-        incoming, plain = call.incoming, document is request.document and not alike
-        path = f"{incoming.path}?{incoming.query}" if incoming.query else incoming.path
-        if not plain:
-            return canonical(request, document, path, incoming.headers, self._rule)
-        said = blake2b(request.body, digest_size=16).digest()
-        at = (said, f"{request.dialect} {request.wants_usage} {incoming.headers.get(_BETA)!r} {path}")
-        known = self._read.get(at)
-        if known is None:
-            known = canonical(request, document, path, incoming.headers, self._rule)
-            if len(self._read) >= _MOST_READ:
-                self._read.popitem(last=False)
-            self._read[at] = msgspec.structs.replace(known, chat=None)
-        return known
-
-    def chat(self, miss: Miss, dialect: str) -> Any:
-        """Give the conversation, where it is needed to write an answer in another dialect."""
-        if dialect == miss.request.dialect or miss.question.chat is not None:
-            return miss.question.chat
-        incoming = miss.call.incoming
-        path = f"{incoming.path}?{incoming.query}" if incoming.query else incoming.path
-        return canonical(miss.request, miss.document, path, incoming.headers, self._rule).chat
-
-
 class Answers:
     """Knows whose answers are kept, and gives them; a :class:`gateway.course.Ways`.
 
@@ -142,6 +109,7 @@ class Answers:
         unix_s: The present.
         counts: Counts what comes of it.
         neighbours: Looks for answers to questions that are alike, where that is wanted.
+        relaying: Knows the streams that are under way, here and where others share the store.
     """
 
     def __init__(
@@ -151,16 +119,18 @@ class Answers:
         unix_s: Callable[[], int],
         counts: CacheCounts,
         neighbours: Neighbours | None = None,
+        *,
+        relaying: Relaying,
     ) -> None:
         self.rules = rules
         self.store = store
         self.counts = counts
         self.neighbours = neighbours
         self._unix_s = unix_s
-        self._flights = Flights()
+        self.relaying, self._flights = relaying, relaying.flights
         self._leaders = Leaders()
         self._quick = Quick(store, rules.exact.ttl_s)
-        self._reading = _Reading(rules.exact)
+        self._reading = Reading(rules.exact)
         self.partition = Partitions().find
 
     def find(self, request: Request, principal: Principal, template: ExchangeRecord, to: Deployment) -> Way | None:
@@ -240,7 +210,7 @@ class Answers:
         if self._quick.hand(call, miss.request, miss.course, rooms, served, now_s) is not None:
             self._count(served)
             return True
-        chat = self._reading.chat(miss, answer.dialect)
+        chat = self._chat(miss, answer.dialect)
         played = replay.begin(rooms, call, miss.request, miss.course, miss.document, how=served.how)
         record = rooms.journal.record(call)
         record.cached = [replay.told(rooms, call, served, now_s)]
@@ -260,6 +230,9 @@ class Answers:
         self._quick.saw(call, miss.request, miss.course, answer)
         self._count(served)
         return True
+
+    def _chat(self, miss: Miss, dialect: str) -> Any:
+        return self._reading.chat(miss.call, miss.request, miss.document, miss.question, dialect)
 
     def _count(self, served: Served) -> None:
         self.counts.count(served.how.replace("-", "_"))
@@ -286,7 +259,8 @@ class Answers:
     async def _lead(self, miss: Miss, lease: Lease) -> None:
         """Ask for all who ask the same; for those that wait also when this one's client leaves."""
         try:
-            await self._miss(miss)
+            with _passed_on(self.relaying, self._leaders, miss):
+                await self._miss(miss)
         finally:
             self._leaders.over(miss.key, miss.call)
             await lease.release()
@@ -294,10 +268,15 @@ class Answers:
     async def _joined(self, miss: Miss, wait_s: float) -> bool:
         """Take part in what somebody else has asked for; false where nothing came of that."""
         with self._leaders.waiting(miss.key):
-            flight = self._flights.find(miss.key)
-            if miss.request.stream and flight is not None:
-                return await self._follow(miss, flight, wait_s)
-            answer = await self.store.wait(miss.key, wait_s)
+            if miss.request.stream:
+                with self.relaying.joining(miss.key) as joined:
+                    answer, flight = None, self._flights.find(miss.key)
+                    if flight is None:
+                        answer, flight = await joined.first(self.store.wait(miss.key, wait_s))
+                    if flight is not None:
+                        return await self._follow(miss, flight, wait_s)
+            else:
+                answer = await self.store.wait(miss.key, wait_s)
         if answer is None or self._old(answer):
             self.counts.count("waited_in_vain")
             return False
@@ -306,7 +285,7 @@ class Answers:
     async def _follow(self, miss: Miss, flight: Flight, wait_s: float) -> bool:
         """Give the call a stream while it runs for another."""
         call, rooms, now_s = miss.call, miss.rooms, self._unix_s()
-        chat = self._reading.chat(miss, flight.dialect)
+        chat = self._chat(miss, flight.dialect)
         played = replay.begin(rooms, call, miss.request, miss.course, miss.document, how="hit-exact")
         record = rooms.journal.record(call)
         record.cached = [told := CacheRecord(origin=flight.origin, partition=miss.partition, age_s=0)]
@@ -349,7 +328,7 @@ class Answers:
             try:
                 await _ended(miss.rooms, call, request, going, attempt)
             finally:
-                self._told(miss, flight, attempt)
+                _told(self._flights, miss, flight, attempt)
             answer = self._kept(miss, going, attempt)
             if answer is not None:
                 # Before others may ask; where neighbours are looked for, once more with its vector.
@@ -358,14 +337,6 @@ class Answers:
             self._flights.end(miss.key, flight, whole=False)
             if neighbours is not None:
                 neighbours.over(miss, answer)
-
-    def _told(self, miss: Miss, flight: Flight, attempt: Attempt) -> None:
-        """Let those who follow a stream end with it; what it cost, they have saved."""
-        if miss.request.stream:
-            record = miss.rooms.journal.record(miss.call)
-            flight.cost_nanousd, flight.took_ms = record.cost_nanousd, (attempt.ended_ns - attempt.sent_ns) / 1e6
-        whole = attempt.reader is None or attempt.gathered is not None
-        self._flights.end(miss.key, flight, whole=whole and not attempt.over.error)
 
     def _kept(self, miss: Miss, course: Course, attempt: Attempt) -> CachedAnswer | None:
         """Make of an answer one that is kept; ``None``, and why is counted, where it is none."""
@@ -377,7 +348,6 @@ class Answers:
 
 
 _NOT_ASKED = Canonical(unfit="unwanted")
-_BETA = b"anthropic-beta"
 
 
 async def _asked(rooms: Rooms, call: Call, request: Request, course: Course, document: Any) -> None:
@@ -392,6 +362,23 @@ async def _sent(rooms: Rooms, call: Call, request: Request, course: Course, docu
     attempt = rooms.send(call, request, course, document)
     await attempt
     return course, attempt
+
+
+def _passed_on(relaying: Relaying, leaders: Leaders, miss: Miss) -> AbstractContextManager[None]:
+    """Let other workers follow a stream; sealed, where rules may take out of it what is to lie in no store."""
+    if not miss.request.stream:
+        return nullcontext()
+    guard = miss.course.guard
+    return relaying.leading(miss.key, leaders.waiting, sealed=bool(guard.response_active or guard.judged))
+
+
+def _told(flights: Flights, miss: Miss, flight: Flight, attempt: Attempt) -> None:
+    """Let those who follow a stream end with it; what it cost, they have saved."""
+    if miss.request.stream:
+        record = miss.rooms.journal.record(miss.call)
+        flight.cost_nanousd, flight.took_ms = record.cost_nanousd, (attempt.ended_ns - attempt.sent_ns) / 1e6
+    whole = attempt.reader is None or attempt.gathered is not None
+    flights.end(miss.key, flight, whole=whole and not attempt.over.error)
 
 
 async def _ended(rooms: Rooms, call: Call, request: Request, course: Course, attempt: Attempt) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.answering import Answers
 from gateway.cache.memory import MemoryAnswers
+from gateway.cache.relaying import Relaying
 from gateway.core.cache_rules import CacheRules, ExactRule
 from gateway.core.cache_told import CacheCounts
 from gateway.core.cached import CachedAnswer, Selector
@@ -157,7 +158,8 @@ def test_an_answer_that_is_kept_for_others_is_none_to_its_own_question_any_more(
         rooms, rules = Rooms(whole(BODY), leases=False), CacheRules(exact=ExactRule(ttl_s=100))
         clock = rooms.clock
         store = _Lasting(rules.store, lambda: clock.unix_us() // 1_000_000, clock.monotonic_ns)
-        answers = Answers(rules, store, lambda: clock.unix_us() // 1_000_000, CacheCounts())
+        relaying = Relaying(None, clock)
+        answers = Answers(rules, store, lambda: clock.unix_us() // 1_000_000, CacheCounts(), relaying=relaying)
         with_courses(rooms, ways=answers)
         for passing_s in (0, 60, 60):
             clock.advance(passing_s)

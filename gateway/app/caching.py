@@ -11,6 +11,7 @@ from gateway.app.alike import Alike
 from gateway.app.answer_stores import answer_store
 from gateway.cache.careful import CarefulStore
 from gateway.cache.memory import MemoryAnswers
+from gateway.cache.relaying import Relaying
 from gateway.clients.clock import Clock
 from gateway.config.redis import RedisStore
 from gateway.config.settings import Settings
@@ -35,6 +36,8 @@ class Caching:
         self._clock = clock
         self._counts = CacheCounts()
         self._store: tuple[_Same, MemoryAnswers | CarefulStore] | None = None
+        self._relaying: Relaying | None = None
+        self._former: set[Relaying] = set()
         self._on = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -50,12 +53,15 @@ class Caching:
             self._store = same, shared or MemoryAnswers(rules.store, self._unix_s, self._clock.monotonic_ns)
             if shared is not None:
                 self._beside(shared.open())
+            relaying, self._relaying = self._relaying, None
             if before is not None and isinstance(before[1], CarefulStore):
-                # Calls that still have it get nothing from it any more, and lose nothing by that.
-                self._beside(before[1].close())
-        answers = Answers(rules, self._store[1], self._unix_s, self._counts)
+                self._beside(self._let_go(before[1], relaying))
+        store = self._store[1]
+        if self._relaying is None:
+            self._relaying = Relaying(self._meeting(settings, store), self._clock)
+        answers = Answers(rules, store, self._unix_s, self._counts, relaying=self._relaying)
         if self._alike is not None:
-            answers.neighbours = self._alike.neighbours(rules, self._store[1], answers.partition, self._counts.count)
+            answers.neighbours = self._alike.neighbours(rules, store, answers.partition, self._counts.count)
         return answers
 
     def report(self) -> dict[str, str]:
@@ -83,11 +89,27 @@ class Caching:
         """Write down what there is to be, and let go of the store."""
         if self._alike is not None:
             await self._alike.close()
+        for relaying in (*self._former, *((self._relaying,) if self._relaying is not None else ())):
+            await relaying.close()
         if self._tasks:
             await asyncio.wait(self._tasks)
         if self._store is not None and isinstance(self._store[1], CarefulStore):
             await self._store[1].close()
         self._store = None
+
+    async def _let_go(self, store: CarefulStore, relaying: Relaying | None) -> None:
+        """Close a store. Calls that still have it get nothing from it any more, but the streams that they follow."""
+        if relaying is not None:
+            self._former.add(relaying)
+            await relaying.ended()
+            self._former.discard(relaying)
+        await store.close()
+
+    @staticmethod
+    def _meeting(settings: Settings, store: MemoryAnswers | CarefulStore) -> CarefulStore | None:
+        """Give where workers pass on streams to each other; a home with one worker has none to meet."""
+        alone = settings.cache_redis is None and settings.workers == 1
+        return store if isinstance(store, CarefulStore) and not alone else None
 
     def _beside(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work, name="cache-store")

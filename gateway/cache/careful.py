@@ -15,9 +15,11 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Coroutine
+from functools import partial
 from random import SystemRandom
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
+from gateway.cache.relays import Relays
 from gateway.cache.said import words_in
 from gateway.clients.clock import Clock
 from gateway.core.cache_survey import Kept, Survey, Wanted
@@ -54,6 +56,11 @@ class Shelf(Protocol):
     @property
     def note(self) -> str:
         """Why not, where that is worth a word."""
+        ...
+
+    @property
+    def relays(self) -> Relays:
+        """Where those who share it pass streams on to each other."""
         ...
 
     async def open(self) -> None:
@@ -153,7 +160,7 @@ class CarefulStore:
         self._limit_s = limit_s
         self._failures = 0
         self._closed_until_ns = 0
-        self._trying = False
+        self._trying = self._closed = False
         self._puts = 0
         self._looked_ns: int | None = None
         self._owed: dict[bytes, None] = {}
@@ -273,6 +280,27 @@ class CarefulStore:
         nothing: tuple[str, list[bytes]] = (place, [])
         return await self._asked(self._shelf.told, (place,), nothing, PUT_S)
 
+    async def want(self, key: bytes, for_s: float) -> None:
+        """Ask whoever leads a stream to say it; see :class:`gateway.cache.relays.Relays`. No call waits for these."""
+        await self._asked(self._shelf.relays.want, (key, for_s), None, PUT_S)
+
+    async def wanted(self) -> set[bytes]:
+        """Give what is asked for; nothing where that cannot be known."""
+        nothing: set[bytes] = set()
+        return await self._asked(self._shelf.relays.wanted, (), nothing, PUT_S)
+
+    async def say(self, key: bytes, parts: list[bytes], for_s: float, *, anew: bool) -> bool | None:
+        """Leave the next parts; ``None``: the store is not asked now; false: nobody knows what it has done."""
+        if self._rests():
+            return None
+        say = partial(self._shelf.relays.say, anew=anew)
+        return await self._asked(say, (key, parts, for_s), None, PUT_S) or False
+
+    async def said(self, key: bytes, after: int) -> list[bytes]:
+        """Give the parts behind the first so many."""
+        nothing: list[bytes] = []
+        return await self._asked(self._shelf.relays.said, (key, after), nothing, PUT_S)
+
     def counts(self) -> dict[str, int]:
         """Say how it fares."""
         return self._counts.copy()
@@ -284,7 +312,8 @@ class CarefulStore:
         self._counts |= {"entries": entries, "bytes": size}
 
     async def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store; calls that still have this one get nothing from it."""
+        self._closed = True
         await self._shelf.close()
 
     async def _remove(self, key: bytes) -> int:
@@ -305,10 +334,9 @@ class CarefulStore:
     async def _asked(
         self, ask: Callable[[*Asked], Coroutine[Any, Any, T]], what: tuple[*Asked], otherwise: U, limit_s: float
     ) -> T | U:
-        if self._failures >= FAILURES:
-            if self._trying or self._clock.monotonic_ns() < self._closed_until_ns:
-                return otherwise
-            self._trying = True
+        if self._rests():
+            return otherwise
+        self._trying = self._failures >= FAILURES
         # A call's own steps are not a task's, so that a time limit needs one.
         asking = asyncio.get_running_loop().create_task(ask(*what), name="cache")
         try:
@@ -327,6 +355,12 @@ class CarefulStore:
             log.info("cache: the store answers again")
         self._failures = 0
         return answer
+
+    def _rests(self) -> bool:
+        """Whether the store is not to be asked now."""
+        if self._failures < FAILURES:
+            return self._closed
+        return self._closed or self._trying or self._clock.monotonic_ns() < self._closed_until_ns
 
     def _note_failure(self, said: str) -> None:
         self._counts["errors"] += 1

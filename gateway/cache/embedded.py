@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from gateway.clients.answer_database import Page
 from gateway.clients.answer_file import AnswerFile
+from gateway.clients.answer_relays import AnswerRelays
 from gateway.clients.clock import Clock
 from gateway.core.cache_survey import Kept, Survey, Wanted
 from gateway.core.cached import CachedAnswer
@@ -35,6 +36,7 @@ HOT_BYTES = 32 << 20
 CATCH_UP_S = SLICE_S = 0.003
 SAVE_S, SAVE_CHANGES = 300.0, 2_000
 _MOST_HITS, _MOST_WAITING = 64, 512
+_CLOSED = "The cache's disk is let go."
 # Loaded where neighbours are asked for only: numpy and the graphs are some megabytes.
 _WATCH = "gateway.clients.neighbour_watch"
 _NO_GRAPHS = "usearch is not installed: answers are found for the very same question only."
@@ -46,25 +48,36 @@ class _Lane:
     def __init__(self, name: str) -> None:
         self._threads = ThreadPoolExecutor(1, f"cache-{name}")
         self._waiting = 0
+        self._closed = False
 
     async def do(self, work: Callable[[*Asked], T], *what: *Asked) -> T:
         """Have something done there.
 
         Raises:
-            StoreUnavailable: Too much waits already.
+            StoreUnavailable: Too much waits already, or it is closed.
         """
         if self._waiting >= _MOST_WAITING:
             raise StoreUnavailable("The cache's disk does not keep up.")
+        if self._closed:
+            raise StoreUnavailable(_CLOSED)
         self._waiting += 1
         done = self._threads.submit(work, *what)
         done.add_done_callback(self._less)
-        return await asyncio.wrap_future(done)
+        try:
+            return await asyncio.wrap_future(done)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._closed and not (task is not None and task.cancelling()):
+                # It was waiting when the thread was let go; nobody has cancelled who asks.
+                raise StoreUnavailable(_CLOSED) from None
+            raise
 
     def _less(self, _done: object) -> None:
         self._waiting -= 1
 
     def close(self) -> None:
-        """Wait for what runs."""
+        """Wait for what runs; what waits is not done any more."""
+        self._closed = True
         self._threads.shutdown(cancel_futures=True)
 
 
@@ -104,6 +117,27 @@ def _size(answer: CachedAnswer) -> int:
     return len(answer.body) + len(answer.question) + 1_000
 
 
+class _Relays:
+    """A :class:`gateway.cache.relays.Relays` in the file."""
+
+    def __init__(self, disk: _Lane, tables: AnswerRelays) -> None:
+        self._disk = disk
+        self._tables = tables
+
+    async def want(self, key: bytes, for_s: float) -> None:
+        await self._disk.do(self._tables.want, key, for_s)
+
+    async def wanted(self) -> set[bytes]:
+        return await self._disk.do(self._tables.wanted)
+
+    async def say(self, key: bytes, parts: list[bytes], for_s: float, *, anew: bool) -> bool:
+        await self._disk.do(lambda: self._tables.say(key, parts, for_s, anew=anew))
+        return True
+
+    async def said(self, key: bytes, after: int) -> list[bytes]:
+        return await self._disk.do(self._tables.said, key, after)
+
+
 class EmbeddedShelf:
     """The store of one worker.
 
@@ -113,6 +147,9 @@ class EmbeddedShelf:
         max_bytes: Of all entries, together.
         max_entries: How many.
         neighbours: Whether questions that are alike are looked for.
+
+    Attributes:
+        relays: Where its workers pass streams on to each other.
     """
 
     def __init__(self, home: Path, clock: Clock, *, max_bytes: int, max_entries: int, neighbours: bool) -> None:
@@ -121,6 +158,7 @@ class EmbeddedShelf:
 
         self._clock = clock
         self._file, self._disk, self._seek = file(), _Lane("disk"), _Lane("vectors")
+        self.relays = _Relays(self._disk, AnswerRelays(self._file, lambda: clock.unix_ms() / 1000))
         self._wanted = neighbours
         self._watch = _watch(file(), clock) if neighbours else None
         self._hot = _Hot(min(HOT_BYTES, max_bytes))

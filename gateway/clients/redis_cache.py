@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis
@@ -18,6 +19,7 @@ from redis.exceptions import RedisError
 from gateway.clients import redis_cache_scripts as layout
 from gateway.clients.redis_lessons import RedisLessons
 from gateway.clients.redis_line import RedisAccess
+from gateway.clients.redis_relays import RedisRelays
 from gateway.clients.redis_search import RedisSearch
 from gateway.core.cache_survey import Kept, Survey, Tally, Wanted
 from gateway.core.cached import CachedAnswer
@@ -43,6 +45,9 @@ class RedisCache:
         max_bytes: Of all entries there.
         max_entries: How many.
         neighbours: Whether questions that are alike are looked for.
+
+    Attributes:
+        relays: Where those who share it pass streams on to each other.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class RedisCache:
         self._neighbours = neighbours
         self._search = RedisSearch(self._redis.execute_command)
         self._lessons = RedisLessons(self._redis.execute_command)
+        self.relays = RedisRelays(partial(self._asked, self._redis.execute_command))
         self._put, self._get, self._remove, self._release = map(
             self._redis.register_script, (layout.PUT, layout.GET, layout.REMOVE, layout.RELEASE)
         )

@@ -23,9 +23,11 @@ class AShelf:
     note = ""
 
     def __init__(self) -> None:
+        self.relays = self
         self.answers: dict[bytes, CachedAnswer] = {}
         self.leads: dict[bytes, str] = {}
         self.fails = self.hangs = False
+        self.closed = 0
         self.asked = 0
 
     async def _may(self) -> None:
@@ -94,6 +96,21 @@ class AShelf:
         await self._may()
         return "2", [b"lesson"]
 
+    async def want(self, key: bytes, for_s: float) -> None:
+        await self._may()
+
+    async def wanted(self) -> set[bytes]:
+        await self._may()
+        return {KEY}
+
+    async def say(self, key: bytes, parts: list[bytes], for_s: float, *, anew: bool) -> bool:
+        await self._may()
+        return anew
+
+    async def said(self, key: bytes, after: int) -> list[bytes]:
+        await self._may()
+        return [b"part"]
+
     async def sums(self) -> tuple[int, int]:
         await self._may()
         return len(self.answers), 10
@@ -102,7 +119,8 @@ class AShelf:
         raise NotImplementedError
 
     async def close(self) -> None:
-        raise NotImplementedError
+        self.closed += 1
+        self.fails = True
 
 
 async def ask_everything(store: CarefulStore) -> None:
@@ -118,6 +136,10 @@ async def ask_everything(store: CarefulStore) -> None:
     await store.state_put("promise", b"")
     await store.tell(b"lesson")
     assert await store.told("1") == ("1", [])
+    await store.want(KEY, 1.0)
+    assert await store.wanted() == set()
+    assert not await store.say(KEY, [b"part"], 1.0, anew=True)
+    assert await store.said(KEY, 0) == []
     await store.look()
     for _ in range(2):
         lease = await store.lead(KEY, 10.0)
@@ -140,6 +162,29 @@ def test_a_store_that_fails_has_nothing_and_is_not_asked_any_more(caplog: pytest
 
     asyncio.run(main())
     assert [record.levelname for record in caplog.records].count("WARNING") == 1
+
+
+def test_streams_are_passed_on_by_a_store_that_answers():
+    async def main() -> None:
+        store = CarefulStore(AShelf(), ManualClock(), 1.0)
+        await store.want(KEY, 1.0)
+        assert (await store.wanted(), await store.said(KEY, 0)) == ({KEY}, [b"part"])
+        assert [await store.say(KEY, [], 1.0, anew=anew) for anew in (True, False)] == [True, False]
+
+    asyncio.run(main())
+
+
+def test_a_store_that_was_closed_is_asked_nothing():
+    async def main() -> None:
+        shelf = AShelf()
+        store = CarefulStore(shelf, ManualClock(), 1.0)
+        await store.put(an_answer("one"))
+        await store.close()
+        asked = shelf.asked
+        await ask_everything(store)
+        assert (shelf.asked, shelf.closed) == (asked + 1, 1)
+
+    asyncio.run(main())
 
 
 def test_a_store_that_never_answers_is_waited_for_a_few_times_only():

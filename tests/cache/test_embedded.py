@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gateway.cache import embedded
 from gateway.cache.careful import CarefulStore
 from gateway.cache.embedded import EmbeddedShelf
 from gateway.clients.clock import SystemClock
+from gateway.core.errors import StoreUnavailable
 from tests.support.answers import NOW_S, a_vector, an_answer, key_of
 from tests.support.clock import ManualClock
 
@@ -101,6 +103,28 @@ def test_a_hit_at_hand_and_a_miss_ask_no_disk_until_others_change_something(
         assert asked == ["put", "get", "remove", "get"]
         await shelf.close()
         await other.close()
+
+    run(test)
+
+
+def test_what_waits_for_the_disk_when_it_is_let_go_is_not_done(tmp_path: Path):
+    async def test() -> None:
+        lane, go_on = embedded._Lane("test"), threading.Event()
+        running = asyncio.ensure_future(lane.do(go_on.wait, 60.0))
+        waiting = asyncio.ensure_future(lane.do(int))
+        given_up = asyncio.ensure_future(lane.do(int))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        closing = asyncio.get_running_loop().run_in_executor(None, lane.close)
+        with pytest.raises(StoreUnavailable, match="let go"):
+            await waiting
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        with pytest.raises(StoreUnavailable, match="let go"):
+            await lane.do(int)
+        go_on.set()
+        await closing
+        assert await running
 
     run(test)
 

@@ -282,6 +282,37 @@ def test_what_is_told_reaches_who_shares_the_store(kind: Kind):
     kind.run(test)
 
 
+def test_a_stream_that_is_wanted_is_said_and_heard_part_by_part(kind: Kind):
+    async def test(shelf: Shelf) -> None:
+        other = await kind.shelf()
+        here, there = shelf.relays, other.relays
+        assert await here.wanted() == set()
+        await there.want(key_of("one"), 60.0)
+        await there.want(key_of("two"), 60.0)
+        await there.want(key_of("two"), 0.000_1)
+        until = time.monotonic() + 10
+        while await here.wanted() != {key_of("one")} and time.monotonic() < until:
+            pass
+        assert await here.wanted() == {key_of("one")}
+        assert await there.said(key_of("one"), 0) == []
+        assert await here.say(key_of("one"), [b"head", b"\x00\xff"], 60.0, anew=True)
+        assert await there.said(key_of("one"), 0) == [b"head", b"\x00\xff"]
+        assert await here.say(key_of("one"), [b""], 60.0, anew=False)
+        assert await there.said(key_of("one"), 2) == [b""]
+        assert await there.said(key_of("one"), 3) == await there.said(key_of("two"), 0) == []
+        assert await here.say(key_of("one"), [b"another"], 60.0, anew=True)
+        assert await there.said(key_of("one"), 0) == [b"another"]
+        assert await here.say(key_of("one"), [b"the last"], 0.000_1, anew=False)
+        while await there.said(key_of("one"), 0) and time.monotonic() < until:
+            pass
+        assert await there.said(key_of("one"), 0) == []
+        # It is not counted with what is kept.
+        assert await shelf.sums() == (0, 0)
+        await other.close()
+
+    kind.run(test)
+
+
 def test_a_survey_says_who_has_what_and_what_it_has_saved(kind: Kind):
     async def test(shelf: Shelf) -> None:
         await shelf.put(fresh("one", cost_nanousd=5), b"")

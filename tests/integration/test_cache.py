@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.recording.segment import parse_name
 from tests.support.gateway_run import Gateway, ask, running, until
 from tests.support.redis_server import RedisServer, needs_redis, redis_server
 
@@ -92,11 +93,11 @@ def _goes_on_without(gateway: Gateway, redis: RedisServer) -> None:
 class Stream:
     """A client's stream, read as it comes."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, text: str = "at length") -> None:
         self._line = HTTPConnection("127.0.0.1", port, timeout=60)
         document = {
             "model": "sim/lorem?tokens=400&delay_ms=10",
-            "messages": [{"role": "user", "content": "at length"}],
+            "messages": [{"role": "user", "content": text}],
             "stream": True,
         }
         self._line.request("POST", "/v1/chat/completions", orjson.dumps(document), {"content-type": "application/json"})
@@ -135,3 +136,73 @@ def test_a_stream_goes_on_for_who_follows_it_when_its_client_has_gone(tmp_path: 
         assert (again.cache, again.rest().count(b"data: ")) == ("hit-exact", whole.count(b"data: "))
         again.leave()
         follower.leave()
+
+
+@needs_redis
+def test_a_stream_is_followed_by_a_gateway_that_shares_the_redis_and_goes_on_for_it(tmp_path: Path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    with redis_server() as redis:
+        config = (
+            f"version: 1\npolicies: {{bundle: []}}\ncache: {{exact: true, store: 'redis://127.0.0.1:{redis.port}/0'}}\n"
+        )
+        with (
+            running(tmp_path / "one", operator=False, config=config) as one,
+            running(tmp_path / "other", operator=False, config=config) as other,
+        ):
+            leader = Stream(one.port)
+            assert leader.some()
+            followers = [Stream(other.port) for _ in range(3)]
+            begun = [each.some() for each in followers]
+            leader.leave()
+            followers[0].leave()
+            rest = [begun[at] + followers[at].rest() for at in (1, 2)]
+            for each in followers[1:]:
+                each.leave()
+            assert [each.cache for each in (leader, *followers)] == ["miss", *["hit-exact"] * 3]
+            for whole in rest:
+                assert whole.endswith(b"data: [DONE]\n\n")
+                assert 400 <= whole.count(b"data: ") <= 405
+            gone, given = one.record_of(leader.id), other.record_of(followers[1].id)
+            assert (gone["status"], gone["error_code"], gone["output_tokens"]) == (499, "client_closed", 400)
+            assert (given["status"], given["cache"], given["cost_nanousd"]) == (200, "hit-exact", 0)
+            assert given["cached"][0]["origin"] == gone["id"]
+            assert (given["finish_reason"], given["model_served"]) == (gone["finish_reason"], gone["model_served"])
+
+
+# With a rule on answers, what is passed on is sealed.
+@pytest.mark.parametrize("bundle", ["[]", "[secrets.yaml]"])
+def test_a_stream_is_followed_by_the_other_workers_of_a_home(tmp_path: Path, bundle: str):
+    config = f"version: 1\nworkers: 2\npolicies: {{bundle: {bundle}}}\ncache: {{exact: true, store: home}}\n"
+    with running(tmp_path, operator=False, config=config) as gateway:
+        # The system chooses which worker is given a connection.
+        for number in range(20):
+            leader = Stream(gateway.port, f"at length, {number}")
+            assert leader.some()
+            followers = [Stream(gateway.port, f"at length, {number}") for _ in range(6)]
+            wholes = [each.rest() for each in followers]
+            assert [each.cache for each in (leader, *followers)] == ["miss", *["hit-exact"] * 6]
+            for whole in wholes:
+                assert whole.endswith(b"data: [DONE]\n\n")
+                assert whole.count(b"data: ") == wholes[0].count(b"data: ") >= 400
+            leader.rest()
+            for each in (leader, *followers):
+                each.leave()
+            where = [worker_of(gateway, each.id) for each in (leader, *followers)]
+            given = [gateway.record_of(each.id) for each in followers]
+            # It was given while it ran, and not when it was whole.
+            assert max(each["ttft_ms"] / each["duration_ms"] for each in given) < 0.9
+            if len(set(where)) == 2:
+                return
+        pytest.fail("One worker was given all connections.")
+
+
+def worker_of(gateway: Gateway, exchange_id: str) -> str:
+    """Which worker has written a record."""
+    gateway.record_of(exchange_id)
+    for path in (gateway.home / "spool").glob("*.ndjson"):
+        if any(orjson.loads(line)["id"] == exchange_id for line in path.read_bytes().split(b"\n")[:-1]):
+            name = parse_name(path.name)
+            assert name is not None
+            return name.writer
+    raise AssertionError("It was there a moment ago.")

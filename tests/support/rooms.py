@@ -17,6 +17,7 @@ from gateway.accounting.meter import Accounting
 from gateway.accounting.prices import PriceBook
 from gateway.answering import Answers
 from gateway.cache.memory import MemoryAnswers
+from gateway.cache.relaying import Relaying
 from gateway.clients.tokenizers import Tokenizers
 from gateway.core.cache_rules import CacheRules
 from gateway.core.cache_told import CacheCounts
@@ -195,7 +196,7 @@ class Rooms:
         self.answers: Answers | None = None
         if cache is not None:
             store = MemoryAnswers(cache.store, self._unix_s, self.clock.monotonic_ns)
-            self.answers = Answers(cache, store, self._unix_s, CacheCounts())
+            self.answers = Answers(cache, store, self._unix_s, CacheCounts(), relaying=Relaying(None, self.clock))
         self.pipeline = Pipeline(
             courses=Courses(
                 identity=OpenIdentity(),
