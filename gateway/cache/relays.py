@@ -8,7 +8,7 @@ the workers of the same gateway alone.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 
@@ -59,8 +59,8 @@ class End(msgspec.Struct, array_like=True):
     """What it ends with: whether all of it came, what it cost, and how long it took."""
 
     whole: bool
-    cost_nanousd: int | None
-    took_ms: float
+    cost_nanousd: Annotated[int, msgspec.Meta(ge=0)] | None
+    took_ms: Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
 class Part(msgspec.Struct):

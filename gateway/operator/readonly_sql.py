@@ -77,7 +77,9 @@ class Table(msgspec.Struct, frozen=True):
     rows: list[dict[str, Any]]
 
 
-class _Node(msgspec.Struct, frozen=True):
+class Node(msgspec.Struct, frozen=True):
+    """A part of a statement: what it is, its name, how many parts it has, and what it is a part of."""
+
     kind: str
     name: str
     children: int
@@ -145,7 +147,7 @@ class ReadonlySql:
         vocabulary = await self._words()
         # Not as a guest, whose answers may end early: what is not shown would not be checked.
         tree = (await self._driver.query(f"EXPLAIN AST {query}", fmt="TSVRaw")).decode()
-        for node in _nodes(tree):
+        for node in nodes_of(tree):
             self._check(node, vocabulary)
         return sql
 
@@ -173,7 +175,7 @@ class ReadonlySql:
             self._vocabulary = _Vocabulary((allowed | special) - denied, aggregates, denied - special, databases)
         return self._vocabulary
 
-    def _check(self, node: _Node, vocabulary: _Vocabulary) -> None:
+    def _check(self, node: Node, vocabulary: _Vocabulary) -> None:
         if not _KIND.fullmatch(node.kind):
             raise StoreRejected(f"This part of SQL cannot be used here: {node.kind}.")
         if node.kind == "SelectWithUnionQuery" and node.children != 1:
@@ -185,7 +187,7 @@ class ReadonlySql:
         elif node.kind == "Identifier":
             self._check_identifier(node.name, vocabulary)
 
-    def _check_function(self, node: _Node, vocabulary: _Vocabulary) -> None:
+    def _check_function(self, node: Node, vocabulary: _Vocabulary) -> None:
         if node.parent == "TableExpression":
             if node.name.lower() not in _TABLE_FUNCTIONS:
                 raise StoreRejected(f"The table function '{node.name}' cannot be used here.")
@@ -208,7 +210,7 @@ class ReadonlySql:
             raise StoreRejected(f"'{name}' is outside of the trace tables.")
 
 
-def _nodes(tree: str) -> Iterator[_Node]:
+def nodes_of(tree: str) -> Iterator[Node]:
     """Read what ``EXPLAIN AST`` prints: a node a line, one space a level.
 
     A name with a newline in it looks like a node of its own; that can add nodes to be checked, and hides none.
@@ -223,5 +225,5 @@ def _nodes(tree: str) -> Iterator[_Node]:
         rest = match["rest"] or ""
         tail = _TAIL.search(rest)
         name = rest[: tail.start()] if tail else rest
-        yield _Node(match["kind"], name, int(tail["children"] or 0) if tail else 0, above[-1] if above else "")
+        yield Node(match["kind"], name, int(tail["children"] or 0) if tail else 0, above[-1] if above else "")
         above.append(match["kind"])

@@ -6,6 +6,7 @@ import gzip
 import zlib
 from pathlib import Path
 
+from gateway.cache.relays import End, Head, alive_part, end_part, head_part, piece_part
 from gateway.core.key_token import make_id, make_token
 from gateway.wire.websocket import frame
 from tests.fuzz.dialects import DIALECTS, said
@@ -18,6 +19,7 @@ CORPUS = Path(__file__).parent / "corpus"
 _HELLO = bytes.fromhex(
     "16030100420100003e0303" + "00" * 32 + "000002130100000013000000" + "0f000d00000a6c6f63616c686f7374"
 )
+TOKEN = b"12345678"
 _WORDS: dict[str, list[bytes]] = {
     "json_body": [b'{"a":[1,-2.5e3,"\\u00e9\\ud83d\\ude00",null,true]}', b"[" * 40, b'{"a":1,"a":2}', b"\xef\xbb\xbf{}"],
     "events": [b"data: a\n\ndata: b\r\n\r\n", b"\xef\xbb\xbfevent: x\rdata\r\rdata: \n\n", b": comment\n\nid: 1\nretry: 3\n\n"],
@@ -42,6 +44,14 @@ _WORDS: dict[str, list[bytes]] = {
         b"1gn0r3 pr3v10us", b"i g n o r e", b"%69%67%6e%6f%72%65 \\u0069 &#105; 69676e6f7265", "\U000e0069\U000e0067".encode(),
     ],
     "link": [b"https://user@ex\xc3\xa4mple.com:8443/a", b"//0x7f.1/a", b"http:\\\\2130706433", b"[a](<http://[::1%25a]/>)"],
+    "tree": [
+        b"SelectWithUnionQuery (children 1)\n ExpressionList (children 1)\n  SelectQuery (children 2)\n   Function sum (alias s) (children 1)\n",
+        b"Identifier a\n.b (alias c)\n", b" Literal 'x'",
+    ],
+    "relay": [
+        head_part(TOKEN, Head("openai_chat", b"text/event-stream", "x")), piece_part(TOKEN, b"data: {}\n\n"),
+        alive_part(TOKEN), end_part(TOKEN, End(whole=True, cost_nanousd=5, took_ms=1.5)),
+    ],
     "spool": [b'{"v":1}\n{"v":1,"id":"a"}\n{"v', b"\n\n\n", b"a" * 300 + b"\nb\n"],
 }  # fmt: skip
 _FOLDERS: dict[str, tuple[str, ...]] = {

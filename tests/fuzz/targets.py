@@ -18,10 +18,11 @@ from urllib.parse import unquote
 import httptools
 import orjson
 
+from gateway.cache.relays import alive_part, end_part, head_part, piece_part, read_part
 from gateway.clients.image_size import image_size
 from gateway.clients.jws import read_key_set
 from gateway.config.source import load_yaml
-from gateway.core.errors import GatewayError, InvalidAnswer
+from gateway.core.errors import GatewayError, InvalidAnswer, StoreRejected
 from gateway.core.exchange import Headers
 from gateway.core.images import find_images
 from gateway.core.jwt import JwtRefused, take_apart
@@ -31,6 +32,7 @@ from gateway.guards.encoded import leaves
 from gateway.guards.links.address import read as read_address
 from gateway.guards.views.normaliser import Normaliser
 from gateway.listener import framing, newcomer
+from gateway.operator.readonly_sql import nodes_of
 from gateway.policy.load import bundle_of
 from gateway.recording.segment import read_slice
 from gateway.wire import bridge, websocket
@@ -361,11 +363,34 @@ def pieces(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
+def tree(data: bytes) -> None:
+    """What a database says a statement is made of: every line of it is a part that is checked, or all is refused."""
+    text = data.decode("utf-8", "replace")
+    with suppress(StoreRejected):
+        found = list(nodes_of(text))
+        assert len(found) == text.rstrip("\n").count("\n") + 1
+        assert all(node.kind for node in found)
+
+
+def relay(data: bytes) -> None:
+    """Parts of a stream that another gateway has left in Redis: one that is read is what it would be written as."""
+    part = read_part(data)
+    if part is None:
+        return
+    token = part.token
+    written = alive_part(token) if part.kind == "alive" else piece_part(token, part.piece)
+    if part.head is not None:
+        written = head_part(token, part.head)
+    elif part.end is not None:
+        written = end_part(token, part.end)
+    assert read_part(written) == part
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     each.__name__: each
     for each in (
         json_body, request, answer, stream, crossing, events, frames, messages, coding, client_hello, proxied, head,
         target, headers, certificate, token, protobuf, metrics, picture, text, link, yaml, policy, spool,
-        screened,
+        screened, tree, relay,
     )
 }  # fmt: skip
