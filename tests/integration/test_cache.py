@@ -93,10 +93,10 @@ def _goes_on_without(gateway: Gateway, redis: RedisServer) -> None:
 class Stream:
     """A client's stream, read as it comes."""
 
-    def __init__(self, port: int, text: str = "at length") -> None:
+    def __init__(self, port: int, text: str = "at length", tokens: int = 400) -> None:
         self._line = HTTPConnection("127.0.0.1", port, timeout=60)
         document = {
-            "model": "sim/lorem?tokens=400&delay_ms=10",
+            "model": f"sim/lorem?tokens={tokens}&delay_ms=10",
             "messages": [{"role": "user", "content": text}],
             "stream": True,
         }
@@ -143,16 +143,14 @@ def test_a_stream_is_followed_by_a_gateway_that_shares_the_redis_and_goes_on_for
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
     with redis_server() as redis:
-        config = (
-            f"version: 1\npolicies: {{bundle: []}}\ncache: {{exact: true, store: 'redis://127.0.0.1:{redis.port}/0'}}\n"
-        )
+        config = f"version: 1\npolicies: {{bundle: []}}\ncache: {{exact: true, timeout: 10s, store: 'redis://127.0.0.1:{redis.port}/0'}}\n"
         with (
             running(tmp_path / "one", operator=False, config=config) as one,
             running(tmp_path / "other", operator=False, config=config) as other,
         ):
-            leader = Stream(one.port)
+            leader = Stream(one.port, tokens=1000)
             assert leader.some()
-            followers = [Stream(other.port) for _ in range(3)]
+            followers = [Stream(other.port, tokens=1000) for _ in range(3)]
             begun = [each.some() for each in followers]
             leader.leave()
             followers[0].leave()
@@ -162,9 +160,9 @@ def test_a_stream_is_followed_by_a_gateway_that_shares_the_redis_and_goes_on_for
             assert [each.cache for each in (leader, *followers)] == ["miss", *["hit-exact"] * 3]
             for whole in rest:
                 assert whole.endswith(b"data: [DONE]\n\n")
-                assert 400 <= whole.count(b"data: ") <= 405
+                assert 1000 <= whole.count(b"data: ") <= 1005
             gone, given = one.record_of(leader.id), other.record_of(followers[1].id)
-            assert (gone["status"], gone["error_code"], gone["output_tokens"]) == (499, "client_closed", 400)
+            assert (gone["status"], gone["error_code"], gone["output_tokens"]) == (499, "client_closed", 1000)
             assert (given["status"], given["cache"], given["cost_nanousd"]) == (200, "hit-exact", 0)
             assert given["cached"][0]["origin"] == gone["id"]
             assert (given["finish_reason"], given["model_served"]) == (gone["finish_reason"], gone["model_served"])
@@ -173,7 +171,9 @@ def test_a_stream_is_followed_by_a_gateway_that_shares_the_redis_and_goes_on_for
 # With a rule on answers, what is passed on is sealed.
 @pytest.mark.parametrize("bundle", ["[]", "[secrets.yaml]"])
 def test_a_stream_is_followed_by_the_other_workers_of_a_home(tmp_path: Path, bundle: str):
-    config = f"version: 1\nworkers: 2\npolicies: {{bundle: {bundle}}}\ncache: {{exact: true, store: home}}\n"
+    config = (
+        f"version: 1\nworkers: 2\npolicies: {{bundle: {bundle}}}\ncache: {{exact: true, store: home, timeout: 10s}}\n"
+    )
     with running(tmp_path, operator=False, config=config) as gateway:
         # The system chooses which worker is given a connection.
         for number in range(20):
