@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Coroutine
 from functools import partial
 from random import SystemRandom
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
+from gateway.cache.leases import Leases
 from gateway.cache.relays import Relays
 from gateway.cache.said import words_in
 from gateway.clients.clock import Clock
@@ -105,6 +105,10 @@ class Shelf(Protocol):
         """Whether somebody is."""
         ...
 
+    async def renew(self, key: bytes, token: str, ttl_s: float) -> None:
+        """Be it for so long from now on, where one still is."""
+        ...
+
     async def release(self, key: bytes, token: str) -> None:
         """Let others ask."""
         ...
@@ -164,6 +168,7 @@ class CarefulStore:
         self._puts = 0
         self._looked_ns: int | None = None
         self._owed: dict[bytes, None] = {}
+        self._leases = Leases(shelf, self._asked, clock, limit_s)
         self._random = SystemRandom()
         self._counts: dict[str, int] = dict.fromkeys(
             ("entries", "bytes", "hits", "misses", "evictions", "refused", "errors"), 0
@@ -234,19 +239,7 @@ class CarefulStore:
 
     async def lead(self, key: bytes, ttl_s: float) -> Lease | None:
         """Be the one who asks, where there is still no answer. Without the store everybody asks for themselves."""
-        token = os.urandom(8).hex()
-        leads = await self._asked(self._shelf.lead, (key, token, ttl_s), None, self._limit_s)
-        if leads is False:
-            return None
-        if leads and await self._asked(self._shelf.get, (key,), None, self._limit_s) is not None:
-            # Somebody has put the answer since this one was not found, and has let go: whoever waits is given it.
-            await self.release(key, token)
-            return None
-        return _Lease(self, key, token if leads else "")
-
-    async def release(self, key: bytes, token: str) -> None:
-        """Let others ask."""
-        await self._asked(self._shelf.release, (key, token), None, self._limit_s)
+        return await self._leases.lead(key, ttl_s)
 
     async def wait(self, key: bytes, limit_s: float) -> CachedAnswer | None:
         """Wait for what somebody else asks for."""
@@ -313,6 +306,7 @@ class CarefulStore:
 
     async def close(self) -> None:
         """Let go of the store; calls that still have this one get nothing from it."""
+        await self._leases.close()
         self._closed = True
         await self._shelf.close()
 
@@ -373,16 +367,3 @@ class CarefulStore:
         # Many workers that lost one store do not come back to it together.
         pause_ns = round(pause_s * (0.5 + self._random.random() / 2) * 1e9)
         self._closed_until_ns = self._clock.monotonic_ns() + pause_ns
-
-
-class _Lease:
-    def __init__(self, store: CarefulStore, key: bytes, token: str) -> None:
-        self._store = store
-        self._key = key
-        self._token = token
-
-    async def release(self) -> None:
-        """Let others ask."""
-        token, self._token = self._token, ""
-        if token:
-            await self._store.release(self._key, token)

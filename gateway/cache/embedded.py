@@ -282,6 +282,10 @@ class EmbeddedShelf:
         """Whether somebody does."""
         return await self._disk.do(self._file.led, key)
 
+    async def renew(self, key: bytes, token: str, ttl_s: float) -> None:
+        """Be it for longer."""
+        await self._disk.do(self._file.renew, key, token, ttl_s)
+
     async def release(self, key: bytes, token: str) -> None:
         """Let others ask."""
         await self._disk.do(self._file.release, key, token)

@@ -207,6 +207,10 @@ class AnswerFile(AnswerDatabase):
         """Say whether somebody asks for an answer."""
         return bool(self.rows(sql.LED, (key, self._unix_s())))
 
+    def renew(self, key: bytes, token: str, ttl_s: float) -> None:
+        """Have it to ask for, for longer."""
+        self.write(sql.RENEW, (self._unix_s() + ttl_s, key, token))
+
     def release(self, key: bytes, token: str) -> None:
         """Let others ask."""
         self.write(sql.RELEASE, (key, token))

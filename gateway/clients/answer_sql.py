@@ -69,6 +69,7 @@ INSERT INTO leads (key, token, until) VALUES (?1, ?2, ?3)
 ON CONFLICT (key) DO UPDATE SET token = ?2, until = ?3 WHERE until <= ?4
 """
 LED = "SELECT 1 FROM leads WHERE key = ? AND until > ?"
+RENEW = "UPDATE leads SET until = ? WHERE key = ? AND token = ?"
 RELEASE = "DELETE FROM leads WHERE key = ? AND token = ?"
 OVER = "DELETE FROM leads WHERE until <= ?"
 STATE_GET = "SELECT data FROM states WHERE name = ?"

@@ -75,9 +75,8 @@ class RedisCache:
         self._search = RedisSearch(self._redis.execute_command)
         self._lessons = RedisLessons(self._redis.execute_command)
         self.relays = RedisRelays(partial(self._asked, self._redis.execute_command))
-        self._put, self._get, self._remove, self._release = map(
-            self._redis.register_script, (layout.PUT, layout.GET, layout.REMOVE, layout.RELEASE)
-        )
+        scripts = (layout.PUT, layout.GET, layout.REMOVE, layout.RENEW, layout.RELEASE)
+        self._put, self._get, self._remove, self._renew, self._release = map(self._redis.register_script, scripts)
 
     @property
     def searches(self) -> bool:
@@ -178,12 +177,15 @@ class RedisCache:
 
     async def lead(self, key: bytes, token: str, ttl_s: float) -> bool:
         """Be the one gateway that asks."""
-        lasts_ms = max(1, round(ttl_s * 1000))
-        return bool(await self._asked(self._redis.set, layout.LEAD + key.hex(), token, nx=True, px=lasts_ms))
+        return bool(await self._asked(self._redis.set, layout.LEAD + key.hex(), token, nx=True, px=_ms(ttl_s)))
 
     async def led(self, key: bytes) -> bool:
         """Whether one does."""
         return bool(await self._asked(self._redis.exists, layout.LEAD + key.hex()))
+
+    async def renew(self, key: bytes, token: str, ttl_s: float) -> None:
+        """Be it for longer."""
+        await self._asked(self._renew, (layout.LEAD + key.hex(),), (token, _ms(ttl_s)))
 
     async def release(self, key: bytes, token: str) -> None:
         """Let others ask."""
@@ -207,8 +209,7 @@ class RedisCache:
 
     async def sums(self) -> tuple[int, int]:
         """Give how many entries there are, and their bytes."""
-        entries, size, _ = await self._sums()
-        return entries, size
+        return (await self._sums())[:2]
 
     async def survey(self) -> Survey:
         """Say what is there."""
@@ -285,3 +286,7 @@ class RedisCache:
                 return await ask(*what, **how)
             except (RedisError, OSError, TimeoutError) as error:
                 raise StoreUnavailable(f"Redis does not answer ({type(error).__name__}).") from None
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

@@ -84,6 +84,11 @@ for at = 2, #ARGV do count = count + forget(ARGV[at]) end
 return count
 """
 )
+# The lease, its token, for how many milliseconds.
+RENEW = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+"""
 # The lease, its token.
 RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end

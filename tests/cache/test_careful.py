@@ -77,6 +77,9 @@ class AShelf:
         await self._may()
         return key in self.leads
 
+    async def renew(self, key: bytes, token: str, ttl_s: float) -> None:
+        raise NotImplementedError
+
     async def release(self, key: bytes, token: str) -> None:
         await self._may()
         if self.leads.get(key) == token:

@@ -246,6 +246,14 @@ def test_one_asks_and_the_others_get_its_answer_or_their_turn(kind: Kind):
         waiting = asyncio.ensure_future(one.wait(key, 30.0))
         await lease.release()
         assert await waiting is None
+        # Who still asks says so.
+        assert await shelf.lead(key, "mine", 0.3)
+        await shelf.renew(key, "mine", 60.0)
+        await shelf.renew(key, "another's", 0.001)
+        until = time.monotonic() + 0.4
+        while time.monotonic() < until:
+            assert await second.led(key)
+        await shelf.release(key, "mine")
         # One that died is not waited for any longer than its lease; nor does anybody wait longer than they want.
         assert await one.lead(key, 0.05) is not None
         assert await two.wait(key, 30.0) is None

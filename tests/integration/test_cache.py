@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -195,6 +197,46 @@ def test_a_stream_is_followed_by_the_other_workers_of_a_home(tmp_path: Path, bun
             if len(set(where)) == 2:
                 return
         pytest.fail("One worker was given all connections.")
+
+
+@pytest.mark.parametrize("store", ["home", pytest.param("redis", marks=needs_redis)])
+def test_nobody_waits_for_who_has_left(tmp_path: Path, store: str):
+    with redis_server() if store == "redis" else nullcontext() as redis:
+        where = store if redis is None else f"redis://127.0.0.1:{redis.port}/0"
+        config = CONFIG.format(store=where, timeout="10s")
+        with running(tmp_path, operator=False, config=config) as gateway:
+            took_s = asyncio.run(_asked_after_who_left(gateway.port))
+    # Else they wait for as long as one may wait for another's answer: 30 s.
+    assert max(took_s) < 25
+
+
+async def _asked_after_who_left(port: int) -> list[float]:
+    """Ask what others have just asked, who left at once: before, while and after the store was asked who asks."""
+
+    async def ask(text: str, stays_s: float | None) -> float:
+        document = {"model": "sim/echo", "messages": [{"role": "user", "content": text}]}
+        body = orjson.dumps(document)
+        head = (
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\nconnection: close\r\ncontent-type: application/json\r\n"
+        )
+        began = asyncio.get_running_loop().time()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        try:
+            async with asyncio.timeout(stays_s):
+                answer = await reader.read()
+            assert stays_s is not None or b"200" in answer.split(b"\r\n")[0]
+        except TimeoutError:
+            pass
+        finally:
+            writer.close()
+        return asyncio.get_running_loop().time() - began
+
+    async def one(number: int) -> float:
+        await ask(f"question {number}", number % 10 / 2000)
+        return await ask(f"question {number}", None)
+
+    return [each for at in range(0, 200, 20) for each in await asyncio.gather(*(one(at + more) for more in range(20)))]
 
 
 def worker_of(gateway: Gateway, exchange_id: str) -> str:
