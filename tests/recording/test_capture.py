@@ -88,8 +88,7 @@ def test_files_are_marks_and_sizes_are_those_before_the_cut():
             }
         )
         await rooms.serve(asked)
-        while rooms.pipeline.endings:
-            await next(iter(rooms.pipeline.endings))
+        await rooms.ended()
         _, request, response = kept_by(rooms)
         told = rooms.record.captured[0]
         assert mark_of(image, "image/png") in request
