@@ -101,7 +101,7 @@ def read_part(data: bytes) -> Part | None:
             return Part(token, "head", head=msgspec.msgpack.decode(rest, type=Head))
         if kind == _END:
             return Part(token, "end", end=msgspec.msgpack.decode(rest, type=End))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     if kind == _PIECE:
         return Part(token, "piece", piece=rest)

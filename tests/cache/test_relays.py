@@ -25,7 +25,18 @@ def test_a_part_is_read_as_it_was_written(data: bytes, part: Part):
     assert read_part(data) == part
 
 
-@pytest.mark.parametrize("data", [b"", TOKEN, TOKEN + b"?", TOKEN + b"h", TOKEN + b"e\x93\xc3", TOKEN + b"h\x90"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        TOKEN,
+        TOKEN + b"?",
+        TOKEN + b"h",
+        TOKEN + b"e\x93\xc3",
+        TOKEN + b"h\x90",
+        TOKEN + b"h\x93\xa1\xff\xc4\x00\xa0",
+    ],
+)
 def test_what_is_no_part_is_none(data: bytes):
     assert read_part(data) is None
 
