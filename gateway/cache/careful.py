@@ -289,6 +289,10 @@ class CarefulStore:
         say = partial(self._shelf.relays.say, anew=anew)
         return await self._asked(say, (key, parts, for_s), None, PUT_S) or False
 
+    async def lies(self, key: bytes) -> tuple[bytes, int]:
+        """Give the first part, and how many there are."""
+        return await self._asked(self._shelf.relays.lies, (key,), None, PUT_S) or (b"", 0)
+
     async def said(self, key: bytes, after: int) -> list[bytes]:
         """Give the parts behind the first so many."""
         nothing: list[bytes] = []

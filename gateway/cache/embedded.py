@@ -134,6 +134,9 @@ class _Relays:
         await self._disk.do(lambda: self._tables.say(key, parts, for_s, anew=anew))
         return True
 
+    async def lies(self, key: bytes) -> tuple[bytes, int]:
+        return await self._disk.do(self._tables.lies, key)
+
     async def said(self, key: bytes, after: int) -> list[bytes]:
         return await self._disk.do(self._tables.said, key, after)
 

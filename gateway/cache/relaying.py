@@ -155,10 +155,22 @@ class _Hearing:
         self.at = 0
         self.over = False
 
+    def begins(self, first: bytes, count: int) -> bool:
+        """Whether a stream is under way whose first part and number of parts these are, and that is for us.
+
+        What lies there at the first look may be what somebody has left who is done with it, or has died: it is
+        believed when more comes behind it. Until then, and of what is not for us, nothing else is read.
+        """
+        part = read(first)
+        lies, before = (first[:TOKEN_BYTES], count), self._lies
+        self._lies = lies
+        return self._fits(part) and before is not None and lies != before
+
     def hear(self, parts: list[bytes]) -> None:
         """Take the next parts."""
         known = [read(part) for part in parts]
-        if self._flight is None and not self._begins(known):
+        if not self.begun and not (known and self._fits(known[0]) and not _is_end(known[-1])):
+            # It is over already: what came of it is in the store, if anywhere.
             return
         self.at += len(parts)
         for part in known:
@@ -173,18 +185,13 @@ class _Hearing:
         if self._flight is not None:
             self._flights.end(self._key, self._flight, whole=whole)
 
-    def _begins(self, parts: list[Part | None]) -> bool:
-        """Whether a stream that is under way begins here.
+    @property
+    def begun(self) -> bool:
+        """Whether it is being followed."""
+        return self._flight is not None
 
-        What lies there at the first look may be what somebody has left who is done with it, or has died: it is
-        believed when more comes behind it.
-        """
-        first = parts[0] if parts else None
-        lies, before = (first.token if first is not None else b"", len(parts)), self._lies
-        self._lies = lies
-        if first is None or first.head is None or (parts[-1] is not None and parts[-1].end is not None):
-            return False
-        return before is not None and lies != before and first.head.sealed_by in {b"", self._seal.name}
+    def _fits(self, first: Part | None) -> bool:
+        return first is not None and first.head is not None and first.head.sealed_by in {b"", self._seal.name}
 
     def _take(self, part: Part) -> bool:
         if self._flight is None:
@@ -209,6 +216,10 @@ class _Hearing:
         self._pieces = flight.opened()
         self._joined.begun.set_result(flight)
         return True
+
+
+def _is_end(part: Part | None) -> bool:
+    return part is not None and part.end is not None
 
 
 class Relaying:
@@ -339,9 +350,10 @@ class Relaying:
                 if now_ns >= again_ns:
                     await relays.want(key, WANT_S)
                     again_ns = now_ns + round(WANT_AGAIN_S * 1e9)
-                parts = await relays.said(key, hearing.at)
-                hearing.hear(parts)
-                if parts:
+                if (hearing.begun or hearing.begins(*await relays.lies(key))) and (
+                    parts := await relays.said(key, hearing.at)
+                ):
+                    hearing.hear(parts)
                     heard_ns = self._clock.monotonic_ns()
                 elif joined.begun.done() and now_ns - heard_ns > SILENT_S * 1e9:
                     log.info("cache: who led a stream has fallen silent")

@@ -34,6 +34,10 @@ class Relays(Protocol):
         """
         ...
 
+    async def lies(self, key: bytes) -> tuple[bytes, int]:
+        """Give the first part, empty where there is none, and how many there are."""
+        ...
+
     async def said(self, key: bytes, after: int) -> list[bytes]:
         """Give the parts behind the first so many."""
         ...

@@ -29,6 +29,10 @@ _ANEW = "DELETE FROM parts WHERE key = ?"
 _NEXT = "SELECT ifnull(max(at) + 1, 0) FROM parts WHERE key = ?"
 _SAY = "INSERT INTO parts VALUES (?, ?, ?)"
 _KEEP = "INSERT INTO relays VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET until = ?2"
+_LIES = """
+SELECT part, (SELECT max(at) + 1 FROM parts WHERE key = ?1) FROM parts
+WHERE key = ?1 AND at = 0 AND EXISTS (SELECT 1 FROM relays WHERE key = ?1 AND until > ?2)
+"""
 _SAID = """
 SELECT part FROM parts WHERE key = ?1 AND at >= ?2 AND EXISTS (SELECT 1 FROM relays WHERE key = ?1 AND until > ?3)
 ORDER BY at
@@ -84,6 +88,15 @@ class AnswerRelays:
                 database.execute(_KEEP, (key, until_s))
 
         self._database.asked(work)
+
+    def lies(self, key: bytes) -> tuple[bytes, int]:
+        """Give the first part, and how many there are."""
+
+        def work(database: sqlite3.Connection) -> tuple[bytes, int]:
+            self._make(database)
+            return database.execute(_LIES, (key, self._unix_s())).fetchone() or (b"", 0)
+
+        return self._database.asked(work)
 
     def said(self, key: bytes, after: int) -> list[bytes]:
         """Give the parts behind the first so many."""

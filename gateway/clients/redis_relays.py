@@ -30,6 +30,8 @@ if ARGV[1] == '1' then redis.call('DEL', KEYS[1]) end
 for at = 3, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[at]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
+# KEYS: the list.
+_LIES = "return {redis.call('LINDEX', KEYS[1], 0) or '', redis.call('LLEN', KEYS[1])}"
 Run = Callable[..., Awaitable[Any]]
 
 
@@ -55,6 +57,11 @@ class RedisRelays:
         """Leave the next parts."""
         await self._run("EVAL", _SAY, 1, RELAY + key.hex(), int(anew), _ms(for_s), *parts)
         return True
+
+    async def lies(self, key: bytes) -> tuple[bytes, int]:
+        """Give the first part, and how many there are."""
+        first, count = await self._run("EVAL", _LIES, 1, RELAY + key.hex())
+        return first, count
 
     async def said(self, key: bytes, after: int) -> list[bytes]:
         """Give the parts behind the first so many."""

@@ -110,6 +110,10 @@ class AShelf:
         await self._may()
         return anew
 
+    async def lies(self, key: bytes) -> tuple[bytes, int]:
+        await self._may()
+        return b"part", 1
+
     async def said(self, key: bytes, after: int) -> list[bytes]:
         await self._may()
         return [b"part"]
@@ -143,6 +147,7 @@ async def ask_everything(store: CarefulStore) -> None:
     assert await store.wanted() == set()
     assert not await store.say(KEY, [b"part"], 1.0, anew=True)
     assert await store.said(KEY, 0) == []
+    assert await store.lies(KEY) == (b"", 0)
     await store.look()
     for _ in range(2):
         lease = await store.lead(KEY, 10.0)
@@ -172,6 +177,7 @@ def test_streams_are_passed_on_by_a_store_that_answers():
         store = CarefulStore(AShelf(), ManualClock(), 1.0)
         await store.want(KEY, 1.0)
         assert (await store.wanted(), await store.said(KEY, 0)) == ({KEY}, [b"part"])
+        assert await store.lies(KEY) == (b"part", 1)
         assert [await store.say(KEY, [], 1.0, anew=anew) for anew in (True, False)] == [True, False]
 
     asyncio.run(main())

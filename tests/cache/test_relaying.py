@@ -32,7 +32,7 @@ class Board:
         self._clock = clock
         self.until_ns: dict[bytes, int] = {}
         self.parts: dict[bytes, list[bytes]] = {}
-        self.asked = self.told = 0
+        self.asked = self.told = self.read = 0
         self.answer: bool | None = True
 
     async def want(self, key: bytes, for_s: float) -> None:
@@ -48,7 +48,12 @@ class Board:
             self.parts[key] = [*(() if anew else self.parts[key]), *parts]
         return self.answer
 
+    async def lies(self, key: bytes) -> tuple[bytes, int]:
+        parts = self.parts.get(key, [])
+        return parts[0] if parts else b"", len(parts)
+
     async def said(self, key: bytes, after: int) -> list[bytes]:
+        self.read += 1
         return self.parts.get(key, [])[after:]
 
 
@@ -128,7 +133,10 @@ def test_a_stream_is_heard_as_it_comes_and_to_its_end():
     run(test)
 
 
-def test_its_end_comes_with_what_it_cost():
+@pytest.mark.parametrize(("whole", "error"), [(True, None), (False, StreamBroken)])
+def test_its_end_comes_with_what_it_cost_and_one_that_breaks_off_does_so_for_all(
+    *, whole: bool, error: type[StreamBroken] | None
+):
     async def test(workers: Workers) -> None:
         with workers.second.joining(KEY) as joined:
             with workers.first.leading(KEY, workers.waiting, sealed=False):
@@ -137,26 +145,11 @@ def test_its_end_comes_with_what_it_cost():
                 await workers.turn()
                 sink = following(heard := joined.begun.result())
                 flight.cost_nanousd, flight.took_ms = 7, 12.5
-                workers.first.flights.end(KEY, flight, whole=True)
+                workers.first.flights.end(KEY, flight, whole=whole)
             await workers.turn()
-            assert (sink.body, sink.ended) == (b"a", 1)
-            assert (heard.cost_nanousd, heard.took_ms, heard.whole) == (7, 12.5, True)
+            assert (sink.body, sink.ended, type(sink.error)) == (b"a", int(whole), error or type(None))
+            assert (heard.cost_nanousd, heard.took_ms, heard.whole) == (7, 12.5, whole)
             assert workers.second.flights.find(KEY) is None
-
-    run(test)
-
-
-def test_one_that_breaks_off_breaks_off_for_all():
-    async def test(workers: Workers) -> None:
-        with workers.second.joining(KEY) as joined:
-            with workers.first.leading(KEY, workers.waiting, sealed=False):
-                flight = workers.lead()
-                flight.opened().append(b"a")
-                await workers.turn()
-                sink = following(joined.begun.result())
-                workers.first.flights.end(KEY, flight, whole=False)
-            await workers.turn()
-            assert (sink.body, type(sink.error)) == (b"a", StreamBroken)
 
     run(test)
 
@@ -244,6 +237,8 @@ def test_what_is_left_of_another_stream_is_not_heard(left: list[bytes]):
         with workers.first.leading(KEY, workers.waiting, sealed=False), workers.second.joining(KEY) as joined:
             await workers.turn()
             assert not joined.begun.done()
+            # Not even looked at, however large it is.
+            assert workers.board.read == 0
             workers.lead().opened().append(b"new")
             await workers.turn()
             assert following(joined.begun.result()).body == b"new"
@@ -365,7 +360,9 @@ def test_an_answer_may_come_sooner_than_a_stream_and_neither_may(alone: bool):
 
 def test_what_rules_may_change_is_read_by_workers_of_the_same_gateway_alone():
     async def test(workers: Workers) -> None:
-        stranger = Relaying(workers.board, workers.clock, Seal(b"s" * 32))
+        strangers = Board(workers.clock)
+        strangers.parts = workers.board.parts
+        stranger = Relaying(strangers, workers.clock, Seal(b"s" * 32))
         with (
             workers.second.joining(KEY) as joined,
             stranger.joining(KEY) as strange,
@@ -378,7 +375,7 @@ def test_what_rules_may_change_is_read_by_workers_of_the_same_gateway_alone():
             pieces.append(b", all of it")
             await workers.turn()
             assert sink.body == b"the secret, all of it"
-            assert not strange.begun.done()
+            assert (strange.begun.done(), strangers.read) == (False, 0)
             assert b"secret" not in b"".join(workers.board.parts[KEY])
             # Somebody has changed a piece.
             workers.board.parts[KEY].append(piece_part(workers.board.parts[KEY][0][:8], b"x" * 40))

@@ -303,10 +303,12 @@ def test_a_stream_that_is_wanted_is_said_and_heard_part_by_part(kind: Kind):
             pass
         assert await here.wanted() == {key_of("one")}
         assert await there.said(key_of("one"), 0) == []
+        assert await there.lies(key_of("one")) == (b"", 0)
         assert await here.say(key_of("one"), [b"head", b"\x00\xff"], 60.0, anew=True)
         assert await there.said(key_of("one"), 0) == [b"head", b"\x00\xff"]
         assert await here.say(key_of("one"), [b""], 60.0, anew=False)
         assert await there.said(key_of("one"), 2) == [b""]
+        assert await there.lies(key_of("one")) == (b"head", 3)
         assert await there.said(key_of("one"), 3) == await there.said(key_of("two"), 0) == []
         assert await here.say(key_of("one"), [b"another"], 60.0, anew=True)
         assert await there.said(key_of("one"), 0) == [b"another"]
@@ -314,6 +316,7 @@ def test_a_stream_that_is_wanted_is_said_and_heard_part_by_part(kind: Kind):
         while await there.said(key_of("one"), 0) and time.monotonic() < until:
             pass
         assert await there.said(key_of("one"), 0) == []
+        assert await there.lies(key_of("one")) == (b"", 0)
         # It is not counted with what is kept.
         assert await shelf.sums() == (0, 0)
         await other.close()

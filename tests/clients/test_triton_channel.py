@@ -66,6 +66,7 @@ def test_a_server_that_takes_its_time_is_connected_to() -> None:
         async with scripted(two_words) as (url, _), slow(url, 0.5) as late:
             server = Server(late, Messages())
             await server.connected(10)
+            assert set(await server.inputs(MODEL, ())) == {"text_input"}
             await server.close()
 
     run(work)
