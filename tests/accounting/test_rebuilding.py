@@ -80,6 +80,9 @@ def test_what_was_spent_before_the_period_does_not_count() -> None:
     before = (desk.clock.unix_us() - desk.edges[0]) / 1e6 + 0.000001
     desk.restore(desk.line(before, 1000))
     desk.take(1000)
+    # All of the period's own was there.
+    with pytest.raises(BudgetExceeded):
+        desk.take(1)
 
 
 def test_tags_and_requests_count_again() -> None:
