@@ -39,6 +39,7 @@ from gateway.core.state_counts import StateCounts
 from gateway.core.usage import Usage
 from gateway.wire import passthrough
 from gateway.wire.limit_head import limit_headers
+from loadtests.ports import free_port
 
 MONTH = Period(calendar="month")
 RULES = (
@@ -151,9 +152,7 @@ async def _told(port: int) -> tuple[float, int]:
 @contextmanager
 def redis() -> Iterator[int]:
     """Have a server for a while; gives its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     server = subprocess.Popen(
         ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
         stdout=subprocess.DEVNULL,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from loadtests import build
 from loadtests.fleet import quantile
+from loadtests.ports import free_port
 from loadtests.processes import LOAD_KEY, start
 
 CALLS = 2_000
@@ -68,7 +69,7 @@ def main(words: list[str]) -> int:
     cpus = sorted(os.sched_getaffinity(0))
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cache-added-")))
-        provider, port = _port(), _port()
+        provider, port = free_port(), free_port()
         config = home / "weighbridge.yaml"
         config.write_text(_CONFIG.format(home=home, provider=provider))
         made = [str(build.compiled("provider")), str(provider)]
@@ -99,12 +100,6 @@ def main(words: list[str]) -> int:
 def _head(line: socket.socket, asked: bytes) -> bytes:
     line.sendall(asked)
     return _answer(line)
-
-
-def _port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import random
 import shutil
-import socket
 import statistics
 import subprocess
 import tempfile
@@ -27,6 +25,7 @@ from typing import Any
 
 from loadtests.image_build import BASE, STORE, build, configuration, has, make_base, mounted
 from loadtests.image_run import HOME, Running, running, stopped, until
+from loadtests.ports import free_port
 from tests.support.figures import slowness
 
 TARGETS = ("sidecar", "full")
@@ -87,15 +86,6 @@ def provider() -> Generator[tuple[str, list[bytes]], None, None]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on, and that no connection from here is given while a container starts."""
-    while True:
-        port = random.randrange(20_000, 30_000)
-        with socket.socket() as unused, contextlib.suppress(OSError):
-            unused.bind(("127.0.0.1", port))
-            return port
 
 
 def sizes(root: Path) -> dict[str, float]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from loadtests import build
 from loadtests.fleet import quantile
+from loadtests.ports import free_port
 from loadtests.processes import LOAD_KEY, start
 from loadtests.targets import Site
 
@@ -49,7 +49,7 @@ def measured(name: str, template: str, calls: int) -> None:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mesh-")))
         names = ("@PROVIDER@", "@GATEWAY@", "@PROCESSOR@", "@PLAIN@", "@HOP@", "@EXT_PROC@")
-        ports: dict[str, int] = dict(zip(names, _ports(len(names)), strict=True))
+        ports: dict[str, int] = dict(zip(names, (free_port() for _ in names), strict=True))
         provider, gateway = ports["@PROVIDER@"], ports["@GATEWAY@"]
         made = [str(build.compiled("provider")), str(provider)]
         stack.callback(start("provider", provider, made, cpu=cpus[0], home=home / "provider").stop)
@@ -91,14 +91,6 @@ def _show(name: str, took: dict[str, list[float]], cpu: dict[str, float]) -> Non
         used = f"gateway's CPU a call {cpu[way] / len(took[way]) * 1e6:.0f} us"
         sys.stdout.write(f"{name:10} {way:9} p50 {p50:.2f} ms, p99 {p99:.2f} ms; {added}; {used}\n")
     sys.stdout.flush()
-
-
-def _ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 def main(words: list[str]) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import http.client
 import random
 import re
-import socket
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from gateway.app.policies import load_policies
 from gateway.app.replay_pool import Replayed, replay
 from gateway.app.replaying import Terms
 from gateway.config.shipped import shipped_policies_dir
+from loadtests.ports import free_port
 from loadtests.processes import start
 
 CALLS, CLIENTS = 10_000, 4
@@ -60,8 +60,7 @@ def ask(port: int, numbers: range) -> None:
 
 def recorded(folder: Path, calls: int) -> list[bytes]:
     """Let a gateway answer calls; returns the lines of its spool."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     config = folder / "weighbridge.yaml"
     config.write_text(CONFIG)
     serve = [sys.executable, "-m", "gateway", "serve", "-c", str(config), "--listen", f"127.0.0.1:{port}"]

@@ -15,12 +15,12 @@ from gateway.app.policies import load_guards
 from gateway.clients.ext_proc_server import SERVICE
 from gateway.listener.health import Health
 from gateway.listener.server import ListenerOptions, Server
+from loadtests.ports import free_port
 from tests.app.test_build import shared
 from tests.support import ext_proc_messages as envoy
 from tests.support.listening import Echo
 from tests.support.settings import good, load
 from tests.support.through_envoy import CHAT, DUPLEX
-from tests.support.triton_server import free_port
 
 LINES = {":method": "POST", ":path": CHAT, ":authority": "a", "content-type": "application/json"}
 BODY = b'{"model":"m","messages":[{"role":"user","content":"hello"}]}'

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 
 import orjson
 import pytest
 
+from loadtests.ports import free_port
 from tests.chaos.test_provider_faults import idle
 from tests.support.chaos import DIALECTS, asking, is_error, says_all, spoken_by, told, wanted
 from tests.support.faults import TYPES
@@ -86,9 +85,8 @@ def behave(asked: Asked) -> list[Step]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with closing(socket.create_server(("127.0.0.1", 0))) as mortal, scripted_server() as bad:
-        mortal_port = mortal.getsockname()[1]
-        mortal.close()
+    with scripted_server() as bad:
+        mortal_port = free_port()
         addresses = {"bad": bad.url.removesuffix("/v1"), "mortal": f"http://127.0.0.1:{mortal_port}"}
         with provider_in_thread(behave) as good:
             config = CONFIG.replace("GOOD", good.url.removesuffix("/v1"))

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.cli.key_doors import AtHome, AtOperator, Door, NotChecked, left_address, through
 from gateway.cli.operator_client import Unreachable
+from loadtests.ports import free_port
 from tests.support.operator_plane import OperatorPlane
 
 
@@ -32,26 +33,20 @@ def leave_word(tmp_path: Path, host: str, port: int) -> None:
     (run / "operator.json").write_bytes(orjson.dumps({"pid": 1, "host": host, "port": port}))
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def test_the_operator_of_the_home_is_asked(tmp_path: Path, plane: OperatorPlane) -> None:
     leave_word(tmp_path, "127.0.0.1", int(plane.address.rpartition(":")[2]))
     assert through(None, None, kind) is AtOperator
 
 
 def test_when_it_has_gone_the_work_is_done_at_home(tmp_path: Path) -> None:
-    leave_word(tmp_path, "127.0.0.1", closed_port())
+    leave_word(tmp_path, "127.0.0.1", free_port())
     assert through(None, None, kind) is AtHome
 
 
 def test_an_operator_that_is_named_and_is_not_there_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Unreachable):
-        through(f"127.0.0.1:{closed_port()}", None, kind)
-    monkeypatch.setenv("WEIGHBRIDGE_OPERATOR", f"127.0.0.1:{closed_port()}")
+        through(f"127.0.0.1:{free_port()}", None, kind)
+    monkeypatch.setenv("WEIGHBRIDGE_OPERATOR", f"127.0.0.1:{free_port()}")
     assert through(None, None, kind) is AtHome
 
 

@@ -246,14 +246,15 @@ def start_tail(plane: OperatorPlane, *words: str) -> subprocess.Popen[bytes]:
 
 
 def test_tail_as_json_with_a_limit_is_one_list(plane: OperatorPlane) -> None:
-    process = start_tail(plane, "--json", "--limit", "3")
+    # Of one session: what other tests have sent may still be on its way.
+    process = start_tail(plane, "--json", "--limit", "3", "--session", "tailed")
     sent: list[str] = []
 
     def ended() -> bool | None:
         record = exchange(session_id="tailed")
         sent.append(record.id)
         # One after the other: of a flood, the command would lose some, and say so.
-        plane.record(record)
+        plane.record(exchange(session_id="other"), record)
         return None if process.poll() is None else True
 
     until(ended)

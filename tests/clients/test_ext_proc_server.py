@@ -14,9 +14,9 @@ from gateway.clients.ext_proc_server import SERVICE, ExtProcServer
 from gateway.core.errors import Misconfigured
 from gateway.wire.ext_proc import told
 from gateway.wire.ext_proc.asked import Part
+from loadtests.ports import free_port
 from tests.support import ext_proc_messages as envoy
 from tests.support.rpc_server import run
-from tests.support.triton_server import free_port
 
 
 class Echo:

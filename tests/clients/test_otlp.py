@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from gateway.clients.otlp import HttpSender, NeverTaken, NotNow, RpcSender
-from tests.support.collector import free_port
+from loadtests.ports import free_port
 
 HEADERS = {"x-key": "k"}
 

@@ -16,7 +16,8 @@ from gateway.clients import redis_link
 from gateway.clients.redis_line import RedisAccess, words_of
 from gateway.clients.redis_link import PREFIX, Question, RedisLink, Scripts
 from gateway.core.state_counts import StateCounts
-from tests.support.redis_server import RedisServer, free_port, needs_redis, redis_server
+from loadtests.ports import free_port
+from tests.support.redis_server import RedisServer, needs_redis, redis_server
 
 pytestmark = [pytest.mark.integration, needs_redis]
 SCRIPTS = Scripts(with_time(CALL), with_time(WORKER), with_time(LEAVE))

@@ -12,6 +12,7 @@ from gateway.clients.triton_channel import Server
 from gateway.clients.triton_messages import Messages
 from gateway.core.errors import ConnectFailed, ConnectTimeout
 from gateway.wire.triton.rpc_paths import RpcTarget
+from loadtests.ports import free_port
 from tests.support.rpc_server import run, scripted, two_words
 
 MODEL = RpcTarget("generate", "m", "")
@@ -51,9 +52,7 @@ def test_a_server_that_accepts_and_says_nothing(scheme: str) -> None:
 
 def test_a_server_that_refuses_is_told_from_one_that_is_late() -> None:
     async def work() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
-        server = Server(f"grpc://127.0.0.1:{port}", Messages())
+        server = Server(f"grpc://127.0.0.1:{free_port()}", Messages())
         with pytest.raises(ConnectFailed):
             await server.connected(10)
         await server.close()

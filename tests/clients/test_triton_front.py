@@ -15,8 +15,8 @@ from gateway.core.errors import GatewayError, Misconfigured
 from gateway.wire.triton.raw import Described, packed
 from gateway.wire.triton.rpc_asked import Caller, Named, Refused, RpcAsked
 from gateway.wire.triton.rpc_generate import RpcAnswer
+from loadtests.ports import free_port
 from tests.support.rpc_server import MESSAGES, run, service_pb2
-from tests.support.triton_server import free_port
 
 ANSWER = RpcAnswer(model="m", version="1", outputs=(packed(["Hi"], Described("t", "BYTES", (1,))),))
 

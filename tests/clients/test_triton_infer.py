@@ -11,8 +11,9 @@ from gateway.clients.triton_infer import TritonBackend
 from gateway.core.errors import Misconfigured, ModelFailed
 from gateway.guards.models import catalog
 from gateway.guards.models.embedder import load_embedder
+from loadtests.ports import free_port
 from tests.support.models import built_home, reader
-from tests.support.triton_server import free_port, triton
+from tests.support.triton_server import triton
 
 WINDOW = {"ids": np.array([[101, 7592, 2088, 102]]), "mask": np.ones((1, 4), dtype=np.int64)}
 

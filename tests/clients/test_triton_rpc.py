@@ -25,9 +25,9 @@ from gateway.core.errors import (
     TotalTimeout,
 )
 from gateway.core.exchange import Headers, Timeouts
+from loadtests.ports import free_port
 from tests.support.rpc_server import Scripted, run, said, scripted, two_words
 from tests.support.sinks import KeepingSink
-from tests.support.triton_server import free_port
 
 STREAM = "/v2/models/m/generate_stream"
 ASKED = b'{"text_input":"Hi"}'

@@ -23,11 +23,11 @@ from gateway import __version__
 from gateway.app.policies import load_guards
 from gateway.config.environment import Options
 from gateway.config.load import load_settings
+from loadtests.ports import free_port
 from tests.architecture.sources import ROOT
 from tests.docs.test_docs import parsed
 from tests.support.certificates import certify
 from tests.support.gateway_run import Gateway, running, until
-from tests.support.redis_server import free_port
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 HAS_SCHEMAS = importlib.util.find_spec("kubernetes_validate") is not None

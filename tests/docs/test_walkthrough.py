@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.ports import free_port
 from tests.support.docs_pages import ROOT, read
 from tests.support.gateway_run import environment
 
@@ -53,9 +53,7 @@ class Shell:
     """A shell that a person types into."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
         tools = folder / "bin"
         tools.mkdir()
         (tools / "weighbridge").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gateway "$@"\n')

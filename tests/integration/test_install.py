@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import orjson
 import pytest
 from packaging.requirements import Requirement
 
+from loadtests.ports import free_port
 from tests.support.figures import BUSY, SOAK, measured, slowness
 from tests.support.gateway_run import CHAT, ask, chat, environment, resident_kb, until
 from tests.support.provider import END, EVENTS, Asked, Step, chunk, whole
@@ -76,12 +76,6 @@ def _copy(needed: Requirement, packages: Path) -> None:
 
 def without_checkout(home: Path) -> dict[str, str]:
     return {name: value for name, value in environment(home).items() if name != "PYTHONPATH"}
-
-
-def free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return unused.getsockname()[1]
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from loadtests import build
+from loadtests.ports import free_port
 
 pytestmark = [
     pytest.mark.integration,
@@ -19,16 +19,14 @@ pytestmark = [
 ]
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        # Targets use ports up to 200 above the provider's.
-        return min(server.getsockname()[1], 65000)
+# Targets use ports up to 200 above the provider's.
+ROOM = 201
 
 
 def run(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "loadtests.bench", "--port", str(free_port()), "--load-cpu", "0", "--rounds", "1"]
+    command = [sys.executable, "-m", "loadtests.bench", "--port", str(free_port(ROOM)), "--load-cpu", "0"]
     return subprocess.run(
-        [*command, "--secs", "0.3", *options],
+        [*command, "--rounds", "1", "--secs", "0.3", *options],
         capture_output=True,
         text=True,
         check=False,

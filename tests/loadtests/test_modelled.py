@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from loadtests.modelled import main, quantile, report, text_of, texts
-from tests.loadtests.test_bench import free_port
+from loadtests.ports import free_port
 from tests.support.models import built_home
 
 
@@ -45,7 +45,7 @@ def test_a_short_run_measures_both_kinds_of_requests(capsys: pytest.CaptureFixtu
         "--home",
         str(built_home()),
         "--port",
-        str(free_port()),
+        str(free_port(room=2)),
         "--load-cpu",
         "0",
     ]

@@ -17,13 +17,13 @@ import pytest
 from gateway.config.shipped import shipped_policies_dir
 from gateway.policy.cases import PolicyTest
 from gateway.policy.load import load_bundle
+from loadtests.ports import free_port
 from tests.support.envoy import Envoy, envoy_program
 from tests.support.ext_proc_envoy import WAYS, asking
 from tests.support.gateway_run import CHAT, Gateway, ask, running, until
 from tests.support.openai_script import answer, chat, piece, said, stream
 from tests.support.provider import RESET
 from tests.support.scripted_server import ScriptedServer, scripted_server
-from tests.support.triton_server import free_port
 
 pytestmark = pytest.mark.integration
 PACKS = ("agents", "pii-eu", "pii-us", "secrets", "strict")

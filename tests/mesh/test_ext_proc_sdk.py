@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
+from loadtests.ports import free_port
 from tests.sdk import test_openai_guards as guards
 from tests.sdk import test_openai_policy as policy
 from tests.sdk.conftest import connect
@@ -29,7 +30,6 @@ from tests.sdk.test_openai_guards import (
 from tests.support.envoy import envoy_program
 from tests.support.ext_proc_envoy import asking
 from tests.support.gateway_process import ROOT, GatewayProcess
-from tests.support.triton_server import free_port
 
 __all__ = [
     "connect", "hook", "provider", "test_a_reference_through_a_redirector_is_taken_out_of_a_stream",

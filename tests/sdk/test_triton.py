@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from openai import APIError, BadRequestError, OpenAI
 
+from loadtests.ports import free_port
 from tests.support.gateway_process import GatewayProcess
 from tests.support.triton_llm import repository
-from tests.support.triton_server import free_port, served
+from tests.support.triton_server import served
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("triton_llm")]

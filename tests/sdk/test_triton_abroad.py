@@ -18,11 +18,11 @@ import pytest
 from gateway.core.chat import ChatAnswer, ChatRequest, Choice, Reasoning, Text, TokenLogprob
 from gateway.core.usage import Usage
 from gateway.wire.bridge import CODECS
+from loadtests.ports import free_port
 from tests.parity.speakers import SPEAKERS
 from tests.support.gateway_process import GatewayProcess
 from tests.support.provider import CLOSE, END, EVENTS, chunk, whole
 from tests.support.scripted_server import ScriptedServer, scripted_server
-from tests.support.triton_server import free_port
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration

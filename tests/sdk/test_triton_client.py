@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from loadtests.ports import free_port
 from tests.support.gateway_process import GatewayProcess
 from tests.support.triton_llm import repository
-from tests.support.triton_server import free_port, served
+from tests.support.triton_server import served
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("triton_llm")]
 http: Any = import_module("tritonclient.http")

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from gateway.clients.triton_messages import Messages
+from loadtests.ports import free_port
 from tests.support.gateway_process import GatewayProcess
 from tests.support.triton_llm import repository
-from tests.support.triton_server import free_port, served
+from tests.support.triton_server import served
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("triton_llm")]

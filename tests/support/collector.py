@@ -16,6 +16,7 @@ from typing import Any
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from loadtests.ports import free_port
 from tests.support.waiting import until
 
 HAS_COLLECTOR = find_spec("rotel") is not None
@@ -77,13 +78,6 @@ class Collector:
         self.grpc = grpc
         self.http = http
         self.received = received
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def answers(port: int) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.ports import free_port
 from tests.support.gateway_run import until
 
 needs_redis = pytest.mark.skipif(not shutil.which("redis-server"), reason="no redis-server")
@@ -24,13 +25,6 @@ _NEW_REDIS, _SEARCH = (
     for spec, path in zip(_PACKAGES, ("bin/redis-server", "redis-stack-server/lib/redisearch.so"), strict=True)
 )
 needs_search = pytest.mark.skipif(_NEW_REDIS is None or _SEARCH is None, reason="no Redis with search for this machine")
-
-
-def free_port() -> int:
-    """A port of loopback on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class RedisServer:

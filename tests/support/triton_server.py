@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -19,6 +18,8 @@ import urllib.request
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+
+from loadtests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".weighbridge" / "triton"
@@ -55,11 +56,6 @@ class TritonPythonModel:
             answers.append(pb.InferenceResponse(tensors))
         return answers
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
 
 
 def environment() -> Path:

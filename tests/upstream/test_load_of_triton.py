@@ -14,8 +14,9 @@ from gateway.clients.clock import SystemClock
 from gateway.clients.http import HttpClient
 from gateway.core.server_load import LoadReading, LoadSource
 from gateway.upstream.load_watch import LoadWatch
+from loadtests.ports import free_port
 from tests.support.triton_load import repository
-from tests.support.triton_server import free_port, served
+from tests.support.triton_server import served
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 CALL = {"inputs": [{"name": "text_input", "shape": [1], "datatype": "BYTES", "data": ["hello"]}]}
