@@ -33,6 +33,7 @@ from gateway.cache.embedding import Embedding
 from gateway.cache.judging import Judging, differing
 from gateway.cache.promise import Promise
 from gateway.cache.semantic import Question, Semantic
+from gateway.cache.together import Together
 from gateway.clients.clock import SystemClock
 from gateway.clients.redis_cache import RedisCache
 from gateway.clients.redis_line import RedisAccess
@@ -133,7 +134,7 @@ async def measure(name: str, shelf: Shelf, entries: int) -> None:
         rule,
         store,
         embedding,
-        Judging(rule.answer_guards),
+        Judging(rule.answer_guards, Together(models, time.monotonic)),
         Promise(rule.max_error, rule.threshold),
         Agreement(embedding.cosine, differing, rule.compare_agree),
         time.time,

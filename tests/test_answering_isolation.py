@@ -64,16 +64,20 @@ PATIENCE_S = 60.0
 class _Sure(msgspec.Struct, frozen=True):
     chance: float = 1.0
     failed: tuple[str, ...] = ()
+    most: float = 1.0
 
 
 class _Careless:
     """A judge and a promise to which every answer serves every question."""
 
-    def read(self, text: str, language: str, vector: bytes) -> bytes:
+    async def read(self, text: str, language: str, vector: bytes) -> bytes:
         return b"facts"
 
     def compare(self, new: bytes, old: bytes, cosine: float) -> Verdict | None:
         return _Sure()
+
+    async def together(self, new: bytes, old: bytes, chance: float) -> float:
+        return 1.0
 
     def allows(self, partition: str, chance: float) -> bool:
         return True

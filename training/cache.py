@@ -1,7 +1,8 @@
 """Trains the verifier of the semantic cache and measures it: ``python -m training.cache --data ../shared/data``.
 
 What it learns from and what is held out is said in :mod:`training.cache_pairs`. The network over embeddings comes
-first; the trees learn from what networks say that have not seen the pair. What ships is what was measured.
+first; the trees learn from what networks say that have not seen the pair. Last comes how much the cross-encoder
+counts, which was trained before (:mod:`training.cross_encoder`). What ships is what was measured.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from gateway.cache.questions import VERSION, read_question
 from training import cache_report, cache_shades, cache_words
 from training.cache_pairs import SEED, Pair, measured_sets, training_set, tuned_set
 from training.embeddings import Vectors
+from training.read_together import Odds, fitted
 
 THRESHOLD = 0.95
 _TREES, _DEPTH, _RATE = 150, 5, 0.15
@@ -31,6 +33,8 @@ _TREES, _DEPTH, _RATE = 150, 5, 0.15
 _WEIGHTS = {"edits": 3.0, "intents": 2.0, "stsb": 2.0, "changes": 2.0}
 # How many near misses may be served at the threshold, among those that it is set by.
 _SERVED = 0.01
+# The same where both were read together.
+_SERVED_TOGETHER = 0.012
 _REPORT = Path(__file__).parent / "reports" / "cache.json"
 
 
@@ -67,16 +71,21 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class Read:
     """Pairs, as the verifier sees them."""
 
-    def __init__(self, pairs: Sequence[Pair], vectors: Vectors) -> None:
+    def __init__(self, pairs: Sequence[Pair], vectors: Vectors, odds: Odds | None = None) -> None:
         self.pairs = list(pairs)
+        self._odds = odds
         rows = vectors.of([text for pair in pairs for text in (pair.one, pair.other)])
         self.cosines = np.einsum("ij,ij->i", rows[::2], rows[1::2])
         kept = [shaded.kept(row.astype("<f2").tobytes()) for row in rows]
         self.kept = list(zip(kept[::2], kept[1::2], strict=True))
-        self.questions = [
-            (read_question(pair.one, "en", one), read_question(pair.other, "en", other))
-            for pair, (one, other) in zip(pairs, self.kept, strict=True)
+        pieces = odds.pieces(text for pair in pairs for text in (pair.one, pair.other)) if odds else [b""] * len(kept)
+        read = [
+            read_question(text, "en", shades, cut)
+            for text, shades, cut in zip(
+                (text for pair in pairs for text in (pair.one, pair.other)), kept, pieces, strict=True
+            )
         ]
+        self.questions = list(zip(read[::2], read[1::2], strict=True))
         self.labels = np.array([pair.serves for pair in pairs])
 
     def apart(self) -> NDArray[np.float32]:
@@ -97,12 +106,29 @@ class Read:
             dtype=np.float64,
         )
 
+    def before(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the chance of each pair by its words, and what the cross-encoder says, where it is asked."""
+        verdicts = [
+            served.compare(new, old, float(cosine))
+            for (new, old), cosine in zip(self.questions, self.cosines, strict=True)
+        ]
+        chances = np.array([0.0 if verdict.failed else verdict.chance for verdict in verdicts])
+        odds = np.full(len(chances), np.nan)
+        asked = [
+            place for place, verdict in enumerate(verdicts) if not verdict.failed and verdict.most > verdict.chance
+        ]
+        if self._odds and asked:
+            odds[asked] = self._odds.of(
+                [(new.pieces, old.pieces) for new, old in map(self.questions.__getitem__, asked)]
+            )
+        return chances, odds
+
     def chances(self) -> NDArray[np.float64]:
         """Return what the shipped code says."""
         return np.array(
             [
-                verdict.chance if not (verdict := served.compare(new, old, float(cosine))).failed else 0.0
-                for (new, old), cosine in zip(self.questions, self.cosines, strict=True)
+                chance if np.isnan(odds) else served.again(float(chance), float(odds))
+                for chance, odds in zip(*self.before(), strict=True)
             ]
         )
 
@@ -147,7 +173,8 @@ def fit(read: Read, features: NDArray[np.float64], tuned: NDArray[np.float64]) -
     start = float(inside["_baseline_prediction"].item())
     said = np.asarray(model.decision_function(tuned))
     held = np.array([served.most(tuple(row)) < 1.0 for row in tuned])
-    return served.Verifier(VERSION, served.FEATURES, round(start + _shift(said, held), 5), tuple(trees))
+    shifted = round(start + _shift(said, held), 5)
+    return served.Verifier(VERSION, served.FEATURES, shifted, tuple(trees), served.Together(1.0, 0.0))
 
 
 def _shift(said: NDArray[np.float64], held: NDArray[np.bool_]) -> float:
@@ -163,20 +190,33 @@ def _shift(said: NDArray[np.float64], held: NDArray[np.bool_]) -> float:
     return float(np.log(THRESHOLD / (1 - THRESHOLD))) - least
 
 
+def ship(made: served.Verifier) -> None:
+    """Write what was fitted, and have it in force here."""
+    served.FILE.write_bytes(msgspec.json.encode(made))
+    served.verifier.cache_clear()
+    served.forest.cache_clear()
+
+
 def main() -> None:
     """Train, measure, write."""
     parser = argparse.ArgumentParser(prog="python -m training.cache", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of corpora")
     parser.add_argument("--models", type=Path, default=Path(".weighbridge/models"), help="what models build made")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="packages and vectors")
+    parser.add_argument("--together", action="store_true", help="only how much the cross-encoder counts")
     args = parser.parse_args()
     vectors = Vectors(args.models, args.cache)
     archive = args.cache / "packages" / cache_words.ARCHIVE
-    tuned = Read(tuned_set(args.data, archive), vectors)
-    made = learn(Read(training_set(args.data, archive, vectors), vectors), tuned)
-    served.FILE.write_bytes(msgspec.json.encode(made))
-    served.verifier.cache_clear()
-    told = report({name: Read(pairs, vectors) for name, pairs in measured_sets(args.data, archive).items()})
+    odds = Odds(args.models)
+    tuned = Read(tuned_set(args.data, archive), vectors, odds)
+    if not args.together:
+        ship(learn(Read(training_set(args.data, archive, vectors), vectors), tuned))
+    held_out = {name: Read(pairs, vectors, odds) for name, pairs in measured_sets(args.data, archive).items()}
+    # For this, all that may be read is read.
+    ship(msgspec.structs.replace(served.verifier(), together=served.Together(1.0, 0.0)))
+    together = fitted(*tuned.before(), THRESHOLD, _SERVED_TOGETHER)
+    ship(msgspec.structs.replace(served.verifier(), together=together))
+    told = report(held_out)
     _REPORT.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
     cache_report.main()
 

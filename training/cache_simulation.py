@@ -23,7 +23,7 @@ STREAMS = 20
 # More where a quantile is told: of twenty, the 95th percentile is the worst.
 SHIFTS = 200
 # How large a share of hits is compared where nothing is suspicious, as the configuration has it.
-SAMPLE = 0.05
+SAMPLE = 0.1
 REPORT = Path(__file__).parent / "reports" / "cache.json"
 # Chances of neighbours that serve, and of near misses.
 RIGHT = (0.62, 0.83, 0.93, 0.96, 0.97, 0.98, 0.983, 0.986, 0.989, 0.993)
@@ -163,6 +163,7 @@ def main() -> None:
         (1.0, made_up),
         (0.2, measured),
         (0.5, measured),
+        (1.0, measured),
     ):
         drift = (0.002, 0.002)
         made = [

@@ -22,13 +22,14 @@ class OneThread:
 
     Args:
         home: Where ``weighbridge models build`` put the models.
+        model: Which.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, model: str = MODEL) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.enable_mem_pattern = False
-        self.model = (home / f"{MODEL}.onnx").read_bytes()
+        self.model = (home / f"{model}.onnx").read_bytes()
         self._session = onnxruntime.InferenceSession(self.model, options, providers=["CPUExecutionProvider"])
         self._outputs = [output.name for output in self._session.get_outputs()]
 

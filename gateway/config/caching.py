@@ -70,7 +70,7 @@ class ExactSpec(Strict):
 class CompareSpec(Strict):
     """How served answers are checked: some are asked for as well, and the two compared."""
 
-    sample: _Share = 0.05
+    sample: _Share = 0.1
     agree: _Cosine = 0.85
 
 

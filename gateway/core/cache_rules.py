@@ -57,7 +57,7 @@ class SemanticRule(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope = "team"
     answer_guards: tuple[AnswerGuard, ...] = ANSWER_GUARDS
     max_error: float = 0.01
-    compare_sample: float = 0.05
+    compare_sample: float = 0.1
     compare_agree: float = 0.85
 
 

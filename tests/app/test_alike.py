@@ -29,15 +29,23 @@ class Worker:
     def __init__(self, home: Path) -> None:
         (home / "run").mkdir(parents=True, exist_ok=True)
         self.run_dir, self.clock, self.store = home / "run", ManualClock(), ListedAnswers()
-        self.model = True
+        self.model = self.reads = True
         self.counted: list[str] = []
-        self.alike = Alike(home, 0, self.clock, self._embed)
+        self.alike = Alike(home, 0, self.clock, self)
         self._task: asyncio.Task[None] | None = None
 
-    async def _embed(self, texts: Sequence[str]) -> Any:
+    async def embed(self, texts: Sequence[str]) -> Any:
         if not self.model:
             raise ModelFailed("The model file has not been built.")
         return np.ones((len(texts), 1), dtype=np.float32)
+
+    async def pieces(self, text: str) -> bytes:
+        return b"ab"
+
+    async def odds(self, one: bytes, other: bytes) -> float:
+        if not self.reads:
+            raise ModelFailed("Nobody reads pairs.")
+        return 3.0
 
     def install(self, rules: CacheRules = RULES) -> Nearby | None:
         return self.alike.neighbours(rules, self.store, lambda _call, _course, _scope: "p", self.counted.append)
@@ -111,4 +119,19 @@ async def test_a_model_that_is_not_there_is_told_once_and_in_the_log(
     [said] = [record.message for record in caplog.records]
     assert "The model file has not been built." in said
     assert "weighbridge models" in said
+    await worker.stop()
+
+
+@on_loop
+async def test_where_pairs_cannot_be_read_that_is_said_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Worker(tmp_path)
+    worker.reads = False
+    worker.install()
+    with caplog.at_level(logging.WARNING):
+        await worker.turn()
+    [said] = [record.message for record in caplog.records]
+    assert "Nobody reads pairs." in said
+    assert worker.alike.told() == {"semantic_unread": 1}
     await worker.stop()

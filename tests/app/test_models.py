@@ -83,3 +83,32 @@ def test_who_has_no_model_cannot_embed_and_says_why(tmp_path: Path) -> None:
 
     assert "weighbridge models build" in asyncio.run(embed(Models(Loading(tmp_path, ModelRunner()))))
     assert asyncio.run(embed(Models(Room()))) == "There is no model that embeds."
+
+
+def test_pairs_are_read_together_by_the_model_of_the_data_home() -> None:
+    models = Models(Loading(built_home(), ModelRunner()))
+
+    async def read() -> list[float]:
+        try:
+            texts = ("How do I reset my password?", "How can I reset my password?", "Where is the door?")
+            kept = [await models.pieces(text) for text in texts]
+            return [await models.odds(kept[0], other) for other in kept[1:]]
+        finally:
+            await models.close()
+
+    alike, other = asyncio.run(read())
+    assert alike > 0 > other
+
+
+def test_who_has_no_model_cannot_read_pairs_and_says_why(tmp_path: Path) -> None:
+    async def read(models: Models) -> str:
+        try:
+            await models.pieces("hello")
+        except ModelFailed as failed:
+            return failed.public_message
+        finally:
+            await models.close()
+        return ""
+
+    assert "weighbridge models build" in asyncio.run(read(Models(Loading(tmp_path, ModelRunner()))))
+    assert asyncio.run(read(Models(Room()))) == "There is no model that reads two texts together."

@@ -41,6 +41,10 @@ def test_what_means_the_same_and_what_the_opposite() -> None:
     assert not words.alike("buy", "sell")
     assert words.opposed("increase", "decrease")
     assert not words.opposed("buy", "purchase")
+    assert words.opposed("read", "write")
+    assert words.opposed("write", "read")
+    assert words.opposed("learn", "teach")
+    assert not words.opposed("learn", "study")
     assert words.knows("house")
     assert not words.knows("xyzzy")
 

@@ -46,6 +46,49 @@ async def test_what_is_not_likely_enough_is_not_served() -> None:
     assert found.says == "promise"
 
 
+@pytest.mark.parametrize(("says", "served"), [(0.99, "hit"), (0.5, "promise"), (None, "promise")])
+@on_loop
+async def test_what_may_serve_is_read_together_with_the_question_and_that_counts(
+    says: float | None, served: str
+) -> None:
+    rig = Rig()
+    await rig.keep("how do i reset my password")
+    rig.promise.least, rig.judge.says = 0.95, says
+    found = await rig.semantic.look(rig.asked("please how do i reset my password"), urgent=True)
+    assert found is not None
+    assert (found.says, found.chance) == (served, pytest.approx(says or 0.926, abs=0.01))
+    assert rig.judge.read_together == ([] if says is None else [(b"en:", 0.93)])
+
+
+@on_loop
+async def test_where_reading_together_cannot_decide_nobody_reads() -> None:
+    rig = Rig()
+    await rig.keep("how do i open a account 5", answer="five")
+    rig.judge.says = 0.99
+    turned_back = await rig.semantic.look(rig.asked("how do i open a account 7"), urgent=True)
+    rig.promise.least = 1.5
+    unlikely = await rig.semantic.look(rig.asked("please how do i open a account 5"), urgent=True)
+    assert turned_back is not None
+    assert unlikely is not None
+    assert (turned_back.says, unlikely.says, rig.judge.read_together) == ("guards", "promise", [])
+
+
+@on_loop
+async def test_the_likeliest_are_read_first_until_one_serves() -> None:
+    rig = Rig()
+    await rig.keep("how do i reset my account", answer="far")
+    near = await rig.keep("how do i reset my password", answer="near")
+    rig.promise.least, rig.judge.says = 0.6, 0.99
+    question = "please how do i reset my password"
+    found = await rig.semantic.look(rig.asked(question), urgent=True)
+    assert found is not None
+    assert (found.answer, len(rig.judge.read_together)) == (near, 1)
+    rig.judge.says = 0.1
+    found = await rig.semantic.look(rig.asked(question), urgent=True)
+    assert found is not None
+    assert (found.says, found.chance, len(rig.judge.read_together)) == ("promise", 0.1, 3)
+
+
 @on_loop
 async def test_what_is_too_far_or_too_old_or_without_facts_is_no_neighbour() -> None:
     rig = Rig()

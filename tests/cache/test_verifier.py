@@ -11,10 +11,13 @@ from gateway.cache.questions import VERSION, Question, read_question
 from gateway.cache.verifier import (
     FEATURES,
     FOR,
+    MOST_ODDS,
     Forest,
+    Together,
     Tree,
     Verdict,
     Verifier,
+    again,
     compare,
     features,
     forest,
@@ -146,7 +149,7 @@ def test_a_question_without_an_embedding_is_not_served_to_one_in_other_words() -
 
 def test_trees_are_walked_to_their_leaves() -> None:
     tree = Tree(at=(0, -1, -1), limit=(0.5, -2.0, 2.0), low=(1, 0, 0), high=(2, 0, 0))
-    made = Forest(Verifier(VERSION, FEATURES, 0.0, (tree,)))
+    made = Forest(Verifier(VERSION, FEATURES, 0.0, (tree,), Together(1.0, 0.0)))
     assert made.chance((0.4,)) < 0.2
     assert made.chance((0.6,)) > 0.8
     assert verifier().features == FEATURES
@@ -163,3 +166,31 @@ def walked(tree: Tree, read: list[float]) -> float:
 def test_all_trees_at_once_say_what_one_after_the_other_would(read: list[float]) -> None:
     total = verifier().start + sum(walked(tree, read) for tree in verifier().trees)
     assert forest().chance(tuple(read)) == pytest.approx(1 / (1 + exp(-total)))
+
+
+@given(st.floats(0.0, 1.0), st.floats(-20, 20), st.floats(0.0, 5.0))
+def test_who_says_more_of_both_makes_it_no_less_likely(chance: float, odds: float, more: float) -> None:
+    assert 0.0 <= again(chance, odds) <= again(chance, odds + more) <= again(chance, MOST_ODDS) <= 1.0
+
+
+def test_both_opinions_count() -> None:
+    assert again(0.3, 3.0) > again(0.3, -3.0)
+    assert again(0.99, 0.0) > again(0.3, 0.0)
+
+
+def test_only_what_was_cut_can_be_read_together_and_no_guard_is_overruled() -> None:
+    plain, cut = (
+        [read_question(text, "en", SAME, pieces) for text in ("How do I open 2 doors?", "How can I open 2 doors?")]
+        for pieces in (b"", b"ab")
+    )
+    other = read_question("How do I open 3 doors?", "en", SAME, b"ab")
+    before, open_, named = compare(*plain, 0.99), compare(*cut, 0.99), compare(cut[0], other, 0.99)
+    assert before.most == before.chance == open_.chance < open_.most
+    assert named.most == named.chance
+
+
+def test_what_is_unlikely_by_its_words_is_not_read() -> None:
+    new, old = (read_question(text, "en", SAME, b"ab") for text in ("How do I open doors?", "Why do cats like tuna?"))
+    verdict = compare(new, old, 0.7)
+    assert verdict.chance < verifier().together.least
+    assert verdict.most == verdict.chance

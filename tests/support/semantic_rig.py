@@ -27,16 +27,26 @@ WORDS = ["how", "do", "i", "reset", "my", "password", "open", "a", "account", "5
 class Found(msgspec.Struct, frozen=True):
     chance: float
     failed: tuple[str, ...]
+    most: float
 
 
 class Judge:
-    """Compares questions by their numbers; the chance is the cosine."""
+    """Compares questions by their numbers; the chance is the cosine, unless what reads both together says otherwise."""
 
-    def read(self, text: str, language: str, vector: bytes) -> bytes:
+    def __init__(self) -> None:
+        self.says: float | None = None
+        self.read_together: list[tuple[bytes, float]] = []
+
+    async def read(self, text: str, language: str, vector: bytes) -> bytes:
         return (language + ":" + " ".join(re.findall(r"\d+", text))).encode()
 
     def compare(self, new: bytes, old: bytes, cosine: float) -> Verdict | None:
-        return Found(cosine, ("numbers",) if new != old else ()) if old else None
+        most = cosine if self.says is None else 1.0
+        return Found(cosine, ("numbers",) if new != old else (), most) if old else None
+
+    async def together(self, new: bytes, old: bytes, chance: float) -> float:
+        self.read_together.append((old, round(chance, 2)))
+        return chance if self.says is None else self.says
 
 
 class Promise:
@@ -67,8 +77,9 @@ class Rig:
         self.broken = False
         self.embedding = Embedding(self._embed)
         agreement = Agreement(self.embedding.cosine, lambda _one, _other: (), 0.9)
+        self.judge = Judge()
         self.semantic = Semantic(
-            rule, self.store, self.embedding, Judge(), self.promise, agreement, lambda: float(NOW_S)
+            rule, self.store, self.embedding, self.judge, self.promise, agreement, lambda: float(NOW_S)
         )
 
     async def _embed(self, texts: Sequence[str]) -> Any:

@@ -79,7 +79,11 @@ def environment() -> Path:
 
 def repository(folder: Path, models: Path) -> Path:
     """A model repository with our models, as the server wants it."""
-    shapes = {"embedder": {"embedding": "-1, 384"}, "names": {"logits": "-1, -1, 35", "hidden": "-1, -1, 384"}}
+    shapes = {
+        "embedder": {"embedding": "-1, 384"},
+        "cross-encoder": {"odds": "-1, 1"},
+        "names": {"logits": "-1, -1, 35", "hidden": "-1, -1, 384"},
+    }
     for name, tensors in shapes.items():
         outputs = ", ".join(
             f'{{ name: "{output}" data_type: TYPE_FP32 dims: [ {dims} ] }}' for output, dims in tensors.items()

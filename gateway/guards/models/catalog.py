@@ -20,16 +20,19 @@ MANIFEST = "manifest.json"
 # Where an installation may bring the files along, as an image does; what a data home has goes before it.
 INSTALLED = Path(sys.prefix) / "share" / "weighbridge" / "models"
 ATTRIBUTION = "ATTRIBUTION.md"
-SMOOTHING, GLANCE = "smoothing.npz", "names-glance.npz"
-# Each model's files.
+SMOOTHING, GLANCE, DELTAS = "smoothing.npz", "names-glance.npz", "cross-encoder.npz"
+# The files made of each package, by what it is for. The cross-encoder is the embedder with a correction.
 MODELS: Mapping[str, tuple[str, ...]] = {
-    "embedder": ("embedder.onnx", "embedder-tokenizer.json"),
+    "embedder": ("embedder.onnx", "embedder-tokenizer.json", "cross-encoder.onnx"),
     "names": ("names.onnx", "names-tokenizer.json", "names-labels.json"),
 }
 BUILD = "weighbridge models build"
 # The code that makes the files.
 _SOURCES = (
-    *(Path(__file__).with_name(f"{name}.py") for name in ("building", "encoder", "glance", "smoothing", "weights")),
+    *(
+        Path(__file__).with_name(f"{name}.py")
+        for name in ("building", "cross_encoder", "encoder", "glance", "smoothing", "weights")
+    ),
     Path(gateway.__file__).parent / "clients" / "onnx_graph.py",
 )
 
@@ -85,7 +88,7 @@ def packages() -> tuple[Package, ...]:
 def recipe() -> str:
     """Return the digest of everything that the files are made from: packages, what we measured or learned, and code."""
     digest = hashlib.sha256()
-    for path in (*_SOURCES, SHIPPED / SMOOTHING, SHIPPED / GLANCE):
+    for path in (*_SOURCES, SHIPPED / SMOOTHING, SHIPPED / GLANCE, SHIPPED / DELTAS):
         digest.update(path.read_bytes())
     for package in packages():
         digest.update(package.sha256.encode())

@@ -180,12 +180,34 @@ def sentence_embedder(encoder: Encoder, smoothing: Mapping[str, NDArray[Any]] | 
     written = EncoderGraph("embedder", smoothing)
     graph = written.graph
     tokens = written.write(encoder)
+    graph.node("LpNormalization", _mean(graph, tokens), output="embedding", axis=-1, p=2)
+    return graph.encode(INPUTS, (Tensor("embedding", "FLOAT", ("batch", encoder.words.shape[1])),))
+
+
+def pair_reader(encoder: Encoder, hidden: Dense, out: Dense, smoothing: Mapping[str, NDArray[Any]] | None) -> bytes:
+    """Return the file of an encoder that reads two texts as one and says one number: ``odds``, ``float32[batch, 1]``.
+
+    Args:
+        encoder: The layers.
+        hidden: Above the first token and the mean of all, side by side.
+        out: Above that.
+        smoothing: See :class:`EncoderGraph`.
+    """
+    written = EncoderGraph("cross-encoder", smoothing)
+    graph = written.graph
+    tokens = written.write(encoder)
+    first = graph.node("Gather", tokens, graph.constant(np.array(0, dtype=np.int64)), axis=1)
+    read = graph.node("Concat", first, _mean(graph, tokens), axis=-1)
+    written.exact(graph.node("Relu", written.exact(read, hidden)), out, "odds")
+    return graph.encode(INPUTS, (Tensor("odds", "FLOAT", ("batch", len(out.bias))),))
+
+
+def _mean(graph: Graph, tokens: str) -> str:
+    """Write the mean of what stands in all tokens of a text and return its name."""
     mask = graph.node("Cast", "mask", to=_type("FLOAT"))
     second = graph.constant(np.array([1], dtype=np.int64))
     summed = graph.node("MatMul", graph.node("Unsqueeze", mask, second), tokens)
-    mean = graph.node("Div", graph.node("Squeeze", summed, second), graph.node("ReduceSum", mask, second, keepdims=1))
-    graph.node("LpNormalization", mean, output="embedding", axis=-1, p=2)
-    return graph.encode(INPUTS, (Tensor("embedding", "FLOAT", ("batch", encoder.words.shape[1])),))
+    return graph.node("Div", graph.node("Squeeze", summed, second), graph.node("ReduceSum", mask, second, keepdims=1))
 
 
 def token_classifier(

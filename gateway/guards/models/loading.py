@@ -14,12 +14,14 @@ from gateway.clients.triton_infer import TritonBackend
 from gateway.config.settings import ModelRunner
 from gateway.core.errors import Misconfigured
 from gateway.guards.models import catalog
-from gateway.guards.models.embedder import Embedder, load_embedder
+from gateway.guards.models.cross_encoder import CrossEncoder
+from gateway.guards.models.embedder import VOCABULARY, Embedder
 from gateway.guards.models.injection import InjectionScorer
 from gateway.guards.models.names import load_names
 from gateway.guards.models.scoring import Backend, Scorer
 from gateway.guards.models.toxicity import ToxicityScorer
 from gateway.guards.models.two_tiers import Reading
+from gateway.guards.models.vocabulary import Vocabulary
 
 
 def open_backend(home: Path, runner: ModelRunner) -> Backend:
@@ -52,15 +54,24 @@ class Loader:
     def __init__(self, backend: Backend, home: Path) -> None:
         self._backend = backend
         self._read = partial(catalog.load, home)
+        self._vocabulary = Vocabulary(self._read, VOCABULARY)
         self._embedder: Embedder | None = None
+        self._cross_encoder: CrossEncoder | None = None
         self._reading = Reading()
 
     @property
     def embedder(self) -> Embedder:
         """The one embedder."""
         if self._embedder is None:
-            self._embedder = load_embedder(self._backend, self._read)
+            self._embedder = Embedder(self._backend, self._vocabulary)
         return self._embedder
+
+    @property
+    def cross_encoder(self) -> CrossEncoder:
+        """The one that reads pairs of questions."""
+        if self._cross_encoder is None:
+            self._cross_encoder = CrossEncoder(self._backend, self._vocabulary)
+        return self._cross_encoder
 
     def scorer(self, name: str) -> Scorer:
         """Make a scorer.

@@ -48,13 +48,15 @@ def safetensors(data: bytes) -> dict[str, NDArray[Any]]:
     return tensors
 
 
-def minilm(data: bytes) -> Encoder:
+def minilm(tensors: Mapping[str, NDArray[Any]]) -> Encoder:
     """Return the encoder in ``model.safetensors``.
+
+    Args:
+        tensors: What :func:`safetensors` read of it.
 
     Raises:
         Misconfigured: It is another model.
     """
-    tensors = safetensors(data)
     count = len({name.split(".")[2] for name in tensors if name.startswith("encoder.layer.")})
     matrices = {
         f"{number}/{part}": tensors[f"encoder.layer.{number}.{part.replace('/', '.')}.weight"].T

@@ -15,6 +15,7 @@ from gateway.guards.models.encoder import (
     EncoderGraph,
     Glance,
     Norm,
+    pair_reader,
     rounded_by_output,
     sentence_embedder,
     token_classifier,
@@ -78,6 +79,21 @@ def test_a_rounded_encoder_comes_near_it(smoothed: bool) -> None:
     exact, rounded = run(sentence_embedder(encoder, None)), run(sentence_embedder(encoder, factors))
     assert not np.array_equal(exact, rounded)
     assert (exact * rounded).sum(1).min() > 0.995
+
+
+def test_two_texts_read_as_one_come_to_one_number() -> None:
+    encoder = small_encoder()
+    rng = np.random.default_rng(2)
+    hidden, out = (
+        Dense(rng.normal(size=shape).astype(np.float32), rng.normal(size=shape[1]).astype(np.float32))
+        for shape in ((96, 5), (5, 1))
+    )
+    expected: list[Any] = []
+    for ids, mask in zip(IDS, MASK, strict=True):
+        x = reference(encoder, ids, mask)
+        read = np.concatenate([x[0], x.mean(0)])
+        expected.append(np.maximum(read @ hidden.weight + hidden.bias, 0) @ out.weight + out.bias)
+    assert np.allclose(run(pair_reader(encoder, hidden, out, None)), expected, atol=1e-4)
 
 
 def test_padding_changes_nothing_in_exact_arithmetic() -> None:

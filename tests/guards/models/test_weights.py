@@ -69,16 +69,16 @@ def assert_same(one: Encoder, other: Encoder) -> None:
 
 def test_a_bert_is_read_by_its_names() -> None:
     encoder = small_encoder()
-    assert_same(encoder, weights.minilm(stored(as_bert(encoder))))
+    assert_same(encoder, weights.minilm(weights.safetensors(stored(as_bert(encoder)))))
 
 
 def test_another_model_is_refused() -> None:
     tensors = as_bert(small_encoder())
     del tensors["encoder.layer.1.output.LayerNorm.bias"]
     with pytest.raises(Misconfigured):
-        weights.minilm(stored(tensors))
+        weights.minilm(tensors)
     with pytest.raises(Misconfigured):
-        weights.minilm(stored({"x": np.zeros(3)}))
+        weights.minilm({"x": np.zeros(3)})
 
 
 @pytest.mark.parametrize("data", [b"", b"short", b"\xff" * 64, (9).to_bytes(8, "little") + b'{"a":{}}1'])
