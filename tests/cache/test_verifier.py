@@ -179,12 +179,12 @@ def test_both_opinions_count() -> None:
 
 
 def test_only_what_was_cut_can_be_read_together_and_no_guard_is_overruled() -> None:
-    plain, cut = (
-        [read_question(text, "en", SAME, pieces) for text in ("How do I open 2 doors?", "How can I open 2 doors?")]
-        for pieces in (b"", b"ab")
-    )
+    one, two = "How do I open 2 doors?", "How can I open 2 doors?"
     other = read_question("How do I open 3 doors?", "en", SAME, b"ab")
-    before, open_, named = compare(*plain, 0.99), compare(*cut, 0.99), compare(cut[0], other, 0.99)
+    cut = read_question(one, "en", SAME, b"ab")
+    before = compare(asked(one), asked(two), 0.99)
+    open_ = compare(cut, read_question(two, "en", SAME, b"ab"), 0.99)
+    named = compare(cut, other, 0.99)
     assert before.most == before.chance == open_.chance < open_.most
     assert named.most == named.chance
 
