@@ -4,8 +4,7 @@ A question has neighbours only among those whose fingerprint it shares. Of these
 both questions decides must agree, the verifier says how likely it is that the old answer serves, and the promise of the
 partition whether that is likely enough. Only then is it served. What was not served, and what was served and asked for
 all the same, is compared with the answer that came: that is how the promise learns.
-What may serve is read once more, together with the question: that takes a model some milliseconds, so that it is done
-only where it can decide.
+What the words leave open is read once more, together with the question, which takes a model some milliseconds.
 
 A call pays for being looked up only where there may be something to find: a fingerprint under which nothing is known to
 be kept is looked up beside the call, as everything is where nothing may be served.
@@ -253,11 +252,12 @@ class Semantic:
         return await self._likeliest(question, weighed)
 
     async def _likeliest(self, question: Question, weighed: list[Found]) -> Found | None:
-        """Return the best of what was weighed; where it may serve, both are read together first."""
+        """Return the best of what was weighed; where the words leave it open, both are read together first."""
         best: Found | None = None
         for each in sorted(weighed, key=_promising, reverse=True):
-            may_serve = not each.failed and self._promise.allows(question.partition, each.most)
-            found = await self._read_together(question, each) if may_serve else each
+            # Whether it may be served now or not: what is learnt of a chance is learnt of one kind of chance.
+            is_open = not each.failed and each.most > each.chance
+            found = await self._read_together(question, each) if is_open else each
             if best is None or _promising(found) > _promising(best):
                 best = found
             if best.says == "hit":

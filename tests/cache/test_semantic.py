@@ -61,16 +61,23 @@ async def test_what_may_serve_is_read_together_with_the_question_and_that_counts
 
 
 @on_loop
-async def test_where_reading_together_cannot_decide_nobody_reads() -> None:
+async def test_what_a_guard_has_turned_back_is_not_read() -> None:
     rig = Rig()
     await rig.keep("how do i open a account 5", answer="five")
     rig.judge.says = 0.99
-    turned_back = await rig.semantic.look(rig.asked("how do i open a account 7"), urgent=True)
-    rig.promise.least = 1.5
-    unlikely = await rig.semantic.look(rig.asked("please how do i open a account 5"), urgent=True)
-    assert turned_back is not None
-    assert unlikely is not None
-    assert (turned_back.says, unlikely.says, rig.judge.read_together) == ("guards", "promise", [])
+    found = await rig.semantic.look(rig.asked("how do i open a account 7"), urgent=True)
+    assert found is not None
+    assert (found.says, rig.judge.read_together) == ("guards", [])
+
+
+@on_loop
+async def test_where_nothing_may_be_served_the_chance_is_the_same() -> None:
+    rig = Rig()
+    await rig.keep("how do i reset my password")
+    rig.judge.says, rig.promise.least = 0.99, 1.5
+    found = await rig.semantic.look(rig.asked("please how do i reset my password"), urgent=True)
+    assert found is not None
+    assert (found.says, found.chance) == ("promise", 0.99)
 
 
 @on_loop
